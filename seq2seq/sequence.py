@@ -1,0 +1,143 @@
+"""The data model: one sensor's acquisitions, what a reconstruction gets, and what it gives back.
+
+One axis order everywhere: `(T, C, H, W)` = date, band, row, column. True in `observed` = usable; True in `cloud_mask` =
+cloud, shadow or no data.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import xr_coords
+
+Float32 = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSequence:
+    """One sensor's acquisitions on one grid.
+
+    pixels: (T, C, H, W) float32, reflectance (unitless, nominally [0, 1]) for S2, backscatter in dB for S1.
+    dates: (T,) datetime64[D], UTC days, sorted, unique. bands: C names. geobox: shape (H, W), affine and CRS.
+    observed: (T, H, W), True = usable. Pixels that are not observed hold finite values of no meaning.
+    Raises ValueError where the axes disagree.
+    """
+
+    pixels: Float32
+    dates: Dates
+    bands: tuple[str, ...]
+    geobox: GeoBox
+    observed: Bool
+
+    def __post_init__(self) -> None:
+        _check_axes(self.pixels, self.dates, self.bands, self.geobox, self.observed)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, C, H, W)."""
+        t, c, h, w = self.pixels.shape
+        return t, c, h, w
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """(T,) days since the first date."""
+        return days_since_first(self.dates)
+
+    def crop(self, rows: slice, columns: slice) -> "ImageSequence":
+        """The same dates and bands on a window of the grid (views, no copy)."""
+        return ImageSequence(
+            pixels=self.pixels[:, :, rows, columns],
+            dates=self.dates,
+            bands=self.bands,
+            geobox=self.geobox[rows, columns],
+            observed=self.observed[:, rows, columns],
+        )
+
+    def to_xarray(self) -> xr.Dataset:
+        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`; the CRS travels as `spatial_ref`."""
+        coords = dict(xr_coords(self.geobox))
+        y, x = self.geobox.dimensions
+        dataset = xr.Dataset(
+            {"pixels": (("time", "band", y, x), self.pixels), "observed": (("time", y, x), self.observed)},
+            coords={"time": self.dates.astype("datetime64[ns]"), "band": list(self.bands), **coords},
+        )
+        return dataset.rename({y: "y", x: "x"}) if (y, x) != ("y", "x") else dataset
+
+    @classmethod
+    def from_xarray(cls, dataset: xr.Dataset) -> "ImageSequence":
+        """The inverse of `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
+        missing = {"pixels", "observed"} - set(dataset.data_vars)
+        if missing:
+            raise ValueError(f"dataset lacks {', '.join(sorted(missing))}; has {', '.join(map(str, dataset.data_vars))}")
+        geobox = dataset["pixels"].odc.geobox
+        if geobox is None or geobox.crs is None:
+            raise ValueError("dataset carries no CRS or no regular grid")
+        return cls(
+            pixels=np.asarray(dataset["pixels"].transpose("time", "band", ...).values, dtype=np.float32),
+            dates=dataset["time"].values.astype("datetime64[D]"),
+            bands=tuple(str(band) for band in dataset["band"].values),
+            geobox=geobox,
+            observed=np.asarray(dataset["observed"].values, dtype=bool),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What a reconstruction gets: S2, and S1 brought to the same dates and grid.
+
+    s2: reflectance; `s2.observed` excludes clouds, shadows and no data. s1: dB on the dates and grid of s2, or None.
+    cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT where
+    none was near enough (`s1.observed` is False there).
+    """
+
+    s2: ImageSequence
+    s1: ImageSequence | None
+    cloud_mask: Bool
+    s1_dates: Dates
+
+    def __post_init__(self) -> None:
+        t, _, h, w = self.s2.shape
+        if self.cloud_mask.shape != (t, h, w) or self.cloud_mask.dtype != bool:
+            raise ValueError(f"cloud_mask is {self.cloud_mask.dtype} {self.cloud_mask.shape}, s2 needs bool {(t, h, w)}")
+        if self.s1_dates.shape != (t,):
+            raise ValueError(f"s1_dates has {self.s1_dates.shape} entries, s2 has T={t}")
+        if self.s1 is None:
+            return
+        if not np.array_equal(self.s1.dates, self.s2.dates):
+            raise ValueError("s1 and s2 have different dates; pair them first")
+        if self.s1.shape[2:] != (h, w):
+            raise ValueError(f"s1 is {self.s1.shape[2:]}, s2 is {(h, w)}; bring them to one grid first")
+
+    def crop(self, rows: slice, columns: slice) -> "Observations":
+        """The same dates on a window of the grid."""
+        return Observations(
+            s2=self.s2.crop(rows, columns),
+            s1=None if self.s1 is None else self.s1.crop(rows, columns),
+            cloud_mask=self.cloud_mask[:, rows, columns],
+            s1_dates=self.s1_dates,
+        )
+
+
+def days_since_first(dates: Dates) -> NDArray[np.int64]:
+    """(T,) days since the first date."""
+    return (dates - dates[0]).astype(np.int64)
+
+
+def _check_axes(pixels: Float32, dates: Dates, bands: tuple[str, ...], geobox: GeoBox, observed: Bool) -> None:
+    if pixels.ndim != 4 or pixels.dtype != np.float32:
+        raise ValueError(f"pixels is {pixels.dtype} with {pixels.ndim} axes, must be float32 (T, C, H, W)")
+    t, c, h, w = pixels.shape
+    if dates.shape != (t,) or dates.dtype != np.dtype("datetime64[D]"):
+        raise ValueError(f"dates has {dates.shape} entries of {dates.dtype}, pixels has T={t} and needs datetime64[D]")
+    if np.any(dates[1:] <= dates[:-1]):
+        raise ValueError("dates are not sorted and unique")
+    if len(bands) != c or len(set(bands)) != c:
+        raise ValueError(f"bands {bands} does not name C={c} bands uniquely")
+    if tuple(geobox.shape) != (h, w):
+        raise ValueError(f"geobox is {tuple(geobox.shape)}, pixels are {(h, w)}")
+    if observed.shape != (t, h, w) or observed.dtype != bool:
+        raise ValueError(f"observed is {observed.dtype} {observed.shape}, must be bool {(t, h, w)}")
