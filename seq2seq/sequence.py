@@ -5,12 +5,15 @@ cloud, shadow or no data.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -57,31 +60,47 @@ class ImageSequence:
             observed=self.observed[:, rows, columns],
         )
 
-    def to_xarray(self) -> xr.Dataset:
-        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`; the CRS travels as `spatial_ref`."""
-        coords = dict(xr_coords(self.geobox))
-        y, x = self.geobox.dimensions
-        dataset = xr.Dataset(
-            {"pixels": (("time", "band", y, x), self.pixels), "observed": (("time", y, x), self.observed)},
-            coords={"time": self.dates.astype("datetime64[ns]"), "band": list(self.bands), **coords},
+    def to_xarray(self) -> "xr.Dataset":
+        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`.
+
+        Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
+        scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
+        """
+        import xarray as xr
+
+        affine, (height, width) = self.geobox.affine, self.geobox.shape
+        x = affine.c + affine.a * (np.arange(width) + 0.5)
+        y = affine.f + affine.e * (np.arange(height) + 0.5)
+        grid = {"crs_wkt": self.geobox.crs.to_wkt(), "GeoTransform": " ".join(map(repr, affine.to_gdal()))}
+        return xr.Dataset(
+            {
+                "pixels": (("time", "band", "y", "x"), self.pixels, {"grid_mapping": "spatial_ref"}),
+                "observed": (("time", "y", "x"), self.observed, {"grid_mapping": "spatial_ref"}),
+            },
+            coords={
+                "time": self.dates.astype("datetime64[ns]"),
+                "band": list(self.bands),
+                "y": y,
+                "x": x,
+                "spatial_ref": ((), 0, grid),
+            },
         )
-        return dataset.rename({y: "y", x: "x"}) if (y, x) != ("y", "x") else dataset
 
     @classmethod
-    def from_xarray(cls, dataset: xr.Dataset) -> "ImageSequence":
+    def from_xarray(cls, dataset: "xr.Dataset") -> "ImageSequence":
         """The inverse of `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
-        missing = {"pixels", "observed"} - set(dataset.data_vars)
+        missing = {"pixels", "observed", "spatial_ref"} - set(map(str, dataset.variables))
         if missing:
-            raise ValueError(f"dataset lacks {', '.join(sorted(missing))}; has {', '.join(map(str, dataset.data_vars))}")
-        geobox = dataset["pixels"].odc.geobox
-        if geobox is None or geobox.crs is None:
-            raise ValueError("dataset carries no CRS or no regular grid")
+            raise ValueError(f"dataset lacks {', '.join(sorted(missing))}; has {', '.join(map(str, dataset.variables))}")
+        grid = dataset["spatial_ref"].attrs
+        affine = Affine.from_gdal(*map(float, str(grid["GeoTransform"]).split()))
+        pixels = dataset["pixels"].transpose("time", "band", "y", "x").values
         return cls(
-            pixels=np.asarray(dataset["pixels"].transpose("time", "band", ...).values, dtype=np.float32),
+            pixels=np.asarray(pixels, dtype=np.float32),
             dates=dataset["time"].values.astype("datetime64[D]"),
             bands=tuple(str(band) for band in dataset["band"].values),
-            geobox=geobox,
-            observed=np.asarray(dataset["observed"].values, dtype=bool),
+            geobox=GeoBox(pixels.shape[2:], affine, grid["crs_wkt"]),
+            observed=np.asarray(dataset["observed"].transpose("time", "y", "x").values, dtype=bool),
         )
 
 
