@@ -1,0 +1,15 @@
+"""Fixtures that more than one test file needs."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of small real sequences; tests that need it skip where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real sequences are not at {SHARED_DATA}")
+    return SHARED_DATA
