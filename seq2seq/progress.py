@@ -1,0 +1,39 @@
+"""What a run tells its caller while it works: one value, sent through one callback."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is.
+
+    phase: a short name in the user's words ("reading", "fitting the network"). step of `of`: done so far, `of` is 0 where
+    the end is unknown. loss: the fit's current loss. holdout_psnr: dB on the held-out pixels. eta_s: seconds to the end of
+    the run, all phases. message: one line worth showing on its own, such as a warning. None: not known in this phase.
+    """
+
+    phase: str
+    step: int = 0
+    of: int = 0
+    loss: float | None = None
+    holdout_psnr: float | None = None
+    eta_s: float | None = None
+    message: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.step < 0 or self.of < 0 or (self.of and self.step > self.of):
+            raise ValueError(f"step {self.step} of {self.of} in phase {self.phase!r}")
+
+
+OnProgress = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+
+
+def ignore_progress(_: Progress) -> None:
+    """The callback of callers who do not want to know."""
+
+
+def never_stop() -> bool:
+    """The stop signal of callers who never stop a run."""
+    return False
