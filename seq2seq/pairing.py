@@ -1,0 +1,58 @@
+"""Bring S1 to S2: which acquisition each date gets, and whether two grids are one or overlap at all."""
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from seq2seq.sequence import Dates
+
+# Two grids are one if no corner differs by more than this share of a pixel: GeoTIFF origins are rounded decimals.
+GRID_TOLERANCE_PX = 0.01
+
+
+def nearest_acquisitions(dates: Dates, candidates: Dates, *, max_days: int) -> NDArray[np.intp]:
+    """(T,) index into the sorted `candidates` of the acquisition nearest to each date, ties to the earlier.
+
+    -1 where none lies within `max_days`.
+    """
+    if not len(candidates):
+        return np.full(len(dates), -1, dtype=np.intp)
+    days = np.abs((dates[:, None] - candidates[None]).astype(np.int64))  # (T, N)
+    nearest = days.argmin(axis=1)
+    return np.where(days.min(axis=1) <= max_days, nearest, -1)
+
+
+def same_grid(a: GeoBox, b: GeoBox) -> bool:
+    """True where both have one CRS, one size and, within a hundredth of a pixel, one place."""
+    if tuple(a.shape) != tuple(b.shape) or not _same_crs(a, b):
+        return False
+    height, width = a.shape
+    corners = ((0, 0), (width, 0), (0, height), (width, height))
+    a_to_b = ~b.affine * a.affine
+    return all(np.hypot(*np.subtract(a_to_b * corner, corner)) <= GRID_TOLERANCE_PX for corner in corners)
+
+
+def grids_overlap(a: GeoBox, b: GeoBox) -> bool:
+    """True where the footprints share some area, whatever their CRSs."""
+    ours, theirs = a.extent, b.extent if _same_crs(a, b) else b.footprint(a.crs)
+    return bool(ours.intersection(theirs).area > 0)
+
+
+def describe_grid(grid: GeoBox) -> str:
+    """One phrase for messages: `EPSG:32631, 101 x 101 px of 10 x 10, upper left (664500, 5612650)`."""
+    affine, (height, width) = grid.affine, grid.shape
+    crs = f"EPSG:{grid.crs.epsg}" if grid.crs.epsg else str(grid.crs)[:40]
+    x_size, y_size = np.hypot(affine.a, affine.d), np.hypot(affine.b, affine.e)
+    return f"{crs}, {width} x {height} px of {x_size:g} x {y_size:g}, upper left ({affine.c:.10g}, {affine.f:.10g})"
+
+
+def gsd_m(grid: GeoBox) -> float:
+    """Ground sampling distance in metres (for geographic CRSs by the length of a degree of latitude)."""
+    size = float(np.hypot(grid.affine.b, grid.affine.e))
+    return size * 111_320 if grid.crs.geographic else size
+
+
+def _same_crs(a: GeoBox, b: GeoBox) -> bool:
+    if a.crs.epsg and b.crs.epsg:
+        return bool(a.crs.epsg == b.crs.epsg)
+    return bool(a.crs == b.crs)

@@ -1,0 +1,155 @@
+"""What the headers of a sequence must agree on, and what its values must look like as a whole."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, MissingDataError, UnknownBandsError
+from seq2seq.pairing import describe_grid, grids_overlap, same_grid
+from seq2seq.radiometry import S1_DTYPES, Radiometry, S1Units, detect_radiometry
+from seq2seq.readers.acquisitions import MaskAcquisition, OpticalAcquisition, sampled_s1_units
+from seq2seq.readers.contents import Header, Raster
+from seq2seq.readers.names import s1_bands, s2_bands
+from seq2seq.sequence import Bool, Float32
+
+# Clouds and snow reach 1, saturated pixels more; no date averages 2. Digital numbers average thousands.
+HIGHEST_MEAN_REFLECTANCE = 2.0
+# Deep water in the short-wave infrared still gives 20 DN somewhere in a sequence; 0 to 1 stored as integers does not.
+LOWEST_MAXIMUM_REFLECTANCE = 0.002
+
+
+def check_s2(rasters: Sequence[Raster]) -> list[OpticalAcquisition]:
+    """The S2 acquisitions, after everything that headers can tell: dates, bands, grids, dtypes, scales."""
+    if len(rasters) < 2:
+        raise MissingDataError(f"{rasters[0].header.name} is the only S2 date; a sequence needs at least 2")
+    first = rasters[0].header
+    bands = s2_bands(first.descriptions, name=first.name)
+    acquisitions = []
+    for raster in rasters:
+        header = raster.header
+        _check_same_grid(first, header)
+        _check_same_bands(first, bands, header, s2_bands(header.descriptions, name=header.name))
+        if header.dtype != first.dtype:
+            raise InvalidPixelsError(f"{first.name} is {first.dtype}, {header.name} is {header.dtype}")
+        acquisitions.append(OpticalAcquisition(raster, _radiometry(header), bands))
+    return acquisitions
+
+
+def check_s1(rasters: Sequence[Raster], grid: GeoBox) -> tuple[str, ...]:
+    """The bands of S1, after bands, dtypes and footprints against S2's `grid` have been checked."""
+    first = rasters[0].header
+    bands = s1_bands(first.descriptions, name=first.name)
+    for raster in rasters:
+        header = raster.header
+        _check_same_bands(first, bands, header, s1_bands(header.descriptions, name=header.name))
+        if header.dtype not in S1_DTYPES:
+            raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold backscatter in dB or power")
+        if not grids_overlap(grid, header.geobox):
+            raise MisalignedGridsError(
+                f"{header.name} does not overlap S2: S1 {describe_grid(header.geobox)}; S2 {describe_grid(grid)}"
+            )
+    return bands
+
+
+def detect_sequence_s1_units(rasters: Sequence[Raster]) -> S1Units:
+    """One unit for all acquisitions, from their values. Raises `InvalidPixelsError` naming two that disagree."""
+    known = [(raster.header.name, units) for raster in rasters if (units := sampled_s1_units(raster))]
+    for name, units in known:
+        if units != known[0][1]:
+            raise InvalidPixelsError(f"{known[0][0]} is in {known[0][1]}, {name} in {units} units")
+    return known[0][1] if known else "db"
+
+
+def check_masks(rasters: Sequence[Raster], s2: Header) -> list[MaskAcquisition]:
+    """The user's masks, which must be one uint8 band on S2's grid."""
+    for raster in rasters:
+        header = raster.header
+        _check_same_grid(s2, header)
+        if len(header.descriptions) != 1:
+            raise UnknownBandsError(f"{header.name}: a mask has 1 band, this has {len(header.descriptions)}")
+        if header.dtype != "uint8":
+            raise InvalidPixelsError(f"{header.name}: a mask is uint8, this is {header.dtype}")
+    return [MaskAcquisition(raster) for raster in rasters]
+
+
+class SequenceStatistics:
+    """Extremes and means of a sequence, gathered block by block, and the verdict on them."""
+
+    def __init__(self, s2: Sequence[OpticalAcquisition]) -> None:
+        self._s2 = s2
+        bands = len(s2[0].bands)
+        self._lowest = np.full(bands, np.inf)
+        self._highest = np.full(bands, -np.inf)
+        self._totals = np.zeros((len(s2), bands))
+        self._counts = np.zeros(len(s2), dtype=np.int64)
+        self.lowest_by_date = np.full(len(s2), np.inf)
+
+    def add(self, index: int, reflectance: Float32, has_data: Bool) -> None:
+        """(C, h, w), (h, w) of the date at `index`."""
+        values = reflectance if has_data.all() else reflectance[:, has_data]
+        values = values.reshape(len(self._lowest), -1)  # (C, n)
+        if not values.size:
+            return
+        self._lowest = np.minimum(self._lowest, values.min(axis=1))
+        self.lowest_by_date[index] = min(self.lowest_by_date[index], values.min())
+        self._highest = np.maximum(self._highest, values.max(axis=1))
+        self._totals[index] += values.sum(axis=1, dtype=np.float64)
+        self._counts[index] += values.shape[1]
+
+    def check(self) -> None:
+        """Raises `MissingDataError` without any data, `InvalidPixelsError` for scales and bands that cannot be."""
+        names = [acquisition.raster.header.name for acquisition in self._s2]
+        if not self._counts.any():
+            raise MissingDataError(f"{names[0]} to {names[-1]}: no S2 pixel holds data on any of {len(names)} dates")
+        self._check_scale(names)
+        constant = np.flatnonzero(self._lowest == self._highest)
+        if constant.size:
+            band, value = self._s2[0].bands[constant[0]], self._lowest[constant[0]]
+            raise InvalidPixelsError(
+                f"{names[0]} to {names[-1]}: band {band} has the same value {self._stored(value)} in all pixels of all "
+                f"{len(names)} dates"
+            )
+
+    def _check_scale(self, names: list[str]) -> None:
+        means = self._totals / np.maximum(self._counts, 1)[:, None]  # (T, C)
+        date, band = np.unravel_index(int(means.argmax()), means.shape)
+        if means[date, band] > HIGHEST_MEAN_REFLECTANCE:
+            raise InvalidPixelsError(
+                f"{names[date]}: band {self._s2[0].bands[band]} averages reflectance {means[date, band]:.4g}, which "
+                f"should be 0 to 1; state the scale in the file (0.0001 for DN of reflectance x 10000)"
+            )
+        highest = float(self._highest.max())
+        if highest < LOWEST_MAXIMUM_REFLECTANCE:
+            raise InvalidPixelsError(
+                f"{names[0]} to {names[-1]}: the largest value is {self._stored(highest)}, reflectance {highest:.2g}; "
+                f"DN of reflectance x 10000 were expected, or state the scale in the files"
+            )
+
+    def _stored(self, reflectance: float) -> str:
+        return f"{(reflectance - self._radiometry.offset) / self._radiometry.scale:g}"
+
+    @property
+    def _radiometry(self) -> Radiometry:
+        return self._s2[0].radiometry
+
+
+def _radiometry(header: Header) -> Radiometry:
+    return detect_radiometry(
+        header.name, dtype=header.dtype, scales=header.scales, offsets=header.offsets, nodata=header.nodata
+    )
+
+
+def _check_same_grid(first: Header, other: Header) -> None:
+    if not same_grid(first.geobox, other.geobox):
+        raise MisalignedGridsError(
+            f"{first.name} and {other.name} are on different grids: {describe_grid(first.geobox)}; "
+            f"{describe_grid(other.geobox)}"
+        )
+
+
+def _check_same_bands(first: Header, bands: tuple[str, ...], other: Header, other_bands: tuple[str, ...]) -> None:
+    if bands != other_bands:
+        raise UnknownBandsError(
+            f"{first.name} has bands {', '.join(bands)}; {other.name} has {', '.join(other_bands)}; they must agree"
+        )

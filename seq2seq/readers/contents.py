@@ -1,0 +1,96 @@
+"""What every format delivers: rasters with a header and windows of raw values. Nothing here knows a file format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from seq2seq.sequence import Dates, Float32
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels: rows and columns, each from (included) to (excluded)."""
+
+    row: int
+    row_end: int
+    column: int
+    column_end: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(h, w)."""
+        return self.row_end - self.row, self.column_end - self.column
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """For indexing the last two axes."""
+        return slice(self.row, self.row_end), slice(self.column, self.column_end)
+
+    def grown(self, margin_px: int, *, cell_px: int, shape: tuple[int, int]) -> "Window":
+        """Grown by at least `margin_px`, out to multiples of `cell_px`, inside an image of `shape`."""
+        row = max(0, self.row - margin_px) // cell_px * cell_px
+        column = max(0, self.column - margin_px) // cell_px * cell_px
+        row_end = min(shape[0], -(-(self.row_end + margin_px) // cell_px) * cell_px)
+        column_end = min(shape[1], -(-(self.column_end + margin_px) // cell_px) * cell_px)
+        return Window(row, row_end, column, column_end)
+
+    def within(self, outer: "Window") -> tuple[slice, slice]:
+        """The slices that cut this window out of an array that covers `outer`."""
+        rows = slice(self.row - outer.row, self.row_end - outer.row)
+        return rows, slice(self.column - outer.column, self.column_end - outer.column)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a raster says about itself. `name` is the one the user knows it by.
+
+    descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
+    chunk: (rows, columns) of one compressed piece.
+    """
+
+    name: str
+    date: np.datetime64
+    geobox: GeoBox
+    dtype: str
+    descriptions: tuple[str | None, ...]
+    nodata: float | None
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    chunk: tuple[int, int]
+
+
+class Raster(Protocol):
+    """One acquisition of one sensor in some file."""
+
+    @property
+    def header(self) -> Header:
+        """Read when the sequence was opened."""
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """(C, h, w) raw values. Raises `UnreadableFileError`."""
+
+    def read_on(self, grid: GeoBox, window: Window, *, nodata: float) -> Float32:
+        """(C, h, w) raw values brought to a window of another grid, bilinearly; NaN for `nodata` and outside."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rasters of a sequence, each sensor's sorted by date, and what the format has to say about them.
+
+    fingerprint: hex digest of names and bytes, the same for the same input wherever and however it is stored.
+    """
+
+    s2: Sequence[Raster]
+    s1: Sequence[Raster]
+    masks: Sequence[Raster]
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+
+def dates_of(rasters: Sequence[Raster]) -> Dates:
+    """(N,) acquisition days."""
+    return np.array([raster.header.date for raster in rasters], dtype="datetime64[D]")

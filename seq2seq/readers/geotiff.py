@@ -1,0 +1,170 @@
+"""GeoTIFF, opened so that a hostile file can reach nothing but itself.
+
+GDAL follows what files point to: a VRT saved as `x.tif`, or a sidecar `x.tif.ovr` that is one, reads any file of the
+host. So the content must be a TIFF's, only the GTiff driver may open it, sidecars are not looked for, and headers are
+checked against budgets before any pixel is decoded. Drivers are not removed (`GDAL_SKIP`) here: that would outlast us
+in the caller's process; a sandbox sets it in the environment of its own.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Interleaving, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+
+from seq2seq.errors import MisalignedGridsError, UnreadableFileError
+from seq2seq.readers.contents import Header, Window
+from seq2seq.sequence import Float32
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big TIFF, little and big endian
+MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
+MAX_BANDS = 32
+MAX_CHUNK_BYTES = 2**30  # one strip or tile is decoded whole, whatever window is asked for
+
+_HARDENED = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+}
+
+
+@dataclass(frozen=True)
+class GeoTiff:
+    """One GeoTIFF on the local disk. `path` is ours or a folder's entry, never a text that a user wrote."""
+
+    path: Path
+    header: Header
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """(C, h, w) raw values. Raises `UnreadableFileError` with the rows that failed."""
+        with _opened(self.path, self.header.name) as dataset, self._pixel_errors(window):
+            return np.asarray(dataset.read(window=_rasterio_window(window)))
+
+    def read_on(self, grid: GeoBox, window: Window, *, nodata: float) -> Float32:
+        """(C, h, w) raw values on a window of `grid`, bilinear; NaN for `nodata` and outside the file."""
+        height, width = grid.shape
+        target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
+        fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
+        # tolerance 0: the approximate transformer depends on the window, and windows must equal the whole's crop
+        how = {"resampling": Resampling.bilinear, "tolerance": 0}
+        with (
+            _opened(self.path, self.header.name) as dataset,
+            self._pixel_errors(window),
+            WarpedVRT(dataset, **target, **fill, **how) as warped,
+        ):
+            return np.asarray(warped.read(window=_rasterio_window(window)), dtype=np.float32)
+
+    @contextmanager
+    def _pixel_errors(self, window: Window) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, rasterio._err.CPLE_BaseError, MemoryError) as error:
+            raise UnreadableFileError(
+                f"{self.header.name}: pixels of rows {window.row} to {window.row_end - 1} cannot be read, "
+                f"the file is corrupt or truncated ({_one_line(error)})"
+            ) from error
+
+
+def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
+    """Reads and checks the header; no pixel. `name` is what messages call the file.
+
+    Raises `UnreadableFileError` for what is no TIFF, corrupt or too large, `MisalignedGridsError` without CRS or
+    position.
+    """
+    _check_magic(path, name)
+    with _opened(path, name) as dataset:
+        try:
+            _check_budgets(dataset, name)
+            return GeoTiff(path, _header(dataset, name, date))
+        except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:
+            raise UnreadableFileError(f"{name}: header cannot be read ({_one_line(error)})") from error
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    with rasterio.Env(**_HARDENED), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # becomes an error with the file's name, below
+        try:
+            dataset = rasterio.open(path.absolute(), driver="GTiff")
+        except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError, ValueError) as error:
+            raise UnreadableFileError(f"{name}: not a readable GeoTIFF ({_one_line(error)})") from error
+        with dataset:
+            yield dataset
+
+
+def _check_magic(path: Path, name: str) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UnreadableFileError(f"{name}: cannot be opened ({error.strerror})") from error
+    if not start:
+        raise UnreadableFileError(f"{name}: is empty (0 bytes)")
+    if start not in MAGIC:
+        raise UnreadableFileError(f"{name}: is not a TIFF, its first bytes are {start!r}")
+
+
+def _check_budgets(dataset: Any, name: str) -> None:
+    """Everything that makes decoding expensive, before anything is decoded."""
+    if dataset.width * dataset.height > MAX_PIXELS:
+        raise UnreadableFileError(
+            f"{name}: {dataset.width} x {dataset.height} px, at most {MAX_PIXELS:,} px are allowed"
+        )
+    if dataset.count > MAX_BANDS:
+        raise UnreadableFileError(f"{name}: {dataset.count} bands, at most {MAX_BANDS} are allowed")
+    if len(set(dataset.dtypes)) > 1:
+        raise UnreadableFileError(f"{name}: bands have different dtypes {', '.join(dataset.dtypes)}")
+    bands_in_chunk = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    chunk_bytes = prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize * bands_in_chunk
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise UnreadableFileError(
+            f"{name}: stored in pieces of {chunk_bytes:,} bytes, allowed are {MAX_CHUNK_BYTES:,}; store it tiled"
+        )
+
+
+def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
+    return Header(
+        name=name,
+        date=date,
+        geobox=_geobox(dataset, name),
+        dtype=dataset.dtypes[0],
+        descriptions=tuple(dataset.descriptions),
+        nodata=dataset.nodata,
+        scales=tuple(dataset.scales),
+        offsets=tuple(dataset.offsets),
+        chunk=tuple(dataset.block_shapes[0]),
+    )
+
+
+def _geobox(dataset: Any, name: str) -> GeoBox:
+    if dataset.crs is None:
+        raise MisalignedGridsError(f"{name}: has no CRS")
+    if dataset.transform.is_identity or dataset.transform.determinant == 0:
+        raise MisalignedGridsError(f"{name}: has no position, its geotransform is missing or degenerate")
+    try:
+        return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
+    except Exception as error:  # pyproj has its own tree; whatever it dislikes, the CRS is the user's
+        raise MisalignedGridsError(f"{name}: CRS is not understood ({_one_line(error)})") from error
+
+
+def _rasterio_window(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (window.row, window.row_end), (window.column, window.column_end)
+
+
+def _one_line(error: BaseException) -> str:
+    """The innermost cause: GDAL's own words, without our paths and line breaks."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    return text.rsplit("/", 1)[-1][:160] if "/" in text else text[:160]

@@ -1,0 +1,179 @@
+"""A checked sequence on disk, of which windows can be read: the way from rasters to `Observations`."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from seq2seq.config import ReconstructionConfig
+from seq2seq.radiometry import Radiometry
+from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
+from seq2seq.readers.checks import check_s2
+from seq2seq.readers.contents import Contents, Window, dates_of
+from seq2seq.readers.masking import MaskSource, choose_masking
+from seq2seq.readers.radar import pair_radar
+from seq2seq.readers.remarks import optical_remarks
+from seq2seq.readers.scan import Scan, check_clear, scan
+from seq2seq.sequence import Bool, Dates, Float32, ImageSequence, Observations
+
+SCAN_SHARE = 8  # the pass over all pixels takes an eighth of the memory that the reconstruction may take
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceInfo:
+    """What is in a sequence, known before a reconstruction begins.
+
+    path: as given. dates: (T,) datetime64[D]. bands: C names. geobox: grid of S2. radiometry: of the first S2 file, in
+    which results are stored. s1_bands: empty without S1. s1_dates: (T,) acquisition paired to each date, NaT where none
+    is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from the values)", "linear (as set)", "" without S1.
+    mask_source: user, s2cloudless or rules. warnings: what the user should know, one line each. fingerprint: hex digest
+    of names and bytes, the same wherever the input is stored and however it is packed.
+    """
+
+    path: Path
+    dates: Dates
+    bands: tuple[str, ...]
+    geobox: GeoBox
+    radiometry: Radiometry
+    s1_bands: tuple[str, ...]
+    s1_dates: Dates
+    s1_acquisitions: Dates
+    s1_units: str
+    mask_source: MaskSource
+    warnings: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, C, H, W)."""
+        height, width = self.geobox.shape
+        return len(self.dates), len(self.bands), height, width
+
+
+class SequenceSource:
+    """An open sequence: `info`, and `read` for windows of it. Also a context manager, which closes its files."""
+
+    def __init__(
+        self,
+        info: SequenceInfo,
+        s2: Sequence[OpticalAcquisition],
+        s1: Sequence[RadarAcquisition | None],
+        scanned: Scan,
+        opened: AbstractContextManager[Contents],
+    ) -> None:
+        self.info = info
+        self._s2, self._s1, self._scanned, self._opened = s2, s1, scanned, opened
+
+    @property
+    def cloud_fractions(self) -> NDArray[np.float64]:
+        """(T,) share of the scene that is cloud, shadow or no data, 0 to 1."""
+        return self._scanned.cloud_fractions.copy()
+
+    @property
+    def no_data_fractions(self) -> NDArray[np.float64]:
+        """(T,) share of the scene that holds no data, 0 to 1."""
+        return self._scanned.no_data_fractions.copy()
+
+    @property
+    def s1_fractions(self) -> NDArray[np.float64]:
+        """(T,) share of the scene in which the paired S1 acquisition has data, 0 to 1."""
+        return self._scanned.s1_fractions.copy()
+
+    def read(self, rows: slice | None = None, columns: slice | None = None) -> Observations:
+        """All dates on a window, the whole scene by default. A window equals the crop of the whole.
+
+        Pixels are finite everywhere, 0 where there is no data. Raises ValueError for an empty window or a step,
+        `UnreadableFileError` if a file has changed since.
+        """
+        height, width = self.info.geobox.shape
+        window = Window(*_bounds(rows, height), *_bounds(columns, width))
+        cloud_mask = self._scanned.cloud_mask.read(window)
+        return Observations(
+            s2=self._read_s2(window, cloud_mask),
+            s1=self._read_s1(window) if self.info.s1_bands else None,
+            cloud_mask=cloud_mask,
+            s1_dates=self.info.s1_dates,
+        )
+
+    def close(self) -> None:
+        """Removes what an archive was unpacked to. Reading is over."""
+        self._opened.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_s2(self, window: Window, cloud_mask: Bool) -> ImageSequence:
+        pixels = np.empty((len(self._s2), len(self.info.bands), *window.shape), dtype=np.float32)
+        for index, acquisition in enumerate(self._s2):
+            pixels[index], _ = acquisition.read(window)
+        return self._sequence(pixels, self.info.bands, ~cloud_mask, window)
+
+    def _read_s1(self, window: Window) -> ImageSequence:
+        pixels: Float32 = np.zeros((len(self._s1), len(self.info.s1_bands), *window.shape), dtype=np.float32)
+        observed = np.zeros((len(self._s1), *window.shape), dtype=bool)
+        for index, acquisition in enumerate(self._s1):
+            if acquisition is not None:
+                pixels[index], observed[index] = acquisition.read(window)
+        return self._sequence(pixels, self.info.s1_bands, observed, window)
+
+    def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
+        return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
+
+
+def open_source(path: Path, opened: AbstractContextManager[Contents], config: ReconstructionConfig) -> SequenceSource:
+    """Checks everything there is to check, headers first, then all pixels, and gives the sequence back open.
+
+    Whatever it raises, it closes `opened` again.
+    """
+    contents = opened.__enter__()
+    try:
+        return _checked(path, contents, opened, config)
+    except BaseException as error:
+        opened.__exit__(type(error), error, error.__traceback__)
+        raise
+
+
+def _checked(
+    path: Path, contents: Contents, opened: AbstractContextManager[Contents], config: ReconstructionConfig
+) -> SequenceSource:
+    s2 = check_s2(contents.s2)
+    header = contents.s2[0].header
+    dates, shape = dates_of(contents.s2), tuple(header.geobox.shape)
+    pairing = pair_radar(contents.s1, dates, header.geobox, config)
+    masking, mask_warnings = choose_masking(contents.masks, contents.s2, s2[0].bands, config)
+    budget = int(config.max_memory_gb * 2**30 / SCAN_SHARE)
+    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, budget_bytes=budget)
+    check_clear(scanned, s2, masking.source)
+    info = SequenceInfo(
+        path=path,
+        dates=dates,
+        bands=s2[0].bands,
+        geobox=header.geobox,
+        radiometry=s2[0].radiometry,
+        s1_bands=pairing.bands,
+        s1_dates=pairing.dates,
+        s1_acquisitions=pairing.available,
+        s1_units=pairing.units,
+        mask_source=masking.source,
+        warnings=(*contents.warnings, *optical_remarks(s2, scanned), *pairing.warnings, *mask_warnings),
+        fingerprint=contents.fingerprint,
+    )
+    return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
+
+
+def _bounds(part: slice | None, length: int) -> tuple[int, int]:
+    start, stop, step = (part or slice(None)).indices(length)
+    if step != 1 or stop <= start:
+        raise ValueError(f"window {part} of {length} pixels is empty or has a step")
+    return start, stop
