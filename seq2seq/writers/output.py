@@ -1,0 +1,125 @@
+"""The output folder: checked before anything is computed, filled beside its place, moved there in one rename."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seq2seq.errors import OutputError
+
+# All that a finished run leaves in OUT. `overwrite` removes nothing that holds anything else.
+PRODUCTS = frozenset({"declouded", "uncertainty", "cloud_mask", "report.json", "report.html", "preview.png"})
+
+
+def partial_of(out: Path) -> Path:
+    """Where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
+    out = Path(os.path.abspath(out))  # not resolve(): a link to another disk must not move the sibling there
+    return out.with_name(out.name + ".partial")
+
+
+def check_output(out: Path, overwrite: bool) -> None:
+    """Raises `OutputError` where a result could not be published at `out`. Creates and changes nothing.
+
+    `overwrite` allows a folder that holds an earlier result, and only that: a folder with anything else in it is never
+    removed.
+    """
+    out = Path(os.path.abspath(out))
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise OutputError(f"{out}: is not a folder; give the name of a folder that does not exist yet")
+    with _one_line_errors(out):
+        held = sorted(entry.name for entry in out.iterdir()) if out.exists() else []
+    if held and not overwrite:
+        raise OutputError(
+            f"{out}: is not empty ({_some(held)}); give another folder, or --overwrite to replace a result"
+        )
+    foreign = sorted(set(held) - PRODUCTS)
+    if foreign:
+        raise OutputError(f"{out}: holds {_some(foreign)}, which no run has written; it will not be overwritten")
+    parent = next(folder for folder in out.parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{out}: no permission to write in {parent}")
+
+
+def publish(partial: Path, out: Path, overwrite: bool) -> None:
+    """Moves the complete folder `partial` to `out`, both on one file system.
+
+    Names in it that begin with a dot (checkpoints, remains of killed writers) are removed first. Readers of `out` see the
+    earlier result or the new one, never a mixture. Where `overwrite` replaces a result and the second of the two renames
+    fails, the earlier result is put back. Raises `OutputError` as `check_output` does, ValueError where `partial` holds
+    what is no product.
+    """
+    check_output(out, overwrite)
+    out = Path(os.path.abspath(out))
+    with _one_line_errors(out):
+        _remove_hidden(partial)
+        foreign = sorted({entry.name for entry in partial.iterdir()} - PRODUCTS)
+        if foreign:
+            raise ValueError(f"{partial} holds {_some(foreign)}, which is no product of a run")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if not out.exists() or not any(out.iterdir()):
+            os.replace(partial, out)  # POSIX renames over an empty folder
+            return
+        replaced = Path(tempfile.mkdtemp(prefix=f".{out.name}.replaced-", dir=out.parent))
+        os.replace(out, replaced)
+        try:
+            os.replace(partial, out)
+        except OSError:
+            os.replace(replaced, out)
+            raise
+        shutil.rmtree(replaced)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes beside `path` and renames: a crash leaves the earlier file or the new one. Raises `OutputError`."""
+    with temporary_beside(path) as temporary, _one_line_errors(path):
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+
+
+@contextmanager
+def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
+    """An unused name in the folder of `path`, which is made where missing; what is left under it is removed at the end."""
+    with _one_line_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix or ".tmp", dir=path.parent)
+        os.close(handle)
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the user can read
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def describe_failure(path: Path, reason: str) -> str:
+    """One line: what could not be written, why, and the space left where that may be the cause."""
+    folder = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    return f"{path}: cannot be written ({reason}; {free / 2**20:,.0f} MiB free)"
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(describe_failure(path, error.strerror or str(error))) from error
+
+
+def _remove_hidden(folder: Path) -> None:
+    for entry in list(folder.rglob(".*")):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
