@@ -1,0 +1,91 @@
+"""Where the arithmetic runs: device, precision, threads, memory. The only place that asks what the machine has."""
+
+import os
+import resource
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from seq2seq.errors import ConfigError
+
+
+def available_devices() -> list[str]:
+    """Names `choose_device` accepts here, best first: "cuda:0", ..., "mps", "cpu"."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N" or "mps". Raises ConfigError naming what is there."""
+    available = available_devices()
+    wanted = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
+    if wanted not in available:
+        raise ConfigError(f"device {name!r} is not available; this machine has {', '.join(available)}")
+    return torch.device(wanted)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware.
+
+    Emulated it is several times slower than float32. MPS is left out: its autocast covers too few operations.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return _cpu_has_bfloat16()
+    return False
+
+
+def _cpu_has_bfloat16() -> bool:
+    # torch has no public question for this in all the versions we allow; a missing one means no.
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return any(probe() for probe in probes if probe is not None)
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """A fresh context in which convolutions run in bfloat16 where `has_bfloat16`, else one that changes nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if has_bfloat16(device) else nullcontext()
+
+
+def deterministic() -> AbstractContextManager[object]:
+    """A fresh context in which cuDNN picks the same, reproducible algorithms every time; no effect on other devices."""
+    context: AbstractContextManager[object] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True
+    )
+    return context
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, and the CPU quota of its container if that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _container_quota(Path("/sys/fs/cgroup/cpu.max"))
+    return cores if quota is None else max(1, min(cores, round(quota)))
+
+
+def _container_quota(cpu_max: Path) -> float | None:
+    """Cores granted by a cgroup v2 `cpu.max` ("200000 100000" = 2.0; "max 100000" = no limit)."""
+    try:
+        quota, period = cpu_max.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def set_threads(count: int | None = None) -> int:
+    """Use `count` CPU threads, or as many as there are cores for us. Returns the number set."""
+    threads = available_cores() if count is None else count
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}, must be at least 1")
+    torch.set_num_threads(threads)
+    return threads
+
+
+def peak_memory_gb(device: torch.device | None = None) -> float:
+    """Most memory used so far, GiB: of this process, or on a CUDA `device` of torch's allocations there."""
+    if device is not None and device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**30 if sys.platform == "darwin" else peak / 2**20  # bytes on macOS, KiB on Linux
