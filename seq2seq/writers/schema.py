@@ -1,0 +1,127 @@
+"""What a report holds: the structure of report.json, as types. NaN stands for "not measured" and is null in the file."""
+
+from typing import Any, TypedDict
+
+
+class Grid(TypedDict):
+    """The grid of the S2 files. crs: as text, such as EPSG:32631."""
+
+    crs: str
+    width: int
+    height: int
+    gsd_m: float
+
+
+class RadarReport(TypedDict):
+    """S1 as used. dates: for each S2 date the acquisition paired to it, ISO, None where none was near enough."""
+
+    available: bool
+    units: str
+    dates: list[str | None]
+
+
+class InputReport(TypedDict):
+    """The input as it was read. cloud_fraction: for each date, cloud, shadow or no data, 0 to 1."""
+
+    path: str
+    simulated: bool
+    dates: list[str]
+    bands: list[str]
+    grid: Grid
+    s1: RadarReport
+    mask_source: str
+    cloud_fraction: list[float]
+    warnings: list[str]
+
+
+class Scores(TypedDict):
+    """One method on the held-out pixels: rmse, mae in reflectance, psnr in dB, sam in degrees, pixels as a count."""
+
+    psnr: float
+    rmse: float
+    mae: float
+    nrmse: float
+    sam: float
+    ssim: float
+    pixels: int
+
+
+class BandScores(TypedDict):
+    """One method in one band on the held-out pixels."""
+
+    rmse: float
+    psnr: float
+    mae: float
+
+
+class GapReport(TypedDict):
+    """One class of gap length, in days from (included) to (excluded, None: no limit): errors and what was blended.
+
+    weights: share of each method in the result, they add up to 1. fallback: True where the result is interpolation alone.
+    """
+
+    gap_days: tuple[float, float | None]
+    pixels: int
+    rmse: dict[str, float]
+    weights: dict[str, float]
+    fallback: bool
+
+
+class HoldoutReport(TypedDict):
+    """Scores on pixels that were hidden from the fit. Methods: result, then any of network, prior, linear, nearest."""
+
+    pixels: int
+    explanation: str
+    methods: dict[str, Scores]
+    by_band: dict[str, dict[str, BandScores]]
+    by_gap: list[GapReport]
+    coverage_90: float
+
+
+class CurvePoint(TypedDict):
+    """The fit at one step. seconds: since it began. holdout_psnr: dB, None where it was not measured."""
+
+    step: int
+    loss: float
+    holdout_psnr: float | None
+    seconds: float
+
+
+class TrainingReport(TypedDict):
+    """How the fit went. curve: of the first tile where there are several."""
+
+    steps: int
+    tiles: int
+    curve: list[CurvePoint]
+
+
+class Resources(TypedDict):
+    """seconds: wall-clock time by phase, in order. peak_memory_gb: resident memory at its highest."""
+
+    seconds: dict[str, float]
+    peak_memory_gb: float
+
+
+class PerceptualReport(TypedDict):
+    """Whether the perceptual loss was asked for, used, and if not, why."""
+
+    requested: str
+    used: bool
+    reason: str
+
+
+class Report(TypedDict):
+    """All there is to say about one run. created: ISO time, UTC. software: versions by name."""
+
+    version: str
+    created: str
+    recipe: str
+    seed: int
+    device: str
+    config: dict[str, Any]
+    software: dict[str, str]
+    input: InputReport
+    holdout: HoldoutReport
+    training: TrainingReport
+    resources: Resources
+    perceptual: PerceptualReport
