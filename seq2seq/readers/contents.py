@@ -49,7 +49,7 @@ class Header:
     """What a raster says about itself. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
-    chunk: (rows, columns) of one compressed piece.
+    chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Header:
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
     chunk: tuple[int, int]
+    simulated: bool = False
 
 
 class Raster(Protocol):

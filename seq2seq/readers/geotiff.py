@@ -30,6 +30,9 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big TIFF, little
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
 MAX_CHUNK_BYTES = 2**30  # one strip or tile is decoded whole, whatever window is asked for
+# As good as exact: what the approximate transformer gives depends on the window, and windows must equal the whole's crop.
+# (0 would say so, but rasterio 1.4 cannot make such a dataset.)
+WARP_TOLERANCE_PX = 1e-9
 
 _HARDENED = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -56,8 +59,7 @@ class GeoTiff:
         height, width = grid.shape
         target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
         fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
-        # tolerance 0: the approximate transformer depends on the window, and windows must equal the whole's crop
-        how = {"resampling": Resampling.bilinear, "tolerance": 0}
+        how = {"resampling": Resampling.bilinear, "tolerance": WARP_TOLERANCE_PX}
         with (
             _opened(self.path, self.header.name) as dataset,
             self._pixel_errors(window),
@@ -144,6 +146,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         scales=tuple(dataset.scales),
         offsets=tuple(dataset.offsets),
         chunk=tuple(dataset.block_shapes[0]),
+        simulated=dataset.tags().get("SIMULATED") == "YES",
     )
 
 

@@ -1,0 +1,54 @@
+"""What is in an input, as plain values: for `decloud inspect` and for the report of a run. Loads no torch."""
+
+from typing import Any
+
+import numpy as np
+
+from seq2seq.config import ReconstructionConfig
+from seq2seq.estimate import estimate
+from seq2seq.readers import SequenceInfo, SequenceSource
+from seq2seq.writers.schema import InputReport
+
+
+def describe_input(source: SequenceSource) -> InputReport:
+    """The report's `input`: dates, bands, grid, S1 pairing, mask source, cloud per date, warnings."""
+    info = source.info
+    height, width = info.geobox.shape
+    return {
+        "path": str(info.path),
+        "simulated": info.simulated,
+        "dates": [str(date) for date in info.dates],
+        "bands": list(info.bands),
+        "grid": {"crs": str(info.geobox.crs), "width": width, "height": height, "gsd_m": gsd_m(info)},
+        "s1": {
+            "available": bool(info.s1_bands),
+            "units": info.s1_units,
+            "dates": [None if np.isnat(date) else str(date) for date in info.s1_dates],
+        },
+        "mask_source": info.mask_source,
+        "cloud_fraction": [float(fraction) for fraction in source.cloud_fractions],
+        "warnings": list(info.warnings),
+    }
+
+
+def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, Any]:
+    """All that `decloud inspect --json` says: the report's `input`, and what only matters before a run."""
+    info, cost = source.info, estimate(source.info.shape, config)
+    return {
+        **describe_input(source),
+        "radiometry": {
+            "dtype": info.radiometry.dtype,
+            "scale": info.radiometry.scale,
+            "offset": info.radiometry.offset,
+            "nodata": info.radiometry.nodata,
+        },
+        "s1_bands": list(info.s1_bands),
+        "s1_acquisitions": [str(date) for date in info.s1_acquisitions],
+        "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
+        "fingerprint": info.fingerprint,
+    }
+
+
+def gsd_m(info: SequenceInfo) -> float:
+    """Length of a pixel's side in the units of the grid, metres for the projected grids of Sentinel products."""
+    return float(abs(info.geobox.resolution.x))
