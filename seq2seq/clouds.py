@@ -105,7 +105,7 @@ class S2CloudlessDetector:
 
     def __call__(self, reflectance: Float32, usable: Bool) -> Bool:
         """(T, C, H, W), (T, H, W) -> (T, H, W), True = cloud or shadow."""
-        cloud = (_s2cloudless_probability(reflectance, usable, self.cell_px) > S2CLOUDLESS_THRESHOLD) & usable
+        cloud: Bool = (_s2cloudless_probability(reflectance, usable, self.cell_px) > S2CLOUDLESS_THRESHOLD) & usable
         return cloud | _shadows(_Planes(reflectance, self.bands), cloud, usable, self.gsd_m)
 
 
@@ -202,7 +202,10 @@ def _shadows(planes: _Planes, cloud: Bool, usable: Bool, gsd_m: float) -> Bool:
         if red is not None:  # bare soil after a harvest is redder than the crop was; shadow is not
             dark &= red <= _temporal_quantile(red, clear, 0.5)
     dark &= (clear_nir > SHADOW_MIN_NIR) & clear
-    return _without_specks(dark) & _within(cloud, round(SHADOW_DISTANCE_M / gsd_m))
+    dark = _without_specks(dark)
+    dates = np.flatnonzero(dark.any(axis=(1, 2)))  # distances are costly, and asked for only where something is dark
+    dark[dates] &= _within(cloud[dates], round(SHADOW_DISTANCE_M / gsd_m))
+    return dark
 
 
 def _temporal_quantile(plane: Float32, usable: Bool, quantile: float) -> Float32:
@@ -232,7 +235,9 @@ def _within(mask: Bool, radius_px: int) -> Bool:
 
 def _s2cloudless_probability(reflectance: Float32, usable: Bool, cell_px: int) -> Float32:
     """(T, 10, H, W) -> (T, H, W) cloud probability in [0, 1], judged in cells of `cell_px` and interpolated."""
-    cells, height, width = _cell_means(reflectance, usable, cell_px), *reflectance.shape[2:]
+    height, width = reflectance.shape[2:]
+    # date by date, so that the block is never copied as a whole
+    cells = np.stack([_cell_means(*date, cell_px) for date in zip(reflectance, usable, strict=True)])  # (T, C, h, w)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies' deprecations concern nobody here
         from s2cloudless import S2PixelCloudDetector
@@ -245,12 +250,12 @@ def _s2cloudless_probability(reflectance: Float32, usable: Bool, cell_px: int) -
 
 
 def _cell_means(reflectance: Float32, usable: Bool, cell_px: int) -> Float32:
-    """(T, C, H, W) -> (T, C, ceil(H / cell), ceil(W / cell)): means over usable pixels, 0 where there are none."""
-    t, c, height, width = reflectance.shape
-    fill = ((0, 0), (0, -height % cell_px), (0, -width % cell_px))
+    """(C, H, W), (H, W) -> (C, ceil(H / cell), ceil(W / cell)): means over usable pixels, 0 where there are none."""
+    bands, height, width = reflectance.shape
+    fill = ((0, -height % cell_px), (0, -width % cell_px))
     weight = np.pad(usable, fill).astype(np.float32)
-    values = np.pad(np.where(usable[:, None], reflectance, 0), (fill[0], *fill))
-    rows, columns = weight.shape[1] // cell_px, weight.shape[2] // cell_px
-    total = values.reshape(t, c, rows, cell_px, columns, cell_px).sum(axis=(3, 5))
-    count = weight.reshape(t, 1, rows, cell_px, columns, cell_px).sum(axis=(3, 5))
+    values = np.pad(reflectance, ((0, 0), *fill)) * weight
+    rows, columns = weight.shape[0] // cell_px, weight.shape[1] // cell_px
+    total = values.reshape(bands, rows, cell_px, columns, cell_px).sum(axis=(2, 4))
+    count = weight.reshape(rows, cell_px, columns, cell_px).sum(axis=(1, 3))
     return np.asarray(total / np.maximum(count, 1), dtype=np.float32)

@@ -2,12 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry, polygon
 
 from seq2seq.sequence import Dates
 
 # Two grids are one if no corner differs by more than this share of a pixel: GeoTIFF origins are rounded decimals.
 GRID_TOLERANCE_PX = 0.01
+_POINTS_PER_SIDE = 21  # straight edges bend in another CRS
 
 
 def nearest_acquisitions(dates: Dates, candidates: Dates, *, max_days: int) -> NDArray[np.intp]:
@@ -28,14 +31,14 @@ def same_grid(a: GeoBox, b: GeoBox) -> bool:
         return False
     height, width = a.shape
     corners = ((0, 0), (width, 0), (0, height), (width, height))
-    a_to_b = ~b.affine * a.affine
-    return all(np.hypot(*np.subtract(a_to_b * corner, corner)) <= GRID_TOLERANCE_PX for corner in corners)
+    a_to_b = ~b.affine @ a.affine
+    return all(np.hypot(*np.subtract(a_to_b @ corner, corner)) <= GRID_TOLERANCE_PX for corner in corners)
 
 
 def grids_overlap(a: GeoBox, b: GeoBox) -> bool:
     """True where the footprints share some area, whatever their CRSs."""
-    ours, theirs = a.extent, b.extent if _same_crs(a, b) else b.footprint(a.crs)
-    return bool(ours.intersection(theirs).area > 0)
+    theirs = b.extent if _same_crs(a, b) else _footprint(b, a.crs)
+    return theirs is not None and bool(a.extent.intersection(theirs).area > 0)
 
 
 def describe_grid(grid: GeoBox) -> str:
@@ -50,6 +53,19 @@ def gsd_m(grid: GeoBox) -> float:
     """Ground sampling distance in metres (for geographic CRSs by the length of a degree of latitude)."""
     size = float(np.hypot(grid.affine.b, grid.affine.e))
     return size * 111_320 if grid.crs.geographic else size
+
+
+def _footprint(grid: GeoBox, crs: CRS) -> Geometry | None:
+    """The outline in another CRS, None where it cannot be expressed there (the other side of the globe)."""
+    side = np.linspace(0, 1, _POINTS_PER_SIDE)
+    flat = np.zeros_like(side)
+    columns = np.concatenate([side, flat + 1, side[::-1], flat]) * grid.shape[1]
+    rows = np.concatenate([flat, side, flat + 1, side[::-1]]) * grid.shape[0]
+    x, y = grid.crs.transformer_to_crs(crs)(*(grid.affine @ (columns, rows)))
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
+    outline = polygon(list(zip(x.tolist(), y.tolist(), strict=True)), crs)
+    return outline if outline.is_valid else None
 
 
 def _same_crs(a: GeoBox, b: GeoBox) -> bool:

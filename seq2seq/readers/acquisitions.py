@@ -17,8 +17,8 @@ from seq2seq.sequence import Bool, Float32
 LOWEST_REFLECTANCE = -0.25
 # Backscatter outside it is none: the noise floor is near -30 dB, the brightest corner reflectors near 40 dB.
 DB_RANGE = (-100.0, 60.0)
-_SAMPLE_PX = 64
-_SAMPLES_PER_AXIS = 5
+_SAMPLE_PX = 128
+_SAMPLES_PER_AXIS = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RadarAcquisition:
         with np.errstate(invalid="ignore"):
             impossible = (db < DB_RANGE[0]) | (db > DB_RANGE[1])
         self._check(stored, impossible, window, f"({self.units}) is outside {DB_RANGE[0]:g} to {DB_RANGE[1]:g} dB")
-        has_data: Bool = np.isfinite(db).all(axis=0)
+        has_data = np.asarray(np.isfinite(db).all(axis=0))
         return np.where(has_data, db, np.float32(0)), has_data
 
     def _stored(self, window: Window) -> Float32:
@@ -112,7 +112,7 @@ class MaskAcquisition:
 
 
 def sampled_s1_units(raster: Raster) -> S1Units | None:
-    """dB or linear power from 25 small windows spread over the raster; None where they hold no data."""
+    """dB or linear power from 9 small windows spread over the raster; None where they hold no data."""
     height, width = raster.header.geobox.shape
     nodata = _radar_nodata(raster.header.nodata)
     parts = []

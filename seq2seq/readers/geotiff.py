@@ -23,15 +23,17 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
+from seq2seq.pairing import gsd_m
 from seq2seq.readers.contents import Header, Window
+from seq2seq.readers.tiff_extent import declared_bytes
 from seq2seq.sequence import Float32
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big TIFF, little and big endian
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
 MAX_CHUNK_BYTES = 2**30  # one strip or tile is decoded whole, whatever window is asked for
-# As good as exact: what the approximate transformer gives depends on the window, and windows must equal the whole's crop.
-# (0 would say so, but rasterio 1.4 cannot make such a dataset.)
+# As good as exact: what the approximate transformer gives depends on the window, and windows must equal the crop of
+# the whole. (0 would say so, but rasterio 1.4 cannot make such a dataset.)
 WARP_TOLERANCE_PX = 1e-9
 
 _HARDENED = {
@@ -59,7 +61,9 @@ class GeoTiff:
         height, width = grid.shape
         target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
         fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
-        how = {"resampling": Resampling.bilinear, "tolerance": WARP_TOLERANCE_PX}
+        # left to itself, GDAL widens the kernel by a ratio that it estimates anew for each window
+        ratio = str(min(1.0, gsd_m(self.header.geobox) / gsd_m(grid)))
+        how = {"resampling": Resampling.bilinear, "tolerance": WARP_TOLERANCE_PX, "XSCALE": ratio, "YSCALE": ratio}
         with (
             _opened(self.path, self.header.name) as dataset,
             self._pixel_errors(window),
@@ -85,6 +89,7 @@ def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
     position.
     """
     _check_magic(path, name)
+    _check_complete(path, name)
     with _opened(path, name) as dataset:
         try:
             _check_budgets(dataset, name)
@@ -115,6 +120,16 @@ def _check_magic(path: Path, name: str) -> None:
         raise UnreadableFileError(f"{name}: is empty (0 bytes)")
     if start not in MAGIC:
         raise UnreadableFileError(f"{name}: is not a TIFF, its first bytes are {start!r}")
+
+
+def _check_complete(path: Path, name: str) -> None:
+    size = path.stat().st_size
+    try:
+        declared = declared_bytes(path)
+    except ValueError as error:
+        raise UnreadableFileError(f"{name}: the file is corrupt or truncated ({error})") from error
+    if declared > size:
+        raise UnreadableFileError(f"{name}: the file is truncated, it has {size:,} of {declared:,} bytes")
 
 
 def _check_budgets(dataset: Any, name: str) -> None:

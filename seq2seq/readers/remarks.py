@@ -24,7 +24,8 @@ def optical_remarks(s2: Sequence[OpticalAcquisition], scanned: Scan) -> Iterator
 
 def _assumed_bands(first: OpticalAcquisition) -> Iterator[str]:
     if not any(first.raster.header.descriptions):
-        yield f"S2 bands have no names; taken in the order of {len(first.bands)}-band products: {', '.join(first.bands)}"
+        names = ", ".join(first.bands)
+        yield f"S2 bands have no names; taken in the order of {len(first.bands)}-band products: {names}"
 
 
 def _mixed_scales(s2: Sequence[OpticalAcquisition]) -> Iterator[str]:
@@ -32,8 +33,8 @@ def _mixed_scales(s2: Sequence[OpticalAcquisition]) -> Iterator[str]:
     others = [acquisition.raster.header.name for acquisition in s2 if acquisition.radiometry != first.radiometry]
     if others:
         yield (
-            f"{listed(others)}: scale, offset or no-data value differ from {first.raster.header.name}; results are stored "
-            f"as in the latter (scale {first.radiometry.scale:g}, offset {first.radiometry.offset:g})"
+            f"{listed(others)}: scale, offset or no-data value differ from {first.raster.header.name}, "
+            f"after which results are stored (scale {first.radiometry.scale:g}, offset {first.radiometry.offset:g})"
         )
 
 

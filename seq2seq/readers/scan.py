@@ -14,8 +14,8 @@ from seq2seq.readers.contents import Window
 from seq2seq.readers.masking import Masking, MaskSource
 from seq2seq.sequence import Bool, Float32
 
-# Bytes that the detection needs for each of its float32 values: the block, ranked copies of planes, and boolean ones.
-_COPIES = 4
+# Float32 planes that a detection needs beside the bands of its block: ranked copies, rises, levels, masks.
+_WORK_PLANES = 10
 _SMALLEST_BLOCK_PX = 64
 
 
@@ -64,19 +64,17 @@ def scan(
     masking: Masking,
     *,
     shape: tuple[int, int],
-    budget_bytes: int,
+    side: int,
 ) -> Scan:
     """Reads every pixel of every acquisition once. `s1` holds the acquisition paired to each date.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
-    `MissingDataError` where nothing has data. Blocks are as large as `budget_bytes` of memory allow; the result does
-    not depend on them.
+    `MissingDataError` where nothing has data. Works in blocks of about
+    `side` x `side` pixels; the result does not depend on it.
     """
     statistics = SequenceStatistics(s2)
     cloud_mask = PackedMask((len(s2), *shape))
     cloudy, empty, radar = (np.zeros(len(s2), dtype=np.int64) for _ in range(3))
-    bands = masking.detector.bands if masking.detector else ()
-    side = _block_side(shape, dates=len(s2), bands=len(bands), margin_px=masking.margin_px, budget_bytes=budget_bytes)
     for block in plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk):
         mask, has_data = _mask_block(s2, masking, block, shape=shape, statistics=statistics)
         cloud_mask.write(block, mask)
@@ -113,11 +111,14 @@ def plan_blocks(shape: tuple[int, int], *, side: int, chunk: tuple[int, int]) ->
             yield Window(row, min(height, row + rows), column, min(width, column + columns))
 
 
-def _block_side(shape: tuple[int, int], *, dates: int, bands: int, margin_px: int, budget_bytes: int) -> int:
-    """Side of a square block that, grown by its margin, fits the budget."""
-    bytes_per_pixel = dates * (bands * 4 * _COPIES + 4) + 256
+def block_side(shape: tuple[int, int], masking: Masking, *, budget_bytes: int) -> int:
+    """Side of a square block that, grown by the masking's margin, is processed in `budget_bytes` of memory."""
+    dates, bands = len(masking.masks), len(masking.detector.bands) if masking.detector else 0
+    bytes_per_pixel = 4 * dates * (bands + _WORK_PLANES) + 256
+    if shape[0] * shape[1] * bytes_per_pixel <= budget_bytes:
+        return max(shape)
     grown = int((budget_bytes / bytes_per_pixel) ** 0.5)
-    return min(max(grown - 2 * margin_px, _SMALLEST_BLOCK_PX), max(shape))
+    return min(max(grown - 2 * masking.margin_px, _SMALLEST_BLOCK_PX), max(shape))
 
 
 def _mask_block(

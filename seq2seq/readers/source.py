@@ -19,7 +19,7 @@ from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.radar import pair_radar
 from seq2seq.readers.remarks import optical_remarks
-from seq2seq.readers.scan import Scan, check_clear, scan
+from seq2seq.readers.scan import Scan, block_side, check_clear, scan
 from seq2seq.sequence import Bool, Dates, Float32, ImageSequence, Observations
 
 SCAN_SHARE = 8  # the pass over all pixels takes an eighth of the memory that the reconstruction may take
@@ -33,7 +33,8 @@ class SequenceInfo:
     which results are stored. s1_bands: empty without S1. s1_dates: (T,) acquisition paired to each date, NaT where none
     is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from the values)", "linear (as set)", "" without S1.
     mask_source: user, s2cloudless or rules. warnings: what the user should know, one line each. fingerprint: hex digest
-    of names and bytes, the same wherever the input is stored and however it is packed.
+    of names and bytes, the same wherever the input is stored and however it is packed. simulated: a file says that no
+    satellite saw it.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class SequenceInfo:
     mask_source: MaskSource
     warnings: tuple[str, ...]
     fingerprint: str
+    simulated: bool
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -152,8 +154,8 @@ def _checked(
     dates, shape = dates_of(contents.s2), tuple(header.geobox.shape)
     pairing = pair_radar(contents.s1, dates, header.geobox, config)
     masking, mask_warnings = choose_masking(contents.masks, contents.s2, s2[0].bands, config)
-    budget = int(config.max_memory_gb * 2**30 / SCAN_SHARE)
-    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, budget_bytes=budget)
+    side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
+    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=path,
@@ -168,6 +170,7 @@ def _checked(
         mask_source=masking.source,
         warnings=(*contents.warnings, *optical_remarks(s2, scanned), *pairing.warnings, *mask_warnings),
         fingerprint=contents.fingerprint,
+        simulated=any(raster.header.simulated for raster in contents.s2),
     )
     return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
 

@@ -1,0 +1,119 @@
+"""How many bytes a TIFF says it has (TIFF 6.0, section 2; BigTIFF). GDAL reads a truncated file as far as it goes.
+
+What is cut off is often the tail of the metadata: band names, no-data value or CRS would silently be missing.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_CHUNKS = ((273, 279), (324, 325))  # offsets and byte counts of strips, of tiles
+_MAX_DIRECTORIES = 64  # overviews and masks; a file may also link them in a circle
+_MAX_ARRAY_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class _Flavour:
+    """Formats of the numbers: `order` of bytes, an offset, the number of entries, and of values in one."""
+
+    order: str
+    offset: str
+    entries: str
+
+    def unpack(self, code: str, content: bytes) -> tuple[int, ...]:
+        return struct.unpack(f"{self.order}{code}", content)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One tag: where its values lie, and how long they are."""
+
+    kind: int
+    count: int
+    at: int
+
+    @property
+    def end(self) -> int:
+        return self.at + _SIZES.get(self.kind, 1) * self.count
+
+
+def declared_bytes(path: str | os.PathLike[str]) -> int:
+    """The end of the last directory, tag value, strip or tile of the file. Raises ValueError where it has no structure.
+
+    A file that is shorter is truncated.
+    """
+    with open(path, "rb") as file:
+        flavour, offset = _preamble(file)
+        end = 0
+        for _ in range(_MAX_DIRECTORIES):
+            if not offset:
+                break
+            entries, offset, directory_end = _directory(file, flavour, offset)
+            ends = [entry.end for entry in entries.values()]
+            end = max([end, directory_end, *ends, *_chunk_ends(file, flavour, entries)])
+        return end
+
+
+def _preamble(file: BinaryIO) -> tuple[_Flavour, int]:
+    """The flavour and the offset of the first directory."""
+    start = _read(file, 0, 4)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None:
+        raise ValueError("no TIFF byte order")
+    if start[2:] in (b"+\0", b"\0+"):
+        flavour = _Flavour(order, "Q", "Q")
+        return flavour, flavour.unpack("Q", _read(file, 8, 8))[0]
+    flavour = _Flavour(order, "I", "H")
+    return flavour, flavour.unpack("I", _read(file, 4, 4))[0]
+
+
+def _directory(file: BinaryIO, flavour: _Flavour, offset: int) -> tuple[dict[int, _Entry], int, int]:
+    """Entries by tag, offset of the next directory, and where this one ends."""
+    head, width = struct.calcsize(flavour.entries), struct.calcsize(flavour.offset)
+    (count,) = flavour.unpack(flavour.entries, _read(file, offset, head))
+    size = 4 + 2 * width
+    content = _read(file, offset + head, count * size + width)
+    entries = {}
+    for index in range(count):
+        tag, kind, values, value_offset = flavour.unpack(
+            f"HH{flavour.offset}{flavour.offset}", content[index * size : (index + 1) * size]
+        )
+        inline = values * _SIZES.get(kind, 1) <= width
+        at = offset + head + (index + 1) * size - width if inline else value_offset
+        entries[tag] = _Entry(kind, values, at)
+    (following,) = flavour.unpack(flavour.offset, content[-width:])
+    return entries, following, offset + head + len(content)
+
+
+def _chunk_ends(file: BinaryIO, flavour: _Flavour, entries: dict[int, _Entry]) -> list[int]:
+    """Where strips or tiles end; an offset of 0 is a chunk that was never written."""
+    ends = []
+    for offsets_tag, counts_tag in _CHUNKS:
+        if offsets_tag in entries and counts_tag in entries:
+            offsets, counts = (
+                _integers(file, flavour, entries[offsets_tag]),
+                _integers(file, flavour, entries[counts_tag]),
+            )
+            ends += [offset + count for offset, count in zip(offsets, counts, strict=False) if offset]
+    return ends
+
+
+def _integers(file: BinaryIO, flavour: _Flavour, entry: _Entry) -> tuple[int, ...]:
+    code = _INTEGERS.get(entry.kind)
+    if code is None:
+        raise ValueError(f"offsets of type {entry.kind}")
+    return flavour.unpack(f"{entry.count}{code}", _read(file, entry.at, entry.end - entry.at))
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    """Exactly that many bytes. A size that no directory has is corruption, not a reason to allocate it."""
+    if size > _MAX_ARRAY_BYTES or at >= 2**63:
+        raise ValueError(f"{size} bytes at {at} in a directory")
+    file.seek(at)
+    content = file.read(size)
+    if len(content) < size:
+        raise ValueError(f"ends at byte {at + len(content)}, within a directory")
+    return content
