@@ -289,6 +289,7 @@ def test_files_are_what_a_user_would_upload(tmp_path, small):
     date = small.s2.dates[2]
     with rasterio.open(tmp_path / "case" / "input" / "S2" / f"{date}.tif") as s2:
         assert (s2.dtypes[0], s2.nodata, s2.descriptions) == ("uint16", 0, L1C)
+        assert s2.tags()["SIMULATED"] == "YES", "reports must be able to say so"
         assert (s2.crs.to_epsg(), s2.transform) == (32631, small.s2.geobox.affine)
         assert s2.compression.name.lower() == "deflate"
         np.testing.assert_array_equal(s2.read(), to_dn(small.s2.pixels[2]))
