@@ -299,7 +299,7 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
 
     def ask_to_stop(number: int, _: object) -> None:
         stop.set()
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
         display.say("Stopping after this step; what was learnt is kept. Once more to end at once.")
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -326,7 +326,7 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         f"Images   {written / 'declouded'}",
         f"Picture  {written / 'preview.png'}",
         f"Report   {written / 'report.html'}",
-        f"Held-out pixels: {result:.2f} dB, linear interpolation {linear:.2f} dB ({result - linear:+.2f} dB){simulated}",
+        f"Held-out {result:.2f} dB, linear interpolation {linear:.2f} dB ({result - linear:+.2f} dB){simulated}",
     ]
 
 

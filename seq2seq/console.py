@@ -155,7 +155,7 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "values",
             f"{values['dtype']}, reflectance = value x {values['scale']:g} + {values['offset']:g}, "
-            f"no data {values['nodata'] if values['nodata'] is not None else 'not stated'}",
+            f"no data {'not stated' if values['nodata'] is None else format(values['nodata'], 'g')}",
         ),
         ("S1", f"{s1}, {paired} of {len(dates)} dates paired" if radar["available"] else "none: optical data alone"),
         ("masks", found["mask_source"]),

@@ -19,7 +19,7 @@ def describe_input(source: SequenceSource) -> InputReport:
         "simulated": info.simulated,
         "dates": [str(date) for date in info.dates],
         "bands": list(info.bands),
-        "grid": {"crs": str(info.geobox.crs), "width": width, "height": height, "gsd_m": gsd_m(info)},
+        "grid": {"crs": crs_name(info), "width": width, "height": height, "gsd_m": gsd_m(info)},
         "s1": {
             "available": bool(info.s1_bands),
             "units": info.s1_units,
@@ -47,6 +47,12 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
         "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
         "fingerprint": info.fingerprint,
     }
+
+
+def crs_name(info: SequenceInfo) -> str:
+    """Such as EPSG:32631, else the name that the CRS gives itself."""
+    code = info.geobox.crs.to_epsg()
+    return f"EPSG:{code}" if code else str(info.geobox.crs.proj.name)
 
 
 def gsd_m(info: SequenceInfo) -> float:

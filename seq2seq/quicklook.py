@@ -101,8 +101,10 @@ class AreaMean:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """A sequence at a glance, for each date: before and after (T, C, h, w) reflectance of the displayed bands, NaN where
-    there is no data; cloud (T, h, w), the share of each cell that is cloud, shadow or no data.
+    """A sequence at a glance, on every date.
+
+    before, after: (T, C, h, w) reflectance of the displayed `bands`, NaN where there is no data. cloud: (T, h, w), the
+    share of each cell that is cloud, shadow or no data.
     """
 
     dates: tuple[str, ...]

@@ -45,10 +45,10 @@ def check_output(out: Path, overwrite: bool) -> None:
 def publish(partial: Path, out: Path, overwrite: bool) -> None:
     """Moves the complete folder `partial` to `out`, both on one file system.
 
-    Names in it that begin with a dot (checkpoints, remains of killed writers) are removed first. Readers of `out` see the
-    earlier result or the new one, never a mixture. Where `overwrite` replaces a result and the second of the two renames
-    fails, the earlier result is put back. Raises `OutputError` as `check_output` does, ValueError where `partial` holds
-    what is no product.
+    Names in it that begin with a dot (checkpoints, remains of killed writers) are removed first. Readers of `out` see
+    the earlier result or the new one, never a mixture. Where `overwrite` replaces a result and the second of the two
+    renames fails, the earlier result is put back. Raises `OutputError` as `check_output` does, ValueError where
+    `partial` holds what is no product.
     """
     check_output(out, overwrite)
     out = Path(os.path.abspath(out))
@@ -80,7 +80,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
-    """An unused name in the folder of `path`, which is made where missing; what is left under it is removed at the end."""
+    """An unused name beside `path`, whose folder is made where missing; what is left under it is removed at the end."""
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix or ".tmp", dir=path.parent)

@@ -1,4 +1,4 @@
-"""What a report holds: the structure of report.json, as types. NaN stands for "not measured" and is null in the file."""
+"""What a report holds: the structure of report.json, as types. NaN means "not measured" and is null in the file."""
 
 from typing import Any, TypedDict
 
@@ -57,7 +57,7 @@ class BandScores(TypedDict):
 class GapReport(TypedDict):
     """One class of gap length, in days from (included) to (excluded, None: no limit): errors and what was blended.
 
-    weights: share of each method in the result, they add up to 1. fallback: True where the result is interpolation alone.
+    weights: share of each method in the result, they add up to 1. fallback: the result is interpolation alone.
     """
 
     gap_days: tuple[float, float | None]
