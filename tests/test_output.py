@@ -40,7 +40,7 @@ def test_an_earlier_result_needs_overwrite(tmp_path: Path) -> None:
 def test_overwrite_never_takes_a_folder_with_anything_else_in_it(tmp_path: Path) -> None:
     out = result(tmp_path / "out", "earlier")
     (out / "thesis.doc").write_text("ten years")
-    with pytest.raises(OutputError, match="holds thesis.doc, which no run has written"):
+    with pytest.raises(OutputError, match=r"holds thesis\.doc, which no run has written"):
         check_output(out, True)
     with pytest.raises(OutputError, match=r"thesis\.doc"):
         publish(result(tmp_path / "out.partial", "new"), out, True)

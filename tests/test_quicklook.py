@@ -1,5 +1,6 @@
 """Pictures: the same for any cut into windows, in one stretch for all dates, and never led by clouds."""
 
+import itertools
 from io import BytesIO
 
 import numpy as np
@@ -32,8 +33,8 @@ def test_area_means_do_not_depend_on_the_cut_into_windows(rows: list[int], colum
     pixels, counted = generator.random((2, 37, 23)), generator.random((37, 23)) > 0.3
     whole, cut = AreaMean(2, (37, 23), max_px), AreaMean(2, (37, 23), max_px)
     whole.add(slice(0, 37), slice(0, 23), pixels, counted)
-    for top, bottom in zip(rows, rows[1:], strict=False):
-        for left, right in zip(columns, columns[1:], strict=False):
+    for top, bottom in itertools.pairwise(rows):
+        for left, right in itertools.pairwise(columns):
             part = slice(top, bottom), slice(left, right)
             cut.add(*part, pixels[:, *part], counted[part])
     np.testing.assert_allclose(cut.mean(), whole.mean(), rtol=1e-6)
@@ -87,9 +88,7 @@ def test_equal_reflectance_looks_equal_on_every_date_before_and_after() -> None:
 
 def test_a_sequence_without_a_clear_cell_is_stretched_by_its_result() -> None:
     pictures = sequence_pictures()
-    hidden = Pictures(
-        pictures.dates, pictures.bands, pictures.before, pictures.after, np.ones_like(pictures.cloud)
-    )
+    hidden = Pictures(pictures.dates, pictures.bands, pictures.before, pictures.after, np.ones_like(pictures.cloud))
     assert np.all(hidden.stretch.high < 0.25)
 
 
