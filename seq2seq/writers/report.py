@@ -122,11 +122,11 @@ def _headline(report: Report) -> Markup:
     cloud = report["input"]["cloud_fraction"]
     seconds = sum(report["resources"]["seconds"].values())
     gain = _difference(result["psnr"], linear["psnr"] if linear else None)
-    gains = linear is not None and gain is not None and result["psnr"] > linear["psnr"]
+    tone = "lead" if linear is not None and gain is not None and result["psnr"] > linear["psnr"] else "lead even"
     against = f"{_fixed(result['psnr'], 2)} dB PSNR, linear {_fixed(linear['psnr'], 2)} dB" if linear else ""
     return element(
         "section",
-        _figure(f"{gain} dB" if gain else "–", "over linear interpolation", against, class_="lead" if gains else "lead even"),
+        _figure(f"{gain} dB" if gain else "–", "over linear interpolation", against, class_=tone),
         _figure(_fixed(result["rmse"], 4), "RMSE, reflectance", f"{holdout['pixels']:,} hidden pixels"),
         _figure(_percent(sum(cloud) / len(cloud)), "was cloud or no data", "all of it is filled"),
         _figure(_percent(holdout["coverage_90"]), "inside the 90 % interval", "calibrated uncertainty"),
