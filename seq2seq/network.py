@@ -241,3 +241,85 @@ class EncoderDecoder3d(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last_3d)
         output: Tensor = self.output(self.scales(x)).float()  # float32 also under autocast: losses need the digits
         return torch.sigmoid(output) if self.sigmoid else output
+
+
+class NormedConv(nn.Module):
+    """Convolution, group normalisation over all dates and pixels, GELU. Shapes as `Conv3d`."""
+
+    GROUPS = 8
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Kernel, *, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.conv = Conv3d(in_channels, out_channels, kernel, bias=True, generator=generator)
+        self.norm = nn.GroupNorm(self.GROUPS, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return F.gelu(self.norm(self.conv(x)))
+
+
+class GuidedEncoderDecoder3d(nn.Module):
+    """Radar over time and a prior image of each date -> a correction of the prior, (B, out_channels, T, H, W) float32.
+
+    The radar's encoder sees neighbouring dates (kernels 3 x 3 x 3). The prior joins it afterwards and is only mixed
+    within its own date: the prior of another date was made from this date's own values, and a temporal kernel over it
+    would let the network copy what it is to predict. Three scales halve space, never time. The correction starts at 0.
+    """
+
+    def __init__(
+        self,
+        radar_channels: int,
+        prior_channels: int,
+        out_channels: int,
+        *,
+        widths: Sequence[int] = (32, 48, 64),
+        dropout: float = 0.1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        first = widths[0]
+        self.radar = (
+            Conv3d(radar_channels, first, (3, 3, 3), bias=True, generator=generator) if radar_channels else None
+        )
+        self.prior = Conv3d(prior_channels, first, (1, 1, 1), bias=True, generator=generator)
+        inputs = first * (1 if self.radar is None else 2)
+        self.dropout = nn.Dropout3d(dropout)
+        self.encoder = nn.ModuleList()
+        for width in widths:
+            self.encoder.append(
+                nn.Sequential(
+                    NormedConv(inputs, width, (1, 3, 3), generator=generator),
+                    NormedConv(width, width, (1, 3, 3), generator=generator),
+                )
+            )
+            inputs = width
+        self.decoder = nn.ModuleList()
+        for width in reversed(widths[:-1]):
+            self.decoder.append(NormedConv(inputs + width, width, (1, 3, 3), generator=generator))
+            inputs = width
+        self.output = Conv3d(inputs, out_channels, (1, 1, 1), bias=True, generator=generator)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)
+        keep_channels_innermost(self)
+
+    def forward(self, radar: Tensor | None, prior: Tensor) -> Tensor:
+        """radar: (B, radar_channels, T, H, W), None where there is none; prior: (B, prior_channels, T, H, W)."""
+        stems = [self.prior(prior.contiguous(memory_format=torch.channels_last_3d))]
+        if self.radar is not None:
+            assert radar is not None
+            stems.insert(0, self.radar(radar.contiguous(memory_format=torch.channels_last_3d)))
+        x = F.gelu(torch.cat(stems, 1))
+        skips = []
+        for scale in self.encoder:
+            if skips:
+                x = F.avg_pool3d(x, (1, 2, 2), ceil_mode=True)
+            x = self.dropout(scale(x))
+            skips.append(x)
+        skips.pop()
+        for scale in self.decoder:
+            skip = skips.pop()
+            x = scale(torch.cat([upsample(x, skip.shape[ROWS], skip.shape[COLUMNS]), skip], 1))
+        output: Tensor = self.output(x).float()
+        return output

@@ -143,7 +143,7 @@ class PaperFit:
         """Steps of the whole schedule."""
         return self.windows * self.schedule.passes * self.schedule.iterations
 
-    def step(self) -> float:
+    def step(self, progress: float | None = None) -> float:
         """One update on the window that is due; returns the loss before it."""
         window = self._window_at(self._window_due())
         with autocast(self._device), deterministic():

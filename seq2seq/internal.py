@@ -1,0 +1,168 @@
+"""Recipe `internal`: a prior from pixel-wise regressors, then a 3-D encoder-decoder anchored to it.
+
+Both learn on this sequence alone. What each part adds was measured: benchmarks/METHOD.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seq2seq.baselines import mean_spectrum
+from seq2seq.config import ReconstructionConfig
+from seq2seq.features import Radar, Tick, describe, despeckled, radar_change
+from seq2seq.guided import GuidedFit
+from seq2seq.hiding import CloudShapes, hide
+from seq2seq.holdout import LINEAR, Members
+from seq2seq.regressors import Regressor, Samples, fit_regressors, predict_images
+from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
+from seq2seq.vgg import Perceptual
+
+PRIOR_MEMBERS = KERNEL, TREES, PERCEPTRON = ("kernel", "trees", "perceptron")
+NETWORK = "network"
+# Equal shares of the prior's regressors and as much for the network, until held-out pixels say otherwise.
+DEFAULT_WEIGHTS = {KERNEL: 0.15, TREES: 0.15, PERCEPTRON: 0.2, NETWORK: 0.5}
+DRAWS = 6
+MAX_SAMPLES = 180_000
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Fitted regressors, ready to describe the sequence from whatever is observed of it."""
+
+    regressors: list[Regressor]
+    radar: Radar | None
+    fallback: Float32  # (C,)
+
+    def members(self, s2: ImageSequence, observed: Bool, tick: Tick) -> Members:
+        """linear and one reconstruction a regressor, each (T, C, H, W), from the pixels in `observed` (T, H, W).
+
+        A date's own pixels are never used for that date, so observed pixels are predicted too.
+        """
+        described = describe(s2.pixels, observed, s2.days, self.radar, self.fallback)
+        corrections = predict_images(self.regressors, described.features, tick)
+        found = {name: described.linear + c for name, c in zip(PRIOR_MEMBERS, corrections, strict=True)}
+        return {LINEAR: described.linear, **found}
+
+
+def fit_prior(
+    s2: ImageSequence,
+    radar: Radar | None,
+    observed: Bool,
+    *,
+    seed: int,
+    device: torch.device,
+    threads: int,
+    tick: Tick,
+) -> Prior:
+    """Learns corrections of interpolation on pixels hidden in cloud shapes from what is left of `observed`.
+
+    observed: (T, H, W), what may be looked at at all. tick is called between pieces of work and may raise to stop.
+    """
+    fallback = mean_spectrum(s2.pixels, observed)
+    samples = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick)
+    return Prior(fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick), radar, fallback)
+
+
+def network_input(radar: Radar | None, observed: Bool) -> Float32 | None:
+    """(T, F, H, W) what the network sees of the radar, standardised; None without radar."""
+    if radar is None:
+        return None
+    channels = np.concatenate([radar.raw, *radar_change(radar.smooth, observed)], axis=1)
+    spread = np.maximum(channels.std(axis=(0, 2, 3), keepdims=True), 1e-6)
+    standardised: Float32 = (channels - channels.mean(axis=(0, 2, 3), keepdims=True)) / spread
+    return standardised
+
+
+def mean_prior(members: Members) -> Float32:
+    """(T, C, H, W) the plain mean of the regressors."""
+    parts = [members[name] for name in PRIOR_MEMBERS]
+    mean: Float32 = sum(parts[1:], parts[0]) / np.float32(len(parts))
+    return mean
+
+
+class InternalRecipe:
+    """The recipe on one tile: `prepare`, then `step` until `steps_total`, then `candidates`.
+
+    observed: (T, H, W) what the fit may see. prior_fit, prior_full: the prior from what the fit may see and from all that
+    was observed; the second is only looked at when everything has been learnt.
+    """
+
+    default_weights = DEFAULT_WEIGHTS
+
+    def __init__(
+        self,
+        observations: Observations,
+        observed: Bool,
+        config: ReconstructionConfig,
+        *,
+        device: torch.device,
+        threads: int,
+        perceptual: Perceptual,
+    ) -> None:
+        self._observations, self._observed, self._config = observations, observed, config
+        self._device, self._threads, self._perceptual = device, threads, perceptual
+        self._radar: Radar | None = None
+        self._members: dict[bool, Members] = {}
+        self._fit: GuidedFit | None = None
+
+    def prepare(self, tick: Tick, saved: dict[str, Float32] | None) -> dict[str, Float32]:
+        """Fits the prior, or takes it from `saved`; returns what `saved` needs to be next time."""
+        s2 = self._observations.s2
+        self._radar = despeckled(self._observations, self._observed, tick)
+        if saved is None:
+            options = {"seed": self._config.seed, "device": self._device, "threads": self._threads, "tick": tick}
+            prior = fit_prior(s2, self._radar, self._observed, **options)
+            everything = (False, self._observed), (True, s2.observed)
+            self._members = {full: prior.members(s2, observed, tick) for full, observed in everything}
+        else:
+            self._members = {full: {n: saved[f"{n}-{full}"] for n in (LINEAR, *PRIOR_MEMBERS)} for full in (False, True)}
+        self._fit = GuidedFit(
+            s2.pixels,
+            self._observed,
+            mean_prior(self._members[False]),
+            network_input(self._radar, self._observed),
+            seed=self._config.seed,
+            device=self._device,
+            perceptual=self._perceptual,
+            perceptual_weight=self._config.perceptual_weight,
+        )
+        return {f"{name}-{full}": image for full, members in self._members.items() for name, image in members.items()}
+
+    @property
+    def fit(self) -> GuidedFit:
+        """The network's fit; there after `prepare`."""
+        assert self._fit is not None, "prepare comes first"
+        return self._fit
+
+    def candidates(self, *, full: bool) -> Members:
+        """linear, the prior's regressors and the network, from all that was observed or from what the fit may see."""
+        members = self._members[full]
+        observed = self._observations.s2.observed if full else self._observed
+        network = self.fit.predict(mean_prior(members), network_input(self._radar, observed))
+        return {**members, NETWORK: network}
+
+
+def _draw_samples(
+    s2: ImageSequence, observed: Bool, radar: Radar | None, fallback: Float32, rng: np.random.Generator, tick: Tick
+) -> Samples:
+    """Features and corrections of pixels hidden in `DRAWS` draws, as many of each draw."""
+    shapes = CloudShapes.of(observed)
+    features, corrections = [], []
+    for _ in range(DRAWS):
+        tick()
+        hidden = hide(observed, shapes, rng)
+        described = describe(s2.pixels, observed & ~hidden, s2.days, radar, fallback)
+        at = _some(hidden, MAX_SAMPLES // DRAWS, rng)
+        features.append(described.features[at[0], :, at[1], at[2]])
+        corrections.append((s2.pixels - described.linear)[at[0], :, at[1], at[2]])
+    return np.concatenate(features), np.concatenate(corrections)
+
+
+def _some(where: Bool, count: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
+    """At most `count` random positions of True."""
+    positions = np.flatnonzero(where)
+    if len(positions) > count:
+        positions = np.sort(rng.choice(positions, count, replace=False))
+    return np.unravel_index(positions, where.shape)

@@ -1,0 +1,203 @@
+"""Three pixel-wise regressors from features to a correction of linear interpolation, and their mean: the prior.
+
+They err differently, which is why all three stay (benchmarks/METHOD.md): kernel regression falls back to interpolation
+far from anything it has seen, trees find thresholds, a small perceptron finds smooth interactions.
+
+Rows are samples: features (N, F) float32, corrections (N, C) reflectance.
+"""
+
+from typing import Any, Protocol
+
+import lightgbm
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seq2seq.features import Tick
+from seq2seq.sequence import Float32
+
+KERNEL_LENGTH = 1.0  # in units of the typical distance of two samples
+KERNEL_NOISE = 0.5  # variance of the noise relative to the kernel's: corrections are mostly noise
+KERNEL_SAMPLES = 2500  # of each bag
+KERNEL_BAGS = 3
+TREE_SAMPLES = 60_000
+TREE_ROUNDS = 100
+TREE_PARAMETERS: dict[str, Any] = {
+    "objective": "l2",
+    "num_leaves": 31,
+    "learning_rate": 0.08,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.6,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "max_bin": 127,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+}
+PERCEPTRON_WIDTH = 128
+PERCEPTRON_STEPS = 1200
+PERCEPTRON_BATCH = 1024
+PERCEPTRON_RATE = 4e-3
+PERCEPTRON_DECAY = 0.05
+PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single value decides
+DROPOUT = 0.1
+CHUNK = 8192  # rows predicted at a time, which bounds the memory of the kernel matrix
+
+
+class Regressor(Protocol):
+    """Anything that corrects: (N, F) features -> (N, C) corrections."""
+
+    def predict(self, features: Float32) -> Float32:
+        """Corrections of `features`."""
+
+
+class Standardised:
+    """Features to zero mean and unit spread, as the samples had them; a constant feature becomes 0."""
+
+    def __init__(self, features: Float32) -> None:
+        self.mean, spread = features.mean(axis=0), features.std(axis=0)
+        self.scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)
+
+    def __call__(self, features: Float32) -> Float32:
+        """Clipped to six spreads: nothing outside was ever seen."""
+        scaled: Float32 = np.clip((features - self.mean) * self.scale, -6, 6)
+        return scaled
+
+
+class KernelRegressor:
+    """Gaussian-process mean with a squared-exponential kernel, on random subsets of the samples, averaged.
+
+    Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), sections 2.2 and 8.3.1 (subset of data).
+    """
+
+    def __init__(self, features: Float32, corrections: Float32, *, seed: int, device: torch.device, tick: Tick) -> None:
+        rng = np.random.default_rng(seed)
+        self._standardised = Standardised(features)
+        self._length = np.float32(KERNEL_LENGTH * np.sqrt(features.shape[1]))
+        self._device = device
+        self._bags = []
+        for _ in range(KERNEL_BAGS):
+            tick()
+            rows = rng.choice(len(features), min(KERNEL_SAMPLES, len(features)), replace=False)
+            self._bags.append(self._fit(self._located(features[rows]), corrections[rows]))
+
+    def predict(self, features: Float32) -> Float32:
+        """Mean over the bags."""
+        located = self._located(features)
+        parts = [_kernel(located, samples) @ weights for samples, weights in self._bags]
+        mean: Float32 = torch.stack(parts).mean(dim=0).cpu().numpy()
+        return mean
+
+    def _located(self, features: Float32) -> Tensor:
+        return torch.from_numpy(self._standardised(features) / self._length).to(self._device)
+
+    def _fit(self, samples: Tensor, corrections: Float32) -> tuple[Tensor, Tensor]:
+        covariance = _kernel(samples, samples).cpu().double()
+        covariance.diagonal().add_(KERNEL_NOISE)
+        targets = torch.from_numpy(corrections.astype(np.float64))
+        weights = torch.cholesky_solve(targets, torch.linalg.cholesky(covariance))
+        return samples, weights.float().to(self._device)
+
+
+class TreeRegressor:
+    """Gradient-boosted trees (LightGBM), one ensemble a band."""
+
+    def __init__(self, features: Float32, corrections: Float32, *, seed: int, threads: int, tick: Tick) -> None:
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(features), min(TREE_SAMPLES, len(features)), replace=False)
+        parameters = {**TREE_PARAMETERS, "seed": seed, "num_threads": threads}
+        samples = lightgbm.Dataset(features[rows], params=parameters, free_raw_data=False)
+        self._boosters = []
+        for band in range(corrections.shape[1]):
+            samples.set_label(corrections[rows, band])
+            self._boosters.append(lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[lambda _: tick()]))
+
+    def predict(self, features: Float32) -> Float32:
+        """Band by band."""
+        return np.stack([booster.predict(features) for booster in self._boosters], axis=1).astype(np.float32)
+
+
+class PerceptronRegressor:
+    """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once."""
+
+    def __init__(self, features: Float32, corrections: Float32, *, seed: int, device: torch.device, tick: Tick) -> None:
+        self._standardised = Standardised(features)
+        self._spread = (corrections.std(axis=0) + 1e-6).astype(np.float32)
+        self._device = device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self._network = self._fit(
+                torch.from_numpy(self._standardised(features)).to(device),
+                torch.from_numpy(corrections / self._spread).to(device),
+                tick,
+            )
+
+    def predict(self, features: Float32) -> Float32:
+        """Without dropout."""
+        with torch.no_grad():
+            output = self._network(torch.from_numpy(self._standardised(features)).to(self._device))
+        scaled: Float32 = output.cpu().numpy() * self._spread
+        return scaled
+
+    def _fit(self, samples: Tensor, targets: Tensor, tick: Tick) -> nn.Module:
+        network = _perceptron(samples.shape[1], targets.shape[1]).to(self._device)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=PERCEPTRON_RATE, weight_decay=PERCEPTRON_DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PERCEPTRON_RATE, PERCEPTRON_STEPS)
+        for _ in range(PERCEPTRON_STEPS):
+            tick()
+            rows = torch.randint(len(samples), (PERCEPTRON_BATCH,), device=samples.device)
+            batch = samples[rows]
+            loss = (network(batch + PERCEPTRON_NOISE * torch.randn_like(batch)) - targets[rows]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return network.eval()
+
+
+def predict_images(regressors: list[Regressor], features: Float32, tick: Tick) -> list[Float32]:
+    """(T, F, H, W) features -> for each regressor (T, C, H, W) corrections, a bounded number of pixels at a time."""
+    t, f, h, w = features.shape
+    predicted: list[list[Float32]] = [[] for _ in regressors]
+    for date in features:
+        tick()
+        rows = np.ascontiguousarray(date.reshape(f, h * w).T)
+        for regressor, images in zip(regressors, predicted, strict=True):
+            parts = [regressor.predict(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+            images.append(np.concatenate(parts).T.reshape(-1, h, w))
+    return [np.stack(images) for images in predicted]
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    """(N, M) exp(-|a - b|^2 / 2)."""
+    products = torch.addmm(-0.5 * b.square().sum(1)[None], a, b.T)
+    return products.sub_(0.5 * a.square().sum(1)[:, None]).clamp_(max=0).exp_()
+
+
+def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
+    width = PERCEPTRON_WIDTH
+    return nn.Sequential(
+        nn.Linear(inputs, width),
+        nn.GELU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(width, outputs),
+    )
+
+
+Samples = tuple[Float32, Float32]
+
+
+def fit_regressors(samples: Samples, *, seed: int, device: torch.device, threads: int, tick: Tick) -> list[Regressor]:
+    """All three on the same samples (features, corrections)."""
+    features, corrections = samples
+    return [
+        KernelRegressor(features, corrections, seed=seed, device=device, tick=tick),
+        TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick),
+        PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick),
+    ]
+
+
