@@ -47,7 +47,9 @@ class Described:
     linear: Float32
 
 
-def describe(pixels: Float32, observed: Bool, days: NDArray[np.int64], radar: Radar | None, fallback: Float32) -> Described:
+def describe(
+    pixels: Float32, observed: Bool, days: NDArray[np.int64], radar: Radar | None, fallback: Float32
+) -> Described:
     """Features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
     pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows.

@@ -19,8 +19,10 @@ from seq2seq.sequence import Bool, Float32
 from seq2seq.tiling import Tile, blend_window, plan_tiles
 from seq2seq.vgg import Perceptual
 
-STEPS = 120
+STEPS = 120  # of a first fit
+LATER_STEPS = 60  # of one that starts from an earlier fit to fewer pixels
 LEARNING_RATE = 3e-3
+LATER_RATE = 1.5e-3
 WEIGHT_DECAY = 0.05
 WARM_UP = 20  # steps
 LAST_RATE = 0.02  # of the learning rate
@@ -68,8 +70,12 @@ class GuidedFit:
         device: torch.device,
         perceptual: Perceptual,
         perceptual_weight: float,
+        earlier: "GuidedFit | None" = None,
     ) -> None:
-        """pixels, prior: (T, C, H, W) reflectance; observed (T, H, W); radar (T, F, H, W) standardised, or None."""
+        """pixels, prior: (T, C, H, W) reflectance; observed (T, H, W); radar (T, F, H, W) standardised, or None.
+
+        earlier: a fit of the same sequence to start from; fewer steps are due then.
+        """
         self._scaling = Scaling.of(pixels, observed, prior)
         self._prior, self._observed, self._radar = prior, observed, radar
         left = np.where(observed[:, None], pixels - prior, 0) / self._scaling.correction[:, None, None]
@@ -81,9 +87,12 @@ class GuidedFit:
         generator = torch.Generator().manual_seed(seed)
         radar_channels = 0 if radar is None else radar.shape[1]
         self.network = GuidedEncoderDecoder3d(radar_channels, bands, bands, generator=generator).to(device)
+        if earlier is not None:
+            self.network.load_state_dict(earlier.average.state_dict())
         self.average = copy.deepcopy(self.network).eval()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        self.steps_total, self.steps_done = STEPS, 0
+        self._rate = LEARNING_RATE if earlier is None else LATER_RATE
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=self._rate, weight_decay=WEIGHT_DECAY)
+        self.steps_total, self.steps_done = STEPS if earlier is None else LATER_STEPS, 0
 
     def step(self, progress: float | None = None) -> float:
         """One update on a random crop; returns its loss. progress: share of the time gone where time is the limit."""
@@ -134,7 +143,7 @@ class GuidedFit:
     def _set_rate(self, progress: float) -> None:
         cosine = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0)))
         for group in self.optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, (self.steps_done + 1) / WARM_UP) * cosine
+            group["lr"] = self._rate * min(1.0, (self.steps_done + 1) / WARM_UP) * cosine
 
     def _crop(self, rng: np.random.Generator) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
         """A random piece, turned and mirrored: radar, scaled prior, target, observed, clear pixels; dates first."""
@@ -152,9 +161,7 @@ class GuidedFit:
         radar = None if self._radar is None else piece(self._radar)
         return radar, piece(self._prior), piece(self._target), piece(self._observed), piece(self._pixels)
 
-    def _loss(
-        self, radar: Tensor | None, prior: Tensor, target: Tensor, observed: Tensor, pixels: Tensor
-    ) -> Tensor:
+    def _loss(self, radar: Tensor | None, prior: Tensor, target: Tensor, observed: Tensor, pixels: Tensor) -> Tensor:
         scaled = self._scaled(prior)
         scaled = scaled + INPUT_NOISE * torch.randn_like(scaled)
         if radar is not None:
@@ -173,7 +180,9 @@ class GuidedFit:
         return loss
 
     def _scaled(self, prior: Tensor) -> Tensor:
-        mean, spread = (torch.from_numpy(a).to(prior)[:, None, None] for a in (self._scaling.mean, self._scaling.spread))
+        mean, spread = (
+            torch.from_numpy(a).to(prior)[:, None, None] for a in (self._scaling.mean, self._scaling.spread)
+        )
         return (prior - mean) / spread
 
     def _run(self, network: GuidedEncoderDecoder3d, radar: Tensor | None, scaled: Tensor) -> Tensor:

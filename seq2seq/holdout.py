@@ -230,9 +230,7 @@ def _weigh(
     return weights, False
 
 
-def _on_simplex(
-    covariance: NDArray[np.float64], start: NDArray[np.float64], caution: float
-) -> NDArray[np.float64]:
+def _on_simplex(covariance: NDArray[np.float64], start: NDArray[np.float64], caution: float) -> NDArray[np.float64]:
     """argmin w'Ew + caution |w - start|^2 over w >= 0, sum w = 1: least squares with a heavy row for the sum."""
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -82,12 +82,8 @@ def mean_prior(members: Members) -> Float32:
     return mean
 
 
-class InternalRecipe:
-    """The recipe on one tile: `prepare`, then `step` until `steps_total`, then `candidates`.
-
-    observed: (T, H, W) what the fit may see. prior_fit, prior_full: the prior from what the fit may see and from all that
-    was observed; the second is only looked at when everything has been learnt.
-    """
+class InternalStage:
+    """The recipe fitted once, to `observed`: `prepare`, then steps of `fit`, then `candidates`."""
 
     default_weights = DEFAULT_WEIGHTS
 
@@ -101,34 +97,45 @@ class InternalRecipe:
         threads: int,
         perceptual: Perceptual,
     ) -> None:
+        """observed: (T, H, W), what this fit may see."""
         self._observations, self._observed, self._config = observations, observed, config
         self._device, self._threads, self._perceptual = device, threads, perceptual
-        self._radar: Radar | None = None
-        self._members: dict[bool, Members] = {}
+        self._radar: Float32 | None = None
+        self._members: Members = {}
         self._fit: GuidedFit | None = None
 
-    def prepare(self, tick: Tick, saved: dict[str, Float32] | None) -> dict[str, Float32]:
-        """Fits the prior, or takes it from `saved`; returns what `saved` needs to be next time."""
+    def prepare(self, tick: Tick, saved: Members | None, earlier: GuidedFit | None) -> Members:
+        """Fits the prior, or takes it from `saved`; returns what `saved` has to be next time.
+
+        earlier: a finished fit to fewer pixels, whose network this one starts from.
+        """
         s2 = self._observations.s2
-        self._radar = despeckled(self._observations, self._observed, tick)
+        radar = despeckled(self._observations, self._observed, tick)
         if saved is None:
-            options = {"seed": self._config.seed, "device": self._device, "threads": self._threads, "tick": tick}
-            prior = fit_prior(s2, self._radar, self._observed, **options)
-            everything = (False, self._observed), (True, s2.observed)
-            self._members = {full: prior.members(s2, observed, tick) for full, observed in everything}
-        else:
-            self._members = {full: {n: saved[f"{n}-{full}"] for n in (LINEAR, *PRIOR_MEMBERS)} for full in (False, True)}
+            prior = fit_prior(
+                s2,
+                radar,
+                self._observed,
+                seed=self._config.seed,
+                device=self._device,
+                threads=self._threads,
+                tick=tick,
+            )
+            saved = prior.members(s2, self._observed, tick)
+        self._members = saved
+        self._radar = network_input(radar, self._observed)
         self._fit = GuidedFit(
             s2.pixels,
             self._observed,
-            mean_prior(self._members[False]),
-            network_input(self._radar, self._observed),
+            mean_prior(saved),
+            self._radar,
             seed=self._config.seed,
             device=self._device,
             perceptual=self._perceptual,
             perceptual_weight=self._config.perceptual_weight,
+            earlier=earlier,
         )
-        return {f"{name}-{full}": image for full, members in self._members.items() for name, image in members.items()}
+        return saved
 
     @property
     def fit(self) -> GuidedFit:
@@ -136,12 +143,9 @@ class InternalRecipe:
         assert self._fit is not None, "prepare comes first"
         return self._fit
 
-    def candidates(self, *, full: bool) -> Members:
-        """linear, the prior's regressors and the network, from all that was observed or from what the fit may see."""
-        members = self._members[full]
-        observed = self._observations.s2.observed if full else self._observed
-        network = self.fit.predict(mean_prior(members), network_input(self._radar, observed))
-        return {**members, NETWORK: network}
+    def candidates(self) -> Members:
+        """linear, the prior's regressors and the network, each (T, C, H, W) reflectance."""
+        return {**self._members, NETWORK: self.fit.predict(mean_prior(self._members), self._radar)}
 
 
 def _draw_samples(

@@ -17,19 +17,21 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, set_threads
 from seq2seq.errors import MissingDataError, Stopped
 from seq2seq.features import Tick
+from seq2seq.guided import LATER_STEPS
 from seq2seq.holdout import (
     LINEAR,
     NEAREST,
     RESULT,
     Assessment,
     Blend,
+    Calibration,
     Members,
     assess,
     calibrate,
     choose_holdout,
     fit_blend,
 )
-from seq2seq.internal import NETWORK, InternalRecipe, mean_prior
+from seq2seq.internal import NETWORK, InternalStage, mean_prior
 from seq2seq.metrics import psnr
 from seq2seq.paper import PaperFit
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
@@ -41,6 +43,8 @@ SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; 
 PRIOR = "prior"
 # Of a time budget, kept for predicting after the fit, as a multiple of what preparing the prior took.
 PREDICTION_RESERVE = 0.25
+# Of a time budget for steps, the first fit's share where there is time for a second.
+FIRST_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class Fit(Protocol):
         """The inverse."""
 
 
-class Recipe(Protocol):
-    """`prepare`, then steps of `fit`, then `candidates`: see `internal.InternalRecipe`."""
+class Stage(Protocol):
+    """A recipe fitted once to what it may see: see `internal.InternalStage`."""
 
     default_weights: dict[str, float]
 
@@ -93,14 +97,14 @@ class Recipe(Protocol):
     def fit(self) -> Fit:
         """There after `prepare`."""
 
-    def prepare(self, tick: Tick, saved: dict[str, Float32] | None) -> dict[str, Float32]:
+    def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
         """All that comes before the first step; returns what may be saved to skip it next time."""
 
-    def candidates(self, *, full: bool) -> Members:
-        """Reconstructions from all that was observed, or from what the fit may see."""
+    def candidates(self) -> Members:
+        """Reconstructions to choose from."""
 
 
-class PaperRecipe:
+class PaperStage:
     """Recipe `paper` behind the same face: the published network is the only candidate beside interpolation."""
 
     default_weights = {NETWORK: 1.0}  # noqa: RUF012  a constant of the class
@@ -118,18 +122,15 @@ class PaperRecipe:
         self._s2, self._observed = observations.s2, observed
         self.fit = PaperFit(seen, config, device=device, perceptual=perceptual)
 
-    def prepare(self, tick: Tick, saved: dict[str, Float32] | None) -> dict[str, Float32]:
+    def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
         """Nothing to prepare."""
         tick()
-        return saved or {}
+        return {}
 
-    def candidates(self, *, full: bool) -> Members:
-        """The network saw no optical input, so only interpolation depends on `full`."""
-        observed = self._s2.observed if full else self._observed
-        return {
-            LINEAR: linear_interpolation(self._s2.pixels, observed, self._s2.days),
-            NETWORK: self.fit.predict(),
-        }
+    def candidates(self) -> Members:
+        """linear and network."""
+        linear = linear_interpolation(self._s2.pixels, self._observed, self._s2.days)
+        return {LINEAR: linear, NETWORK: self.fit.predict()}
 
 
 def reconstruct(
@@ -190,161 +191,200 @@ class _Run:
         budget_s: float | None,
     ) -> None:
         if not observations.s2.observed.any():
-            raise MissingDataError(f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data")
-        self.s2, self.config = observations.s2, config
+            raise MissingDataError(
+                f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data"
+            )
+        self.observations, self.s2, self.config = observations, observations.s2, config
         self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, checkpoint
         self.clock = _Clock(budget_s)
         self.device, threads = choose_device(config.device), set_threads()
         self.perceptual = resolve_perceptual(config, self.s2.bands, self.device)
+        self.threads = threads
         self.held_out = choose_holdout(self.s2.observed, config.seed)
-        self.seen = self.s2.observed & ~self.held_out
-        options: dict[str, Any] = {"device": self.device, "perceptual": self.perceptual}
-        self.recipe: Recipe = (
-            InternalRecipe(observations, self.seen, config, threads=threads, **options)
-            if config.recipe == "internal"
-            else PaperRecipe(observations, self.seen, config, **options)
-        )
         self.curve: list[CurvePoint] = []
+        self.prior_s = 0.0
 
     def reconstruct(self) -> Reconstruction:
         """All phases."""
-        self._prepare()
-        self._fit()
-        self._tell("blending", message=None)
-        blend, gaps = self._assess()
-        members = self._candidates(full=True)
-        full_gaps = gap_length(self.s2.observed, self.s2.days)
-        result = blend.apply(members, full_gaps)
-        sigma = self._calibration.sigma(members, full_gaps)
+        proof, proven = self._prove()
+        stage, observed = self._final(proven)
+        self._tell("blending")
+        members = stage.candidates()
+        gaps = gap_length(observed, self.s2.days)
+        result = proof.blend.apply(members, gaps)
+        sigma = proof.calibration.sigma(members, gaps)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
-        del gaps
-        everywhere = np.ones_like(self.s2.observed)
         return Reconstruction(
-            s2=replace(self.s2, pixels=pixels, observed=everywhere),
+            s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
             sigma=sigma,
-            assessment=self._assessment,
+            assessment=proof.assessment,
             curve=tuple(self.curve),
             perceptual=self.perceptual,
             device=str(self.device),
             seconds=self.clock.seconds,
         )
 
+    def _prove(self) -> tuple["_Proof", Stage]:
+        """The fit that never sees the held-out pixels, and what they say of it."""
+        seen = self.s2.observed & ~self.held_out
+        stage = self._fit_stage("scored", seen, None)
+        self._tell("scoring")
+        members = stage.candidates()
+        gaps = gap_length(seen, self.s2.days)
+        truth = self.s2.pixels
+        blend = fit_blend(members, truth, self.held_out, gaps, stage.default_weights)
+        result = blend.apply(members, gaps)
+        calibration = calibrate(members, result, truth, self.held_out, gaps)
+        methods = {RESULT: result, NETWORK: members[NETWORK]}
+        if self.config.recipe == "internal":
+            methods[PRIOR] = mean_prior(members)
+        methods |= {LINEAR: members[LINEAR], NEAREST: nearest_date(truth, seen, self.s2.days)}
+        sigma = calibration.sigma(members, gaps)
+        assessment = assess(methods, sigma, truth, self.held_out, gaps, self.s2.bands, blend)
+        self.clock.end_phase("scoring")
+        return _Proof(blend, calibration, assessment), stage
+
+    def _final(self, proven: Stage) -> tuple[Stage, Bool]:
+        """The fit behind the result, and what it saw.
+
+        The proven method is fitted again with the held-out pixels too: they are too good to waste. Where the time does
+        not allow it, or there is nothing to add, and for recipe `paper`, the proven fit itself is the result's.
+        """
+        seen = self.s2.observed & ~self.held_out
+        left = self.clock.left()
+        in_time = left is None or left > (1 + PREDICTION_RESERVE) * self.prior_s
+        if self.config.recipe != "internal" or not self.held_out.any() or not in_time:
+            return proven, seen
+        return self._fit_stage("final", self.s2.observed, proven), self.s2.observed
+
+    def _fit_stage(self, name: str, observed: Bool, earlier: Stage | None) -> Stage:
+        stage = self._new_stage(observed)
+        self._tell("fitting the prior" if earlier is None else "fitting again with all pixels")
+        saved = self._load_arrays(name)
+        arrays = stage.prepare(self._tick, saved, None if earlier is None else earlier.fit)
+        if saved is None:
+            self._save_arrays(name, arrays)
+        self.prior_s = max(self.prior_s, self.clock.end_phase("fitting the prior"))
+        self._run_steps(stage, name)
+        return stage
+
+    def _new_stage(self, observed: Bool) -> Stage:
+        options: dict[str, Any] = {"device": self.device, "perceptual": self.perceptual}
+        if self.config.recipe == "paper":
+            return PaperStage(self.observations, observed, self.config, **options)
+        return InternalStage(self.observations, observed, self.config, threads=self.threads, **options)
+
     def _tick(self) -> None:
         if self.should_stop():
-            raise Stopped("before the first step")
+            raise Stopped("between two steps")
 
     def _tell(self, phase: str, **values: Any) -> None:
         self.on_progress(Progress(phase, **values))
 
-    def _prepare(self) -> None:
-        """The prior, from the checkpoint where it is there."""
-        self._tell("fitting the prior")
-        saved = self._load_arrays("prior.npz")
-        arrays = self.recipe.prepare(self._tick, saved)
-        if saved is None:
-            self._save_arrays("prior.npz", arrays)
-        self.prior_s = self.clock.end_phase("fitting the prior")
-
-    def _fit(self) -> None:
+    def _run_steps(self, stage: Stage, name: str) -> None:
         """Steps until the schedule or the time is over; a checkpoint now and then, and on a stop."""
-        fit = self.recipe.fit
-        self._load_fit(fit)
+        fit = stage.fit
+        self._load_fit(fit, name)
         saved_at = began = time.monotonic()
-        total = fit.steps_total
-        looks = {round(total * k / SCORED_TIMES) for k in range(1, SCORED_TIMES + 1)}
-        while fit.steps_done < total and not self._out_of_time():
+        first, total = name == "scored", fit.steps_total
+        until = self._time_for_steps(first)
+        looks = (
+            {round(total * k / SCORED_TIMES) for k in range(1, SCORED_TIMES + 1)} if first and until is None else set()
+        )
+        while fit.steps_done < total and (until is None or time.monotonic() - began < until):
             if self.should_stop():
-                self._save_fit(fit)
+                self._save_fit(fit, name)
                 raise Stopped(f"step {fit.steps_done} of {total}")
-            loss = fit.step(self._share_of_time(began))
+            loss = fit.step(None if until is None else (time.monotonic() - began) / until)
             now = time.monotonic()
-            found = self._look() if fit.steps_done in looks and self.config.max_minutes is None else None
-            self.curve.append(CurvePoint(fit.steps_done, loss, found, now - began))
-            self._tell_step(fit, loss, found, now - began)
+            if first:
+                found = self._look(stage) if fit.steps_done in looks else None
+                self.curve.append(CurvePoint(fit.steps_done, loss, found, now - began))
+            self._tell_step(fit, loss, now - began, first)
             if now - saved_at > CHECKPOINT_EVERY_S:
-                self._save_fit(fit)
+                self._save_fit(fit, name)
                 saved_at = now
-        self._save_fit(fit)
+        self._save_fit(fit, name)
         self.clock.end_phase("fitting the network")
 
-    def _tell_step(self, fit: Fit, loss: float, found: float | None, taken: float) -> None:
-        steps = [point.seconds for point in self.curve]
-        pace = taken / max(len(steps), 1)
+    def _time_for_steps(self, first: bool) -> float | None:
+        """Seconds that the steps of a stage may take, None without a budget.
+
+        Predictions take a quarter of the prior's time. The first stage leaves room for a second one where two fit.
+        """
+        left = self.clock.left()
+        if left is None:
+            return None
+        left -= PREDICTION_RESERVE * self.prior_s
+        second = (1 + 2 * PREDICTION_RESERVE) * self.prior_s
+        if first and self.config.recipe == "internal" and left > 1.5 * second:
+            return (left - second) * FIRST_SHARE
+        return max(left, 0.0)
+
+    def _tell_step(self, fit: Fit, loss: float, taken: float, first: bool) -> None:
+        pace = taken / max(fit.steps_done - self._resumed_at, 1)
+        again = (1 + PREDICTION_RESERVE) * self.prior_s + pace * LATER_STEPS if first else 0.0
         eta = pace * (fit.steps_total - fit.steps_done) + PREDICTION_RESERVE * self.prior_s
+        eta += again if self.config.recipe == "internal" else 0.0
         left = self.clock.left()
         self._tell(
-            "fitting the network",
+            "fitting the network" if first else "fitting again with all pixels",
             step=fit.steps_done,
             of=fit.steps_total,
             loss=loss,
-            holdout_psnr=found if found is not None else self._last_look(),
+            holdout_psnr=self._last_look(),
             eta_s=eta if left is None else max(0.0, min(eta, left)),
         )
 
     def _last_look(self) -> float | None:
         return next((p.holdout_psnr for p in reversed(self.curve) if p.holdout_psnr is not None), None)
 
-    def _look(self) -> float | None:
+    def _look(self, stage: Stage) -> float | None:
         """PSNR of the network on the held-out pixels, dB."""
         if not self.held_out.any():
             return None
-        return psnr(self._candidates(full=False)[NETWORK], self.s2.pixels, where=self.held_out)
+        return psnr(stage.candidates()[NETWORK], self.s2.pixels, where=self.held_out)
 
-    def _out_of_time(self) -> bool:
-        left = self.clock.left()
-        return left is not None and left < PREDICTION_RESERVE * self.prior_s
-
-    def _share_of_time(self, began: float) -> float | None:
-        """Share of the time for steps that is gone, None without a budget."""
-        left = self.clock.left()
-        if left is None:
+    def _load_arrays(self, name: str) -> Members | None:
+        path = self._checkpoint_file(f"{name}.npz")
+        if path is None or not path.exists():
             return None
-        gone = time.monotonic() - began
-        return gone / max(gone + left - PREDICTION_RESERVE * self.prior_s, 1e-6)
-
-    def _candidates(self, *, full: bool) -> Members:
-        return self.recipe.candidates(full=full)
-
-    def _assess(self) -> tuple[Blend, Float32]:
-        """Blend, calibration and scores on the held-out pixels."""
-        members = self._candidates(full=False)
-        gaps = gap_length(self.seen, self.s2.days)
-        truth = self.s2.pixels
-        blend = fit_blend(members, truth, self.held_out, gaps, self.recipe.default_weights)
-        result = blend.apply(members, gaps)
-        self._calibration = calibrate(members, result, truth, self.held_out, gaps)
-        methods = {RESULT: result, NETWORK: members[NETWORK]}
-        if self.config.recipe == "internal":
-            methods[PRIOR] = mean_prior(members)
-        methods |= {LINEAR: members[LINEAR], NEAREST: nearest_date(truth, self.seen, self.s2.days)}
-        sigma = self._calibration.sigma(members, gaps)
-        self._assessment = assess(methods, sigma, truth, self.held_out, gaps, self.s2.bands, blend)
-        return blend, gaps
-
-    def _load_arrays(self, name: str) -> dict[str, Float32] | None:
-        if self.checkpoint is None or not (self.checkpoint / name).exists():
-            return None
-        with np.load(self.checkpoint / name) as saved:
+        with np.load(path) as saved:
             return {key: saved[key] for key in saved.files}
 
-    def _save_arrays(self, name: str, arrays: dict[str, Float32]) -> None:
-        if self.checkpoint is not None and arrays:
-            _replace(self.checkpoint / name, lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
+    def _save_arrays(self, name: str, arrays: Members) -> None:
+        path = self._checkpoint_file(f"{name}.npz")
+        if path is not None and arrays:
+            _replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
-    def _load_fit(self, fit: Fit) -> None:
-        if self.checkpoint is None or not (self.checkpoint / "fit.pt").exists():
-            return
-        state = torch.load(self.checkpoint / "fit.pt", weights_only=True, map_location=self.device)
-        fit.load_state_dict(state["fit"])
-        self.curve = [CurvePoint(*point) for point in state["curve"]]
+    def _load_fit(self, fit: Fit, name: str) -> None:
+        path = self._checkpoint_file(f"{name}.pt")
+        if path is not None and path.exists():
+            state = torch.load(path, weights_only=True, map_location=self.device)
+            fit.load_state_dict(state["fit"])
+            self.curve = [CurvePoint(*point) for point in state["curve"]]
+        self._resumed_at = fit.steps_done
 
-    def _save_fit(self, fit: Fit) -> None:
-        if self.checkpoint is None:
+    def _save_fit(self, fit: Fit, name: str) -> None:
+        path = self._checkpoint_file(f"{name}.pt")
+        if path is None:
             return
         curve = [(p.step, p.loss, p.holdout_psnr, p.seconds) for p in self.curve]
         state = {"fit": fit.state_dict(), "curve": curve}
-        _replace(self.checkpoint / "fit.pt", lambda path: torch.save(state, path))
+        _replace(path, lambda file: torch.save(state, file))
+
+    def _checkpoint_file(self, name: str) -> Path | None:
+        return None if self.checkpoint is None else self.checkpoint / name
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """What the held-out pixels said: how to mix, how sure to be, how good it is."""
+
+    blend: Blend
+    calibration: Calibration
+    assessment: Assessment | None
 
 
 def keep_observed(

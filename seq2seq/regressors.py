@@ -199,5 +199,3 @@ def fit_regressors(samples: Samples, *, seed: int, device: torch.device, threads
         TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick),
         PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick),
     ]
-
-

@@ -91,7 +91,9 @@ class ImageSequence:
         """The inverse of `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
         missing = {"pixels", "observed", "spatial_ref"} - set(map(str, dataset.variables))
         if missing:
-            raise ValueError(f"dataset lacks {', '.join(sorted(missing))}; has {', '.join(map(str, dataset.variables))}")
+            raise ValueError(
+                f"dataset lacks {', '.join(sorted(missing))}; has {', '.join(map(str, dataset.variables))}"
+            )
         grid = dataset["spatial_ref"].attrs
         affine = Affine.from_gdal(*map(float, str(grid["GeoTransform"]).split()))
         pixels = dataset["pixels"].transpose("time", "band", "y", "x").values
@@ -121,7 +123,9 @@ class Observations:
     def __post_init__(self) -> None:
         t, _, h, w = self.s2.shape
         if self.cloud_mask.shape != (t, h, w) or self.cloud_mask.dtype != bool:
-            raise ValueError(f"cloud_mask is {self.cloud_mask.dtype} {self.cloud_mask.shape}, s2 needs bool {(t, h, w)}")
+            raise ValueError(
+                f"cloud_mask is {self.cloud_mask.dtype} {self.cloud_mask.shape}, s2 needs bool {(t, h, w)}"
+            )
         if self.s1_dates.shape != (t,):
             raise ValueError(f"s1_dates has {self.s1_dates.shape} entries, s2 has T={t}")
         if self.s1 is None:
