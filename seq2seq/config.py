@@ -1,4 +1,4 @@
-"""What a reconstruction is asked to do: frozen values, each default with its reason. No deployment setting lives here."""
+"""What a reconstruction is asked to do: frozen values, each default with its reason. Nothing here is of deployment."""
 
 import math
 from dataclasses import asdict, dataclass, fields, replace

@@ -77,7 +77,7 @@ class OutputError(DecloudError):
     code = "output-error"
 
 
-class Stopped(DecloudError):
+class Stopped(DecloudError):  # noqa: N818  no error: what was asked for
     """The run was asked to stop and did so after saving a checkpoint; the same call continues it."""
 
     code = "stopped"

@@ -16,6 +16,9 @@ _PAPER_STEPS_PER_WINDOW = 20 * 100
 _FIXED_GB = 0.9
 _BYTES_PER_VALUE = 56
 _BYTES_PER_DATE_PX = 600
+# Larger tiles gain nothing (their networks see crops) and cost memory; smaller ones have too little to learn from.
+_LARGEST_TILE_PX = 288
+_SMALLEST_TILE_PX = 64
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,17 @@ def estimate(shape: tuple[int, int, int, int], config: ReconstructionConfig) -> 
     seconds = _seconds(dates, height * width, config)
     if config.max_minutes is not None:
         seconds = min(seconds, 60 * config.max_minutes)
-    tile_px = min(height * width, config.tile_px**2 if config.tile_px else height * width)
+    tile_px = min(height * width, (config.tile_px or tile_size(shape, config)) ** 2)
     memory_gb = _FIXED_GB + dates * tile_px * (_BYTES_PER_VALUE * bands + _BYTES_PER_DATE_PX) / 2**30
     return Estimate(seconds=seconds, memory_gb=min(memory_gb, config.max_memory_gb))
+
+
+def tile_size(shape: tuple[int, int, int, int], config: ReconstructionConfig) -> int:
+    """Side in pixels of the largest tile that fits into config.max_memory_gb; at most `_LARGEST_TILE_PX`."""
+    dates, bands, _, _ = shape
+    room = max(config.max_memory_gb - _FIXED_GB, 0.05 * config.max_memory_gb) * 2**30
+    fitting = int((room / (dates * (_BYTES_PER_VALUE * bands + _BYTES_PER_DATE_PX))) ** 0.5)
+    return max(_SMALLEST_TILE_PX, min(_LARGEST_TILE_PX, fitting))
 
 
 def _seconds(dates: int, pixels: int, config: ReconstructionConfig) -> float:

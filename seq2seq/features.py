@@ -1,8 +1,8 @@
 """What is known about one pixel on one date without looking at it: the inputs of the pixel-wise regressors.
 
-A pixel's own value on the date is never among its features: they come from other dates of the pixel (clear values before
-and after, and how long ago), from the radar on the date and on those clear dates, and from the season. So the same
-functions describe a pixel that was hidden to train on and one that a cloud hides.
+A pixel's own value on the date is never among its features: they come from other dates of the pixel (clear values
+before and after, and how long ago), from the radar on the date and on those clear dates, and from the season. So the
+same functions describe a pixel that was hidden to train on and one that a cloud hides.
 """
 
 from collections.abc import Callable
@@ -79,13 +79,14 @@ def despeckled(observations: Observations, observed: Bool, tick: Tick) -> Radar 
 
 
 def principal_components(pixels: Float32, count: int) -> Float32:
-    """(K, H, W) the first `count` (or all) components of each pixel's series (T, C, H, W), the largest of variance 1."""
+    """(K, H, W) the first `count` components of each pixel's series (T, C, H, W), the largest of variance 1."""
     t, c, h, w = pixels.shape
     flat = pixels.reshape(t * c, h * w)
     centred = flat - flat.mean(axis=1, keepdims=True)
     variance, vectors = np.linalg.eigh(centred @ centred.T / (h * w))
     components = vectors[:, ::-1][:, :count].T @ centred / np.sqrt(max(float(variance[-1]), 1e-12))
-    return components.reshape(-1, h, w).astype(np.float32)
+    images: Float32 = components.reshape(-1, h, w).astype(np.float32)
+    return images
 
 
 def guided_mean(images: Float32, guide: Float32, tick: Tick) -> Float32:

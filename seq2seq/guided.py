@@ -1,7 +1,7 @@
 """The network of recipe `internal`: a fresh 3-D encoder-decoder, radar in, optical out, anchored to the prior.
 
-It learns the clear pixels of this very sequence as a correction of the prior (`regressors`), and is pulled weakly to the
-prior where nothing was observed. Without that anchor a date that was lost whole drifts (benchmarks/METHOD.md).
+It learns the clear pixels of this very sequence as a correction of the prior (`regressors`), and is pulled weakly to
+the prior where nothing was observed. Without that anchor a date that was lost whole drifts (benchmarks/METHOD.md).
 """
 
 import copy
@@ -59,6 +59,8 @@ class GuidedFit:
     `load_state_dict` goes on exactly as if it had not.
     """
 
+    average: GuidedEncoderDecoder3d
+
     def __init__(
         self,
         pixels: Float32,
@@ -103,7 +105,7 @@ class GuidedFit:
             torch.manual_seed(int(rng.integers(2**31)))
             loss = self._loss(*self._crop(rng))
             self.optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimizer.step()
         self._average()

@@ -5,7 +5,7 @@ Also the detection of both units from what a file says (scale and offset tags) o
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -30,12 +30,14 @@ class Radiometry:
     """How a file stores reflectance: `reflectance = DN * scale + offset`, both unitless.
 
     dtype: numpy name. nodata: the DN that stands for "nothing was observed", or None where the file declares none.
+    tags: scale and offset as the file's own tags state them, (1, 0) where it has none; results carry the same.
     """
 
     dtype: str
     scale: float
     offset: float
     nodata: float | None
+    tags: tuple[float, float] = field(default=(1.0, 0.0), compare=False)
 
     @property
     def is_integer(self) -> bool:
@@ -102,9 +104,10 @@ def detect_radiometry(
     scale, offset = float(scales[0]), float(offsets[0])
     if not (math.isfinite(scale) and math.isfinite(offset) and scale > 0):
         raise InvalidPixelsError(f"{name}: scale {scale} and offset {offset} cannot be; scale must be above 0")
+    tags = scale, offset
     if scale == 1.0 and np.issubdtype(np.dtype(dtype), np.integer):
         scale, offset = S2_SCALE, offset * S2_SCALE
-    return Radiometry(dtype, scale, offset, _storable(nodata, dtype))
+    return Radiometry(dtype, scale, offset, _storable(nodata, dtype), tags)
 
 
 def _storable(nodata: float | None, dtype: str) -> float | None:
