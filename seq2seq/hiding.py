@@ -37,7 +37,8 @@ class CloudShapes:
             (rng.integers(size) + np.arange(length)[:: rng.choice((-1, 1))]) % size
             for size, length in zip(mask.shape, shape, strict=True)
         )
-        return mask[np.ix_(rows, columns)]
+        piece: Bool = mask[np.ix_(rows, columns)]
+        return piece
 
 
 def hide(
@@ -57,7 +58,7 @@ def hide(
 
 
 def _rectangle(rng: np.random.Generator, shape: tuple[int, int]) -> Bool:
-    mask = np.zeros(shape, dtype=bool)
+    mask: Bool = np.zeros(shape, dtype=np.bool_)
     spans = []
     for length in shape:
         size = max(1, int(length * rng.uniform(0.2, 0.7)))

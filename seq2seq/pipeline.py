@@ -1,7 +1,7 @@
 """Files to files: plan tiles, reconstruct each, blend, write, publish. Every stage leaves what the next start needs.
 
-All intermediate files lie in OUT.partial/.checkpoint, one folder a tile; a run that was stopped or killed is continued by
-the same call. Nothing appears under OUT before it is complete.
+All intermediate files lie in OUT.partial/.checkpoint, one folder a tile; a run that was stopped or killed is continued
+by the same call. Nothing appears under OUT before it is complete.
 """
 
 import hashlib

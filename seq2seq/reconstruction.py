@@ -75,8 +75,11 @@ class Reconstruction:
 class Fit(Protocol):
     """An optimiser that its caller drives step by step."""
 
-    steps_total: int
     steps_done: int
+
+    @property
+    def steps_total(self) -> int:
+        """Steps of the whole schedule."""
 
     def step(self, progress: float | None = None) -> float:
         """One update; its loss."""
@@ -120,7 +123,12 @@ class PaperStage:
     ) -> None:
         seen = replace(observations, s2=replace(observations.s2, observed=observed))
         self._s2, self._observed = observations.s2, observed
-        self.fit = PaperFit(seen, config, device=device, perceptual=perceptual)
+        self._fit = PaperFit(seen, config, device=device, perceptual=perceptual)
+
+    @property
+    def fit(self) -> PaperFit:
+        """The published recipe's."""
+        return self._fit
 
     def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
         """Nothing to prepare."""
@@ -130,7 +138,7 @@ class PaperStage:
     def candidates(self) -> Members:
         """linear and network."""
         linear = linear_interpolation(self._s2.pixels, self._observed, self._s2.days)
-        return {LINEAR: linear, NETWORK: self.fit.predict()}
+        return {LINEAR: linear, NETWORK: self._fit.predict()}
 
 
 def reconstruct(
@@ -408,7 +416,8 @@ def _feather(observed: Bool, width_px: int) -> Float32:
     if observed.all():
         return np.ones(observed.shape, np.float32)
     distance = distance_transform_edt(observed)
-    return np.minimum(distance / (width_px + 1), 1).astype(np.float32)
+    share: Float32 = np.minimum(distance / (width_px + 1), 1).astype(np.float32)
+    return share
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -158,7 +158,7 @@ class PerceptronRegressor:
 
 def predict_images(regressors: list[Regressor], features: Float32, tick: Tick) -> list[Float32]:
     """(T, F, H, W) features -> for each regressor (T, C, H, W) corrections, a bounded number of pixels at a time."""
-    t, f, h, w = features.shape
+    _, f, h, w = features.shape
     predicted: list[list[Float32]] = [[] for _ in regressors]
     for date in features:
         tick()

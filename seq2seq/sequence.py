@@ -111,8 +111,8 @@ class Observations:
     """What a reconstruction gets: S2, and S1 brought to the same dates and grid.
 
     s2: reflectance; `s2.observed` excludes clouds, shadows and no data. s1: dB on the dates and grid of s2, or None.
-    cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT where
-    none was near enough (`s1.observed` is False there).
+    cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT
+    where none was near enough (`s1.observed` is False there).
     """
 
     s2: ImageSequence
@@ -147,7 +147,8 @@ class Observations:
 
 def days_since_first(dates: Dates) -> NDArray[np.int64]:
     """(T,) days since the first date."""
-    return (dates - dates[0]).astype(np.int64)
+    days: NDArray[np.int64] = (dates - dates[0]).astype(np.int64)
+    return days
 
 
 def _check_axes(pixels: Float32, dates: Dates, bands: tuple[str, ...], geobox: GeoBox, observed: Bool) -> None:
