@@ -7,6 +7,7 @@ asked of it), and what is hidden from the fit proves it.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq.sequence import Bool
 
@@ -49,8 +50,8 @@ def hide(
     shaped, whole: the chances of a date for either. At least one date keeps its pixels.
     """
     dates, height, width = observed.shape
-    chance = rng.random(dates)
-    chance[rng.integers(dates)] = 1.0
+    chance: NDArray[np.float64] = rng.random(dates)
+    chance[int(rng.integers(dates))] = 1.0
     hidden = np.zeros_like(observed)
     for t in np.flatnonzero(chance < whole + shaped):
         hidden[t] = True if chance[t] < whole else shapes.draw(rng, (height, width))
@@ -58,7 +59,7 @@ def hide(
 
 
 def _rectangle(rng: np.random.Generator, shape: tuple[int, int]) -> Bool:
-    mask: Bool = np.zeros(shape, dtype=np.bool_)
+    mask = np.full(shape, False)
     spans = []
     for length in shape:
         size = max(1, int(length * rng.uniform(0.2, 0.7)))

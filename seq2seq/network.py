@@ -311,7 +311,7 @@ class GuidedEncoderDecoder3d(nn.Module):
             assert radar is not None
             stems.insert(0, self.radar(radar.contiguous(memory_format=torch.channels_last_3d)))
         x = F.gelu(torch.cat(stems, 1))
-        skips = []
+        skips: list[Tensor] = []
         for scale in self.encoder:
             if skips:
                 x = F.avg_pool3d(x, (1, 2, 2), ceil_mode=True)
