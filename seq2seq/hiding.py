@@ -7,7 +7,6 @@ asked of it), and what is hidden from the fit proves it.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seq2seq.sequence import Bool
 
@@ -50,7 +49,7 @@ def hide(
     shaped, whole: the chances of a date for either. At least one date keeps its pixels.
     """
     dates, height, width = observed.shape
-    chance: NDArray[np.float64] = rng.random(dates)
+    chance = rng.random((dates,))
     chance[int(rng.integers(dates))] = 1.0
     hidden = np.zeros_like(observed)
     for t in np.flatnonzero(chance < whole + shaped):
