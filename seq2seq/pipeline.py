@@ -183,17 +183,24 @@ class _Job:
 
     def _fill(self, observations: Observations, folder: Path) -> TileFacts:
         """A tile that no date shows gets the scene's mean spectrum, and as much doubt as there is spread."""
-        seen = [self.source.read(tile.rows, tile.columns).s2 for tile in self.tiles]
-        values = np.concatenate([np.moveaxis(s2.pixels, 1, -1)[s2.observed] for s2 in seen])
-        if not len(values):
-            raise MissingDataError(f"{self.info.path}: no pixel of {len(self.info.dates)} dates is observed")
         shape = observations.s2.pixels.shape
-        mean, spread = (
-            np.broadcast_to(v.astype(np.float32)[:, None, None], shape) for v in (values.mean(0), values.std(0))
-        )
+        mean, spread = (np.broadcast_to(v[:, None, None], shape) for v in self._scene_spectrum())
         self._save(folder, observations, mean, spread)
         nothing = {"requested": self.config.perceptual, "used": False, "reason": "no clear pixel in this tile"}
         return TileFacts(None, [], nothing, self.config.device, {})
+
+    def _scene_spectrum(self) -> tuple[Float32, Float32]:
+        """(C,) mean and standard deviation of all observed pixels, tile by tile."""
+        count, total, squares = 0, 0.0, 0.0
+        for tile in self.tiles:
+            s2 = self.source.read(tile.rows, tile.columns).s2
+            values = np.moveaxis(s2.pixels, 1, -1)[s2.observed].astype(np.float64)
+            count, total, squares = count + len(values), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
+        if not count:
+            raise MissingDataError(f"{self.info.path}: no pixel of {len(self.info.dates)} dates is observed")
+        mean = total / count
+        spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        return np.asarray(mean, dtype=np.float32), np.asarray(spread, dtype=np.float32)
 
     def _save(self, folder: Path, observations: Observations, pixels: Float32, sigma: Float32) -> None:
         folder.mkdir(parents=True, exist_ok=True)
