@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.devices import autocast, deterministic
+from seq2seq.features import Tick
 from seq2seq.losses import masked_l2, perceptual_loss
 from seq2seq.network import GuidedEncoderDecoder3d
 from seq2seq.sequence import Bool, Float32
@@ -112,11 +113,14 @@ class GuidedFit:
         self.steps_done += 1
         return loss.item()
 
-    def predict(self, prior: Float32, radar: Float32 | None) -> Float32:
+    def predict(self, prior: Float32, radar: Float32 | None, tick: Tick) -> Float32:
         """(T, C, H, W) reflectance: the averaged network's correction of `prior`, window by window."""
         height, width = prior.shape[2:]
         windows = plan_tiles(height, width, tile_px=WINDOW_PX, overlap_px=WINDOW_OVERLAP_PX)
-        outputs = [self._predict_window(window, prior, radar) for window in windows]
+        outputs = []
+        for window in windows:
+            tick()
+            outputs.append(self._predict_window(window, prior, radar))
 
         def part(window: Tile, rows: slice, columns: slice) -> Float32:
             return outputs[window.index][:, :, rows, columns]

@@ -143,9 +143,9 @@ class InternalStage:
         assert self._fit is not None, "prepare comes first"
         return self._fit
 
-    def candidates(self) -> Members:
+    def candidates(self, tick: Tick) -> Members:
         """linear, the prior's regressors and the network, each (T, C, H, W) reflectance."""
-        return {**self._members, NETWORK: self.fit.predict(mean_prior(self._members), self._radar)}
+        return {**self._members, NETWORK: self.fit.predict(mean_prior(self._members), self._radar, tick)}
 
 
 def _draw_samples(

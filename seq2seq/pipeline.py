@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, peak_memory_gb
-from seq2seq.errors import MissingDataError, OutputError
+from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.estimate import tile_size
 from seq2seq.holdout import Assessment, GapAssessment, pool
 from seq2seq.inspection import describe_input
@@ -142,6 +142,8 @@ class _Job:
         dates = [str(date) for date in self.info.dates]
         miniatures = Miniatures(self.info.dates, display_bands(self.info.bands), (self.height, self.width))
         for t, date in enumerate(dates):
+            if self.should_stop():
+                raise Stopped(f"before writing {date}")
             self.on_progress(Progress("writing", step=t, of=len(dates)))
             self._write_date(t, date)
             for rows in self._strips():

@@ -103,7 +103,7 @@ class Stage(Protocol):
     def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
         """All that comes before the first step; returns what may be saved to skip it next time."""
 
-    def candidates(self) -> Members:
+    def candidates(self, tick: Tick) -> Members:
         """Reconstructions to choose from."""
 
 
@@ -135,8 +135,9 @@ class PaperStage:
         tick()
         return {}
 
-    def candidates(self) -> Members:
+    def candidates(self, tick: Tick) -> Members:
         """linear and network."""
+        tick()
         linear = linear_interpolation(self._s2.pixels, self._observed, self._s2.days)
         return {LINEAR: linear, NETWORK: self._fit.predict()}
 
@@ -217,7 +218,7 @@ class _Run:
         proof, proven = self._prove()
         stage, observed = self._final(proven)
         self._tell("blending")
-        members = stage.candidates()
+        members = stage.candidates(self._tick)
         gaps = gap_length(observed, self.s2.days)
         result = proof.blend.apply(members, gaps)
         sigma = proof.calibration.sigma(members, gaps)
@@ -238,7 +239,7 @@ class _Run:
         seen = self.s2.observed & ~self.held_out
         stage = self._fit_stage("scored", seen, None)
         self._tell("scoring")
-        members = stage.candidates()
+        members = stage.candidates(self._tick)
         gaps = gap_length(seen, self.s2.days)
         truth = self.s2.pixels
         blend = fit_blend(members, truth, self.held_out, gaps, stage.default_weights)
@@ -352,7 +353,7 @@ class _Run:
         """PSNR of the network on the held-out pixels, dB."""
         if not self.held_out.any():
             return None
-        return psnr(stage.candidates()[NETWORK], self.s2.pixels, where=self.held_out)
+        return psnr(stage.candidates(self._tick)[NETWORK], self.s2.pixels, where=self.held_out)
 
     def _load_arrays(self, name: str) -> Members | None:
         path = self._checkpoint_file(f"{name}.npz")

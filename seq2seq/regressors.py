@@ -161,10 +161,12 @@ def predict_images(regressors: list[Regressor], features: Float32, tick: Tick) -
     _, f, h, w = features.shape
     predicted: list[list[Float32]] = [[] for _ in regressors]
     for date in features:
-        tick()
         rows = np.ascontiguousarray(date.reshape(f, h * w).T)
         for regressor, images in zip(regressors, predicted, strict=True):
-            parts = [regressor.predict(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+            parts = []
+            for start in range(0, len(rows), CHUNK):
+                tick()
+                parts.append(regressor.predict(rows[start : start + CHUNK]))
             images.append(np.concatenate(parts).T.reshape(-1, h, w))
     return [np.stack(images) for images in predicted]
 
