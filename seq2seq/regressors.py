@@ -42,6 +42,7 @@ PERCEPTRON_RATE = 4e-3
 PERCEPTRON_DECAY = 0.05
 PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single value decides
 DROPOUT = 0.1
+MIN_SAMPLES = 20  # fewer teach nothing, and trees cannot be grown on them
 CHUNK = 8192  # rows predicted at a time, which bounds the memory of the kernel matrix
 
 
@@ -50,6 +51,17 @@ class Regressor(Protocol):
 
     def predict(self, features: Float32) -> Float32:
         """Corrections of `features`."""
+
+
+class NoCorrection:
+    """Interpolation as it is: what is left to say where there is nothing to learn from."""
+
+    def __init__(self, bands: int) -> None:
+        self._bands = bands
+
+    def predict(self, features: Float32) -> Float32:
+        """Zeros."""
+        return np.zeros((len(features), self._bands), np.float32)
 
 
 class Standardised:
@@ -194,8 +206,10 @@ Samples = tuple[Float32, Float32]
 
 
 def fit_regressors(samples: Samples, *, seed: int, device: torch.device, threads: int, tick: Tick) -> list[Regressor]:
-    """All three on the same samples (features, corrections)."""
+    """All three on the same samples (features, corrections); no corrections where there are too few."""
     features, corrections = samples
+    if len(features) < MIN_SAMPLES:
+        return [NoCorrection(corrections.shape[1]) for _ in range(3)]
     return [
         KernelRegressor(features, corrections, seed=seed, device=device, tick=tick),
         TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick),

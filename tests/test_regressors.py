@@ -1,0 +1,138 @@
+"""Each regressor learns what it can learn, repeats itself, and says nothing wild about what it has never seen."""
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq.errors import Stopped
+from seq2seq.regressors import (
+    KernelRegressor,
+    PerceptronRegressor,
+    Standardised,
+    TreeRegressor,
+    fit_regressors,
+    predict_images,
+)
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def no_tick():
+    """Nothing to stop for."""
+
+
+def samples(count=1500, *, seed=0):
+    """Six features, of which two matter, and corrections of two bands."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, 6)).astype(np.float32)
+    features[:, 5] = 3.0  # a constant one
+    corrections = np.stack([0.05 * np.tanh(features[:, 0]), 0.03 * features[:, 1]], axis=1)
+    return features, (corrections + rng.normal(0, 0.005, corrections.shape)).astype(np.float32)
+
+
+def fitted(seed=0, given=None):
+    return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick)
+
+
+def test_all_three_learn_corrections_of_samples_they_have_not_seen():
+    features, corrections = samples(seed=1)
+    for regressor in fitted():
+        error = regressor.predict(features) - corrections
+        assert error.std() < 0.75 * corrections.std(), type(regressor).__name__
+
+
+def test_the_same_seed_repeats_bit_for_bit_and_another_differs():
+    features, _ = samples(seed=1)
+    one, again, other = ([r.predict(features) for r in fitted(seed)] for seed in (0, 0, 1))
+    for a, b, c in zip(one, again, other, strict=True):
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_fitting_leaves_torchs_own_random_state_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fitted()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_predictions_do_not_depend_on_what_stands_beside_them():
+    features, _ = samples(count=64, seed=1)
+    for regressor in fitted():
+        halves = np.concatenate([regressor.predict(features[:20]), regressor.predict(features[20:])])
+        assert np.allclose(halves, regressor.predict(features), atol=1e-6), type(regressor).__name__
+
+
+def test_far_from_all_samples_the_kernel_corrects_nothing():
+    regressor = KernelRegressor(*samples(), seed=0, device=CPU, tick=no_tick)
+    far = np.tile(np.float32([6, -6, 6, -6, 6, 3]), (2, 1))
+    assert np.abs(regressor.predict(far)).max() < 1e-3
+
+
+def test_nothing_explodes_beyond_the_samples():
+    features, corrections = samples()
+    for regressor in fitted():
+        assert np.abs(regressor.predict(features * 1e4)).max() < 20 * np.abs(corrections).max()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20, 30])
+def test_any_number_of_samples_is_enough_to_answer(count):
+    for regressor in fitted(given=samples(count)):
+        answer = regressor.predict(samples(40)[0])
+        assert answer.shape == (40, 2)
+        assert np.isfinite(answer).all()
+
+
+def test_too_few_samples_to_learn_from_correct_nothing():
+    assert all((regressor.predict(samples(40)[0]) == 0).all() for regressor in fitted(given=samples(19)))
+
+
+def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
+    features, _ = samples()
+    scaled = Standardised(features)(features)
+    assert np.allclose(scaled.mean(axis=0), 0, atol=1e-2)
+    assert np.allclose(scaled.std(axis=0)[:5], 1, atol=1e-2)
+    assert (scaled[:, 5] == 0).all()
+    assert np.abs(Standardised(features)(features * 1e6)).max() == 6
+
+
+def test_images_are_predicted_pixel_by_pixel():
+    regressors = fitted()
+    images = np.random.default_rng(0).normal(size=(2, 6, 5, 7)).astype(np.float32)
+    for regressor, predicted in zip(regressors, predict_images(regressors, images, no_tick), strict=True):
+        assert predicted.shape == (2, 2, 5, 7)
+        assert np.allclose(predicted[1, :, 3, 4], regressor.predict(images[1, :, 3, 4][None])[0], atol=1e-6)
+
+
+def test_images_larger_than_a_chunk_are_predicted_alike(monkeypatch):
+    regressors = fitted()
+    images = np.random.default_rng(0).normal(size=(1, 6, 9, 7)).astype(np.float32)
+    whole = predict_images(regressors, images, no_tick)
+    monkeypatch.setattr("seq2seq.regressors.CHUNK", 10)
+    for one, other in zip(whole, predict_images(regressors, images, no_tick), strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda tick: KernelRegressor(*samples(), seed=0, device=CPU, tick=tick),
+        lambda tick: TreeRegressor(*samples(), seed=0, threads=1, tick=tick),
+        lambda tick: PerceptronRegressor(*samples(), seed=0, device=CPU, tick=tick),
+    ],
+    ids=["kernel", "trees", "perceptron"],
+)
+def test_each_can_be_stopped_in_the_middle(fit):
+    calls = 0
+
+    def tick():
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Stopped("now")
+
+    with pytest.raises(Stopped):
+        fit(tick)
+    assert calls == 3
