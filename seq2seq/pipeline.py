@@ -30,9 +30,10 @@ from seq2seq.metrics import Scores
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
 from seq2seq.quicklook import Miniatures, display_bands, preview_png, thumbnails
 from seq2seq.readers import SequenceSource, open_sequence
-from seq2seq.reconstruction import Reconstruction, reconstruct
+from seq2seq.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile, blend_window, plan_tiles
+from seq2seq.vgg import Perceptual, resolve_perceptual
 from seq2seq.writers import check_output, partial_of, publish, write_file
 from seq2seq.writers.cog import write_cog
 from seq2seq.writers.report import write_report
@@ -56,7 +57,6 @@ class TileFacts:
 
     assessment: dict[str, Any] | None
     curve: list[dict[str, float | None]]
-    perceptual: dict[str, Any]
     device: str
     seconds: dict[str, float]
 
@@ -78,12 +78,15 @@ def run(
     config, out = config or ReconstructionConfig(), Path(output_path)
     started = time.monotonic()
     check_output(out, overwrite)
-    choose_device(config.device)
+    device = choose_device(config.device)
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
         for warning in source.info.warnings:
             on_progress(Progress("reading", message=warning))
-        job = _Job(source, out, config, on_progress, should_stop, started)
+        perceptual = resolve_perceptual(config, source.info.bands, device)
+        if perceptual.dropped:
+            on_progress(Progress("reading", message=perceptual.reason))
+        job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.tiles]
         job.write(facts)
@@ -102,9 +105,11 @@ class _Job:
         on_progress: OnProgress,
         should_stop: ShouldStop,
         started: float,
+        perceptual: Perceptual,
     ) -> None:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
+        self.perceptual = perceptual
         self.partial = partial_of(out)
         self.height, self.width = self.info.shape[2:]
         tile_px = config.tile_px or tile_size(self.info.shape, config)
@@ -173,12 +178,12 @@ class _Job:
             should_stop=self.should_stop,
             checkpoint=folder / "fit",
             budget_s=self._budget_s(tile),
+            perceptual=self.perceptual,
         )
         self._save(folder, observations, result.s2.pixels, result.sigma)
         return TileFacts(
             assessment=None if result.assessment is None else asdict(result.assessment),
             curve=[asdict(point) for point in result.curve],
-            perceptual=_perceptual(self.config, result),
             device=result.device,
             seconds=result.seconds,
         )
@@ -188,8 +193,7 @@ class _Job:
         shape = observations.s2.pixels.shape
         mean, spread = (np.broadcast_to(v[:, None, None], shape) for v in self._scene_spectrum())
         self._save(folder, observations, mean, spread)
-        nothing = {"requested": self.config.perceptual, "used": False, "reason": "no clear pixel in this tile"}
-        return TileFacts(None, [], nothing, self.config.device, {})
+        return TileFacts(None, [], self.config.device, {})
 
     def _scene_spectrum(self) -> tuple[Float32, Float32]:
         """(C,) mean and standard deviation of all observed pixels, tile by tile."""
@@ -326,7 +330,11 @@ class _Job:
                 "seconds": {"reading": self.seconds["reading"], **seconds, "writing": self.seconds["writing"]},
                 "peak_memory_gb": peak_memory_gb(),
             },
-            "perceptual": first.perceptual,
+            "perceptual": {
+                "requested": self.config.perceptual,
+                "used": self.perceptual.used,
+                "reason": self.perceptual.reason,
+            },
         }
 
 
@@ -342,10 +350,6 @@ def _assessment(values: dict[str, Any]) -> Assessment:
     gaps = (GapAssessment(**{**gap, "gap_days": tuple(gap["gap_days"])}) for gap in values["by_gap"])
     methods = {name: Scores(**scores) for name, scores in values["methods"].items()}
     return Assessment(**{**values, "methods": methods, "by_gap": tuple(gaps)})
-
-
-def _perceptual(config: ReconstructionConfig, result: Reconstruction) -> dict[str, Any]:
-    return {"requested": config.perceptual, "used": result.perceptual.used, "reason": result.perceptual.reason}
 
 
 def _software() -> dict[str, str]:

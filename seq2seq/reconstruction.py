@@ -150,17 +150,24 @@ def reconstruct(
     should_stop: ShouldStop = never_stop,
     checkpoint: Path | None = None,
     budget_s: float | None = None,
+    perceptual: Perceptual | None = None,
 ) -> Reconstruction:
     """Every date of `observations.s2` without clouds, with sigma and a score on pixels that the fit never saw.
 
     checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there. budget_s
-    overrides config.max_minutes. Raises `Stopped` within about a second of `should_stop`, MissingDataError where
-    nothing is observed, ConfigError for a device that is not there.
+    overrides config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already. Raises
+    `Stopped` within about a second of `should_stop`, MissingDataError where nothing is observed, ConfigError for a
+    device that is not there.
     """
     config = config or ReconstructionConfig()
     if budget_s is None and config.max_minutes is not None:
         budget_s = 60 * config.max_minutes
-    run = _Run(observations, config, on_progress, should_stop, checkpoint, budget_s)
+    device = choose_device(config.device)
+    if perceptual is None:
+        perceptual = resolve_perceptual(config, observations.s2.bands, device)
+        if perceptual.dropped:
+            on_progress(Progress("fitting the prior", message=perceptual.reason))
+    run = _Run(observations, config, on_progress, should_stop, checkpoint, budget_s, device, perceptual)
     return run.reconstruct()
 
 
@@ -198,6 +205,8 @@ class _Run:
         should_stop: ShouldStop,
         checkpoint: Path | None,
         budget_s: float | None,
+        device: torch.device,
+        perceptual: Perceptual,
     ) -> None:
         if not observations.s2.observed.any():
             raise MissingDataError(
@@ -206,9 +215,7 @@ class _Run:
         self.observations, self.s2, self.config = observations, observations.s2, config
         self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, checkpoint
         self.clock = _Clock(budget_s)
-        self.device, threads = choose_device(config.device), set_threads()
-        self.perceptual = resolve_perceptual(config, self.s2.bands, self.device)
-        self.threads = threads
+        self.device, self.perceptual, self.threads = device, perceptual, set_threads()
         self.held_out = choose_holdout(self.s2.observed, config.seed)
         self.curve: list[CurvePoint] = []
         self.prior_s = 0.0
