@@ -149,7 +149,8 @@ class GuidedFit:
     def _set_rate(self, progress: float) -> None:
         cosine = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0)))
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate * min(1.0, (self.steps_done + 1) / WARM_UP) * cosine
+            # a plain number: torch reads no other back from a checkpoint
+            group["lr"] = float(self._rate * min(1.0, (self.steps_done + 1) / WARM_UP) * cosine)
 
     def _crop(self, rng: np.random.Generator) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
         """A random piece, turned and mirrored: radar, scaled prior, target, observed, clear pixels; dates first."""

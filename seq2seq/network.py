@@ -314,7 +314,7 @@ class GuidedEncoderDecoder3d(nn.Module):
         skips: list[Tensor] = []
         for scale in self.encoder:
             if skips:
-                x = F.avg_pool3d(x, (1, 2, 2), ceil_mode=True)
+                x = F.avg_pool3d(x, (1, min(2, x.shape[ROWS]), min(2, x.shape[COLUMNS])), ceil_mode=True)
             x = self.dropout(scale(x))
             skips.append(x)
         skips.pop()
