@@ -1,0 +1,339 @@
+"""RESULTS.md from results.json: a pure function of what was measured. Medians, spread, and the floors beside them."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+Results = dict[str, Any]  # part -> {"rows": [...], "note": why not measured, or None, "on": circumstances}
+
+# What to reach on the shared cases with default settings: gain over linear on average and on the worst seed, dB;
+# spectral angle at most, degrees; SSIM at least. run-0 has a floor for its gain alone.
+FLOORS: dict[str, dict[str, float]] = {
+    "fields-cloud-0": {"mean": 4.2, "min": 3.8, "sam": 7.2, "ssim": 0.82},
+    "fields-cloud-1": {"mean": 4.2, "min": 3.8, "sam": 8.4, "ssim": 0.78},
+    "fields-run-0": {"mean": 3.4, "min": 0.0},
+}
+COVERAGE = (0.85, 0.95)
+FIELDS_S, MINUTE_S, READ_S, HELP_S, GPU_S = 360.0, 60.0, 20.0, 0.7, 120.0
+SCALE_S, SCALE_GB, SCALE_RATIO, SCALE_MORE_GB = 1500.0, 8.0, 4.5, 2.0
+PAPER_RATIO = 50.0
+QUICK = "**A check of the benchmark's own code (`--quick`) on a tiny simulated case: these figures mean nothing.**"
+
+
+def render(results: Results, *, quick: bool = False) -> str:
+    """The whole page. Parts that were never measured say so."""
+    blocks = ["# Results", QUICK if quick else "", _head(results)]
+    for name, (title, section) in SECTIONS.items():
+        part = results.get(name)
+        blocks += [f"## {title}", _provenance(part, results), section(part["rows"]) if part and part["rows"] else ""]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column to the left, the others to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def number(value: float | None, digits: int, unit: str = "", *, sign: bool = False) -> str:
+    """`value` rounded, or a dash where there is none."""
+    return "–" if value is None else f"{value:{'+' if sign else ''}.{digits}f}{unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """3.2 s, 4 min 05 s, 2 h 40 min."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def reached(held: bool) -> str:
+    """Whether a target is reached."""
+    return "yes" if held else "**no**"
+
+
+def _head(results: Results) -> str:
+    if not results:
+        return "Nothing has been measured yet."
+    latest = max((part["on"] for part in results.values()), key=lambda on: str(on["date"]))
+    seeds = sorted({row["seed"] for part in results.values() for row in part["rows"] if "seed" in row})
+    versions = ", ".join(f"{name} {number}" for name, number in latest["versions"].items())
+    return "\n".join(
+        [
+            f"- Date: {latest['date']}, commit {latest['commit']}",
+            f"- Machine: {_machine(latest)}",
+            f"- Versions: {versions}",
+            f"- Seeds: {', '.join(map(str, seeds)) or 'none'}",
+            "- Repeat: `make bench`; a part of it: `make bench ARGS='--only quality --seeds 0'` (parts: "
+            f"{', '.join(SECTIONS)}). New figures replace the old ones of the same rows.",
+            "",
+            "Every run is a process of the `decloud` command: wall time and peak resident memory are the operating "
+            "system's. Where there are several, the median, and the smallest to the largest in brackets.",
+        ]
+    )
+
+
+def _provenance(part: Row | None, results: Results) -> str:
+    """When a part was measured, and where, if not on the machine of the head; or why it was not."""
+    if part is None:
+        return "Not measured yet."
+    on = part["on"]
+    latest = max((other["on"] for other in results.values()), key=lambda on: str(on["date"]))
+    where = "" if _machine(on) == _machine(latest) else f", on {_machine(on)}"
+    note = f"{part['note']}. " if part.get("note") else ""
+    return f"{note}Measured {on['date']} at {on['commit']}{where}." if part["rows"] else note.strip()
+
+
+def _machine(on: Row) -> str:
+    return f"{on['cpu']}, {on['cores']} cores, {on['ram_gb']} GiB"
+
+
+def _several(values: Sequence[float], shown: Callable[[float], str]) -> str:
+    middle = shown(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} ({shown(min(values))} to {shown(max(values))})"
+
+
+def _quality(rows: list[Row]) -> str:
+    cases = {case: [row for row in rows if row["case"] == case] for case in dict.fromkeys(r["case"] for r in rows)}
+    head = ["case, seed", "PSNR dB", "gain dB", "SAM °", "SSIM", "90 % covers"]
+    head += ["held-out dB", "held-out gain", "wall", "peak GiB"]
+    reused = "\n\n\\* time and memory from the run's own report." if any(row["reused"] for row in rows) else ""
+    return "\n\n".join(
+        [
+            "On pixels that were hidden from the method, by the judge of the shared cases. *Held-out* is what the run "
+            "itself said in its report, on other pixels, that it hid from itself.",
+            table(head, (_quality_cells(row) for row in rows)) + reused,
+            "Against what is to be reached (floors in brackets):",
+            table(
+                ["case", "mean gain dB", "worst gain dB", "SAM °", "SSIM", "90 % covers", "wall", "all reached"],
+                (_floor_cells(case, of_case) for case, of_case in cases.items()),
+            ),
+        ]
+    )
+
+
+def _quality_cells(row: Row) -> list[str]:
+    return [
+        f"{row['case']}, {row['seed']}",
+        number(row["psnr"], 2),
+        number(row["gain_db"], 2, sign=True),
+        number(row["sam"], 2),
+        number(row["ssim"], 3),
+        number(100 * row["coverage_90"], 1, " %"),
+        number(row["claimed_psnr"], 2),
+        number(row["claimed_gain_db"], 2, sign=True),
+        duration(row["wall_s"]) + ("\\*" if row["reused"] else ""),
+        number(row["peak_gb"], 2),
+    ]
+
+
+def _floor_cells(case: str, rows: list[Row]) -> list[str]:
+    floors = FLOORS.get(case, {})
+    gains, sam, ssim = [r["gain_db"] for r in rows], [r["sam"] for r in rows], [r["ssim"] for r in rows]
+    covered, walls = [r["coverage_90"] for r in rows], [r["wall_s"] for r in rows]
+    mean, sam_mean, ssim_mean = statistics.fmean(gains), statistics.fmean(sam), statistics.fmean(ssim)
+    held = (
+        mean >= floors.get("mean", 0.0)
+        and min(gains) >= floors.get("min", 0.0)
+        and sam_mean <= floors.get("sam", 90.0)
+        and ssim_mean >= floors.get("ssim", 0.0)
+        and COVERAGE[0] <= min(covered) <= max(covered) <= COVERAGE[1]
+        and max(walls) <= FIELDS_S
+    )
+    seeds = "1 seed" if len(rows) == 1 else f"{len(rows)} seeds"
+    return [
+        f"{case}, {seeds}",
+        _against(number(mean, 2, sign=True), floors.get("mean"), "≥"),
+        _against(number(min(gains), 2, sign=True), floors.get("min"), "≥"),
+        _against(number(sam_mean, 2), floors.get("sam"), "≤"),
+        _against(number(ssim_mean, 3), floors.get("ssim"), "≥"),
+        f"{100 * min(covered):.1f} to {100 * max(covered):.1f} % (85 to 95)",
+        f"{_several(walls, duration)} (≤ {FIELDS_S / 60:.0f} min)",
+        reached(held),
+    ]
+
+
+def _against(shown: str, floor: float | None, sign: str) -> str:
+    return shown if floor is None else f"{shown} ({sign} {floor:g})"
+
+
+def _speed(rows: list[Row]) -> str:
+    head = ["`--max-minutes 1`", "wall", "gain over linear dB", f"in {MINUTE_S:.0f} s", "not below linear"]
+    cells = (
+        [
+            row["case"],
+            duration(row["wall_s"]),
+            number(row["gain_db"], 2, sign=True),
+            reached(row["wall_s"] <= MINUTE_S),
+            reached(row["gain_db"] >= 0),
+        ]
+        for row in rows
+    )
+    return table(head, cells)
+
+
+def _scale(rows: list[Row]) -> str:
+    ordered = sorted(rows, key=lambda row: row["pixels"])
+    head = ["SIMULATED scene", "wall", "ms a pixel", "peak GiB", "tiles", "gain over linear dB", "estimated before"]
+    lines = [table(head, (_scale_cells(row) for row in ordered))]
+    lines += [_grown(small, large) for small, large in zip(ordered, ordered[1:], strict=False)]
+    first = ordered[0]
+    if first["pixels"] == 256 * 256:
+        held = first["wall_s"] <= SCALE_S and first["peak_gb"] <= SCALE_GB
+        lines.append(f"{first['shape']} within {SCALE_S / 60:.0f} minutes and {SCALE_GB:g} GiB: {reached(held)}.")
+    return "\n\n".join(lines)
+
+
+def _scale_cells(row: Row) -> list[str]:
+    return [
+        row["shape"],
+        duration(row["wall_s"]),
+        number(1000 * row["wall_s"] / row["pixels"], 2),
+        number(row["peak_gb"], 2),
+        str(row["tiles"]),
+        number(row["gain_db"], 2, sign=True),
+        f"{duration(row['estimate_s'])}, {row['estimate_gb']:.1f} GiB",
+    ]
+
+
+def _grown(small: Row, large: Row) -> str:
+    times, area = large["wall_s"] / small["wall_s"], large["pixels"] / small["pixels"]
+    more_gb = large["peak_gb"] - small["peak_gb"]
+    text = f"{small['shape']} to {large['shape']}: {area:.2g} x the pixels, {times:.2f} x the time "
+    text += f"({times / area:.2f} x for each pixel), {more_gb:+.2f} GiB"
+    if area != 4:
+        return f"{text}."
+    held = times <= SCALE_RATIO and more_gb <= SCALE_MORE_GB
+    return f"{text}; to reach: {SCALE_RATIO} x and {SCALE_MORE_GB:+g} GiB: {reached(held)}."
+
+
+def _startup(rows: list[Row]) -> str:
+    cells = []
+    for row in rows:
+        limit = HELP_S if row["key"] == "help" else READ_S
+        spread = f" ({' to '.join(duration(s) for s in row['spread_s'])})" if "spread_s" in row else ""
+        held = row["wall_s"] is not None and row["wall_s"] < limit
+        estimate = "–" if "estimate_s" not in row else f"{duration(row['estimate_s'])}, {row['estimate_gb']:.1f} GiB"
+        wall = duration(row["wall_s"]) + spread if "failed" not in row else f"failed: {row['failed']}"
+        cells.append([row["what"], wall, f"< {limit:g} s", reached(held), estimate])
+    return table(["before the first step", "wall", "to reach", "reached", "its estimate of a run"], cells)
+
+
+def _paper(rows: list[Row]) -> str:
+    return "\n\n".join(_against_paper(row) for row in rows)
+
+
+def _against_paper(row: Row) -> str:
+    published = row["paper"]
+    whole_s = published["step_s"] * published["steps_total"]
+    found = comparison(row)
+    lines = [
+        f"{row['case']}, seed {row['seed']}, device {published['device']}: RMSE on the same held-out pixels, hidden from "
+        "both. The clock of `paper` counts its steps alone, that of `internal` everything after reading.",
+        table(
+            ["recipe", "what", "after", "held-out RMSE", "PSNR dB"],
+            [
+                ["interpolation", "linear in time", "–", *_error(row["linear_rmse"])],
+                *(_curve_cells("paper", title, points) for title, points in _paper_curves(row)),
+                *(
+                    ["internal", p["what"], duration(p["seconds"]), *_error(p["rmse"])]
+                    for p in row["internal"]["curve"]
+                ),
+            ],
+        ),
+        "![Held-out RMSE over time](curve.svg)",
+        f"- Recipe `paper`: {published['step_s']:.3f} s a step (median). Its published schedule is {published['windows']} "
+        f"windows x 20 passes x 100 iterations = {published['steps_total']:,} steps; at this pace "
+        f"**{duration(whole_s)}: extrapolated from the step time, not run to the end**."
+        if not published["published"]["complete"]
+        else f"- Recipe `paper`: {published['step_s']:.3f} s a step (median); its published schedule of "
+        f"{published['steps_total']:,} steps was run to its end.",
+        f"- {published['perceptual'][0].upper()}{published['perceptual'][1:]}."
+        + ("" if published["perceptual"].startswith("perceptual") else " Each of its steps would be slower with it."),
+        f"- Measured: the best that `paper` reached was {found['paper_rmse']:.4f}, after {duration(found['paper_s'])}. "
+        f"`internal` was there after {duration(found['internal_s'])}: {_times(found['measured'])}.",
+        f"- Against the whole published schedule: {_times(found['whole'])} to the RMSE that `paper` has been seen to "
+        f"reach (to reach: {PAPER_RATIO:g} x: {_reached_or_not(found['whole'])}). What it would reach at the end of "
+        "that schedule is not known from this run.",
+        f"- If at its end it were as good as `internal`'s result ({found['result_rmse']:.4f}, known after "
+        f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `internal`, with its second fit, "
+        f"takes {duration(row['internal']['whole_s'])}: {_times(found['to_end'])}.",
+    ]
+    return "\n\n".join([*lines[:3], "\n".join(lines[3:])])
+
+
+def comparison(row: Row) -> dict[str, float | None]:
+    """Times to equal held-out RMSE, and their ratios; None where `internal` never got there."""
+    points = [point for _, curve in _paper_curves(row) for point in curve]
+    best = min(points, key=lambda point: (point["rmse"], point["seconds"]))
+    curve, whole_s = row["internal"]["curve"], row["paper"]["step_s"] * row["paper"]["steps_total"]
+    there = min((p["seconds"] for p in curve if p["rmse"] <= best["rmse"]), default=None)
+    result = curve[-1]
+    return {
+        "paper_rmse": best["rmse"],
+        "paper_s": best["seconds"],
+        "internal_s": there,
+        "measured": best["seconds"] / there if there else None,
+        "whole": whole_s / there if there else None,
+        "result_rmse": result["rmse"],
+        "result_s": result["seconds"],
+        "to_result": whole_s / result["seconds"],
+        "to_end": whole_s / row["internal"]["whole_s"],
+    }
+
+
+def _paper_curves(row: Row) -> list[tuple[str, list[Row]]]:
+    scaled = row["paper"]["scaled"]
+    schedule = f"{scaled['passes']} x {scaled['iterations']} schedule, " + ("whole" if scaled["complete"] else "cut")
+    curves = [("published schedule, beginning", row["paper"]["published"]["curve"]), (schedule, scaled["curve"])]
+    return [(title, curve) for title, curve in curves if curve]
+
+
+def _curve_cells(recipe: str, title: str, points: list[Row]) -> list[str]:
+    """The last point of a curve."""
+    last = points[-1]
+    return [recipe, f"{title}: step {last['step']}", duration(last["seconds"]), *_error(last["rmse"])]
+
+
+def _error(value: float) -> list[str]:
+    return [f"{value:.4f}", number(_psnr(value), 2)]
+
+
+def _psnr(error: float) -> float:
+    from math import log10
+
+    return -20 * log10(max(error, 1e-9))
+
+
+def _times(ratio: float | None) -> str:
+    return "`internal` did not get there" if ratio is None else f"**{ratio:.3g} x** shorter"
+
+
+def _reached_or_not(ratio: float | None) -> str:
+    return reached(ratio is not None and ratio >= PAPER_RATIO)
+
+
+def _gpu(rows: list[Row]) -> str:
+    lines = [
+        f"{row['device']}: {row['shape']}, SIMULATED: {duration(row['wall_s'])} (to reach: {duration(GPU_S)}: "
+        f"{reached(row['wall_s'] <= GPU_S)}), {row['peak_gb']:.2f} GiB of the machine's memory, gain over linear "
+        f"{number(row['gain_db'], 2, ' dB', sign=True)}. "
+        + ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in row["phases"].items())
+        + "."
+        for row in rows
+    ]
+    return "\n\n".join(lines)
+
+
+SECTIONS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
+    "quality": ("Quality on real sequences, default settings", _quality),
+    "speed": ("In a minute", _speed),
+    "scale": ("Larger scenes", _scale),
+    "startup": ("Before the first step", _startup),
+    "paper": ("Against the published recipe", _paper),
+    "gpu": ("On a GPU", _gpu),
+}

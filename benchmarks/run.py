@@ -1,0 +1,122 @@
+"""Measures quality, speed and memory of `decloud`; writes results.json, RESULTS.md and curve.svg beside this file.
+
+make bench                                            everything (hours: three cases x three seeds, large scenes)
+make bench ARGS="--only quality --seeds 0"            a part; other figures in results.json stay
+make bench ARGS="--only quality --reuse DIR"          score finished runs, DIR/CASE-SEED, in place of running
+make bench ARGS=--quick                               does the benchmark itself work? Writes to --work only
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from curve import draw
+from measuring import CommandFailedError, circumstances
+from page import render
+from parts import CASES, PARTS, Bench, NotMeasured, Row
+
+HERE = Path(__file__).resolve().parent
+QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
+
+
+def main() -> int:
+    """Exit code 1 where a measured command failed."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="decloud-bench-") as temporary:
+        work = options.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        bench = _bench(options, work)
+        book = Book(options.results or (work if options.quick else HERE), quick=options.quick)
+        failures = [failure for name in options.only for failure in _measure(name, bench, book)]
+        print(f"Results  {book.folder / 'RESULTS.md'}")
+        if options.quick:
+            print((book.folder / "RESULTS.md").read_text(encoding="utf-8"))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return int(bool(failures))
+
+
+class Book:
+    """results.json and what is rendered from it: written after every row, so that a break loses none."""
+
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        self.folder, self.quick = folder, quick
+        self.file = folder / "results.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.results: dict[str, Any] = json.loads(self.file.read_text()) if self.file.is_file() else {}
+
+    def enter(self, name: str, row: Row) -> None:
+        """A row of part `name`; replaces the one with its key."""
+        rows = {old["key"]: old for old in self._part(name)["rows"]} | {row["key"]: row}
+        self._put(name, [rows[key] for key in sorted(rows)] if name == "quality" else list(rows.values()), None)
+
+    def skip(self, name: str, why: str) -> None:
+        """Part `name` was not (wholly) measured; rows of earlier stay."""
+        self._put(name, self._part(name)["rows"], why)
+
+    def _part(self, name: str) -> dict[str, Any]:
+        part: dict[str, Any] = self.results.get(name, {"rows": []})
+        return part
+
+    def _put(self, name: str, rows: list[Row], note: str | None) -> None:
+        # Figures keep the circumstances they were measured in: a part that was only skipped today is not of today.
+        earlier = self._part(name).get("on")
+        on = earlier if note and rows and earlier else circumstances()
+        self.results[name] = {"on": on, "note": note, "rows": rows}
+        self.file.write_text(json.dumps(self.results, indent=1) + "\n", encoding="utf-8")
+        (self.folder / "RESULTS.md").write_text(render(self.results, quick=self.quick), encoding="utf-8")
+        if name == "paper" and rows:
+            (self.folder / "curve.svg").write_text(draw(rows[0]), encoding="utf-8")
+
+
+def _measure(name: str, bench: Bench, book: Book) -> list[str]:
+    """All of one part; returns what failed."""
+    print(f"{name} ...", flush=True)
+    try:
+        for row in PARTS[name](bench):
+            book.enter(name, row)
+            print(f"  {row['key']}", flush=True)
+    except NotMeasured as reason:
+        book.skip(name, str(reason))
+        print(f"  {reason}", flush=True)
+    except CommandFailedError as error:
+        book.skip(name, f"failed: {error}")
+        return [f"{name}: {error}"]
+    return []
+
+
+def _bench(options: argparse.Namespace, work: Path) -> Bench:
+    common: dict[str, Any] = {"work": work, "seeds": tuple(options.seeds), "reuse": options.reuse}
+    if options.quick:
+        return Bench(
+            **common,
+            cases=("quick",),
+            sizes=(24, 48),
+            scale_dates=4,
+            run_options=QUICK_OPTIONS,
+            paper_minutes=0.1,
+            look_every_s=2.0,
+            quick=True,
+        )
+    return Bench(**common, cases=tuple(options.cases), sizes=tuple(options.sizes), paper_minutes=options.paper_minutes)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--cases", nargs="+", default=CASES, metavar="CASE", help="of ../shared/data")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512], metavar="PX", help="simulated scenes")
+    parser.add_argument("--paper-minutes", type=float, default=4.0, help="of steps, for each of its two schedules")
+    parser.add_argument("--reuse", type=Path, metavar="DIR", help="quality: finished outputs DIR/CASE-SEED")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="outputs go here and stay; default a temporary folder")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="default benchmarks/, with --quick the work folder")
+    parser.add_argument("--quick", action="store_true", help="a tiny simulated case, to check this program")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
