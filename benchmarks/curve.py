@@ -104,7 +104,8 @@ def _extrapolated(axes: Axes, curves: list[tuple[str, str, list[dict[str, Any]]]
 
 def _stroke(places: list[tuple[float, float]], colour: str, *, width: float = 1, dashes: str = "none") -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"/>'
+    look = f'fill="none" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"'
+    return f'<polyline points="{points}" {look}/>'
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", *, fill: str = "#333333") -> str:

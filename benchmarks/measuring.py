@@ -27,7 +27,7 @@ class CommandFailedError(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """wall_s: seconds from start to end. peak_gb: GiB resident at the highest, of the largest process. output: stdout."""
+    """wall_s: seconds from start to end. peak_gb: most GiB resident, of the largest process. output: its stdout."""
 
     wall_s: float
     peak_gb: float

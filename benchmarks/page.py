@@ -2,6 +2,8 @@
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from math import log10
 from typing import Any
 
 Row = dict[str, Any]
@@ -180,7 +182,7 @@ def _scale(rows: list[Row]) -> str:
     ordered = sorted(rows, key=lambda row: row["pixels"])
     head = ["SIMULATED scene", "wall", "ms a pixel", "peak GiB", "tiles", "gain over linear dB", "estimated before"]
     lines = [table(head, (_scale_cells(row) for row in ordered))]
-    lines += [_grown(small, large) for small, large in zip(ordered, ordered[1:], strict=False)]
+    lines += [_grown(small, large) for small, large in pairwise(ordered)]
     first = ordered[0]
     if first["pixels"] == 256 * 256:
         held = first["wall_s"] <= SCALE_S and first["peak_gb"] <= SCALE_GB
@@ -228,49 +230,62 @@ def _paper(rows: list[Row]) -> str:
 
 
 def _against_paper(row: Row) -> str:
-    published = row["paper"]
-    whole_s = published["step_s"] * published["steps_total"]
-    found = comparison(row)
-    lines = [
-        f"{row['case']}, seed {row['seed']}, device {published['device']}: RMSE on the same held-out pixels, hidden from "
-        "both. The clock of `paper` counts its steps alone, that of `internal` everything after reading.",
-        table(
-            ["recipe", "what", "after", "held-out RMSE", "PSNR dB"],
-            [
-                ["interpolation", "linear in time", "–", *_error(row["linear_rmse"])],
-                *(_curve_cells("paper", title, points) for title, points in _paper_curves(row)),
-                *(
-                    ["internal", p["what"], duration(p["seconds"]), *_error(p["rmse"])]
-                    for p in row["internal"]["curve"]
-                ),
-            ],
-        ),
-        "![Held-out RMSE over time](curve.svg)",
-        f"- Recipe `paper`: {published['step_s']:.3f} s a step (median). Its published schedule is {published['windows']} "
-        f"windows x 20 passes x 100 iterations = {published['steps_total']:,} steps; at this pace "
-        f"**{duration(whole_s)}: extrapolated from the step time, not run to the end**."
-        if not published["published"]["complete"]
-        else f"- Recipe `paper`: {published['step_s']:.3f} s a step (median); its published schedule of "
-        f"{published['steps_total']:,} steps was run to its end.",
-        f"- {published['perceptual'][0].upper()}{published['perceptual'][1:]}."
-        + ("" if published["perceptual"].startswith("perceptual") else " Each of its steps would be slower with it."),
-        f"- Measured: the best that `paper` reached was {found['paper_rmse']:.4f}, after {duration(found['paper_s'])}. "
-        f"`internal` was there after {duration(found['internal_s'])}: {_times(found['measured'])}.",
-        f"- Against the whole published schedule: {_times(found['whole'])} to the RMSE that `paper` has been seen to "
-        f"reach (to reach: {PAPER_RATIO:g} x: {_reached_or_not(found['whole'])}). What it would reach at the end of "
-        "that schedule is not known from this run.",
-        f"- If at its end it were as good as `internal`'s result ({found['result_rmse']:.4f}, known after "
-        f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `internal`, with its second fit, "
-        f"takes {duration(row['internal']['whole_s'])}: {_times(found['to_end'])}.",
+    return "\n\n".join(
+        [
+            f"{row['case']}, seed {row['seed']}, device {row['paper']['device']}: RMSE on the same held-out pixels, "
+            "hidden from both. The clock of `paper` counts its steps alone, that of `internal` all but reading.",
+            table(
+                ["recipe", "what", "after", "held-out RMSE", "PSNR dB"],
+                [
+                    ["interpolation", "linear in time", "–", *_error(row["linear_rmse"])],
+                    *(_last_cells(title, points) for title, points in _paper_curves(row)),
+                    *(["internal", p["what"], duration(p["seconds"]), *_error(p["rmse"])] for p in _internal(row)),
+                ],
+            ),
+            "![Held-out RMSE over time](curve.svg)",
+            "\n".join(f"- {line}" for line in [_schedule(row["paper"]), _perceptual(row["paper"]), *_ratios(row)]),
+        ]
+    )
+
+
+def _schedule(published: Row) -> str:
+    """Its step time, and its whole length: extrapolated, unless it was run."""
+    pace = f"Recipe `paper`: {published['step_s']:.3f} s a step (median)."
+    length = f"windows x 20 passes x 100 iterations = {published['steps_total']:,} steps"
+    if published["published"]["complete"]:
+        return f"{pace} Its schedule of {published['windows']} {length} was run to its end."
+    return (
+        f"{pace} Its published schedule is {published['windows']} {length}; at this pace "
+        f"**{duration(_whole_s(published))}: extrapolated from the step time, not run to the end**."
+    )
+
+
+def _perceptual(published: Row) -> str:
+    reason = published["perceptual"]
+    slower = "" if reason.startswith("perceptual") else " Each of its steps would be slower with it."
+    return f"{reason[0].upper()}{reason[1:]}.{slower}"
+
+
+def _ratios(row: Row) -> list[str]:
+    found, whole_run_s = comparison(row), row["internal"]["whole_s"]
+    there = "did not get there" if found["internal_s"] is None else f"was there after {duration(found['internal_s'])}"
+    return [
+        f"Measured: the best that `paper` reached was {found['paper_rmse']:.4f}, after {duration(found['paper_s'])}; "
+        f"`internal` {there}: {_times(found['measured'])}.",
+        f"Against the whole published schedule: {_times(found['whole'])} to the RMSE that `paper` has been seen to "
+        f"reach (to reach: {PAPER_RATIO:g} x: {_reached_or_not(found['whole'])}).",
+        f"Should it be as good at its end as `internal`'s result ({found['result_rmse']:.4f}, known after "
+        f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `internal`, with its second "
+        f"fit, takes {duration(whole_run_s)}: {_times(found['to_end'])}. How good `paper` is at the end of its schedule "
+        + ("was measured." if row["paper"]["published"]["complete"] else "is not known from this run."),
     ]
-    return "\n\n".join([*lines[:3], "\n".join(lines[3:])])
 
 
 def comparison(row: Row) -> dict[str, float | None]:
     """Times to equal held-out RMSE, and their ratios; None where `internal` never got there."""
     points = [point for _, curve in _paper_curves(row) for point in curve]
     best = min(points, key=lambda point: (point["rmse"], point["seconds"]))
-    curve, whole_s = row["internal"]["curve"], row["paper"]["step_s"] * row["paper"]["steps_total"]
+    curve, whole_s = _internal(row), _whole_s(row["paper"])
     there = min((p["seconds"] for p in curve if p["rmse"] <= best["rmse"]), default=None)
     result = curve[-1]
     return {
@@ -293,10 +308,20 @@ def _paper_curves(row: Row) -> list[tuple[str, list[Row]]]:
     return [(title, curve) for title, curve in curves if curve]
 
 
-def _curve_cells(recipe: str, title: str, points: list[Row]) -> list[str]:
-    """The last point of a curve."""
+def _internal(row: Row) -> list[Row]:
+    points: list[Row] = row["internal"]["curve"]
+    return points
+
+
+def _whole_s(published: Row) -> float:
+    """Seconds that the published schedule takes at the measured pace."""
+    return float(published["step_s"] * published["steps_total"])
+
+
+def _last_cells(title: str, points: list[Row]) -> list[str]:
+    """The last point of a curve of recipe `paper`."""
     last = points[-1]
-    return [recipe, f"{title}: step {last['step']}", duration(last["seconds"]), *_error(last["rmse"])]
+    return ["paper", f"{title}: step {last['step']}", duration(last["seconds"]), *_error(last["rmse"])]
 
 
 def _error(value: float) -> list[str]:
@@ -304,8 +329,6 @@ def _error(value: float) -> list[str]:
 
 
 def _psnr(error: float) -> float:
-    from math import log10
-
     return -20 * log10(max(error, 1e-9))
 
 
