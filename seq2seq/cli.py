@@ -320,13 +320,16 @@ def _print_outcome(console: "Console", written: Path) -> None:
 def outcome(report: dict[str, Any], written: Path) -> list[str]:
     """The last lines of a run: files, and the held-out score beside linear interpolation."""
     methods = report["holdout"]["methods"]
-    result, linear = methods["result"]["psnr"], methods["linear"]["psnr"]
     simulated = " (simulated data)" if report["input"]["simulated"] else ""
+    proof = report["holdout"]["explanation"]
+    if methods:
+        result, linear = methods["result"]["psnr"], methods["linear"]["psnr"]
+        proof = f"{result:.2f} dB, linear interpolation {linear:.2f} dB ({result - linear:+.2f} dB){simulated}"
     return [
         f"Images   {written / 'declouded'}",
         f"Picture  {written / 'preview.png'}",
         f"Report   {written / 'report.html'}",
-        f"Held-out {result:.2f} dB, linear interpolation {linear:.2f} dB ({result - linear:+.2f} dB){simulated}",
+        f"Held-out {proof}",
     ]
 
 

@@ -27,6 +27,7 @@ WHOLE_DATES = 1 / 12
 MIN_CLEAR_DATES = 4
 MOSTLY_CLEAR = 0.5
 SHAPED = 0.5
+ATTEMPTS = 20  # chance may leave a short sequence without anything held out, and so without proof
 MAX_DATE_SHARE = 0.4  # of a date's clear pixels, where it is not held out whole
 # How strongly blend weights are drawn to their default, in units of the members' own disagreement: the held-out pixels
 # are thousands, but the dates they lie on are few, and dates are what differs.
@@ -49,10 +50,13 @@ def choose_holdout(observed: Bool, seed: int) -> Bool:
     others = np.flatnonzero((share > 0) & ~held_out.any(axis=(1, 2)))
     if len(others) >= 2:
         shapes = CloudShapes.of(observed)
-        shaped = hide(observed[others], shapes, rng, shaped=SHAPED, whole=0.0)
-        too_much = shaped.sum(axis=(1, 2)) > MAX_DATE_SHARE * observed[others].sum(axis=(1, 2))
-        shaped[too_much] &= _half(observed.shape[1:], rng)
-        held_out[others] = shaped
+        for _ in range(ATTEMPTS):
+            shaped = hide(observed[others], shapes, rng, shaped=SHAPED, whole=0.0)
+            too_much = shaped.sum(axis=(1, 2)) > MAX_DATE_SHARE * observed[others].sum(axis=(1, 2))
+            shaped[too_much] &= _half(observed.shape[1:], rng)
+            held_out[others] = shaped
+            if shaped.any():
+                break
     return held_out & observed
 
 

@@ -121,10 +121,11 @@ class _Job:
         """OUT.partial of the very same run is kept, that of another is cleared, anything else is left alone."""
         key_file = self.partial / CHECKPOINT / "key"
         key = self._key()
-        if self.partial.exists() and any(self.partial.iterdir()):
-            if not key_file.exists():
-                raise OutputError(f"{self.partial}: is in the way and no run of decloud has made it; please move it")
-            if key_file.read_text() == key:
+        held = {entry.name for entry in self.partial.iterdir()} if self.partial.exists() else set()
+        if held and not key_file.exists() and held != {CHECKPOINT}:  # with it alone: cut off before the key was written
+            raise OutputError(f"{self.partial}: is in the way and no run of decloud has made it; please move it")
+        if held:
+            if key_file.exists() and key_file.read_text() == key:
                 return
             shutil.rmtree(self.partial)
         write_file(key_file, key.encode())

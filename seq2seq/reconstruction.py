@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from seq2seq.baselines import gap_length, linear_interpolation, nearest_date
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, set_threads
-from seq2seq.errors import MissingDataError, Stopped
+from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.features import Tick
 from seq2seq.guided import LATER_STEPS
 from seq2seq.holdout import (
@@ -37,6 +37,7 @@ from seq2seq.paper import PaperFit
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual, resolve_perceptual
+from seq2seq.writers.output import describe_failure
 
 CHECKPOINT_EVERY_S = 30.0
 SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; they decide nothing
@@ -429,8 +430,13 @@ def _feather(observed: Bool, width_px: int) -> Float32:
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes beside and renames, so that a kill leaves the last good checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes beside and renames, so that a kill leaves the last good checkpoint. Raises `OutputError`."""
     temporary = path.with_name(f".new-{path.name}")
-    write(temporary)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        temporary.unlink(missing_ok=True)
+        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
+        raise OutputError(describe_failure(path, reason[:200])) from error

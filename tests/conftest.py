@@ -1,10 +1,9 @@
 """Fixtures that more than one test file needs."""
 
-import importlib
 from pathlib import Path
 
 import pytest
-from quick_engine import SCHEDULE
+from quick_engine import use_schedule
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -20,5 +19,4 @@ def shared_data() -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule of seconds in place of minutes: the same program, less of it."""
-    for module, name, value in SCHEDULE:
-        monkeypatch.setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
+    use_schedule(monkeypatch)

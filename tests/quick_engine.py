@@ -4,6 +4,7 @@ import importlib
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from seq2seq.bands import BAND_SETS
 from seq2seq.sequence import ImageSequence, Observations
@@ -11,15 +12,23 @@ from seq2seq.simulate import simulate
 
 # module, constant, value: each is read when it is used, so that replacing it is enough
 SCHEDULE = (
-    ("regressors", "PERCEPTRON_STEPS", 30),
-    ("regressors", "TREE_ROUNDS", 8),
+    ("features", "GUIDE_RADIUS_PX", 3),
+    ("regressors", "PERCEPTRON_STEPS", 20),
+    ("regressors", "PERCEPTRON_BATCH", 256),
+    ("regressors", "TREE_ROUNDS", 6),
     ("regressors", "KERNEL_SAMPLES", 150),
     ("internal", "MAX_SAMPLES", 3000),
     ("internal", "DRAWS", 2),
-    ("guided", "STEPS", 6),
-    ("guided", "LATER_STEPS", 3),
+    ("guided", "STEPS", 4),
+    ("guided", "LATER_STEPS", 2),
     ("devices", "available_cores", lambda: 1),  # threads that wait for each other cost more than they do here
 )
+
+
+def use_schedule(patch: pytest.MonkeyPatch) -> None:
+    """The same program, less of it, until `patch` is undone."""
+    for module, name, value in SCHEDULE:
+        patch.setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
 
 
 def observations(
@@ -45,8 +54,7 @@ def with_values(s2: ImageSequence, where: np.ndarray, value: float) -> ImageSequ
 
 
 def main() -> None:
-    for module, name, value in SCHEDULE:
-        setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
+    use_schedule(pytest.MonkeyPatch())
     from seq2seq.cli import main as command_line
 
     command_line()

@@ -69,6 +69,11 @@ def test_whole_dates_and_parts_of_dates_are_held_out_by_seed():
         assert held_out.sum() < 0.5 * observed.sum()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_two_clear_dates_are_enough_for_a_proof(seed):
+    assert choose_holdout(np.full((2, 12, 12), True), seed).any()
+
+
 def test_a_single_clear_date_is_not_given_away():
     observed = np.zeros((3, 8, 8), bool)
     observed[1] = True

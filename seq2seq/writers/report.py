@@ -118,16 +118,18 @@ def _header(report: Report) -> Markup:
 def _headline(report: Report) -> Markup:
     """The five numbers that matter most."""
     holdout, methods = report["holdout"], report["holdout"]["methods"]
-    result, linear = methods["result"], methods.get("linear")
+    # a sequence too poor to hide anything from has no scores
+    psnr, rmse = (methods["result"]["psnr"], methods["result"]["rmse"]) if methods else (None, None)
+    linear = methods.get("linear")
     cloud = report["input"]["cloud_fraction"]
     seconds = sum(report["resources"]["seconds"].values())
-    gain = _difference(result["psnr"], linear["psnr"] if linear else None)
-    tone = "lead" if linear is not None and gain is not None and result["psnr"] > linear["psnr"] else "lead even"
-    against = f"{_fixed(result['psnr'], 2)} dB PSNR, linear {_fixed(linear['psnr'], 2)} dB" if linear else ""
+    gain = _difference(psnr, linear["psnr"] if linear else None)
+    tone = "lead" if linear is not None and psnr is not None and psnr > linear["psnr"] else "lead even"
+    against = f"{_fixed(psnr, 2)} dB PSNR, linear {_fixed(linear['psnr'], 2)} dB" if linear else ""
     return element(
         "section",
         _figure(f"{gain} dB" if gain else "–", "over linear interpolation", against, class_=tone),
-        _figure(_fixed(result["rmse"], 4), "RMSE, reflectance", f"{holdout['pixels']:,} hidden pixels"),
+        _figure(_fixed(rmse, 4), "RMSE, reflectance", f"{holdout['pixels']:,} hidden pixels"),
         _figure(_percent(sum(cloud) / len(cloud)), "was cloud or no data", "all of it is filled"),
         _figure(_percent(holdout["coverage_90"]), "inside the 90 % interval", "calibrated uncertainty"),
         _figure(_duration(seconds), "run time", f"{_fixed(report['resources']['peak_memory_gb'], 1)} GB at its peak"),
