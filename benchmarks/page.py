@@ -276,7 +276,7 @@ def _ratios(row: Row) -> list[str]:
         f"reach (to reach: {PAPER_RATIO:g} x: {_reached_or_not(found['whole'])}).",
         f"Should it be as good at its end as `internal`'s result ({found['result_rmse']:.4f}, known after "
         f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `internal`, with its second "
-        f"fit, takes {duration(whole_run_s)}: {_times(found['to_end'])}. How good `paper` is at the end of its schedule "
+        f"fit, takes {duration(whole_run_s)}: {_times(found['to_end'])}. How good `paper` is at its end "
         + ("was measured." if row["paper"]["published"]["complete"] else "is not known from this run."),
     ]
 

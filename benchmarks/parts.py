@@ -46,7 +46,7 @@ class Bench:
     def case(self, name: str) -> Path:
         """Folder with input/ and truth.npz. Raises NotMeasured where the shared data are absent."""
         if self.quick:
-            return self.simulated(4, 24)
+            return self.simulated(self.scale_dates, min(self.sizes))
         folder = SHARED / "data" / name
         if not folder.is_dir():
             raise NotMeasured(f"{name} is not in ../shared/data")

@@ -94,8 +94,8 @@ def _bench(options: argparse.Namespace, work: Path) -> Bench:
         return Bench(
             **common,
             cases=("quick",),
-            sizes=(24, 48),
-            scale_dates=4,
+            sizes=(32, 48),
+            scale_dates=8,  # fewer, and there is nothing to hold out
             run_options=QUICK_OPTIONS,
             paper_minutes=0.1,
             look_every_s=2.0,
