@@ -21,6 +21,7 @@ SCHEDULE = (
     ("internal", "DRAWS", 2),
     ("guided", "STEPS", 4),
     ("guided", "LATER_STEPS", 2),
+    ("holdout", "MIN_CLASS_PIXELS", 40),
     ("devices", "available_cores", lambda: 1),  # threads that wait for each other cost more than they do here
 )
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 @pytest.fixture(scope="module")
 def given():
-    return observations(dates=5, size=(16, 18), seed=3)
+    return observations(dates=6, size=(16, 18), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,9 @@ def straight(given):
     """The result that everything else is compared with."""
     with pytest.MonkeyPatch.context() as patched:
         use_schedule(patched)
-        return reconstruct(given, FULL)
+        result = reconstruct(given, FULL)
+    assert result.assessment.gain_db > 0, "nothing but interpolation would make every comparison an empty one"
+    return result
 
 
 def same(one, other):
@@ -208,7 +210,7 @@ def test_one_band_is_enough():
     assert np.isfinite(reconstruct(one, CONFIG).s2.pixels).all()
 
 
-@pytest.mark.parametrize("shown", [1, 7, 16 * 16])
+@pytest.mark.parametrize("shown", [1, 16 * 16])
 def test_a_single_date_with_some_clear_pixels_is_enough(shown):
     given = observations(dates=3, size=16)
     observed = np.zeros_like(given.s2.observed)
@@ -227,7 +229,7 @@ def test_without_s1_it_works_from_optical_data_alone(given):
 
 def test_without_a_clear_pixel_it_says_so(given):
     nothing = replace(given.s2, observed=np.zeros_like(given.s2.observed))
-    with pytest.raises(MissingDataError, match="no pixel of 5 dates is observed"):
+    with pytest.raises(MissingDataError, match="no pixel of 6 dates is observed"):
         reconstruct(replace(given, s2=nothing), CONFIG)
 
 
