@@ -66,7 +66,7 @@ def _paper(observations: Observations, config: ReconstructionConfig, seconds: fl
         "step_s": step_s,
         "windows": published.windows,
         "steps_total": published.steps_total,
-        "perceptual": perceptual.reason,
+        "perceptual": perceptual.used,
         "device": str(device),
         "published": {"curve": curve(published), "complete": published.steps_done == published.steps_total},
         "scaled": {

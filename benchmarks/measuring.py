@@ -52,7 +52,9 @@ def measure(command: Sequence[str | Path]) -> Measured:
         said = output.read()
         if process.returncode:
             last = " | ".join((said + errors.read()).strip().splitlines()[-3:])
-            raise CommandFailedError(f"{' '.join(words)}: exit code {process.returncode}: {last}")
+            raise CommandFailedError(
+                f"{Path(words[0]).name} {' '.join(words[1:])}: exit code {process.returncode}: {last}"
+            )
     return Measured(wall_s, _gibibytes(usage.ru_maxrss), said)
 
 

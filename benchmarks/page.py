@@ -261,9 +261,9 @@ def _schedule(published: Row) -> str:
 
 
 def _perceptual(published: Row) -> str:
-    reason = published["perceptual"]
-    slower = "" if reason.startswith("perceptual") else " Each of its steps would be slower with it."
-    return f"{reason[0].upper()}{reason[1:]}.{slower}"
+    if published["perceptual"]:
+        return "With its perceptual loss."
+    return "Without its perceptual loss, as the VGG16 weights were not at hand; with it each of its steps is slower."
 
 
 def _ratios(row: Row) -> list[str]:
@@ -333,7 +333,9 @@ def _psnr(error: float) -> float:
 
 
 def _times(ratio: float | None) -> str:
-    return "`internal` did not get there" if ratio is None else f"**{ratio:.3g} x** shorter"
+    if ratio is None:
+        return "`internal` did not get there"
+    return f"**{ratio:.3g} x** shorter" if ratio >= 1 else f"**{1 / ratio:.3g} x longer**"
 
 
 def _reached_or_not(ratio: float | None) -> str:

@@ -71,7 +71,7 @@ def paper_row() -> dict[str, Any]:
             "step_s": 0.5,
             "windows": 16,
             "steps_total": 32_000,
-            "perceptual": "no perceptual loss: no weights",
+            "perceptual": False,
             "device": "cpu",
             "published": published,
             "scaled": scaled,
@@ -129,6 +129,10 @@ def test_time_to_equal_error_compares_with_the_best_that_the_published_recipe_re
     assert found["measured"] == pytest.approx(0.8)
     assert found["whole"] == pytest.approx(16_000 / 25)
     assert found["to_end"] == pytest.approx(100)
+
+
+def test_where_the_default_recipe_takes_longer_the_page_says_longer() -> None:
+    assert "**1.25 x longer**" in render({"paper": part(paper_row())})
 
 
 def test_no_ratio_is_claimed_where_the_default_recipe_is_worse() -> None:
