@@ -59,8 +59,10 @@ def deterministic() -> AbstractContextManager[object]:
 
 
 def available_cores() -> int:
-    """Cores this process may use: its affinity, and the CPU quota of its container if that is less."""
+    """Cores this process may use: its affinity, its container's CPU quota, `OMP_NUM_THREADS`, whichever is least."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    cores = min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
     quota = _container_quota(Path("/sys/fs/cgroup/cpu.max"))
     return cores if quota is None else max(1, min(cores, round(quota)))
 

@@ -128,11 +128,18 @@ def _season(days: NDArray[np.int64], shape: tuple[int, ...]) -> list[Float32]:
 
 
 def _history(pixels: Float32, observed: Bool, linear: Float32) -> list[Float32]:
-    """What kind of pixel it is: mean spectrum over the dates and its typical change, hidden dates interpolated."""
-    t, _, h, w = pixels.shape
-    filled = np.where(observed[:, None], pixels, linear)
-    mean, spread = filled.mean(axis=0), filled.std(axis=0).mean(axis=0)
-    return [np.broadcast_to(mean, pixels.shape), np.broadcast_to(spread, (t, 1, h, w))]
+    """What kind of pixel it is: mean spectrum of its other observed dates, and how much they differ.
+
+    Neither the date's own value nor an interpolation, which could hold it, takes part: the features never contain what
+    they are to predict.
+    """
+    seen = np.where(observed[:, None], pixels, np.float32(0))
+    others = (observed.sum(axis=0, dtype=np.float32) - observed)[:, None]
+    count = np.maximum(others, 1)
+    mean = (seen.sum(axis=0) - seen) / count
+    square = ((seen**2).sum(axis=0) - seen**2) / count
+    spread = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
+    return [np.where(others > 0, mean, linear), spread.astype(np.float32)]
 
 
 def radar_change(smooth: Float32, observed: Bool) -> list[Float32]:

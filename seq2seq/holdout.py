@@ -18,14 +18,17 @@ from seq2seq.sequence import Bool, Float32
 Members = dict[str, Float32]  # name -> (T, C, H, W) reflectance; always holds LINEAR
 LINEAR, NEAREST, RESULT = "linear", "nearest", "result"
 
+# A date of which less than this share is seen is lost: what the date itself shows no longer helps.
+LOST_BELOW = 0.15
 # Days between the clear dates around a pixel; classes are [from, to). A revisit, a month, a season, half a year.
 GAP_EDGES: tuple[float, ...] = (0.0, 20.0, 45.0, 80.0, 160.0, np.inf)
 # Fewer held-out pixels than this say nothing about their class alone; the class then does what all of them say.
 MIN_CLASS_PIXELS = 400
-# Dates held out whole, of those mostly clear, and the chance of another date to lose a cloud's shape.
-WHOLE_DATES = 1 / 12
+# Dates held out whole, of those that show enough, and the chance of another date to lose a cloud's shape. Lost dates
+# are the hardest and each errs in its own way, so one alone proves little; the delivered fit gets them back.
+WHOLE_DATES = 1 / 5
 MIN_CLEAR_DATES = 4
-MOSTLY_CLEAR = 0.5
+MOSTLY_CLEAR = 0.3
 SHAPED = 0.5
 ATTEMPTS = 20  # chance may leave a short sequence without anything held out, and so without proof
 MAX_DATE_SHARE = 0.4  # of a date's clear pixels, where it is not held out whole
@@ -90,7 +93,7 @@ def fit_blend(
     Least squares on the simplex with a ridge to the default weights. Where the mix is still worse than interpolation in
     a class, or where nothing could be held out, the class is interpolated.
     """
-    names = tuple(members)
+    names = tuple(name for name, image in members.items() if np.isfinite(image).all())
     start = np.array([default.get(name, 0.0) for name in names])
     errors = np.stack([np.moveaxis(members[name] - truth, 1, -1)[held_out] for name in names])  # (members, N, C)
     classes = gap_class(gap_days[held_out])
@@ -101,41 +104,53 @@ def fit_blend(
         if inside.shape[1] >= MIN_CLASS_PIXELS:
             chosen, fell_back = _weigh(inside, overall, names)
         else:
-            chosen, fell_back = overall, bool(overall[names.index(LINEAR)] == 1)
+            chosen, fell_back = _unless_worse(overall, inside, names)
         weights.append(chosen)
         fallback.append(fell_back)
     return Blend(names, np.array(weights), tuple(fallback))
 
 
+def lost_dates(seen: Bool) -> Bool:
+    """(T,) dates of which next to nothing is seen."""
+    lost: Bool = seen.mean(axis=(1, 2)) < LOST_BELOW
+    return lost
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Factor (classes, C) from the raw spread to one sigma, such that result +- 1.645 sigma covers 90 % held out."""
+    """Factor from the raw spread to one sigma, such that result +- 1.645 sigma covers 90 % held out.
+
+    factor: (2, C), for dates that are partly seen and for lost ones, whose errors are of another kind.
+    """
 
     floor: Float32  # (C,) reflectance: what cannot be told from the members' disagreement
     factor: Float32
 
-    def sigma(self, members: Members, gap_days: Float32) -> Float32:
-        """(T, C, H, W) reflectance, one sigma."""
+    def sigma(self, members: Members, seen: Bool) -> Float32:
+        """(T, C, H, W) reflectance, one sigma; seen: (T, H, W) what the members were made from."""
         raw = _raw_sigma(members, self.floor)
-        return raw * np.moveaxis(self.factor[gap_class(gap_days)], -1, 1)
+        sigma: Float32 = raw * self.factor[lost_dates(seen).astype(int)][:, :, None, None]
+        return sigma
 
 
-def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool, gap_days: Float32) -> Calibration:
-    """On the held-out pixels, by gap class and band. Without any, the members' disagreement stands as it is."""
+def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool, seen: Bool) -> Calibration:
+    """On the held-out pixels, by kind of date and by band. Without any, the members' disagreement stands as it is.
+
+    Where one kind of date could not be held out, it takes the larger of what the other kind says and 1.
+    """
     bands = result.shape[1]
     error = np.abs(np.moveaxis(result - truth, 1, -1)[held_out])  # (N, C)
-    ones = np.ones((len(GAP_EDGES) - 1, bands), np.float32)
     if len(error) < MIN_CLASS_PIXELS:
-        return Calibration(np.full(bands, 0.01, np.float32), ones)
+        return Calibration(np.full(bands, 0.01, np.float32), np.ones((2, bands), np.float32))
     floor = np.maximum(np.median(error, axis=0), MIN_SIGMA).astype(np.float32)
     ratio = error / np.moveaxis(_raw_sigma(members, floor), 1, -1)[held_out]
-    classes = gap_class(gap_days[held_out])
+    on_lost = lost_dates(seen)[np.nonzero(held_out)[0]]
     overall = np.quantile(ratio, 0.9, axis=0) / NORMAL_90
-    factor = ones * overall
-    for k in range(len(factor)):
-        inside = ratio[classes == k]
+    factor = np.tile(np.maximum(overall, 1.0), (2, 1))
+    for kind in (0, 1):
+        inside = ratio[on_lost == kind]
         if len(inside) >= MIN_CLASS_PIXELS:
-            factor[k] = np.quantile(inside, 0.9, axis=0) / NORMAL_90
+            factor[kind] = np.quantile(inside, 0.9, axis=0) / NORMAL_90
     return Calibration(floor, factor.astype(np.float32))
 
 
@@ -232,6 +247,17 @@ def _weigh(
     if weights @ covariance @ weights >= only_linear @ covariance @ only_linear:
         return only_linear, True
     return weights, False
+
+
+def _unless_worse(
+    weights: NDArray[np.float64], errors: NDArray[np.floating], names: tuple[str, ...]
+) -> tuple[NDArray[np.float64], bool]:
+    """`weights`, or interpolation where the few pixels of a class are worse off with them."""
+    only_linear = np.array([float(name == LINEAR) for name in names])
+    mixed = np.tensordot(weights, errors, axes=1)
+    if np.square(mixed).sum() > np.square(errors[names.index(LINEAR)]).sum():
+        return only_linear, True
+    return weights, bool(np.array_equal(weights, only_linear))
 
 
 def _on_simplex(covariance: NDArray[np.float64], start: NDArray[np.float64], caution: float) -> NDArray[np.float64]:

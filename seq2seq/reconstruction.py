@@ -229,7 +229,7 @@ class _Run:
         members = stage.candidates(self._tick)
         gaps = gap_length(observed, self.s2.days)
         result = proof.blend.apply(members, gaps)
-        sigma = proof.calibration.sigma(members, gaps)
+        sigma = proof.calibration.sigma(members, observed)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
         return Reconstruction(
@@ -252,12 +252,12 @@ class _Run:
         truth = self.s2.pixels
         blend = fit_blend(members, truth, self.held_out, gaps, stage.default_weights)
         result = blend.apply(members, gaps)
-        calibration = calibrate(members, result, truth, self.held_out, gaps)
+        calibration = calibrate(members, result, truth, self.held_out, seen)
         methods = {RESULT: result, NETWORK: members[NETWORK]}
         if self.config.recipe == "internal":
             methods[PRIOR] = mean_prior(members)
         methods |= {LINEAR: members[LINEAR], NEAREST: nearest_date(truth, seen, self.s2.days)}
-        sigma = calibration.sigma(members, gaps)
+        sigma = calibration.sigma(members, seen)
         assessment = assess(methods, sigma, truth, self.held_out, gaps, self.s2.bands, blend)
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, assessment), stage

@@ -20,6 +20,7 @@ from seq2seq.holdout import (
     choose_holdout,
     fit_blend,
     gap_class,
+    lost_dates,
     pool,
 )
 
@@ -135,12 +136,43 @@ def test_without_held_out_pixels_it_is_linear():
     assert np.array_equal(blend.apply(found, gaps), found[LINEAR])
 
 
+def one_lost_date(held_out):
+    """(T, H, W) what was seen: nothing on the first date, everything on the others."""
+    seen = np.full(held_out.shape, True)
+    seen[0] = False
+    return seen
+
+
+def test_a_small_class_is_never_worse_than_interpolation_on_its_pixels():
+    found, truth, held_out, gaps = members()
+    few = held_out & (gap_class(gaps) == 0)
+    few &= np.cumsum(few.ravel()).reshape(few.shape) <= 50
+    held_out = (held_out & (gap_class(gaps) != 0)) | few
+    found["one"] = np.where(few[:, None], truth + 0.5, found["one"])
+    blend = fit_blend(found, truth, held_out, gaps, DEFAULT)
+    result, inside = blend.apply(found, gaps), np.moveaxis(truth, 1, -1)[few]
+    errors = {
+        name: np.square(np.moveaxis(i, 1, -1)[few] - inside).sum()
+        for name, i in (("mix", result), (LINEAR, found[LINEAR]))
+    }
+    assert errors["mix"] <= errors[LINEAR] * 1.0001
+
+
+def test_a_candidate_that_is_not_finite_is_left_out():
+    found, truth, held_out, gaps = members()
+    found["broken"] = np.full_like(truth, np.nan)
+    blend = fit_blend(found, truth, held_out, gaps, DEFAULT)
+    assert "broken" not in blend.names
+    assert np.isfinite(blend.apply(found, gaps)).all()
+
+
 def test_what_is_not_held_out_decides_nothing():
     found, truth, held_out, gaps = members()
     other = np.where(held_out[:, None], truth, np.float32(5))
     one, two = (fit_blend(found, t, held_out, gaps, DEFAULT) for t in (truth, other))
     assert np.array_equal(one.weights, two.weights)
-    sigmas = [calibrate(found, found["one"], t, held_out, gaps).sigma(found, gaps) for t in (truth, other)]
+    seen = one_lost_date(held_out)
+    sigmas = [calibrate(found, found["one"], t, held_out, seen).sigma(found, seen) for t in (truth, other)]
     assert np.array_equal(*sigmas)
 
 
@@ -148,19 +180,23 @@ def test_what_is_not_held_out_decides_nothing():
 def test_ninety_percent_of_the_held_out_pixels_lie_in_the_interval(seed):
     found, truth, held_out, gaps = members(seed)
     result = fit_blend(found, truth, held_out, gaps, DEFAULT).apply(found, gaps)
-    sigma = calibrate(found, result, truth, held_out, gaps).sigma(found, gaps)
+    seen = one_lost_date(held_out)
+    sigma = calibrate(found, result, truth, held_out, seen).sigma(found, seen)
     assert (sigma > 0).all()
-    for k in range(len(GAP_EDGES) - 1):
-        inside = held_out & (gap_class(gaps) == k)
+    lost = lost_dates(seen)
+    assert lost.tolist() == [True] + [False] * (len(lost) - 1)
+    for kind in (lost, ~lost):
+        inside = held_out & kind[:, None, None]
         within = np.moveaxis(np.abs(result - truth) <= NORMAL_90 * sigma, 1, -1)[inside]
         assert within.mean(axis=0) == pytest.approx([0.9, 0.9], abs=0.02)
 
 
 def test_too_few_held_out_pixels_leave_a_finite_sigma():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, _ = members()
     few = np.zeros_like(held_out)
     few[0, 0, :3] = True
-    sigma = calibrate(found, found["one"], truth, few, gaps).sigma(found, gaps)
+    seen = one_lost_date(held_out)
+    sigma = calibrate(found, found["one"], truth, few, seen).sigma(found, seen)
     assert np.isfinite(sigma).all()
     assert (sigma > 0).all()
 
