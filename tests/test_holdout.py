@@ -18,6 +18,7 @@ from seq2seq.holdout import (
     assess,
     calibrate,
     choose_holdout,
+    few_dates,
     fit_blend,
     gap_class,
     lost_dates,
@@ -187,8 +188,15 @@ def test_ninety_percent_of_the_held_out_pixels_lie_in_the_interval(seed):
     assert lost.tolist() == [True] + [False] * (len(lost) - 1)
     for kind in (lost, ~lost):
         inside = held_out & kind[:, None, None]
-        within = np.moveaxis(np.abs(result - truth) <= NORMAL_90 * sigma, 1, -1)[inside]
+        narrow = sigma / few_dates(np.nonzero(inside)[0])
+        within = np.moveaxis(np.abs(result - truth) <= NORMAL_90 * narrow, 1, -1)[inside]
         assert within.mean(axis=0) == pytest.approx([0.9, 0.9], abs=0.02)
+
+
+def test_the_fewer_dates_an_interval_was_measured_on_the_wider_it_is():
+    widths = [few_dates(np.repeat(np.arange(dates), 400)) for dates in (1, 2, 10, 1000)]
+    assert widths == pytest.approx([3.84, 1.78, 1.10, 1.0], abs=0.01)
+    assert few_dates(np.repeat([0, 1], [400, 3])) == pytest.approx(3.84, abs=0.01)
 
 
 def test_too_few_held_out_pixels_leave_a_finite_sigma():
