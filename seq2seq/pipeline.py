@@ -44,9 +44,9 @@ STRIP_PX = 256  # rows blended and written at a time
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 EXPLANATION = (
     "These clear pixels were hidden from the scored fit, as whole dates and in the shapes of this sequence's clouds. "
-    "Blend weights and the uncertainty come from them as well; intervals are widened for the few dates that these pixels "
-    "lie on, so they cover more than 90 % here. The delivered images come from the same method fitted "
-    "again with these pixels included."
+    "Blend weights and the uncertainty come from them as well; intervals are widened because these pixels lie on few "
+    "dates, so they cover more than 90 % here. The delivered images come from the same method fitted again with these "
+    "pixels included."
 )
 NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
 ARRAYS = ("pixels", "sigma", "cloud_mask", "before")
