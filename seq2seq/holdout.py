@@ -91,8 +91,9 @@ def fit_blend(
 ) -> Blend:
     """Weights by gap class that err least on the held-out pixels, drawn to `default`; never worse than linear on them.
 
-    Least squares on the simplex with a ridge to the default weights. Where the mix is still worse than interpolation in
-    a class, or where nothing could be held out, the class is interpolated.
+    Least squares on the simplex with a ridge to the default weights. Where that mix is worse than interpolation in a
+    class, the best point between the two is taken; where that is interpolation, or nothing could be held out, the class
+    is interpolated.
     """
     names = tuple(name for name, image in members.items() if np.isfinite(image).all())
     start = np.array([default.get(name, 0.0) for name in names])
@@ -259,9 +260,14 @@ def _weigh(
     square = np.diag(covariance)
     disagreement = (square[:, None] + square[None] - 2 * covariance).mean()
     weights = _on_simplex(covariance, start, WEIGHT_CAUTION * disagreement)
-    if weights @ covariance @ weights >= only_linear @ covariance @ only_linear:
+    if weights @ covariance @ weights < only_linear @ covariance @ only_linear:
+        return weights, False
+    # Drawn to the default the mix is worse than interpolation; on the way to interpolation there may be a better point.
+    towards = weights - only_linear
+    share = -(only_linear @ covariance @ towards) / max(float(towards @ covariance @ towards), 1e-12)
+    if share <= 0:
         return only_linear, True
-    return weights, False
+    return only_linear + min(share, 1.0) * towards, False
 
 
 def _unless_worse(

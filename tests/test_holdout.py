@@ -258,3 +258,16 @@ def test_scores_by_gap_are_those_of_their_pixels():
         inside = held_out & (gaps >= entry.gap_days[0]) & (gaps < (entry.gap_days[1] or np.inf))
         assert entry.pixels == inside.sum()
         assert entry.rmse[LINEAR] == pytest.approx(rmse(found[LINEAR], truth, inside), rel=1e-6)
+
+
+def test_a_candidate_that_is_worse_than_interpolation_but_errs_differently_still_helps():
+    found, truth, held_out, gaps = members()
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.05, (2, *truth.shape)).astype(np.float32)
+    pair = {LINEAR: truth + noise[0], "one": truth + 2 * noise[1]}
+    blend = fit_blend(pair, truth, held_out, gaps, {"one": 1.0})
+    mixed, linear = (
+        np.square(np.moveaxis(image - truth, 1, -1)[held_out]).mean()
+        for image in (blend.apply(pair, gaps), pair[LINEAR])
+    )
+    assert mixed < 0.9 * linear
