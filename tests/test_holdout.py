@@ -261,7 +261,7 @@ def test_scores_by_gap_are_those_of_their_pixels():
 
 
 def test_a_candidate_that_is_worse_than_interpolation_but_errs_differently_still_helps():
-    found, truth, held_out, gaps = members()
+    _, truth, held_out, gaps = members()
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.05, (2, *truth.shape)).astype(np.float32)
     pair = {LINEAR: truth + noise[0], "one": truth + 2 * noise[1]}
