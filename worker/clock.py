@@ -1,0 +1,29 @@
+"""The only clock of the service. Call it as `clock.now()`, so that a test can put another in its place.
+
+Wall clocks step: daylight mistakes, NTP, suspended machines. So time decides only *when* something may happen; who may
+write for a job is decided by lease owner and attempt, and order by row numbers.
+"""
+
+import time
+
+
+def now() -> float:
+    """Seconds since 1970, UTC."""
+    return time.time()
+
+
+def elapsed() -> float:
+    """Seconds of a clock that is never set; its zero means nothing."""
+    return time.monotonic()
+
+
+class StepWatch:
+    """Notices that the wall clock was set, or that the machine slept, between two looks."""
+
+    def __init__(self) -> None:
+        self._offset = now() - elapsed()
+
+    def step_s(self) -> float:
+        """Seconds by which the clock moved against steady time since the last call; negative when set back."""
+        before, self._offset = self._offset, now() - elapsed()
+        return self._offset - before

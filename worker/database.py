@@ -1,0 +1,147 @@
+"""One database, SQLite or PostgreSQL, behind two context managers: read and begin."""
+
+import json
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from worker.errors import DatabaseUnavailable, InvalidSettings, StorageFullError
+
+_BUSY_S = 10.0
+# Threads of one process that may hold a connection: the API's pool of 40, the claim loops and the reaper.
+_POOL = 16
+_OVERFLOW = 40
+_POSTGRESQL_DISK_FULL = "53100"
+
+
+class Database:
+    """Connections to `url`; several threads may use one `Database`, several processes one database.
+
+    SQLite: WAL, and every writing transaction begins IMMEDIATE, so that it never fails half-way for a lock. Writers of
+    one process queue at a lock of ours first, because SQLite's own waiting is not fair. `synchronous=FULL`: what was
+    answered survives a power cut.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writing = threading.Lock() if self.is_sqlite else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries that belong together; it sees one state of the database on SQLite."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A writing transaction: committed at the end, rolled back on any exception. Must not be nested."""
+        with _translated(), self._alone(), self.engine.connect() as connection:
+            writing = connection.execution_options(decloud_writes=True)
+            with writing.begin():
+                yield writing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(timeout=_BUSY_S):
+            raise DatabaseUnavailable(f"the database stayed locked for {_BUSY_S:g} s")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def close(self) -> None:
+        """Close idle connections; those in use close when given back."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    options: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _OVERFLOW, "json_serializer": _to_json}
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise InvalidSettings("database_url names no file: jobs must outlive the process")
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": _BUSY_S}, **options)
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        # The ping replaces connections that a restarted server dropped.
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10}, **options)
+    raise InvalidSettings(f"database_url is for {parsed.get_backend_name()}; sqlite and postgresql are supported")
+
+
+def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Transactions begin where `_begin_sqlite` says so, not where the driver guesses.
+    connection.isolation_level = None
+    _switch_to_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for a lock when the first connections of several processes switch a new file at once."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("decloud_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the database that are nobody's bug become ours; a broken statement stays what it is."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        said = str(error.orig).strip().partition("\n")[0]
+        if _is_full(error):
+            raise StorageFullError(f"no space is left for the database: {said}") from error
+        raise DatabaseUnavailable(f"the database does not answer: {said}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable("the database closed the connection") from error
+        raise
+
+
+def _is_full(error: DBAPIError) -> bool:
+    cause: Any = error.orig
+    sqlite_full = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return sqlite_full or getattr(cause, "sqlstate", None) == _POSTGRESQL_DISK_FULL
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN; a diverged loss becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,144 @@
+"""What an operator sets, from the environment (`DECLOUD_...`) or keyword arguments. Science settings are in
+`seq2seq.config`."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.errors import InvalidSettings
+
+_GIB = 2**30
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _in_data(scheme: str, name: str) -> Any:
+    """Default of a setting that follows the data folder."""
+    return lambda values: f"{scheme}{values['data'] / name}" if "data" in values else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address bound to `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """Every URL and folder is final here: what is not set follows from `data`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DECLOUD_", frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # -- where things are
+    data: Path = Path("decloud-data")
+    database_url: str = Field(default_factory=_in_data("sqlite:///", "decloud.db"), repr=False)
+    # None: embedded mode, no Celery.
+    broker_url: str | None = Field(default=None, repr=False)
+    # `file:///folder` or `s3://bucket/prefix`; endpoint, region and credentials go into storage_options (JSON).
+    storage_url: str = Field(default_factory=_in_data("file://", "files"))
+    storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
+    # Attempts in progress; a local disk, also when storage is remote.
+    work_dir: Path = Field(default_factory=lambda values: values["data"] / "work" if "data" in values else Path())
+    # `test` alone allows the simulated method.
+    environment: Literal["production", "test"] = "production"
+    allow_simulated_method: bool = False
+
+    # -- who may come in
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    # The address users see, behind a proxy; None: taken from the request.
+    public_url: str | None = None
+    auth: Literal["keys", "none"] = "keys"
+    # Signs download addresses. None: one is made and kept in the data folder; several API machines must share it.
+    signing_secret: SecretStr | None = None
+    requests_per_minute: Count = 600
+
+    # -- what one owner may use; `quotas.limits_for` puts a key's own figures in their place
+    max_upload_bytes: Count = 20 * _GIB
+    max_stored_bytes_per_owner: Count = 100 * _GIB
+    max_queued_per_owner: Count = 20
+    max_running_per_owner: Count = 4
+    max_pixels_dates: float = Field(default=2e10, gt=0)
+    max_run_s: Seconds = 6 * 3600.0
+    # Below this much free disk nothing new is accepted.
+    disk_floor_bytes: int = Field(default=_GIB, ge=0)
+
+    # -- running jobs
+    resource_classes: Annotated[tuple[str, ...], NoDecode] = ("cpu",)
+    device: str = "auto"
+    lease_s: Seconds = 60.0
+    heartbeat_s: Seconds = 15.0
+    reap_s: Seconds = 30.0
+    cancel_grace_s: Seconds = 20.0
+    ring_again_s: Seconds = 60.0
+    poll_s: Seconds = 1.0
+    max_attempts: Count = 3
+    upload_expiry_s: Seconds = 24 * 3600.0
+    artifact_expiry_s: Seconds = 7 * 24 * 3600.0
+
+    # -- webhooks
+    webhook_secret: SecretStr | None = None
+    webhook_timeout_s: Seconds = 10.0
+    webhook_max_attempts: Count = 8
+    # Addresses inside the operator's own network are refused unless this is set.
+    webhook_private_addresses: bool = False
+
+    # -- logs
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("data", "work_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
+    @field_validator("resource_classes", mode="before")
+    @classmethod
+    def _split(cls, classes: Any) -> Any:
+        """`cpu,gpu16` from the environment."""
+        if isinstance(classes, str):
+            return tuple(name.strip() for name in classes.split(",") if name.strip())
+        return classes
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.resource_classes:
+            raise ValueError("resource_classes is empty: a worker serves at least one class, such as cpu")
+        if self.auth == "none" and not is_loopback(self.host):
+            raise ValueError(f"auth is none and host is {self.host}: without keys only a loopback host is allowed")
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError(
+                f"heartbeat_s {self.heartbeat_s:g} is more than half of lease_s {self.lease_s:g}: "
+                "one late heartbeat would lose the job"
+            )
+        if self.allow_simulated_method and self.environment != "test":
+            raise ValueError("allow_simulated_method is for environment test, this is production")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether jobs run in the serving process: no broker."""
+        return self.broker_url is None
+
+
+def load_settings(**values: Any) -> Settings:
+    """Settings from the environment, `values` first. Raises `InvalidSettings` with one line that names the setting."""
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problems = "; ".join(_problem(problem["loc"], problem["msg"]) for problem in error.errors())
+        raise InvalidSettings(problems) from None
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    if not location:
+        return said
+    name = ".".join(str(part) for part in location)
+    return f"{name} (DECLOUD_{str(location[0]).upper()}): {said}"
