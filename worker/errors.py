@@ -98,6 +98,30 @@ class StorageFullError(ServiceError):
     code = "storage-full"
 
 
+class InvalidKey(ServiceError):  # noqa: N818
+    """A storage key that could lead out of its place: a step up, a link, an empty part. `extra`: key."""
+
+    code = "invalid-key"
+
+
+class RangeNotSatisfiable(ServiceError):  # noqa: N818
+    """The bytes asked for lie outside the file. `extra`: size, start, end."""
+
+    code = "range-not-satisfiable"
+
+
+class StorageUnavailable(ServiceError):  # noqa: N818
+    """Files cannot be read or written now: no answer, no permission, a broken disk. Trying again may help."""
+
+    code = "storage-unavailable"
+
+
+class InvalidSignature(ServiceError):  # noqa: N818
+    """The signed address was changed, was signed with another secret, or has expired. `extra`: expired."""
+
+    code = "invalid-signature"
+
+
 class DatabaseUnavailable(ServiceError):  # noqa: N818
     """The database does not answer, or stayed locked for too long. Trying again is right."""
 
