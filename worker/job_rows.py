@@ -54,6 +54,7 @@ class Job:
     error: dict[str, Any] | None
     usage: dict[str, Any] | None
     result_prefix: str | None
+    result_bytes: int | None
 
     @property
     def ended(self) -> bool:

@@ -85,10 +85,12 @@ jobs = Table(
     Column("error", JSON(none_as_null=True)),
     Column("usage", JSON(none_as_null=True)),
     Column("result_prefix", Text),
+    Column("result_bytes", BigInteger),
     UniqueConstraint("owner", "idempotency_key"),
     Index(None, "status", "resource_class"),
     Index(None, "owner", "number"),
     Index(None, "owner", "status", "number"),
+    Index(None, "owner", "result_bytes"),
     Index(None, "input_id"),
     Index(None, "expires"),
     sqlite_autoincrement=True,
@@ -143,12 +145,12 @@ uploads = Table(
 )
 
 # Storage prefixes nobody refers to any more. Written in the transaction that drops the reference, taken out when the
-# files are gone: a crash in between leaves no orphan.
+# files are gone: a crash in between leaves no orphan. Not deleted before `due`: a thawed worker may still be writing.
 garbage = Table(
     "garbage",
     metadata,
     Column("prefix", Text, primary_key=True),
-    Column("since", Double, nullable=False),
+    Column("due", Double, nullable=False),
 )
 
 workers = Table(
