@@ -4,6 +4,13 @@ from pathlib import Path
 
 import pytest
 from quick_engine import use_schedule
+from service_databases import (  # noqa: F401  fixtures
+    database,
+    migrated_sqlite_file,
+    postgresql_database,
+    postgresql_server,
+    sqlite_database,
+)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

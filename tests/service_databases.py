@@ -1,0 +1,177 @@
+"""Databases for tests: SQLite always, PostgreSQL on a free port of its own where its programs are installed."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from worker.database import Database
+from worker.migrate import migrate
+
+STARTS_WITHIN_S = 30.0
+
+
+class PostgresServer:
+    """A server on 127.0.0.1 that can be stopped and started again. Its superuser needs no password."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._user = unprivileged_user()
+        # Not below pytest's folder, which other users may not enter.
+        self._folder = Path(tempfile.mkdtemp(prefix="decloud-postgresql-"))
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._run("initdb", "-D", "data", "-U", "decloud", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+            self.start()
+            self.create("decloud_template")
+            template = Database(self.url("decloud_template"))
+            migrate(template)
+            template.close()
+        except BaseException:
+            self.remove()
+            raise
+
+    def url(self, name: str) -> str:
+        return f"postgresql://decloud@127.0.0.1:{self.port}/{name}"
+
+    def create(self, name: str, *, template: str = "template1") -> None:
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def drop(self, name: str) -> None:
+        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def start(self) -> None:
+        arguments = ["-D", "data", "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
+        log = (self._folder / "log").open("ab")
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", *arguments, "-c", "shared_buffers=16MB", "-c", "timezone=UTC"],
+            cwd=self._folder,
+            stdout=log,
+            stderr=log,
+            user=self._user,
+            start_new_session=True,
+        )
+        log.close()
+        self._wait()
+
+    def stop(self) -> None:
+        """As its administrator would: connections are dropped at once."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=STARTS_WITHIN_S)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while True:
+            assert self._process is not None
+            try:
+                self._execute("SELECT 1")
+                return
+            except OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self._folder / "log").read_text()) from None
+                time.sleep(0.05)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments], cwd=self._folder, user=self._user, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
+    def _execute(self, statement: str) -> None:
+        url = make_url(self.url("postgres")).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
+
+
+def unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root. None: we are nobody special ourselves."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in names)
+
+
+def postgresql_programs() -> Path | None:
+    """The folder of `initdb` and `postgres`: on the PATH, or where Debian keeps it; the newest."""
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).resolve().parent
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresServer]:
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: no initdb on the PATH or below /usr/lib/postgresql")
+    server = PostgresServer(programs)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once, copied for each test."""
+    file = tmp_path_factory.mktemp("migrated") / "decloud.db"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def sqlite_database(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Database]:
+    file = tmp_path / "decloud.db"
+    shutil.copy(migrated_sqlite_file, file)
+    database = Database(f"sqlite:///{file}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgresql_database(postgresql_server: PostgresServer) -> Iterator[Database]:
+    name = f"decloud_{uuid.uuid4().hex}"
+    postgresql_server.create(name, template="decloud_template")
+    database = Database(postgresql_server.url(name))
+    yield database
+    database.close()
+    postgresql_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each of the two in turn: a test that asks for it runs on both."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
