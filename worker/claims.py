@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Select, func, or_, select, update
 
 from worker import clock, events
 from worker.database import Database
@@ -33,56 +33,73 @@ def claim(database: Database, *, worker_id: str, classes: Sequence[str], lease_s
     """
     with database.begin() as connection:
         one_at_a_time(connection, CLAIM_LOCK)
-        chosen = _choose(connection, classes)
-        if chosen is None:
-            return None
-        now = clock.now()
-        taken = (
-            update(jobs)
-            .where(jobs.c.number == chosen.number, jobs.c.status == "accepted")
-            .values(
-                status="running",
-                lease_owner=worker_id,
-                lease_until=now + lease_s,
-                attempt=jobs.c.attempt + 1,
-                started=func.coalesce(jobs.c.started, now),
-                updated=now,
-                not_before=None,
-                phase=None,
-                progress=None,
-                message=None,
-            )
-            .returning(*COLUMNS)
-        )
-        job = to_job(connection.execute(taken).one())
-        latest = select(func.max(owners.c.served) + 1).scalar_subquery()
-        connection.execute(update(owners).where(owners.c.owner == job.owner).values(served=latest))
-        tell(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
-        return job
+        while (chosen := _choose(connection, classes)) is not None:
+            job = _take(connection, chosen, worker_id, lease_s)
+            if job is not None:
+                _serve(connection, job.owner)
+                tell(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
+                return job
+    return None
 
 
-def _choose(connection: Connection, classes: Sequence[str]) -> Row[Any] | None:
-    running = (
-        select(jobs.c.owner, func.count().label("jobs")).where(jobs.c.status == "running").group_by(jobs.c.owner)
-    ).subquery("running")
-    busy = func.coalesce(running.c.jobs, 0)
-    query = (
-        select(jobs.c.number)
-        .join_from(jobs, owners, owners.c.owner == jobs.c.owner)
-        .outerjoin(running, running.c.owner == jobs.c.owner)
+def _choose(connection: Connection, classes: Sequence[str]) -> int | None:
+    """Number of the job whose turn it is."""
+    running_jobs = select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
+    running = _by_owner(connection, running_jobs)
+    served = _by_owner(connection, select(owners.c.owner, owners.c.served))
+    # The oldest job of each owner and priority; the others cannot come first.
+    group = (jobs.c.owner, jobs.c.priority, jobs.c.max_running)
+    oldest = (
+        select(*group, func.min(jobs.c.number))
         .where(
             jobs.c.status == "accepted",
             jobs.c.resource_class.in_(classes),
             jobs.c.cancel_requested_at.is_(None),
             or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock.now()),
-            busy < jobs.c.max_running,
         )
-        .order_by(jobs.c.priority.desc(), busy, owners.c.served, jobs.c.number)
-        .limit(1)
-        # A job whose row is locked is being cancelled.
-        .with_for_update(of=jobs, skip_locked=True)
+        .group_by(*group)
     )
-    return connection.execute(query).one_or_none()
+    turns = [
+        (-priority, running.get(owner, 0), served[owner], number)
+        for owner, priority, max_running, number in connection.execute(oldest)
+        if running.get(owner, 0) < max_running
+    ]
+    return min(turns)[-1] if turns else None
+
+
+def _by_owner(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
+    """A figure for each owner."""
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _take(connection: Connection, number: int, worker_id: str, lease_s: float) -> Job | None:
+    """None: it was cancelled since it was chosen."""
+    now = clock.now()
+    taken = (
+        update(jobs)
+        .where(jobs.c.number == number, jobs.c.status == "accepted")
+        .values(
+            status="running",
+            lease_owner=worker_id,
+            lease_until=now + lease_s,
+            attempt=jobs.c.attempt + 1,
+            started=func.coalesce(jobs.c.started, now),
+            updated=now,
+            not_before=None,
+            phase=None,
+            progress=None,
+            message=None,
+        )
+        .returning(*COLUMNS)
+    )
+    row = connection.execute(taken).one_or_none()
+    return None if row is None else to_job(row)
+
+
+def _serve(connection: Connection, owner: str) -> None:
+    """The owner goes to the end of the line."""
+    last = select(func.max(owners.c.served) + 1).scalar_subquery()
+    connection.execute(update(owners).where(owners.c.owner == owner).values(served=last))
 
 
 def heartbeat(database: Database, job: Job, *, lease_s: float, progress: dict[str, Any] | None = None) -> Beat:

@@ -7,10 +7,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from worker import clock
 from worker.database import Database
 from worker.errors import NotFound
-from worker.job_rows import COLUMNS, Job, JobStatus, to_job
+from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 from worker.sql import LARGEST_NUMBER, is_id
 from worker.tables import jobs
-from worker.transitions import owned
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ def get(database: Database, job_id: str, owner: str | None) -> Job:
     row = None
     if is_id(job_id):
         with database.read() as connection:
-            row = connection.execute(owned(job_id, owner)).one_or_none()
+            query = ONE if owner is None else ONE_OWNED
+            row = connection.execute(query, {"job_id": job_id, "owner": owner}).one_or_none()
     if row is None:
         raise NotFound("no such job")
     return to_job(row)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from worker import clock, events, garbage, outbox
 from worker.errors import NotFound
-from worker.job_rows import COLUMNS, Job, JobStatus, to_job
+from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 from worker.sql import is_id
 from worker.tables import jobs
 
@@ -36,16 +36,11 @@ def lock_held(connection: Connection, job: Job) -> Job | None:
 
 def lock_owned(connection: Connection, job_id: str, owner: str | None) -> Job:
     """The owner's job, locked; owner None is the operator. Raises `NotFound`."""
-    row = connection.execute(owned(job_id, owner).with_for_update()).one_or_none() if is_id(job_id) else None
+    query = (ONE if owner is None else ONE_OWNED).with_for_update()
+    row = connection.execute(query, {"job_id": job_id, "owner": owner}).one_or_none() if is_id(job_id) else None
     if row is None:
         raise NotFound("no such job")
     return to_job(row)
-
-
-def owned(job_id: str, owner: str | None) -> Any:
-    """Query for one job as its owner sees it."""
-    query = select(*COLUMNS).where(jobs.c.id == job_id)
-    return query if owner is None else query.where(jobs.c.owner == owner)
 
 
 def change(connection: Connection, job: Job, **values: Any) -> Job:
