@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Executable, func, or_, select, update
 
 from worker import clock, events
 from worker.database import Database
@@ -67,7 +67,7 @@ def _choose(connection: Connection, classes: Sequence[str]) -> int | None:
     return min(turns)[-1] if turns else None
 
 
-def _by_owner(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
+def _by_owner(connection: Connection, query: Executable) -> dict[str, int]:
     """A figure for each owner."""
     return {row[0]: row[1] for row in connection.execute(query)}
 
