@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from seq2seq.assessment import Assessment, GapAssessment, pool
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, peak_memory_gb
 from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.estimate import tile_size
-from seq2seq.holdout import Assessment, GapAssessment, pool
 from seq2seq.inspection import describe_input
 from seq2seq.metrics import Scores
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop

@@ -12,25 +12,16 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
+from seq2seq.assessment import Assessment, assess
 from seq2seq.baselines import gap_length, linear_interpolation, nearest_date
+from seq2seq.blending import Blend, fit_blend
+from seq2seq.calibration import Calibration, calibrate
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, set_threads
 from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.features import Tick
 from seq2seq.guided import LATER_STEPS
-from seq2seq.holdout import (
-    LINEAR,
-    NEAREST,
-    RESULT,
-    Assessment,
-    Blend,
-    Calibration,
-    Members,
-    assess,
-    calibrate,
-    choose_holdout,
-    fit_blend,
-)
+from seq2seq.holdout import LINEAR, NEAREST, RESULT, Members, choose_holdout, lost_dates
 from seq2seq.internal import NETWORK, InternalStage, mean_prior
 from seq2seq.metrics import psnr
 from seq2seq.paper import PaperFit
@@ -228,7 +219,7 @@ class _Run:
         self._tell("blending")
         members = stage.candidates(self._tick)
         gaps = gap_length(observed, self.s2.days)
-        result = proof.blend.apply(members, gaps)
+        result = proof.blend.apply(members, gaps, lost_dates(observed))
         sigma = proof.calibration.sigma(members, observed)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
@@ -248,17 +239,17 @@ class _Run:
         stage = self._fit_stage("scored", seen, None)
         self._tell("scoring")
         members = stage.candidates(self._tick)
-        gaps = gap_length(seen, self.s2.days)
+        gaps, lost = gap_length(seen, self.s2.days), lost_dates(seen)
         truth = self.s2.pixels
-        blend = fit_blend(members, truth, self.held_out, gaps, stage.default_weights)
-        result = blend.apply(members, gaps)
+        blend = fit_blend(members, truth, self.held_out, gaps, lost, stage.default_weights)
+        result = blend.apply(members, gaps, lost)
         calibration = calibrate(members, result, truth, self.held_out, seen)
         methods = {RESULT: result, NETWORK: members[NETWORK]}
         if self.config.recipe == "internal":
             methods[PRIOR] = mean_prior(members)
         methods |= {LINEAR: members[LINEAR], NEAREST: nearest_date(truth, seen, self.s2.days)}
         sigma = calibration.sigma(members, seen)
-        assessment = assess(methods, sigma, truth, self.held_out, gaps, self.s2.bands, blend)
+        assessment = assess(methods, sigma, truth, self.held_out, gaps, lost, self.s2.bands, blend)
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, assessment), stage
 

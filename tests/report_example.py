@@ -33,7 +33,14 @@ def band_scores(psnr: float) -> BandScores:
 def gap(low: float, high: float | None, *, fallback: bool) -> GapReport:
     weights = {"network": 0.0, "prior": 0.0, "linear": 1.0} if fallback else {"network": 0.6, "prior": 0.4, "linear": 0}
     rmse = {method: 10 ** (-psnr / 20) for method, psnr in METHODS.items()}
-    return {"gap_days": (low, high), "pixels": 600, "rmse": rmse, "weights": weights, "fallback": fallback}
+    return {
+        "dates": "partly seen",
+        "gap_days": (low, high),
+        "pixels": 600,
+        "rmse": rmse,
+        "weights": weights,
+        "fallback": fallback,
+    }
 
 
 def example_report(*, simulated: bool = True) -> Report:

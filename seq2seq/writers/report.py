@@ -232,13 +232,14 @@ def _by_gap(holdout: HoldoutReport) -> Markup | None:
         return None
     methods = _listed({m for gap in gaps for m in gap["rmse"]})
     blended = _listed({m for gap in gaps for m, weight in gap["weights"].items() if weight})
-    head: list[Child] = ["Gap", "pixels", *(METHODS.get(m, m) for m in methods), _legend(blended)]
+    head: list[Child] = ["Date", "Gap", "pixels", *(METHODS.get(m, m) for m in methods), _legend(blended)]
     rows = [_gap_row(gap, methods) for gap in gaps]
     text = (
-        "RMSE by the days between the clear dates around a hidden pixel, and what the result is blended from. Shares "
-        "are chosen on held-out pixels, so that the result is not worse than interpolation."
+        "RMSE by what else the date shows (a lost date shows next to nothing) and by the days between the clear dates "
+        "around a hidden pixel, and what the result is blended from. Shares are chosen on held-out pixels, so that the "
+        "result is not worse than interpolation."
     )
-    return _section("By length of the gap", text, table(head, rows))
+    return _section("By kind of date and length of the gap", text, table(head, rows))
 
 
 def _gap_row(gap: GapReport, methods: list[str]) -> list[Child]:
@@ -247,7 +248,7 @@ def _gap_row(gap: GapReport, methods: list[str]) -> list[Child]:
     blend = shares(gap["weights"], classes={name: _class(name) for name in gap["weights"]})
     note = element("span", "interpolation only", class_="tag") if gap["fallback"] else None
     errors = [_fixed(gap["rmse"].get(method), 4) for method in methods]
-    return [days, f"{gap['pixels']:,}", *errors, join(blend, note)]
+    return [gap["dates"], days, f"{gap['pixels']:,}", *errors, join(blend, note)]
 
 
 def _training(report: Report) -> Markup | None:

@@ -55,11 +55,14 @@ class BandScores(TypedDict):
 
 
 class GapReport(TypedDict):
-    """One class of gap length, in days from (included) to (excluded, None: no limit): errors and what was blended.
+    """One kind of date and class of gap length: errors and what was blended.
 
+    dates: "partly seen" or "lost" (next to nothing of the date is clear). gap_days: from (included) to (excluded, None:
+    no limit).
     weights: share of each method in the result, they add up to 1. fallback: the result is interpolation alone.
     """
 
+    dates: str
     gap_days: tuple[float, float | None]
     pixels: int
     rmse: dict[str, float]
