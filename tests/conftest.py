@@ -11,6 +11,7 @@ from service_databases import (  # noqa: F401  fixtures
     postgresql_server,
     sqlite_database,
 )
+from service_storages import bucket, local_storage, object_storage, s3_server, storage  # noqa: F401  fixtures
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
