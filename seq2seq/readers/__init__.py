@@ -13,12 +13,21 @@ from numpy.typing import NDArray
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, UnreadableFileError
-from seq2seq.readers import archive, folder
+from seq2seq.readers import archive, folder, working_copy
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.source import SequenceInfo, SequenceSource, open_source
 from seq2seq.sequence import Observations
 
-__all__ = ["FORMATS", "Format", "SequenceInfo", "SequenceSource", "cloud_fractions", "open_sequence", "read_sequence"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "SequenceInfo",
+    "SequenceSource",
+    "cloud_fractions",
+    "open_contents",
+    "open_sequence",
+    "read_sequence",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Format:
 
 
 FORMATS: tuple[Format, ...] = (
+    Format("working copy of a sequence", working_copy.recognises, working_copy.open_contents),
     Format("folder with S2/DATE.tif, S1/, MASK/", folder.recognises, folder.open_contents),
     Format("ZIP of such a folder", archive.recognises, archive.open_contents),
 )
@@ -44,12 +54,16 @@ def open_sequence(path: str | Path, config: ReconstructionConfig = _DEFAULT) -> 
     Memory stays below an eighth of `config.max_memory_gb`. Raises an `InputError`, one line naming file, band, date and
     numbers, for anything that would spoil a reconstruction; `ConfigError` for a cloud detector that cannot run.
     """
-    path = Path(path)
+    return open_source(Path(path), open_contents(Path(path)), config)
+
+
+def open_contents(path: Path) -> AbstractContextManager[Contents]:
+    """The rasters at `path`, whatever their format, when entered; only their headers are read and checked by then."""
     if not path.exists():
         raise MissingDataError(f"{path}: does not exist")
     for known in FORMATS:
         if known.recognises(path):
-            return open_source(path, known.open_contents(path), config)
+            return known.open_contents(path)
     raise UnreadableFileError(f"{path}: is none of: {'; '.join(known.name for known in FORMATS)}")
 
 

@@ -3,6 +3,7 @@
 import errno
 import stat
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -89,6 +90,10 @@ def _checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimit
 def _check_member(member: zipfile.ZipInfo, source: str) -> None:
     name, relative = member.filename, _relative(member)
     mode = member.external_attr >> 16
+    if not relative.parts:
+        raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} is no name of a file")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} has control characters in its name")
     if "\0" in member.orig_filename or relative.is_absolute() or ".." in relative.parts or ":" in name[:2]:
         raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} leaves the archive's folder")
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -49,6 +49,12 @@ def check_s1(rasters: Sequence[Raster], grid: GeoBox) -> tuple[str, ...]:
             raise MisalignedGridsError(
                 f"{header.name} does not overlap S2: S1 {describe_grid(header.geobox)}; S2 {describe_grid(grid)}"
             )
+        if header.own_mask and not same_grid(header.geobox, grid):
+            # resampling would obey it, and take the last polarisation for transparency; reading never does
+            raise InvalidPixelsError(
+                f"{header.name}: has a mask or alpha band and is not on the grid of S2; mark what holds no data by a "
+                "declared no-data value, and save it without that band"
+            )
     return bands
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,7 +50,8 @@ class Header:
     """What a raster says about itself. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
-    chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this.
+    chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
+    has a mask or alpha band, which is not read.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Header:
     offsets: tuple[float, ...]
     chunk: tuple[int, int]
     simulated: bool = False
+    own_mask: bool = False
 
 
 class Raster(Protocol):
@@ -82,7 +85,8 @@ class Raster(Protocol):
 class Contents:
     """The rasters of a sequence, each sensor's sorted by date, and what the format has to say about them.
 
-    fingerprint: hex digest of names and bytes, the same for the same input wherever and however it is stored.
+    fingerprint: hex digest of names and bytes, the same for the same input wherever and however it is stored. origin:
+    what a working copy was made of.
     """
 
     s2: Sequence[Raster]
@@ -90,6 +94,7 @@ class Contents:
     masks: Sequence[Raster]
     fingerprint: str
     warnings: tuple[str, ...]
+    origin: Path | None = None
 
 
 def dates_of(rasters: Sequence[Raster]) -> Dates:

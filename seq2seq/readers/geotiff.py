@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Interleaving, Resampling
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 
@@ -61,6 +61,7 @@ class GeoTiff:
         height, width = grid.shape
         target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
         fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
+        fill |= {"src_crs": self.header.geobox.crs.to_wkt()}
         # left to itself, GDAL widens the kernel by a ratio that it estimates anew for each window
         ratio = str(min(1.0, gsd_m(self.header.geobox) / gsd_m(grid)))
         how = {"resampling": Resampling.bilinear, "tolerance": WARP_TOLERANCE_PX, "XSCALE": ratio, "YSCALE": ratio}
@@ -162,6 +163,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         offsets=tuple(dataset.offsets),
         chunk=tuple(dataset.block_shapes[0]),
         simulated=dataset.tags().get("SIMULATED") == "YES",
+        own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 
 

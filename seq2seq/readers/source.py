@@ -29,12 +29,12 @@ SCAN_SHARE = 8  # the pass over all pixels takes an eighth of the memory that th
 class SequenceInfo:
     """What is in a sequence, known before a reconstruction begins.
 
-    path: as given. dates: (T,) datetime64[D]. bands: C names. geobox: grid of S2. radiometry: of the first S2 file, in
-    which results are stored. s1_bands: empty without S1. s1_dates: (T,) acquisition paired to each date, NaT where none
-    is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from the values)", "linear (as set)", "" without S1.
-    mask_source: user, s2cloudless or rules. warnings: what the user should know, one line each. fingerprint: hex digest
-    of names and bytes, the same wherever the input is stored and however it is packed. simulated: a file says that no
-    satellite saw it.
+    path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D]. bands: C names. geobox: grid of
+    S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
+    acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
+    the values)", "linear (as set)", "" without S1. mask_source: user, s2cloudless or rules. warnings: what the user
+    should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored and
+    however it is packed. simulated: a file says that no satellite saw it.
     """
 
     path: Path
@@ -158,7 +158,7 @@ def _checked(
     scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
-        path=path,
+        path=contents.origin or path,
         dates=dates,
         bands=s2[0].bands,
         geobox=header.geobox,

@@ -6,12 +6,16 @@ What is cut off is often the tail of the metadata: band names, no-data value or 
 import os
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _CHUNKS = ((273, 279), (324, 325))  # offsets and byte counts of strips, of tiles
-_MAX_DIRECTORIES = 64  # overviews and masks; a file may also link them in a circle
+_MAX_DIRECTORIES = 64  # overviews and masks
+_MAX_ENTRIES = 4096  # GDAL's libtiff refuses more; a GeoTIFF has about 25
 _MAX_ARRAY_BYTES = 64 * 2**20
 
 
@@ -43,14 +47,13 @@ class _Entry:
 def declared_bytes(path: str | os.PathLike[str]) -> int:
     """The end of the last directory, tag value, strip or tile of the file. Raises ValueError where it has no structure.
 
-    A file that is shorter is truncated.
+    A file that is shorter is truncated. Directories that are linked in a circle are read once.
     """
     with open(path, "rb") as file:
         flavour, offset = _preamble(file)
-        end = 0
-        for _ in range(_MAX_DIRECTORIES):
-            if not offset:
-                break
+        end, seen = 0, {0}
+        while offset not in seen and len(seen) <= _MAX_DIRECTORIES:
+            seen.add(offset)
             entries, offset, directory_end = _directory(file, flavour, offset)
             ends = [entry.end for entry in entries.values()]
             end = max([end, directory_end, *ends, *_chunk_ends(file, flavour, entries)])
@@ -74,6 +77,8 @@ def _directory(file: BinaryIO, flavour: _Flavour, offset: int) -> tuple[dict[int
     """Entries by tag, offset of the next directory, and where this one ends."""
     head, width = struct.calcsize(flavour.entries), struct.calcsize(flavour.offset)
     (count,) = flavour.unpack(flavour.entries, _read(file, offset, head))
+    if count > _MAX_ENTRIES:
+        raise ValueError(f"{count} tags in a directory, at most {_MAX_ENTRIES} are allowed")
     size = 4 + 2 * width
     content = _read(file, offset + head, count * size + width)
     entries = {}
@@ -89,31 +94,35 @@ def _directory(file: BinaryIO, flavour: _Flavour, offset: int) -> tuple[dict[int
 
 
 def _chunk_ends(file: BinaryIO, flavour: _Flavour, entries: dict[int, _Entry]) -> list[int]:
-    """Where strips or tiles end; an offset of 0 is a chunk that was never written."""
+    """Where the last strip and the last tile end; an offset of 0 is a chunk that was never written."""
     ends = []
     for offsets_tag, counts_tag in _CHUNKS:
         if offsets_tag in entries and counts_tag in entries:
-            offsets, counts = (
-                _integers(file, flavour, entries[offsets_tag]),
-                _integers(file, flavour, entries[counts_tag]),
-            )
-            ends += [offset + count for offset, count in zip(offsets, counts, strict=False) if offset]
+            offsets = _integers(file, flavour, entries[offsets_tag])
+            counts = _integers(file, flavour, entries[counts_tag])
+            common = min(len(offsets), len(counts))
+            written = offsets[:common] > 0
+            # as floats, so that sums beyond 64 bits do not wrap; they are far beyond any file
+            reached = offsets[:common][written].astype(np.float64) + counts[:common][written]
+            if reached.size:
+                last = int(reached.argmax())
+                ends.append(int(offsets[:common][written][last]) + int(counts[:common][written][last]))
     return ends
 
 
-def _integers(file: BinaryIO, flavour: _Flavour, entry: _Entry) -> tuple[int, ...]:
+def _integers(file: BinaryIO, flavour: _Flavour, entry: _Entry) -> NDArray[Any]:
     code = _INTEGERS.get(entry.kind)
     if code is None:
         raise ValueError(f"offsets of type {entry.kind}")
-    return flavour.unpack(f"{entry.count}{code}", _read(file, entry.at, entry.end - entry.at))
+    return np.frombuffer(_read(file, entry.at, entry.end - entry.at), dtype=flavour.order + code)
 
 
 def _read(file: BinaryIO, at: int, size: int) -> bytes:
     """Exactly that many bytes. A size that no directory has is corruption, not a reason to allocate it."""
-    if size > _MAX_ARRAY_BYTES or at >= 2**63:
+    if size > _MAX_ARRAY_BYTES:
         raise ValueError(f"{size} bytes at {at} in a directory")
+    available = os.fstat(file.fileno()).st_size
+    if at + size > available:
+        raise ValueError(f"ends at byte {available}, within a directory")
     file.seek(at)
-    content = file.read(size)
-    if len(content) < size:
-        raise ValueError(f"ends at byte {at + len(content)}, within a directory")
-    return content
+    return file.read(size)
