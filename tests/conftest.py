@@ -11,7 +11,9 @@ from service_databases import (  # noqa: F401  fixtures
     postgresql_server,
     sqlite_database,
 )
+from service_jobs import wall_clock  # noqa: F401  fixture
 from service_storages import bucket, local_storage, object_storage, s3_server, storage  # noqa: F401  fixtures
+from service_workers import workshop  # noqa: F401  fixture
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -1,0 +1,97 @@
+"""The Celery worker: `celery -A worker.app worker -P threads -c 1 -Q cpu`. A message wakes it; the database says why.
+
+Its queues (-Q) are the resource classes it serves. This process supervises and never loads torch.
+"""
+
+import functools
+import logging
+from typing import Any
+
+from celery import Celery, signals
+
+from worker import logs
+from worker.database import Database
+from worker.doorbell import WAKE, CeleryDoorbell, make_celery
+from worker.errors import InvalidSettings, ServiceError
+from worker.presence import Presence, new_worker_id
+from worker.settings import Settings, load_settings
+from worker.storage import open_storage
+from worker.supervisor import Supervisor
+
+_log = logging.getLogger(__name__)
+
+
+class Shift:
+    """One worker process from start to stop: a supervisor on one device, and its row."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._database = Database(settings.database_url)
+        self._doorbell = CeleryDoorbell(app)
+        storage = open_storage(settings.storage_url, settings.storage_options)
+        self.supervisor = Supervisor(
+            self._database,
+            storage,
+            settings,
+            worker_id=new_worker_id(),
+            device=settings.device,
+            ring=self._doorbell.ring,
+        )
+        self._presence = Presence(self._database, settings, [self.supervisor])
+        self._presence.start()
+
+    def work(self) -> None:
+        """Jobs, one after the other, until there are none."""
+        try:
+            while self.supervisor.work_once():
+                continue
+        except ServiceError as error:  # the reaper rings again
+            _log.warning("no job claimed: %s", error.detail)
+
+    def end(self) -> None:
+        """After the last job."""
+        self._presence.stop()
+        self._doorbell.close()
+        self._database.close()
+
+
+def make_app(settings: Settings) -> Celery:
+    """The application with its one task; a shift begins when a worker starts, not before."""
+    if settings.broker_url is None:
+        raise InvalidSettings("broker_url (DECLOUD_BROKER_URL) is not set: a Celery worker needs one")
+    app = make_celery(settings)
+    app.conf.task_create_missing_queues = True  # -Q says which classes this worker serves
+    shift: list[Shift] = []
+
+    def wake() -> None:
+        shift[0].work()
+
+    def begin(sender: Any, instance: Any, **_: Any) -> None:
+        classes = tuple(instance.app.amqp.queues.consume_from)
+        shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
+
+    def stop(**_: Any) -> None:
+        for running in shift:
+            running.supervisor.stop()
+
+    def end(**_: Any) -> None:
+        while shift:
+            shift.pop().end()
+
+    app.task(wake, name=WAKE, ignore_result=True)
+    signals.setup_logging.connect(lambda **_: logs.configure(settings.log_level), weak=False)
+    signals.celeryd_after_setup.connect(begin, weak=False)
+    signals.worker_shutting_down.connect(stop, weak=False)
+    signals.worker_shutdown.connect(end, weak=False)
+    return app
+
+
+@functools.cache
+def _app() -> Celery:
+    return make_app(load_settings())
+
+
+def __getattr__(name: str) -> Celery:
+    """`app`, for Celery's command line; made when asked for, so that importing this module does nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _app()
