@@ -55,14 +55,17 @@ def fit_prior(
     device: torch.device,
     threads: int,
     tick: Tick,
+    seconds: float | None = None,
 ) -> Prior:
     """Learns corrections of interpolation on pixels hidden in cloud shapes from what is left of `observed`.
 
     observed: (T, H, W), what may be looked at at all. tick is called between pieces of work and may raise to stop.
+    seconds: what fitting may take, see `fit_regressors`.
     """
     fallback = mean_spectrum(s2.pixels, observed)
     samples = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick)
-    return Prior(fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick), radar, fallback)
+    regressors = fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick, seconds=seconds)
+    return Prior(regressors, radar, fallback)
 
 
 def network_input(radar: Radar | None, observed: Bool) -> Float32 | None:
@@ -104,10 +107,12 @@ class InternalStage:
         self._members: Members = {}
         self._fit: GuidedFit | None = None
 
-    def prepare(self, tick: Tick, saved: Members | None, earlier: GuidedFit | None) -> Members:
+    def prepare(
+        self, tick: Tick, saved: Members | None, earlier: GuidedFit | None, seconds: float | None = None
+    ) -> Members:
         """Fits the prior, or takes it from `saved`; returns what `saved` has to be next time.
 
-        earlier: a finished fit to fewer pixels, whose network this one starts from.
+        earlier: a finished fit to fewer pixels, whose network this one starts from. seconds: see `fit_prior`.
         """
         s2 = self._observations.s2
         radar = despeckled(self._observations, self._observed, tick)
@@ -120,6 +125,7 @@ class InternalStage:
                 device=self._device,
                 threads=self._threads,
                 tick=tick,
+                seconds=seconds,
             )
             saved = prior.members(s2, self._observed, tick)
         self._members = saved

@@ -49,6 +49,7 @@ EXPLANATION = (
     "pixels included."
 )
 NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
+WORTH_SAYING = 0.0005  # share of suspected pixels below which nobody need be told
 ARRAYS = ("pixels", "sigma", "cloud_mask", "before")
 
 
@@ -60,6 +61,7 @@ class TileFacts:
     curve: list[dict[str, float | None]]
     device: str
     seconds: dict[str, float]
+    suspected: float = 0.0  # share of the observed pixels, see `screening`
 
 
 def run(
@@ -188,6 +190,7 @@ class _Job:
             curve=[asdict(point) for point in result.curve],
             device=result.device,
             seconds=result.seconds,
+            suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
         )
 
     def _fill(self, observations: Observations, folder: Path) -> TileFacts:
@@ -316,7 +319,8 @@ class _Job:
         seconds = {phase: sum(fact.seconds.get(phase, 0.0) for fact in facts) for phase in phases}
         unproven = [] if len(proofs) == len(facts) else [NO_HOLDOUT]
         report_input = describe_input(self.source)
-        report_input["warnings"] = [*report_input["warnings"], *unproven]
+        doubts = _doubts(float(np.mean([fact.suspected for fact in facts])))
+        report_input["warnings"] = [*report_input["warnings"], *doubts, *unproven]
         return {
             "version": version("decloud"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -338,6 +342,15 @@ class _Job:
                 "reason": self.perceptual.reason,
             },
         }
+
+
+def _doubts(suspected: float) -> list[str]:
+    if suspected < WORTH_SAYING:
+        return []
+    return [
+        f"{suspected:.1%} of the clear pixels look like clouds or shadows that the masks missed. They are delivered as "
+        "they are, but nothing was learnt from them."
+    ]
 
 
 def _holdout(pooled: Assessment | None) -> dict[str, Any]:

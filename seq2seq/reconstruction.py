@@ -26,6 +26,7 @@ from seq2seq.internal import NETWORK, InternalStage, mean_prior
 from seq2seq.metrics import psnr
 from seq2seq.paper import PaperFit
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.screening import suspected_clouds
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual, resolve_perceptual
 from seq2seq.writers.output import describe_failure
@@ -35,6 +36,8 @@ SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; 
 PRIOR = "prior"
 # Of a time budget, kept for predicting after the fit, as a multiple of what preparing the prior took.
 PREDICTION_RESERVE = 0.25
+# Of what is left of a time budget, the share for fitting the prior's regressors, in either stage.
+PRIOR_SHARE = {"scored": 0.2, "final": 0.35}
 # Of a time budget for steps, the first fit's share where there is time for a second.
 FIRST_SHARE = 0.6
 
@@ -52,11 +55,13 @@ class CurvePoint:
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
     """s2: every date without clouds, reflectance, observed everywhere. sigma: (T, C, H, W) reflectance, one standard
-    deviation, 0 where an observation passed through. assessment: the held-out proof, None where nothing could be held
+    deviation, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
+    learnt from, see `screening`. assessment: the held-out proof, None where nothing could be held
     out. curve: the fit. seconds: wall-clock time by phase."""
 
     s2: ImageSequence
     sigma: Float32
+    suspected: Bool
     assessment: Assessment | None
     curve: tuple[CurvePoint, ...]
     perceptual: Perceptual
@@ -92,8 +97,8 @@ class Stage(Protocol):
     def fit(self) -> Fit:
         """There after `prepare`."""
 
-    def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
-        """All that comes before the first step; returns what may be saved to skip it next time."""
+    def prepare(self, tick: Tick, saved: Members | None, earlier: Any, seconds: float | None) -> Members:
+        """All that comes before the first step, in about `seconds`; returns what may be saved to skip it next time."""
 
     def candidates(self, tick: Tick) -> Members:
         """Reconstructions to choose from."""
@@ -122,7 +127,7 @@ class PaperStage:
         """The published recipe's."""
         return self._fit
 
-    def prepare(self, tick: Tick, saved: Members | None, earlier: Any) -> Members:
+    def prepare(self, tick: Tick, saved: Members | None, earlier: Any, seconds: float | None) -> Members:
         """Nothing to prepare."""
         tick()
         return {}
@@ -208,7 +213,10 @@ class _Run:
         self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, checkpoint
         self.clock = _Clock(budget_s)
         self.device, self.perceptual, self.threads = device, perceptual, set_threads()
-        self.held_out = choose_holdout(self.s2.observed, config.seed)
+        s2 = self.s2
+        self.suspected = suspected_clouds(s2.pixels, s2.observed, s2.days, s2.bands)
+        self.trusted = s2.observed & ~self.suspected
+        self.held_out = choose_holdout(self.trusted, config.seed)
         self.curve: list[CurvePoint] = []
         self.prior_s = 0.0
 
@@ -226,6 +234,7 @@ class _Run:
         return Reconstruction(
             s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
             sigma=sigma,
+            suspected=self.suspected,
             assessment=proof.assessment,
             curve=tuple(self.curve),
             perceptual=self.perceptual,
@@ -235,7 +244,7 @@ class _Run:
 
     def _prove(self) -> tuple["_Proof", Stage]:
         """The fit that never sees the held-out pixels, and what they say of it."""
-        seen = self.s2.observed & ~self.held_out
+        seen = self.trusted & ~self.held_out
         stage = self._fit_stage("scored", seen, None)
         self._tell("scoring")
         members = stage.candidates(self._tick)
@@ -259,18 +268,20 @@ class _Run:
         The proven method is fitted again with the held-out pixels too: they are too good to waste. Where the time does
         not allow it, or there is nothing to add, and for recipe `paper`, the proven fit itself is the result's.
         """
-        seen = self.s2.observed & ~self.held_out
+        seen = self.trusted & ~self.held_out
         left = self.clock.left()
         in_time = left is None or left > (1 + PREDICTION_RESERVE) * self.prior_s
         if self.config.recipe != "internal" or not self.held_out.any() or not in_time:
             return proven, seen
-        return self._fit_stage("final", self.s2.observed, proven), self.s2.observed
+        return self._fit_stage("final", self.trusted, proven), self.trusted
 
     def _fit_stage(self, name: str, observed: Bool, earlier: Stage | None) -> Stage:
         stage = self._new_stage(observed)
         self._tell("fitting the prior" if earlier is None else "fitting again with all pixels")
         saved = self._load_arrays(name)
-        arrays = stage.prepare(self._tick, saved, None if earlier is None else earlier.fit)
+        left = self.clock.left()
+        seconds = None if left is None else PRIOR_SHARE[name] * left
+        arrays = stage.prepare(self._tick, saved, None if earlier is None else earlier.fit, seconds)
         if saved is None:
             self._save_arrays(name, arrays)
         self.prior_s = max(self.prior_s, self.clock.end_phase("fitting the prior"))

@@ -6,6 +6,8 @@ far from anything it has seen, trees find thresholds, a small perceptron finds s
 Rows are samples: features (N, F) float32, corrections (N, C) reflectance.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import lightgbm
@@ -43,6 +45,9 @@ PERCEPTRON_DECAY = 0.05
 PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single value decides
 DROPOUT = 0.1
 MIN_SAMPLES = 20  # fewer teach nothing, and trees cannot be grown on them
+# Of the time for fitting, where there is a limit, the moments by which the kernel and the trees have to be done.
+KERNEL_BY, TREES_BY = 0.25, 0.6
+TRIAL_STEPS = 5  # of the perceptron, to see how many fit into the rest
 CHUNK = 8192  # rows predicted at a time, which bounds the memory of the kernel matrix
 
 
@@ -83,14 +88,26 @@ class KernelRegressor:
     Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), sections 2.2 and 8.3.1 (subset of data).
     """
 
-    def __init__(self, features: Float32, corrections: Float32, *, seed: int, device: torch.device, tick: Tick) -> None:
+    def __init__(
+        self,
+        features: Float32,
+        corrections: Float32,
+        *,
+        seed: int,
+        device: torch.device,
+        tick: Tick,
+        until: float | None = None,
+    ) -> None:
+        """until: `time.monotonic()` after which no further bag is begun."""
         rng = np.random.default_rng(seed)
         self._standardised = Standardised(features)
         self._length = np.float32(KERNEL_LENGTH * np.sqrt(features.shape[1]))
         self._device = device
-        self._bags = []
+        self._bags: list[tuple[Tensor, Tensor]] = []
         for _ in range(KERNEL_BAGS):
             tick()
+            if self._bags and until is not None and time.monotonic() > until:
+                break
             rows = rng.choice(len(features), min(KERNEL_SAMPLES, len(features)), replace=False)
             self._bags.append(self._fit(self._located(features[rows]), corrections[rows]))
 
@@ -115,15 +132,28 @@ class KernelRegressor:
 class TreeRegressor:
     """Gradient-boosted trees (LightGBM), one ensemble a band."""
 
-    def __init__(self, features: Float32, corrections: Float32, *, seed: int, threads: int, tick: Tick) -> None:
+    def __init__(
+        self,
+        features: Float32,
+        corrections: Float32,
+        *,
+        seed: int,
+        threads: int,
+        tick: Tick,
+        until: float | None = None,
+    ) -> None:
+        """until: `time.monotonic()` by which all bands have to be done; each gets an equal share of what is left."""
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(TREE_SAMPLES, len(features)), replace=False)
         parameters = {**TREE_PARAMETERS, "seed": seed, "num_threads": threads}
         samples = lightgbm.Dataset(features[rows], params=parameters, free_raw_data=False)
         self._boosters = []
-        for band in range(corrections.shape[1]):
+        bands = corrections.shape[1]
+        for band in range(bands):
             samples.set_label(corrections[rows, band])
-            self._boosters.append(lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[lambda _: tick()]))
+            now = time.monotonic()
+            watch = _stop_after(None if until is None else now + (until - now) / (bands - band), tick)
+            self._boosters.append(lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[watch]))
 
     def predict(self, features: Float32) -> Float32:
         """Band by band."""
@@ -133,7 +163,17 @@ class TreeRegressor:
 class PerceptronRegressor:
     """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once."""
 
-    def __init__(self, features: Float32, corrections: Float32, *, seed: int, device: torch.device, tick: Tick) -> None:
+    def __init__(
+        self,
+        features: Float32,
+        corrections: Float32,
+        *,
+        seed: int,
+        device: torch.device,
+        tick: Tick,
+        until: float | None = None,
+    ) -> None:
+        """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule."""
         self._standardised = Standardised(features)
         self._spread = (corrections.std(axis=0) + 1e-6).astype(np.float32)
         self._device = device
@@ -143,6 +183,7 @@ class PerceptronRegressor:
                 torch.from_numpy(self._standardised(features)).to(device),
                 torch.from_numpy(corrections / self._spread).to(device),
                 tick,
+                until,
             )
 
     def predict(self, features: Float32) -> Float32:
@@ -152,11 +193,20 @@ class PerceptronRegressor:
         scaled: Float32 = output.cpu().numpy() * self._spread
         return scaled
 
-    def _fit(self, samples: Tensor, targets: Tensor, tick: Tick) -> nn.Module:
+    def _fit(self, samples: Tensor, targets: Tensor, tick: Tick, until: float | None) -> nn.Module:
+        steps = PERCEPTRON_STEPS
+        if until is not None:
+            began = time.monotonic()
+            self._descend(samples, targets, TRIAL_STEPS, tick)
+            now = time.monotonic()
+            steps = int(np.clip((until - now) / (now - began) * TRIAL_STEPS, TRIAL_STEPS, PERCEPTRON_STEPS))
+        return self._descend(samples, targets, steps, tick)
+
+    def _descend(self, samples: Tensor, targets: Tensor, steps: int, tick: Tick) -> nn.Module:
         network = _perceptron(samples.shape[1], targets.shape[1]).to(self._device)
         optimizer = torch.optim.AdamW(network.parameters(), lr=PERCEPTRON_RATE, weight_decay=PERCEPTRON_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PERCEPTRON_RATE, PERCEPTRON_STEPS)
-        for _ in range(PERCEPTRON_STEPS):
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PERCEPTRON_RATE, steps)
+        for _ in range(steps):
             tick()
             rows = torch.randint(len(samples), (PERCEPTRON_BATCH,), device=samples.device)
             batch = samples[rows]
@@ -205,13 +255,39 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
 Samples = tuple[Float32, Float32]
 
 
-def fit_regressors(samples: Samples, *, seed: int, device: torch.device, threads: int, tick: Tick) -> list[Regressor]:
-    """All three on the same samples (features, corrections); no corrections where there are too few."""
+def fit_regressors(
+    samples: Samples,
+    *,
+    seed: int,
+    device: torch.device,
+    threads: int,
+    tick: Tick,
+    seconds: float | None = None,
+) -> list[Regressor]:
+    """All three on the same samples (features, corrections); no corrections where there are too few.
+
+    seconds: about what they may take together. With a limit the same seed may give another result.
+    """
     features, corrections = samples
     if len(features) < MIN_SAMPLES:
         return [NoCorrection(corrections.shape[1]) for _ in range(3)]
+    now = time.monotonic()
+    kernel, trees, perceptron = (
+        None if seconds is None else now + share * seconds for share in (KERNEL_BY, TREES_BY, 1.0)
+    )
     return [
-        KernelRegressor(features, corrections, seed=seed, device=device, tick=tick),
-        TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick),
-        PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick),
+        KernelRegressor(features, corrections, seed=seed, device=device, tick=tick, until=kernel),
+        TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick, until=trees),
+        PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick, until=perceptron),
     ]
+
+
+def _stop_after(until: float | None, tick: Tick) -> Callable[[Any], None]:
+    """A callback of LightGBM's that ends the boosting at `time.monotonic()` `until`."""
+
+    def watch(environment: Any) -> None:
+        tick()
+        if until is not None and time.monotonic() > until:
+            raise lightgbm.callback.EarlyStopException(environment.iteration, [])
+
+    return watch
