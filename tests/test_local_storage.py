@@ -200,7 +200,7 @@ def test_bytes_reach_the_disk_before_the_name_and_the_name_before_the_answer(
     assert events == ["sync ..", "rename", "sync a"]
     events.clear()
     local_storage.put("new/d", b"x")
-    assert events == ["sync .incoming", "sync .", "rename", "sync new"]
+    assert events == ["sync .incoming", "rename", "sync new", "sync ."]
 
 
 KILLED = """

@@ -166,15 +166,20 @@ class LocalStorage:
     def _rename(self, name: str | Path, folder: int | None, key: str) -> None:
         """Moves `name` in `folder` to its key. A folder deleted meanwhile is made again, as if the put came after."""
         *folders, last = check_key(key)
-        for _ in range(_RACES):
-            with suppress(NotFound), self._opened(folders, key, make=True) as target:
-                try:
-                    os.rename(name, last, src_dir_fd=folder, dst_dir_fd=target)
-                except FileNotFoundError:
-                    continue
+        for attempt in range(_RACES):
+            making = attempt > 0
+            with suppress(NotFound), self._opened(folders, key, make=making) as target, self._translated(key):
+                os.rename(name, last, src_dir_fd=folder, dst_dir_fd=target)
                 os.fsync(target)
+                if making:
+                    self._sync_above(folders)
                 return
         raise StorageUnavailable(f"{key} cannot be written: its folder was deleted {_RACES} times meanwhile", key=key)
+
+    def _sync_above(self, folders: Sequence[str]) -> None:
+        for depth in range(len(folders)):
+            with suppress(NotFound), self._opened(folders[:depth], folders[0]) as above:
+                os.fsync(above)
 
     @contextmanager
     def _created(self, key: str, incoming: int) -> Iterator[tuple[str, int]]:
@@ -209,7 +214,8 @@ class LocalStorage:
             outer = handle
             try:
                 if make:
-                    _make(name, outer)
+                    with suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=outer)
                 handle = os.open(name, _FOLDER, dir_fd=outer)
             finally:
                 os.close(outer)
@@ -225,14 +231,6 @@ class LocalStorage:
             if error.errno in _IN_THE_WAY:
                 raise InvalidKey(f"{key} leads nowhere: a link, a file or a folder is in the way", key=key) from error
             raise write_problem(error, key, self.folder) from error
-
-
-def _make(name: str, folder: int) -> None:
-    try:
-        os.mkdir(name, dir_fd=folder)
-    except FileExistsError:
-        return
-    os.fsync(folder)
 
 
 def _create(incoming: int) -> tuple[str, int]:

@@ -107,19 +107,39 @@ class ObjectStorage:
         return found["size"], found["e_tag"]
 
     def _range(self, key: str, start: int, end: int | None) -> Generator[bytes, None, None]:
-        size, e_tag = self._look_up(key)
+        chunk, size, e_tag = self._first(key, start, end)
         at, stop = check_range(key, start, end, size)
         yield b""  # `open_range` takes this one, so that the object is found and judged when it returns
         while at < stop:
-            window = (at, min(at + _WINDOW_BYTES, stop))
-            with _translated(key, "read"):
-                # if_match: never the beginning of one object and the end of the next
-                got = obstore.get(self._store, key, options={"range": window, "if_match": e_tag})
-                chunk = got.bytes().to_bytes()
-            if len(chunk) != window[1] - window[0]:
-                raise StorageUnavailable(f"{key} cannot be read: {len(chunk)} bytes came for {window}", key=key)
+            if not chunk:
+                chunk = self._window(key, at, stop, e_tag)
             at += len(chunk)
             yield chunk
+            chunk = b""
+
+    def _first(self, key: str, start: int, end: int | None) -> tuple[bytes, int, str | None]:
+        """The first window, the object's size and its mark, of one moment. No bytes where the range has none."""
+        check_key(key)
+        stop = start + _WINDOW_BYTES if end is None else min(end, start + _WINDOW_BYTES)
+        if 0 <= start < stop:
+            with _translated(key, "read"):
+                try:
+                    got = obstore.get(self._store, key, options={"range": (start, stop)})
+                    return got.bytes().to_bytes(), got.meta["size"], got.meta["e_tag"]
+                except BaseError as error:
+                    if not _answer(error).startswith("416"):  # beyond the end: the size will tell
+                        raise
+        return b"", *self._look_up(key)
+
+    def _window(self, key: str, at: int, stop: int, e_tag: str | None) -> bytes:
+        window = (at, min(at + _WINDOW_BYTES, stop))
+        with _translated(key, "read"):
+            # if_match: never the beginning of one object and the end of the next
+            got = obstore.get(self._store, key, options={"range": window, "if_match": e_tag})
+            chunk = got.bytes().to_bytes()
+        if len(chunk) != window[1] - window[0]:
+            raise StorageUnavailable(f"{key} cannot be read: {len(chunk)} bytes came for {window}", key=key)
+        return chunk
 
 
 def _open(url: str, options: dict[str, str]) -> S3Store:
@@ -161,14 +181,18 @@ def _translated(key: str, done: str) -> Iterator[None]:
 
 
 def _problem(key: str, done: str, error: Exception) -> ServiceError:
-    said = str(error)
-    status, code = _STATUS.search(said), _CODE.search(said)
-    answer = " ".join(found[1].strip() for found in (status, code) if found)
-    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in said:
+    answer = _answer(error)
+    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in answer:
         return NotFound(f"no file {key} is stored", key=key)
     if _FULL.search(answer):
         return StorageFullError(f"no space for {key}: the object store is full ({answer})", key=key)
     return StorageUnavailable(f"{key} cannot be {done}: the object store said {answer or 'nothing'}", key=key)
+
+
+def _answer(error: Exception) -> str:
+    """`404 Not Found NoSuchBucket`; empty where nothing answered."""
+    said = str(error)
+    return " ".join(found[1].strip() for found in (_STATUS.search(said), _CODE.search(said)) if found)
 
 
 def _first_line(error: Exception) -> str:
