@@ -213,10 +213,10 @@ class _Run:
         self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, checkpoint
         self.clock = _Clock(budget_s)
         self.device, self.perceptual, self.threads = device, perceptual, set_threads()
-        s2 = self.s2
-        self.suspected = suspected_clouds(s2.pixels, s2.observed, s2.days, s2.bands)
-        self.trusted = s2.observed & ~self.suspected
-        self.held_out = choose_holdout(self.trusted, config.seed)
+        hidden = choose_holdout(self.s2.observed, config.seed)
+        self.seen = self._trusted(self.s2.observed & ~hidden)  # so that nothing hidden decides what is seen
+        self.trusted = self._trusted(self.s2.observed)
+        self.held_out = hidden & self.trusted
         self.curve: list[CurvePoint] = []
         self.prior_s = 0.0
 
@@ -234,7 +234,7 @@ class _Run:
         return Reconstruction(
             s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
             sigma=sigma,
-            suspected=self.suspected,
+            suspected=self.s2.observed & ~self.trusted,
             assessment=proof.assessment,
             curve=tuple(self.curve),
             perceptual=self.perceptual,
@@ -242,9 +242,13 @@ class _Run:
             seconds=self.clock.seconds,
         )
 
+    def _trusted(self, observed: Bool) -> Bool:
+        """`observed` without what is probably a missed cloud."""
+        return observed & ~suspected_clouds(self.s2.pixels, observed, self.s2.days, self.s2.bands)
+
     def _prove(self) -> tuple["_Proof", Stage]:
         """The fit that never sees the held-out pixels, and what they say of it."""
-        seen = self.trusted & ~self.held_out
+        seen = self.seen
         stage = self._fit_stage("scored", seen, None)
         self._tell("scoring")
         members = stage.candidates(self._tick)
@@ -268,11 +272,10 @@ class _Run:
         The proven method is fitted again with the held-out pixels too: they are too good to waste. Where the time does
         not allow it, or there is nothing to add, and for recipe `paper`, the proven fit itself is the result's.
         """
-        seen = self.trusted & ~self.held_out
         left = self.clock.left()
         in_time = left is None or left > (1 + PREDICTION_RESERVE) * self.prior_s
         if self.config.recipe != "internal" or not self.held_out.any() or not in_time:
-            return proven, seen
+            return proven, self.seen
         return self._fit_stage("final", self.trusted, proven), self.trusted
 
     def _fit_stage(self, name: str, observed: Bool, earlier: Stage | None) -> Stage:
