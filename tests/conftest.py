@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from quick_engine import use_schedule
+from service_brokers import fake_redis, real_redis  # noqa: F401  fixtures
 from service_databases import (  # noqa: F401  fixtures
     database,
     migrated_sqlite_file,

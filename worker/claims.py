@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Executable, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from worker import clock, events
 from worker.database import Database
@@ -24,6 +24,66 @@ class Beat:
     cancel_requested: bool
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """number: of the job. served: its owner's new place in the line, the last."""
+
+    number: int
+    served: int
+
+
+# How many jobs of each owner run, and when the owner was served last.
+_OWNERS = (
+    select(owners.c.owner, func.count(jobs.c.number), owners.c.served)
+    .select_from(owners)
+    .outerjoin(jobs, and_(jobs.c.owner == owners.c.owner, jobs.c.status == "running"))
+    .group_by(owners.c.owner)
+)
+# The oldest waiting job of each owner and priority; the others cannot come first.
+_GROUP = (jobs.c.owner, jobs.c.priority, jobs.c.max_running)
+_OLDEST = (
+    select(*_GROUP, func.min(jobs.c.number))
+    .where(
+        jobs.c.status == "accepted",
+        jobs.c.resource_class.in_(bindparam("classes", expanding=True)),
+        jobs.c.cancel_requested_at.is_(None),
+        or_(jobs.c.not_before.is_(None), jobs.c.not_before <= bindparam("now")),
+    )
+    .group_by(*_GROUP)
+)
+_TAKE = (
+    update(jobs)
+    .where(jobs.c.number == bindparam("chosen"), jobs.c.status == "accepted")
+    .values(
+        status="running",
+        lease_owner=bindparam("worker_id"),
+        lease_until=bindparam("until"),
+        attempt=jobs.c.attempt + 1,
+        started=func.coalesce(jobs.c.started, bindparam("now")),
+        updated=bindparam("now"),
+        not_before=None,
+        phase=None,
+        progress=None,
+        message=None,
+    )
+    .returning(*COLUMNS)
+)
+
+
+def _next_turn(connection: Connection, classes: Sequence[str]) -> _Turn | None:
+    """Whose turn it is, and with which job."""
+    waiting = connection.execute(_OLDEST, {"classes": list(classes), "now": clock.now()}).all()
+    if not waiting:
+        return None
+    line = {owner: (running, served) for owner, running, served in connection.execute(_OWNERS)}
+    turns = [
+        (-priority, *line[owner], number)
+        for owner, priority, max_running, number in waiting
+        if line[owner][0] < max_running
+    ]
+    return _Turn(min(turns)[-1], 1 + max(served for _, served in line.values())) if turns else None
+
+
 def claim(database: Database, *, worker_id: str, classes: Sequence[str], lease_s: float) -> Job | None:
     """The next job of these resource classes, now this worker's for `lease_s`, or None.
 
@@ -33,73 +93,17 @@ def claim(database: Database, *, worker_id: str, classes: Sequence[str], lease_s
     """
     with database.begin() as connection:
         one_at_a_time(connection, CLAIM_LOCK)
-        while (chosen := _choose(connection, classes)) is not None:
-            job = _take(connection, chosen, worker_id, lease_s)
-            if job is not None:
-                _serve(connection, job.owner)
-                tell(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
-                return job
+        while (turn := _next_turn(connection, classes)) is not None:
+            now = clock.now()
+            taking = {"chosen": turn.number, "worker_id": worker_id, "now": now, "until": now + lease_s}
+            row = connection.execute(_TAKE, taking).one_or_none()
+            if row is None:  # cancelled since it was chosen
+                continue
+            job = to_job(row)
+            connection.execute(update(owners).where(owners.c.owner == job.owner).values(served=turn.served))
+            tell(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
+            return job
     return None
-
-
-def _choose(connection: Connection, classes: Sequence[str]) -> int | None:
-    """Number of the job whose turn it is."""
-    running_jobs = select(jobs.c.owner, func.count()).where(jobs.c.status == "running").group_by(jobs.c.owner)
-    running = _by_owner(connection, running_jobs)
-    served = _by_owner(connection, select(owners.c.owner, owners.c.served))
-    # The oldest job of each owner and priority; the others cannot come first.
-    group = (jobs.c.owner, jobs.c.priority, jobs.c.max_running)
-    oldest = (
-        select(*group, func.min(jobs.c.number))
-        .where(
-            jobs.c.status == "accepted",
-            jobs.c.resource_class.in_(classes),
-            jobs.c.cancel_requested_at.is_(None),
-            or_(jobs.c.not_before.is_(None), jobs.c.not_before <= clock.now()),
-        )
-        .group_by(*group)
-    )
-    turns = [
-        (-priority, running.get(owner, 0), served[owner], number)
-        for owner, priority, max_running, number in connection.execute(oldest)
-        if running.get(owner, 0) < max_running
-    ]
-    return min(turns)[-1] if turns else None
-
-
-def _by_owner(connection: Connection, query: Executable) -> dict[str, int]:
-    """A figure for each owner."""
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _take(connection: Connection, number: int, worker_id: str, lease_s: float) -> Job | None:
-    """None: it was cancelled since it was chosen."""
-    now = clock.now()
-    taken = (
-        update(jobs)
-        .where(jobs.c.number == number, jobs.c.status == "accepted")
-        .values(
-            status="running",
-            lease_owner=worker_id,
-            lease_until=now + lease_s,
-            attempt=jobs.c.attempt + 1,
-            started=func.coalesce(jobs.c.started, now),
-            updated=now,
-            not_before=None,
-            phase=None,
-            progress=None,
-            message=None,
-        )
-        .returning(*COLUMNS)
-    )
-    row = connection.execute(taken).one_or_none()
-    return None if row is None else to_job(row)
-
-
-def _serve(connection: Connection, owner: str) -> None:
-    """The owner goes to the end of the line."""
-    last = select(func.max(owners.c.served) + 1).scalar_subquery()
-    connection.execute(update(owners).where(owners.c.owner == owner).values(served=last))
 
 
 def heartbeat(database: Database, job: Job, *, lease_s: float, progress: dict[str, Any] | None = None) -> Beat:
@@ -128,7 +132,7 @@ def record(database: Database, job: Job, kind: str, data: dict[str, Any], level:
 
 
 def save_checkpoint(database: Database, job: Job, prefix: str) -> bool:
-    """Storage holds a checkpoint below `prefix`; it is deleted when the job ends. False: the lease is lost."""
+    """Storage holds a checkpoint below `prefix`; it is deleted when the job has ended. False: the lease is lost."""
     with database.begin() as connection:
         saved = update(jobs).where(fence(job)).values(checkpoint=prefix, updated=clock.now())
         return connection.execute(saved).rowcount == 1

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from worker.errors import DatabaseUnavailable, InvalidSettings, StorageFullError
 
@@ -20,6 +21,16 @@ _BUSY_S = 10.0
 _POOL = 16
 _OVERFLOW = 40
 _POSTGRESQL_DISK_FULL = "53100"
+# Nobody waits for ever: not for a lock, not for a session whose process is frozen inside a transaction, not for a
+# server that is gone without a word.
+_POSTGRESQL_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=15s"
+_POSTGRESQL_CONNECT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Database:
@@ -69,8 +80,13 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    options: dict[str, Any] = {"pool_size": _POOL, "max_overflow": _OVERFLOW, "json_serializer": _to_json}
+    parsed = _parse(url)
+    options: dict[str, Any] = {
+        "pool_size": _POOL,
+        "max_overflow": _OVERFLOW,
+        "pool_timeout": _BUSY_S,
+        "json_serializer": _to_json,
+    }
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise InvalidSettings("database_url names no file: jobs must outlive the process")
@@ -81,9 +97,18 @@ def _engine(url: str) -> Engine:
         return engine
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
+        ours = {"options": _POSTGRESQL_OPTIONS, **_POSTGRESQL_CONNECT}
+        chosen = {name: value for name, value in ours.items() if name not in parsed.query}
         # The ping replaces connections that a restarted server dropped.
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10}, **options)
+        return create_engine(parsed, pool_pre_ping=True, connect_args=chosen, **options)
     raise InvalidSettings(f"database_url is for {parsed.get_backend_name()}; sqlite and postgresql are supported")
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:  # its message holds the URL, and that may hold a password
+        raise InvalidSettings("database_url is no URL such as sqlite:///file or postgresql://user@host/name") from None
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -122,6 +147,8 @@ def _translated() -> Iterator[None]:
         if _is_full(error):
             raise StorageFullError(f"no space is left for the database: {said}") from error
         raise DatabaseUnavailable(f"the database does not answer: {said}") from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailable(f"all connections to the database were busy for {_BUSY_S:g} s") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable("the database closed the connection") from error

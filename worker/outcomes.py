@@ -88,12 +88,11 @@ def retry(
     retry: dict[str, Any] | None = None,
     refund_attempt: bool = False,
 ) -> bool:
-    """Back to accepted after `delay_s`; failed with `reason` (`code`, `detail`) when attempts are used up.
+    """Back to accepted after `delay_s` (900 at most); failed with `reason` (`code`, `detail`) when attempts are used up.
 
     retry: what the next attempt does otherwise, merged into what earlier ones asked for. refund_attempt: this attempt
     does not count, because its cause was ours and passes by itself.
     """
-    assert 0 <= delay_s <= LONGEST_DELAY_S, f"delay_s {delay_s}, at most {LONGEST_DELAY_S}"
     with database.begin() as connection:
         held = lock_held(connection, job)
         if held is None:
@@ -105,7 +104,7 @@ def retry(
             connection,
             held,
             f"{reason['detail']} It will be tried again.",
-            delay_s=delay_s,
+            delay_s=min(delay_s, LONGEST_DELAY_S),
             retry={**(held.retry or {}), **(retry or {})} or None,
             refunds=held.refunds + refund_attempt,
         )

@@ -14,8 +14,10 @@ from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 from worker.sql import is_id
 from worker.tables import jobs
 
-# A retry never waits longer, so that a clock set back delays it by no more than that.
+# A retry never waits longer: what waits longer was written before the clock was set back.
 LONGEST_DELAY_S = 900.0
+# A worker that has just lost its job may still be storing a checkpoint.
+_LATE_S = 120.0
 
 
 def fence(job: Job) -> ColumnElement[bool]:
@@ -57,13 +59,13 @@ def tell(connection: Connection, job: Job, message: str, *, level: str = "info",
 
 
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
-    """Into one of the three last statuses. Drops the lease, and the checkpoint's files."""
+    """Into one of the three last statuses. Drops the lease and, where there was an attempt, its checkpoint."""
     finished = max(clock.now(), job.started or 0.0, job.created)  # a clock set back makes no negative durations
     ended = change(
         connection, job, status=status, finished=finished, lease_owner=None, lease_until=None, not_before=None, **values
     )
-    if job.checkpoint is not None:
-        garbage.add(connection, job.checkpoint)
+    if job.attempt:
+        garbage.add(connection, job.checkpoint_prefix, delay_s=_LATE_S)
     level = "error" if status == "failed" else "info"
     tell(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
     return ended
@@ -76,7 +78,7 @@ def end_dismissed(connection: Connection, job: Job) -> Job:
 
 def end_failed(connection: Connection, job: Job, error: dict[str, Any]) -> Job:
     """Into `failed`; `error` has at least `code` and `detail`."""
-    return end(connection, job, "failed", str(error["detail"]), error=error)
+    return end(connection, job, "failed", str(error.get("detail", error["code"])), error=error)
 
 
 def requeue(connection: Connection, job: Job, message: str, *, delay_s: float = 0.0, **values: Any) -> Job:
