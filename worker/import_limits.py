@@ -1,0 +1,66 @@
+"""What one import of a user's files may use."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from seq2seq.errors import ConfigError
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class ImportLimits:
+    """The kernel keeps those of one process; time, disk and files are measured from outside.
+
+    Raises `ConfigError` for a limit below 1.
+    """
+
+    # Address space. A sequence of `pixel_dates` needs 2.5 GB for its cloud masks; a file may be stored in pieces of
+    # 1 GiB, of which decoding holds three copies; program and libraries take 1 GB, most of it never touched.
+    memory_bytes: int = 7 * _GIB
+    # One file, unpacked or rewritten: the archive reader's own cap. A Sentinel-2 tile of 13 bands has 3.1 GB.
+    file_bytes: int = 8 * _GIB
+    # All of them: as much as an archive may unpack to, twice, for the copy lies beside.
+    disk_bytes: int = 128 * _GIB
+    # Unpacked and rewritten files of three sensors with 1000 dates each, and a few of the import's own.
+    files: int = 6100
+    # Opened at once. The program needs about 20.
+    open_files: int = 256
+    # An upload of 20 GiB, the largest by default, takes about half an hour on a slow core.
+    cpu_s: int = 3600
+    # As long again for a disk or a machine that is busy with others.
+    wall_s: int = 7200
+    # Dates x rows x columns: 166 dates of a whole Sentinel-2 tile. The service's `max_pixels_dates`.
+    pixel_dates: int = 20_000_000_000
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"import limit {name} is {value!r}, must be a whole number of at least 1")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ImportLimits":
+        """Defaults for what is not named. Raises `ConfigError` naming every unknown limit."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(f"unknown import limits {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        return cls(**values)
+
+    def describe(self, name: str) -> str:
+        """`memory_bytes = 7,516,192,768`."""
+        return f"{name} = {int(getattr(self, name)):,}"
+
+    def for_kernel(self) -> dict[str, int]:
+        """Those that setrlimit(2) keeps, by their names in `resource`."""
+        return {
+            "RLIMIT_AS": self.memory_bytes,
+            "RLIMIT_FSIZE": self.file_bytes,
+            "RLIMIT_CPU": self.cpu_s,
+            "RLIMIT_NOFILE": self.open_files,
+            "RLIMIT_CORE": 0,
+        }
+
+
+DEFAULT_LIMITS = ImportLimits()
