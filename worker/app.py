@@ -5,9 +5,11 @@ Its queues (-Q) are the resource classes it serves. This process supervises and 
 
 import functools
 import logging
+import threading
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker.consumer import Consumer
 
 from worker import logs
 from worker.database import Database
@@ -19,6 +21,14 @@ from worker.storage import open_storage
 from worker.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
+
+
+class Listener(Consumer):  # type: ignore[misc]
+    """A consumer that talks to no other worker: they have nothing to agree on, and it starts a second sooner."""
+
+    def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **values: Any) -> None:
+        silent = dict.fromkeys(("without_mingle", "without_gossip", "without_heartbeat"), True)
+        super().__init__(*args, worker_options={**(worker_options or {}), **silent}, **values)
 
 
 class Shift:
@@ -38,14 +48,19 @@ class Shift:
         )
         self._presence = Presence(self._database, settings, [self.supervisor])
         self._presence.start()
+        self._working = threading.Lock()
 
     def work(self) -> None:
-        """Jobs, one after the other, until there are none."""
+        """Jobs, one after the other, until there are none. A second call meanwhile has nothing to add."""
+        if not self._working.acquire(blocking=False):
+            return
         try:
             while self.supervisor.work_once():
                 continue
         except ServiceError as error:  # the reaper rings again
             _log.warning("no job claimed: %s", error.detail)
+        finally:
+            self._working.release()
 
     def end(self) -> None:
         """After the last job."""
@@ -60,12 +75,17 @@ def make_app(settings: Settings) -> Celery:
         raise InvalidSettings("broker_url (DECLOUD_BROKER_URL) is not set: a Celery worker needs one")
     app = make_celery(settings)
     app.conf.task_create_missing_queues = True  # -Q says which classes this worker serves
+    app.conf.worker_consumer = f"{__name__}:{Listener.__name__}"
+    app.conf.worker_pool, app.conf.worker_concurrency = "threads", 1
+    app.conf.worker_enable_remote_control = False  # whoever reaches the broker must not command workers
     shift: list[Shift] = []
 
     def wake() -> None:
         shift[0].work()
 
     def begin(sender: Any, instance: Any, **_: Any) -> None:
+        if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
+            raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
         classes = tuple(instance.app.amqp.queues.consume_from)
         shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
 

@@ -140,6 +140,11 @@ def make_celery(settings: Settings) -> "Celery":
             "socket_connect_timeout": _RING_S,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # A stale connection is replaced once; to wait for a broker is the consumer's business, not a ring's.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
         },
     )
     return app
