@@ -172,6 +172,40 @@ def test_what_cannot_fit_is_refused_before_the_disk_is_filled(
         local_storage.put("a", tmp_path / "source")
 
 
+def test_on_one_file_system_taking_and_linking_copy_nothing(local_storage: LocalStorage, tmp_path: Path) -> None:
+    source, got = tmp_path / "source", tmp_path / "got"
+    source.write_bytes(pattern(5000))
+    number = source.stat().st_ino
+    local_storage.put("a/b", source, take=True)
+    assert (local_storage.folder / "a" / "b").stat().st_ino == number
+    local_storage.get("a/b", got, link=True)
+    assert got.stat().st_ino == number
+    local_storage.get("a/b", got)
+    assert got.stat().st_ino != number
+
+
+def test_between_file_systems_taking_and_linking_copy(
+    local_storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def other_disk(name: object, *_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(
+        os,
+        "rename",
+        lambda name, *to, **folders: (other_disk if isinstance(name, Path) else rename)(name, *to, **folders),
+    )
+    monkeypatch.setattr(os, "link", other_disk)
+    (tmp_path / "source").write_bytes(pattern(5000))
+    local_storage.put("a/b", tmp_path / "source", take=True)
+    local_storage.get("a/b", tmp_path / "got", link=True)
+    assert not (tmp_path / "source").exists()
+    assert (tmp_path / "got").read_bytes() == read(local_storage, "a/b") == pattern(5000)
+    assert everything_in(tmp_path) == ["files/a/b", "got"]
+
+
 def test_bytes_reach_the_disk_before_the_name_and_the_name_before_the_answer(
     local_storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
