@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.baselines import mean_spectrum
+from seq2seq.baselines import linear_interpolation, mean_spectrum
 from seq2seq.config import ReconstructionConfig
 from seq2seq.features import Radar, Tick, describe, despeckled, radar_change
 from seq2seq.guided import GuidedFit
@@ -106,6 +106,7 @@ class InternalStage:
         self._radar: Float32 | None = None
         self._members: Members = {}
         self._fit: GuidedFit | None = None
+        self._prior: Prior | None = None
 
     def prepare(
         self, tick: Tick, saved: Members | None, earlier: GuidedFit | None, seconds: float | None = None
@@ -117,7 +118,7 @@ class InternalStage:
         s2 = self._observations.s2
         radar = despeckled(self._observations, self._observed, tick)
         if saved is None:
-            prior = fit_prior(
+            self._prior = fit_prior(
                 s2,
                 radar,
                 self._observed,
@@ -127,7 +128,7 @@ class InternalStage:
                 tick=tick,
                 seconds=seconds,
             )
-            saved = prior.members(s2, self._observed, tick)
+            saved = self._prior.members(s2, self._observed, tick)
         self._members = saved
         self._radar = network_input(radar, self._observed)
         self._fit = GuidedFit(
@@ -148,6 +149,17 @@ class InternalStage:
         """The network's fit; there after `prepare`."""
         assert self._fit is not None, "prepare comes first"
         return self._fit
+
+    def widen(self, observed: Bool, tick: Tick) -> None:
+        """Applies what was fitted to more pixels than it was fitted to: candidates are then made from `observed`.
+
+        A prior that came out of a checkpoint is not there any more; interpolation alone is then widened.
+        """
+        s2 = self._observations.s2
+        if self._prior is not None:
+            self._members = self._prior.members(s2, observed, tick)
+        else:
+            self._members = {**self._members, LINEAR: linear_interpolation(s2.pixels, observed, s2.days)}
 
     def candidates(self, tick: Tick) -> Members:
         """linear, the prior's regressors and the network, each (T, C, H, W) reflectance."""

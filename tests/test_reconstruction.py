@@ -87,6 +87,19 @@ def test_the_assessment_counts_the_held_out_pixels_and_no_kind_of_date_is_worse_
         assert ours <= theirs * (1 + 1e-5)
 
 
+def test_without_time_to_fit_again_the_result_still_starts_from_the_held_out_pixels(given, monkeypatch):
+    candidates = InternalStage.candidates
+
+    def nothing_better(stage, tick):
+        return {k: v if k == LINEAR else v + 5 for k, v in candidates(stage, tick).items()}
+
+    monkeypatch.setattr(InternalStage, "candidates", nothing_better)
+    result = reconstruct(given, FULL, budget_s=0.01)
+    linear = linear_interpolation(given.s2.pixels, given.s2.observed, given.s2.days)
+    hidden = np.broadcast_to(~given.s2.observed[:, None], linear.shape)
+    assert np.allclose(result.s2.pixels[hidden], linear[hidden], atol=1e-3)
+
+
 def test_a_network_and_a_prior_of_garbage_leave_interpolation(given, monkeypatch):
     candidates = InternalStage.candidates
 
