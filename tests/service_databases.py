@@ -106,6 +106,11 @@ class PostgresServer:
             engine.dispose()
 
 
+def without_syncs(database: Database) -> None:
+    """Tests cut no power."""
+    event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+
+
 def unprivileged_user() -> str | None:
     """PostgreSQL refuses to run as root. None: we are nobody special ourselves."""
     if os.geteuid() != 0:
@@ -154,8 +159,7 @@ def sqlite_database(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Data
     file = tmp_path / "decloud.db"
     shutil.copy(migrated_sqlite_file, file)
     database = Database(f"sqlite:///{file}")
-    # Tests cut no power.
-    event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    without_syncs(database)
     yield database
     database.close()
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from worker.errors import DatabaseUnavailable, InvalidSettings, StorageFullError
 
-_BUSY_S = 10.0
+_WAL_WITHIN_S = 10.0
 # Threads of one process that may hold a connection: the API's pool of 40, the claim loops and the reaper.
 _POOL = 16
 _OVERFLOW = 40
@@ -41,8 +41,10 @@ class Database:
     answered survives a power cut.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str, *, busy_s: float = 10.0) -> None:
+        """busy_s: how long to wait for others before `DatabaseUnavailable`. Raises `InvalidSettings` for a bad URL."""
+        self.engine = _engine(url, busy_s)
+        self._busy_s = busy_s
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL is not asked to begin and end a transaction around a query: that would be two more round trips.
         self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -51,13 +53,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for queries that belong together; it sees one state of the database on SQLite."""
-        with _translated(), self._reading.connect() as connection:
+        with self._translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back on any exception. Must not be nested."""
-        with _translated(), self._alone(), self.engine.connect() as connection:
+        with self._translated(), self._alone(), self.engine.connect() as connection:
             writing = connection.execution_options(decloud_writes=True)
             with writing.begin():
                 yield writing
@@ -67,31 +69,48 @@ class Database:
         if self._writing is None:
             yield
             return
-        if not self._writing.acquire(timeout=_BUSY_S):
-            raise DatabaseUnavailable(f"the database stayed locked for {_BUSY_S:g} s")
+        if not self._writing.acquire(timeout=self._busy_s):
+            raise DatabaseUnavailable(f"the database stayed locked for {self._busy_s:g} s")
         try:
             yield
         finally:
             self._writing.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors of the database that are nobody's bug become ours; a broken statement stays what it is."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            said = str(error.orig).strip().partition("\n")[0]
+            if _is_full(error):
+                raise StorageFullError(f"no space is left for the database: {said}") from error
+            raise DatabaseUnavailable(f"the database does not answer: {said}") from error
+        except PoolTimeoutError as error:
+            raise DatabaseUnavailable(f"all connections were busy for {self._busy_s:g} s") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable("the database closed the connection") from error
+            raise
 
     def close(self) -> None:
         """Close idle connections; those in use close when given back."""
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, busy_s: float) -> Engine:
     parsed = _parse(url)
     options: dict[str, Any] = {
         "pool_size": _POOL,
         "max_overflow": _OVERFLOW,
-        "pool_timeout": _BUSY_S,
+        "pool_timeout": busy_s,
         "json_serializer": _to_json,
     }
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise InvalidSettings("database_url names no file: jobs must outlive the process")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": _BUSY_S}, **options)
+        engine = create_engine(parsed, connect_args={"timeout": busy_s}, **options)
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -121,7 +140,7 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """SQLite does not wait for a lock when the first connections of several processes switch a new file at once."""
-    deadline = time.monotonic() + _BUSY_S
+    deadline = time.monotonic() + _WAL_WITHIN_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -135,24 +154,6 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("decloud_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the database that are nobody's bug become ours; a broken statement stays what it is."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        said = str(error.orig).strip().partition("\n")[0]
-        if _is_full(error):
-            raise StorageFullError(f"no space is left for the database: {said}") from error
-        raise DatabaseUnavailable(f"the database does not answer: {said}") from error
-    except PoolTimeoutError as error:
-        raise DatabaseUnavailable(f"all connections to the database were busy for {_BUSY_S:g} s") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable("the database closed the connection") from error
-        raise
 
 
 def _is_full(error: DBAPIError) -> bool:
