@@ -96,16 +96,17 @@ class Attempt:
                 jobs.save_checkpoint(bench.database, job, job.checkpoint_prefix)
 
         method = {SIMULATED: job.params[SIMULATED]} if SIMULATED in job.params else "decloud"
-        has_upload = False
+        name: str | None = None
         if method == "decloud" and not (folder / INPUT).exists() and not (folder / OUT).exists():
-            problem = self._fetch_upload(folder)
-            if problem is not None:
-                return problem, save_checkpoint
-            has_upload = True
+            try:
+                name = self._fetch_upload(folder)
+            except NotFound:
+                gone = {"code": "upload-gone", "detail": f"Upload {job.input_id} is no longer there."}
+                return Failure(gone), save_checkpoint
         request = Request(
             job_id=job.id,
             attempt=job.attempt,
-            upload=UPLOAD if has_upload else None,
+            upload=name,
             params={name: value for name, value in job.params.items() if name != SIMULATED},
             retry=job.retry or {},
             method=method,
@@ -115,15 +116,12 @@ class Attempt:
         request.write(folder)
         return folder, save_checkpoint
 
-    def _fetch_upload(self, folder: Path) -> Failure | None:
-        """The user's file, read-only, on the way to the import."""
-        try:
-            assert self.job.input_id is not None, f"job {self.job.id} has no input"
-            upload = uploads.get(self.bench.database, self.job.input_id, None)
-            self.bench.storage.get(upload.key, folder / UPLOAD, link=True)
-        except NotFound:
-            return Failure({"code": "upload-gone", "detail": f"Upload {self.job.input_id} is no longer there."})
-        return None
+    def _fetch_upload(self, folder: Path) -> str:
+        """The user's file, on the way to the import; its name. Raises `NotFound`."""
+        assert self.job.input_id is not None, f"job {self.job.id} has no input"
+        upload = uploads.get(self.bench.database, self.job.input_id, None)
+        self.bench.storage.get(upload.key, folder / UPLOAD, link=True)
+        return upload.name or "upload"
 
     def _run_child(self, folder: Path) -> tuple[Ending, Why]:
         environment = child_environment(os.environ, self.bench.device)

@@ -103,7 +103,7 @@ def _smaller(situation: Situation) -> Retry | Failure:
     tried = [*situation.learnt.get("tiles_out_of_memory", []), situation.plan.get("tile_px")]
     error = _out_of_memory(situation, tried)
     smaller = max(SMALLEST_TILE_PX, tried[-1] // 2) if tried[-1] else None
-    if len(tried) > 1 or smaller == tried[-1]:
+    if len(tried) > 1 or (smaller is not None and smaller == tried[-1]):
         return Failure(error)
     learnt = {"tiles_out_of_memory": tried, **({"tile_px": smaller} if smaller else {})}
     return Retry(error, learnt=learnt)

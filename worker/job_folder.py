@@ -16,11 +16,11 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Request:
-    """What the child is to do. upload: name of the user's file in the folder, None where `input` is there already.
+    """What the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
     {"simulated": {...}}, for which environment must be "test". limits: of the import, by the
-    names of `worker.sandbox.ImportLimits`.
+    names of `worker.import_limits.ImportLimits`.
     """
 
     job_id: str

@@ -29,18 +29,21 @@ from worker.job_folder import (
     OUT,
     OUT_OF_MEMORY,
     STOPPED,
+    UPLOAD,
     Request,
 )
 from worker.process import PIPE, die_with_parent
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
-    from seq2seq.progress import Progress
+    from seq2seq.progress import OnProgress, Progress
 
 # Of the memory there is, what a job may plan with; the rest is for the page cache and for those beside it.
 MEMORY_SHARE = 0.8
 # The API answers while a job trains on every core.
 _NICENESS = 10
+# What torch says besides, in a plain RuntimeError.
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 Tell = Callable[..., None]
 ShouldStop = Callable[[], bool]
@@ -99,21 +102,35 @@ def _produce(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
     if request.method != "decloud":
         _simulate(request, tell, on_progress, should_stop)
         return
-    _import(request, tell, should_stop)
-    config = _config(request, _shape(Path(INPUT)), tell)
+    config = _config(request)
+    if not Path(INPUT).exists():
+        _import(request, config, on_progress, should_stop)
+    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
     tell("progress", phase="loading")
     from seq2seq import pipeline  # torch: seconds, so only now
 
     pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
 
 
-def _import(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
-    """Rewrites the user's files into `input`, in a sandbox; once, for every attempt."""
-    if Path(INPUT).exists():
-        return
-    from worker.importing import import_upload
+def _import(
+    request: Request, config: "ReconstructionConfig", on_progress: "OnProgress", should_stop: ShouldStop
+) -> None:
+    """Rewrites the user's files into `input`, in a sandbox; once, for every attempt on this machine."""
+    from worker.import_limits import ImportLimits
+    from worker.imports import ImportProblem, import_upload
 
-    raise NotImplementedError(import_upload)
+    imported = import_upload(
+        Path(UPLOAD),
+        Path(INPUT),
+        name=request.upload,
+        config=config.to_dict(),
+        limits=ImportLimits.from_dict(request.limits),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    if isinstance(imported, ImportProblem):
+        raise BadInput(imported.to_dict())
+    Path(UPLOAD).unlink()
 
 
 def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: ShouldStop) -> None:
@@ -130,20 +147,27 @@ def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: Shoul
     simulated.run(simulation, Path(OUT), attempt=request.attempt, on_progress=on_progress, should_stop=should_stop)
 
 
-def _config(request: Request, shape: tuple[int, int, int, int], tell: Tell) -> "ReconstructionConfig":
-    """The user's settings; tiles are smaller where this machine, or what happened before, asks for it."""
+def _config(request: Request) -> "ReconstructionConfig":
+    """The user's settings."""
     from seq2seq.config import ReconstructionConfig
     from seq2seq.errors import ConfigError
-    from seq2seq.estimate import estimate, tile_size
 
     config = ReconstructionConfig.from_dict(request.params)
     if config.vgg16_weights is not None:
         raise ConfigError("vgg16_weights names a file, which the service never reads; leave it out")
-    fitting = config.replace(
-        max_memory_gb=min(config.max_memory_gb, max(0.5, MEMORY_SHARE * memory.limit_bytes() / 2**30))
-    )
+    return config
+
+
+def _with_fitting_tiles(
+    config: "ReconstructionConfig", request: Request, shape: tuple[int, int, int, int], tell: Tell
+) -> "ReconstructionConfig":
+    """Smaller tiles where this machine, or what happened before, asks for them; else the settings as they are."""
+    from seq2seq.estimate import estimate, tile_size
+
+    here_gb = max(0.5, MEMORY_SHARE * memory.limit_bytes() / 2**30)
+    here = config.replace(max_memory_gb=min(config.max_memory_gb, here_gb))
     asked_px, whole_px = config.tile_px or tile_size(shape, config), max(shape[2:])
-    tile_px = min(asked_px, request.retry.get("tile_px", asked_px), tile_size(shape, fitting))
+    tile_px = min(asked_px, request.retry.get("tile_px", asked_px), tile_size(shape, here))
     if min(tile_px, whole_px) < min(asked_px, whole_px):
         config = config.replace(tile_px=tile_px, overlap_px=min(config.overlap_px, tile_px // 2))
     tell("plan", tile_px=min(tile_px, whole_px), shape=shape, memory_gb=estimate(shape, config).memory_gb)
@@ -185,7 +209,7 @@ def _teller() -> Tell:
 def _is_out_of_memory(error: BaseException) -> bool:
     """Python's, numpy's, torch's on a GPU and torch's on the CPU, which is no type of its own."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(said in str(error) for said in _NO_MEMORY)
 
 
 def _cannot_write(error: BaseException) -> int:
