@@ -44,6 +44,16 @@ def reflect(x: Tensor, pad: int, axis: int) -> Tensor:
     return torch.cat([before.flip(axis), x, after.flip(axis)], axis)
 
 
+def mirror_around(x: Tensor, rows: int, columns: int) -> Tensor:
+    """`x` mirrored in space, as `reflect` does.
+
+    On a CPU torch's own padding is as reproducible, and its gradient takes a thirtieth of the time.
+    """
+    if x.device.type == "cpu" and x.shape[ROWS] > rows and x.shape[COLUMNS] > columns:
+        return F.pad(x, (columns, columns, rows, rows, 0, 0), mode="reflect")
+    return reflect(reflect(x, columns, COLUMNS), rows, ROWS)
+
+
 def has_fast_conv3d(x: Tensor, kernel: Kernel) -> bool:
     """Whether torch hands this 3-D convolution to oneDNN or cuDNN.
 
@@ -100,7 +110,7 @@ class Conv3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         span, rows, columns = self.kernel
-        x = reflect(reflect(x, columns // 2, COLUMNS), rows // 2, ROWS)
+        x = mirror_around(x, rows // 2, columns // 2)
         x = repeat_edge(x, span // 2, DATES)
         if span > 1 and has_fast_conv3d(x, self.kernel):
             return F.conv3d(x, self.weight, self.bias, stride=(1, self.stride, self.stride))
