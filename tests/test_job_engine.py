@@ -4,19 +4,17 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_engine import use_schedule
 from sequence_files import pack
 from service_workers import Workshop, children, until
 
 from seq2seq.bands import BAND_SETS
-from seq2seq.config import ReconstructionConfig
-from seq2seq.pipeline import run
 from seq2seq.simulate import simulate, write_simulation
 from worker import jobs, uploads
 from worker.jobs import Job
@@ -37,12 +35,12 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the engine makes of it without a service."""
+    """What `decloud run` makes of it."""
     out = tmp_path_factory.mktemp("expected") / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        use_schedule(patch)
-        patch.chdir(fields.parent)
-        return run(fields.name, out, ReconstructionConfig.from_dict(PARAMS))
+    options = ("--perceptual", "off", "--device", "cpu", "--seed", "3", "--quiet")
+    program = str(Path(__file__).with_name("quick_engine.py"))
+    subprocess.run([sys.executable, program, "run", fields.name, str(out), *options], cwd=fields.parent, check=True)
+    return out
 
 
 def submit(workshop: Workshop, archive: Path, **params: Any) -> Job:
