@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq import paper
 from seq2seq.config import ReconstructionConfig
+from seq2seq.devices import autocast
 from seq2seq.errors import ConfigError
 from seq2seq.paper import PaperFit, Schedule, network_input, rescale_backscatter, window_order
 from seq2seq.sequence import ImageSequence, Observations
@@ -97,7 +98,7 @@ def test_every_date_comes_from_one_window_the_one_nearest_to_its_middle(dates: i
 
 def test_a_date_is_predicted_from_its_own_window() -> None:
     fitted = fit(dates=8)
-    with torch.no_grad():
+    with torch.no_grad(), autocast(torch.device("cpu")):
         window = fitted.network(fitted._inputs[None, :, 2:7])[0].transpose(0, 1).numpy()
     assert np.array_equal(fitted.predict()[4], window[2])
 
