@@ -3,7 +3,7 @@
 import os
 import sys
 
-from sqlalchemy import event
+from service_databases import without_syncs
 
 from worker import jobs
 from worker.database import Database
@@ -12,7 +12,7 @@ from worker.database import Database
 def claim_all(url: str, worker: str, out: int) -> None:
     database = Database(url)
     if database.is_sqlite:
-        event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        without_syncs(database)
     while (job := jobs.claim(database, worker_id=worker, classes=("cpu",), lease_s=60)) is not None:
         os.write(out, f"{worker} {job.id}\n".encode())  # shorter than PIPE_BUF: lines do not mix
 

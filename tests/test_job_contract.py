@@ -5,6 +5,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,14 @@ from service_jobs import (
     running,
     submit,
 )
+from sqlalchemy import event, select
 
 from worker import artifacts, events, garbage, jobs, uploads
 from worker.database import Database
 from worker.errors import IdempotencyConflict, InvalidRequest, JobActive, NotFound, UploadNotReady
 from worker.jobs import Job
 from worker.settings import Settings
+from worker.tables import webhook_outbox
 
 CRASHED = {"code": "internal-error", "detail": "The job process ended with status 70."}
 
@@ -156,10 +159,11 @@ def test_an_owner_at_the_running_limit_is_passed_over_until_a_job_ends(database:
 
 def test_claims_at_the_same_moment_do_not_exceed_the_running_limit(database: Database) -> None:
     limits = Settings(max_running_per_owner=3)
-    for _ in range(12):
-        submit(database, limits=limits)
-    with ThreadPoolExecutor(8) as pool:
-        claimed = list(pool.map(lambda number: claim(database, worker=f"worker-{number}"), range(12)))
+    classes = [f"gpu{number}" for number in range(12)]  # so that no two want the same job
+    for resource_class in classes:
+        submit(database, limits=limits, resource_class=resource_class)
+    with ThreadPoolExecutor(12) as pool:
+        claimed = list(pool.map(lambda name: claim(database, worker=name, classes=(name,)), classes))
     assert sum(job is not None for job in claimed) == 3
 
 
@@ -184,6 +188,24 @@ def test_a_job_is_either_cancelled_or_claimed_when_both_happen_at_once(database:
         after = now(database, job)
         assert after.cancel_requested_at is not None
         assert after.status == ("running" if job.id in claimed else "dismissed")
+
+
+def test_a_job_cancelled_between_choosing_and_taking_it_is_not_claimed(postgresql_database: Database) -> None:
+    """On SQLite nothing can come in between."""
+    chosen, following = submit(postgresql_database), submit(postgresql_database)
+    other = Database(postgresql_database.engine.url.render_as_string(hide_password=False))
+
+    def cancel_first(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE jobs SET status"):
+            jobs.dismiss(other, chosen.id, "ann")
+
+    event.listen(postgresql_database.engine, "before_cursor_execute", cancel_first)
+    claimed = claim(postgresql_database)
+    event.remove(postgresql_database.engine, "before_cursor_execute", cancel_first)
+    other.close()
+    assert claimed is not None
+    assert claimed.id == following.id
+    assert now(postgresql_database, chosen).status == "dismissed"
 
 
 # -- working
@@ -314,6 +336,12 @@ def test_a_released_attempt_does_not_count_but_its_number_is_never_used_again(da
 
 
 # -- lost leases
+
+
+def test_another_worker_cannot_write_with_the_number_of_the_attempt(database: Database) -> None:
+    job = running(database)
+    assert set(everything_a_worker_writes(database, replace(job, lease_owner="worker-2")).values()) == {False}
+    assert now(database, job) == job
 
 
 def stale_holder(database: Database, wall_clock: WallClock) -> tuple[Job, Job]:
@@ -511,10 +539,6 @@ def test_another_owners_job_is_not_found_by_any_call(database: Database) -> None
 
 
 def test_a_subscriber_is_told_of_the_statuses_it_asked_for(database: Database) -> None:
-    from sqlalchemy import select
-
-    from worker.tables import webhook_outbox
-
     job = running(database, subscriber={"failed": "https://example.org/failed", "successful": "https://example.org/ok"})
     assert jobs.fail(database, job, CRASHED)
     with database.read() as connection:

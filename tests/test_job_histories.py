@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from service_databases import without_syncs
 from service_jobs import LEASE_S, an_artifact
-from sqlalchemy import event
 
 from worker import artifacts, clock, jobs
 from worker.database import Database
@@ -31,9 +31,7 @@ class Histories(RuleBasedStateMachine):
         file = Path(self.folder.name) / "decloud.db"
         shutil.copy(migrated, file)
         self.database = Database(f"sqlite:///{file}")
-        event.listen(
-            self.database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF")
-        )
+        without_syncs(self.database)
         self.time = 1.7e9
         self.monkeypatch = pytest.MonkeyPatch()
         self.monkeypatch.setattr(clock, "now", lambda: self.time)

@@ -218,9 +218,8 @@ def test_a_database_that_stays_locked_is_told_as_such(sqlite_database: Database)
 
 def test_a_process_that_uses_up_its_connections_is_told_so(sqlite_database: Database) -> None:
     other = Database(sqlite_database.engine.url.render_as_string(), busy_s=0.1)
-    with ExitStack() as held:
-        with pytest.raises(DatabaseUnavailable, match="busy"):
-            deque((held.enter_context(other.read()) for _ in count()), maxlen=0)
+    with ExitStack() as held, pytest.raises(DatabaseUnavailable, match="busy"):
+        deque((held.enter_context(other.read()) for _ in count()), maxlen=0)
     other.close()
 
 

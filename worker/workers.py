@@ -1,7 +1,7 @@
 """Which workers there are: a row each, refreshed by its heartbeat. For people and health checks; claims ignore it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select, update
 
@@ -59,5 +59,5 @@ def listing(database: Database) -> tuple[Worker, ...]:
     """All known workers, by id."""
     columns = [workers.c[name] for name in Worker.__dataclass_fields__]
     with database.read() as connection:
-        rows = [tuple(row) for row in connection.execute(select(*columns).order_by(workers.c.id))]
-    return tuple(Worker(*row[:4], tuple(row[4]), *row[5:]) for row in rows)
+        found = [Worker(*tuple(row)) for row in connection.execute(select(*columns).order_by(workers.c.id))]
+    return tuple(replace(worker, classes=tuple(worker.classes)) for worker in found)
