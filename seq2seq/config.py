@@ -6,6 +6,20 @@ from typing import Any, Literal
 
 from seq2seq.errors import ConfigError
 
+# Least and greatest value of each number, both allowed.
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31 - 1),
+    "max_minutes": (0.1, 7 * 24 * 60),
+    "s1_max_days": (0, 366),
+    "cloud_buffer_px": (0, 100),
+    "perceptual_weight": (0.0, 1e3),
+    "schedule_factor": (1e-6, 100.0),
+    "feather_px": (0, 64),
+    "tile_px": (32, 8192),
+    "overlap_px": (0, 512),
+    "max_memory_gb": (0.5, 4096.0),
+}
+
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
@@ -57,16 +71,8 @@ class ReconstructionConfig:
         _check_choice("cloud_detector", self.cloud_detector, ("auto", "user", "s2cloudless", "rules"))
         _check_choice("perceptual", self.perceptual, ("auto", "vgg16", "off"))
         _check_choice("paper_input", self.paper_input, ("s1", "noise"))
-        _check_range("seed", self.seed, 0, 2**31 - 1)
-        _check_range("max_minutes", self.max_minutes, 0.1, 7 * 24 * 60)
-        _check_range("s1_max_days", self.s1_max_days, 0, 366)
-        _check_range("cloud_buffer_px", self.cloud_buffer_px, 0, 100)
-        _check_range("perceptual_weight", self.perceptual_weight, 0.0, 1e3)
-        _check_range("schedule_factor", self.schedule_factor, 1e-6, 100.0)
-        _check_range("feather_px", self.feather_px, 0, 64)
-        _check_range("tile_px", self.tile_px, 32, 8192)
-        _check_range("overlap_px", self.overlap_px, 0, 512)
-        _check_range("max_memory_gb", self.max_memory_gb, 0.5, 4096.0)
+        for name, (low, high) in RANGES.items():
+            _check_range(name, getattr(self, name), low, high)
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
