@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,6 +208,23 @@ def test_a_job_cancelled_between_choosing_and_taking_it_is_not_claimed(postgresq
     assert now(postgresql_database, chosen).status == "dismissed"
 
 
+def test_a_job_cannot_be_claimed_between_looking_at_it_and_cancelling_it(postgresql_database: Database) -> None:
+    job = submit(postgresql_database)
+    other = Database(postgresql_database.engine.url.render_as_string(hide_password=False))
+    with ThreadPoolExecutor(1) as pool:
+        claims = []
+
+        def claim_meanwhile(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("UPDATE jobs SET") and not claims:
+                claims.append(pool.submit(claim, other))
+                wait(claims, timeout=0.3)
+
+        event.listen(postgresql_database.engine, "before_cursor_execute", claim_meanwhile)
+        assert jobs.dismiss(postgresql_database, job.id, "ann").status == "dismissed"
+        assert claims[0].result() is None
+    other.close()
+
+
 # -- working
 
 
@@ -331,6 +348,19 @@ def test_a_released_attempt_does_not_count_but_its_number_is_never_used_again(da
         assert job.attempt == before.attempt + 1
         assert job.attempts_left == 0
         assert not jobs.heartbeat(database, before, lease_s=LEASE_S).kept
+    assert jobs.retry(database, job, reason=CRASHED)
+    assert now(database, job).status == "failed"
+
+
+def test_attempts_that_were_given_back_leave_the_others_their_number(database: Database) -> None:
+    job: Job | None = running(database, limits=Settings(max_attempts=2))
+    for given_back in (True, True, False, True):
+        assert job is not None
+        assert jobs.retry(database, job, reason=CRASHED, refund_attempt=given_back)
+        assert now(database, job).status == "accepted"
+        job = claim(database)
+    assert job is not None
+    assert (job.attempt, job.refunds, job.attempts_left) == (5, 3, 0)
     assert jobs.retry(database, job, reason=CRASHED)
     assert now(database, job).status == "failed"
 
