@@ -113,12 +113,12 @@ def until(true: Callable[[], Any], what: str = "", within_s: float = WITHIN_S) -
     return found
 
 
-def children(pid: int) -> list[int]:
-    """Of a process, by any of its threads; the dead that nobody waited for do not count."""
+def job_processes(pid: int) -> list[int]:
+    """Those that a supervisor in process `pid` has started; the dead that nobody waited for do not count."""
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         found += [int(child) for child in tasks.read_text().split()]
-    return [child for child in found if alive(child)]
+    return [child for child in found if alive(child) and "_job" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def alive(pid: int) -> bool:

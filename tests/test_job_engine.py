@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sequence_files import pack
-from service_workers import Workshop, children, until
+from service_workers import Workshop, job_processes, until
 
 from seq2seq.bands import BAND_SETS
 from seq2seq.simulate import simulate, write_simulation
@@ -98,7 +98,7 @@ def test_killed_in_the_middle_it_goes_on_and_makes_the_same_files(
     thread = threading.Thread(target=supervisor.work_once, daemon=True)
     thread.start()
     until(lambda: list(workshop.settings.work_dir.rglob("scored.pt")), "no checkpoint was made")
-    (child,) = children(os.getpid())
+    (child,) = job_processes(os.getpid())
     os.kill(child, signal.SIGKILL)
     thread.join(timeout=10)
     assert workshop.get(job).status == "accepted"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service_workers import Workshop, alive, children, until
+from service_workers import Workshop, alive, job_processes, until
 
 from worker import clock, jobs
 from worker.errors import DatabaseUnavailable, StorageFullError
@@ -139,7 +139,7 @@ def test_cancelling_a_running_job_frees_the_worker_within_the_grace(workshop: Wo
     assert workshop.get(job).status == "dismissed"
     assert workshop.get(job).result_prefix is None
     assert workshop.work_folders() == []
-    assert children(os.getpid()) == []
+    assert job_processes(os.getpid()) == []
 
 
 def test_a_job_cancelled_while_it_is_published_leaves_no_file(workshop: Workshop) -> None:
@@ -261,7 +261,7 @@ def test_a_worker_that_lost_its_lease_ends_its_process_and_writes_nothing(worksh
     job = workshop.submit(seconds=60, steps=600)
     thread = in_thread(workshop.supervisor().work_once)
     running(workshop, job)
-    ours = children(os.getpid())
+    ours = job_processes(os.getpid())
     assert ours
     with workshop.database.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_owner = 'somebody else', attempt = 2")
@@ -277,7 +277,7 @@ def test_killed_with_its_supervisor_the_process_dies_too_and_another_worker_goes
     job = workshop.submit(seconds=2, steps=40)
     worker = workshop.start_worker()
     running(workshop, job, step=3)
-    orphans = children(worker.pid)
+    orphans = job_processes(worker.pid)
     assert orphans
     worker.send_signal(signal.SIGKILL)
     worker.wait()
@@ -296,7 +296,7 @@ def test_frozen_past_its_lease_and_thawed_a_worker_writes_nothing_and_ends_its_p
     job = workshop.submit(seconds=3, steps=60)
     frozen = workshop.start_worker()
     running(workshop, job, step=2)
-    child = children(frozen.pid)[0]
+    child = job_processes(frozen.pid)[0]
     frozen.send_signal(signal.SIGSTOP)
     reaper = workshop.reaper()
     until(lambda: reaper.reap().requeued, "nobody took the lease")

@@ -55,7 +55,7 @@ def judge(situation: Situation) -> Retry | Failure:
     killed = status == -signal.SIGKILL
     if status == BAD_INPUT:
         return Failure(situation.problem or _internal("The job ended without saying what is wrong with its input."))
-    if status == STOPPED:
+    if status in (STOPPED, -signal.SIGTERM):  # the latter before it could listen
         return Retry({"code": "worker-stopped", "detail": "The job was stopped from outside and kept a checkpoint."})
     if status == CANNOT_WRITE:
         reason = no_space(situation.problem.get("free_bytes"))

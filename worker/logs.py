@@ -5,6 +5,7 @@ The user's log is another thing: events of the job, in prose (`worker.jobs.recor
 
 import json
 import logging
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,8 @@ def _plain(name: str, value: Any) -> Any:
         return {str(key): _plain(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain("", item) for item in value]
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no NaN
+    if value is None or isinstance(value, bool | int):
         return value
     return without_secrets(str(value))

@@ -66,7 +66,9 @@ def main() -> int:
     os.nice(_NICENESS)
     memory.be_killed_first()
     os.chdir(sys.argv[1])
-    return attempt(Request.read(Path()), _teller(), stop.is_set)
+    status = attempt(Request.read(Path()), _teller(), stop.is_set)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done is done: the status must not become a signal's
+    return status
 
 
 def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import rasterio
 from odc.geo.geobox import GeoBox
+from rasterio.warp import transform
 
 from seq2seq.bands import S2_BANDS
 from worker.manifest import COG
@@ -81,15 +82,15 @@ def _collection(collection_id: str, items: list[dict[str, Any]], *, simulated: b
 def _item(result: Path, date: str, collection_id: str, restored: float) -> dict[str, Any]:
     with rasterio.open(result / "declouded" / f"{date}.tif") as image:
         geobox = GeoBox.from_rio(image)
-    footprint = geobox.geographic_extent
+        footprint = _footprint(image)
     return {
         "type": "Feature",
         "stac_version": VERSION,
         "stac_extensions": list(EXTENSIONS),
         "id": date,
         "collection": collection_id,
-        "geometry": footprint.json,
-        "bbox": list(footprint.boundingbox.bbox),
+        "geometry": {"type": "Polygon", "coordinates": [footprint]},
+        "bbox": [*map(min, zip(*footprint, strict=True)), *map(max, zip(*footprint, strict=True))],
         "properties": {
             # The day is known, the hour is not.
             "datetime": f"{date}T00:00:00Z",
@@ -103,6 +104,14 @@ def _item(result: Path, date: str, collection_id: str, restored: float) -> dict[
         "links": [_link(kind, "./collection.json") for kind in ("root", "parent", "collection")],
         "assets": {name: _asset(result, name, date, title, roles) for name, title, roles in ASSETS},
     }
+
+
+def _footprint(image: Any) -> list[list[float]]:
+    """The image's corners as a closed ring of (longitude, latitude), counter-clockwise."""
+    height, width = image.shape
+    corners = [image.transform @ corner for corner in ((0, 0), (0, height), (width, height), (width, 0), (0, 0))]
+    longitudes, latitudes = transform(image.crs, "EPSG:4326", *zip(*corners, strict=True))
+    return [[round(x, 7), round(y, 7)] for x, y in zip(longitudes, latitudes, strict=True)]
 
 
 def _projection(geobox: GeoBox) -> dict[str, Any]:
