@@ -23,12 +23,12 @@ from worker.supervisor import Supervisor
 
 # Short enough for tests, long enough for two busy cores.
 INTERVALS: dict[str, Any] = {
-    "lease_s": 1.0,
+    "lease_s": 0.6,
     "heartbeat_s": 0.2,
-    "poll_s": 0.1,
-    "reap_s": 0.2,
+    "poll_s": 0.05,
+    "reap_s": 0.1,
     "ring_again_s": 0.3,
-    "cancel_grace_s": 1.0,
+    "cancel_grace_s": 0.5,
 }
 WITHIN_S = 30.0
 

@@ -77,6 +77,7 @@ def test_a_ring_never_waits_for_a_broker_that_is_away(workshop: Workshop) -> Non
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_could_not_be_stopped_refuses_to_start(workshop: Workshop, fake_redis: FakeRedis) -> None:
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "solo"]
     environment = {"DECLOUD_BROKER_URL": fake_redis.url, "DECLOUD_DATA": str(workshop.settings.data)}
@@ -86,6 +87,7 @@ def test_a_worker_that_could_not_be_stopped_refuses_to_start(workshop: Workshop,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_every_job_runs_once_after_redis_was_emptied_while_they_waited(
     workshop: Workshop, real_redis: RealRedis
 ) -> None:

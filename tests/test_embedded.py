@@ -53,7 +53,7 @@ def test_stopping_gives_a_running_job_back_at_its_checkpoint_and_the_next_start_
 ) -> None:
     first = EmbeddedWorkers(workshop.database, workshop.storage, workshop.settings, bell)
     first.start()
-    job = workshop.submit(seconds=1.5, steps=30)
+    job = workshop.submit(seconds=0.8, steps=40)
     until(lambda: (workshop.get(job).progress or {}).get("step", 0) >= 2)
     assert [worker.job_id for worker in workers.listing(workshop.database)]
     began = time.monotonic()

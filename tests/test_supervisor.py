@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sqlite3
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -30,6 +32,20 @@ def running(workshop: Workshop, job: Job, *, step: int = 1) -> Job:
         return now if now.status == "running" and done >= step else None
 
     return until(there, f"{job.id} is not at step {step}")
+
+
+def freeze(workshop: Workshop, worker: "subprocess.Popen[bytes]") -> bool:
+    """Stops the process, but not within a transaction: SQLite has one lock, and a frozen process would keep it."""
+    worker.send_signal(signal.SIGSTOP)
+    probe = sqlite3.connect(str(workshop.database.engine.url.database), timeout=0.05, isolation_level=None)
+    try:
+        probe.execute("BEGIN IMMEDIATE")
+        return True
+    except sqlite3.OperationalError:
+        worker.send_signal(signal.SIGCONT)
+        return False
+    finally:
+        probe.close()
 
 
 def in_thread(work: Any) -> threading.Thread:
@@ -108,16 +124,16 @@ def test_the_simulated_method_is_refused_in_production(workshop: Workshop) -> No
 
 
 def test_a_job_that_runs_too_long_is_ended_and_says_the_limit(workshop: Workshop) -> None:
-    short = workshop.settings.model_copy(update={"max_run_s": 0.5})
-    job = workshop.work(workshop.submit(seconds=60), workshop.supervisor(settings=short))
+    short = workshop.settings.model_copy(update={"max_run_s": 0.3})
+    job = workshop.work(workshop.submit(seconds=60, steps=600), workshop.supervisor(settings=short))
     assert job.status == "failed"
     assert job.error is not None
     assert job.error["code"] == "run-time-exceeded"
-    assert job.error["limit_s"] == 0.5
+    assert job.error["limit_s"] == 0.3
 
 
 def test_a_process_that_hangs_is_killed_when_its_time_is_over(workshop: Workshop) -> None:
-    short = workshop.settings.model_copy(update={"max_run_s": 0.5, "cancel_grace_s": 0.3})
+    short = workshop.settings.model_copy(update={"max_run_s": 0.3, "cancel_grace_s": 0.2})
     began = time.monotonic()
     job = workshop.work(workshop.submit(fault={"kind": "hang"}), workshop.supervisor(settings=short))
     assert job.error is not None
@@ -160,7 +176,7 @@ def test_a_job_cancelled_while_it_is_published_leaves_no_file(workshop: Workshop
 
 
 def test_an_orderly_stop_keeps_a_checkpoint_and_the_job_goes_on_as_if_nothing_had_been(workshop: Workshop) -> None:
-    job = workshop.submit(seconds=2, steps=40)
+    job = workshop.submit(seconds=1, steps=40)
     supervisor = workshop.supervisor()
     thread = in_thread(supervisor.work_once)
     running(workshop, job, step=2)
@@ -187,7 +203,7 @@ def test_a_full_disk_while_training_costs_no_attempt_and_the_job_goes_on_when_th
     assert waiting.status == "accepted"
     assert waiting.not_before is not None
     assert "no disk space" in workshop.messages(job)[-1]
-    for _ in range(4):  # more often than there are attempts
+    for _ in range(3):  # more often than there are attempts
         until(supervisor.work_once)
     space.touch()
     done = workshop.work(job, supervisor)
@@ -274,7 +290,7 @@ def test_a_worker_that_lost_its_lease_ends_its_process_and_writes_nothing(worksh
 
 
 def test_killed_with_its_supervisor_the_process_dies_too_and_another_worker_goes_on(workshop: Workshop) -> None:
-    job = workshop.submit(seconds=2, steps=40)
+    job = workshop.submit(seconds=1, steps=40)
     worker = workshop.start_worker()
     running(workshop, job, step=3)
     orphans = job_processes(worker.pid)
@@ -293,11 +309,11 @@ def test_killed_with_its_supervisor_the_process_dies_too_and_another_worker_goes
 
 
 def test_frozen_past_its_lease_and_thawed_a_worker_writes_nothing_and_ends_its_process(workshop: Workshop) -> None:
-    job = workshop.submit(seconds=3, steps=60)
+    job = workshop.submit(seconds=1.8, steps=60)
     frozen = workshop.start_worker()
     running(workshop, job, step=2)
     child = job_processes(frozen.pid)[0]
-    frozen.send_signal(signal.SIGSTOP)
+    until(lambda: freeze(workshop, frozen))
     reaper = workshop.reaper()
     until(lambda: reaper.reap().requeued, "nobody took the lease")
     assert alive(child)
@@ -313,6 +329,25 @@ def test_frozen_past_its_lease_and_thawed_a_worker_writes_nothing_and_ends_its_p
     assert not (workshop.settings.data / "files" / "results" / job.id / "1").exists()
     assert [attempt for attempt, *_ in steps(workshop, done)] == [1, 2]
     assert sum("Done" in message for message in workshop.messages(job)) == 1
+
+
+def test_a_result_that_was_ready_while_its_worker_was_frozen_is_published_by_another_worker(workshop: Workshop) -> None:
+    job = workshop.submit(seconds=0.3, steps=6)
+    frozen = workshop.start_worker()
+    running(workshop, job)
+    child = job_processes(frozen.pid)[0]
+    until(lambda: freeze(workshop, frozen))
+    until(lambda: not alive(child), "the job's process does not end")
+    assert workshop.get(job).status == "running"
+    until(lambda: workshop.reaper().reap().requeued, "nobody took the lease")
+    done = workshop.work(job)
+    assert (done.status, done.attempt) == ("successful", 2)
+    assert steps(workshop, done) == [[1, 0, 6]], "it was computed once"
+    frozen.send_signal(signal.SIGCONT)
+    frozen.send_signal(signal.SIGTERM)
+    assert frozen.wait(timeout=10) == 0
+    assert not (workshop.settings.data / "files" / "results" / job.id / "1").exists()
+    assert workshop.get(job).result_prefix == f"results/{job.id}/2"
 
 
 def test_two_workers_and_one_job_make_one_result(workshop: Workshop) -> None:

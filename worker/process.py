@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from worker import clock, memory
 PIPE, PARENT = "DECLOUD_JOB_PIPE", "DECLOUD_JOB_PARENT"
 
 _LONGEST_LINE = 1 << 16
+_LOOK_S = 0.01
 _PR_SET_PDEATHSIG = 1
 # What a child that reads strangers' data must not find in its environment.
 _SECRET = re.compile(r"^(DECLOUD_|CELERY_|AWS_|AZURE_|GOOGLE_|PG)|SECRET|TOKEN|PASSW|CREDENTIAL|_KEY$|_URL$|_DSN$")
@@ -91,13 +93,12 @@ class ChildProcess:
     def end(self) -> None:
         """Kills the group, if it is still there, and waits for the end."""
         self.kill()
-        if self._ending is None:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            self.poll()
+        while self.poll() is None:
+            time.sleep(_LOOK_S)
 
     def poll(self) -> Ending | None:
         """None while it runs. At its end what is left of its group is killed and its last lines have been heard."""
-        if self._ending is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if self._ending is None and self._has_ended():
             self.kill()
             _, status, usage = os.wait4(self.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -110,6 +111,13 @@ class ChildProcess:
                 oom_kills=memory.oom_kills() - self._oom_kills,
             )
         return self._ending
+
+    def _has_ended(self) -> bool:
+        """Only looks: as long as nobody has waited for the child, its number is not given to another."""
+        if hasattr(os, "waitid"):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        # macOS before Python 3.13: the pipe ends with the child, whose own children do not inherit it
+        return not self._listener.is_alive()
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 # A quiet child's row is looked at no less often, so that cancelling takes effect at once.
 _QUIET_S = 2.0
 _MESSAGES = 100
+# A step is recorded when this share of the time so far has passed since the last one.
+_NOTED_SHARE = 0.01
 
 
 class Pulse:
@@ -32,6 +34,8 @@ class Pulse:
         self._database, self._job, self._settings = database, job, settings
         self._progress: dict[str, Any] | None = None
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self._phase: object = None
+        self._began = self._noted = clock.elapsed()
         self._over = threading.Event()
         self._beating = threading.Lock()
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-pulse", daemon=True)
@@ -79,6 +83,19 @@ class Pulse:
         if beat.cancel_requested:
             self.cancel_requested.set()
         while self._messages:
-            jobs.record(self._database, self._job, "log", {"message": self._messages.popleft()})
-        if progress is not None and progress.get("loss") is not None:
-            jobs.record(self._database, self._job, "step", progress)
+            self._record("log", {"message": self._messages.popleft()})
+        if progress is not None:
+            self._note(progress)
+
+    def _note(self, progress: dict[str, Any]) -> None:
+        """For the user's log the beginning of each phase; for the curve steps, ever more seldom: hundreds, not more."""
+        if progress.get("phase") != self._phase:
+            self._phase = progress.get("phase")
+            self._record("phase", {"phase": self._phase})
+        now = clock.elapsed()
+        if progress.get("loss") is not None and now - self._noted >= _NOTED_SHARE * (now - self._began):
+            self._noted = now
+            self._record("step", progress)
+
+    def _record(self, kind: str, data: dict[str, Any]) -> None:
+        jobs.record(self._database, self._job, kind, data)

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -92,7 +91,7 @@ class Supervisor:
     def _after(self, error: Exception, job: Job) -> Verdict:
         """What a supervisor that could not do its part makes of the job."""
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = endings.no_space(shutil.disk_usage(self._settings.data).free)
+            reason = endings.no_space(Workplace(self._settings.work_dir).free_bytes())
             return endings.wait(reason, job.retry or {}, clock.now(), self._settings.reap_s)
         return endings.crashed(job.retry or {}, "The worker failed.")
 

@@ -44,6 +44,11 @@ class Workplace:
         """The newest earlier attempt that left something on this machine, 0 where there is none."""
         return max((n for n in _numbers(self._root / job.id) if n < job.attempt), default=0)
 
+    def free_bytes(self) -> int:
+        """On its disk."""
+        there = next(folder for folder in (self._root, *self._root.parents) if folder.is_dir())
+        return shutil.disk_usage(there).free
+
     def remove(self, job_id: str) -> None:
         """All attempts of a job that has ended."""
         shutil.rmtree(self._root / job_id, ignore_errors=True)

@@ -1,0 +1,89 @@
+"""The lease is kept while a child works, and what it says arrives, in measure."""
+
+import time
+from typing import Any
+
+import pytest
+from service_workers import Workshop, until
+
+from worker import clock, events, jobs
+from worker.errors import DatabaseUnavailable
+from worker.jobs import Job
+from worker.pulse import Pulse
+
+
+@pytest.fixture
+def job(workshop: Workshop) -> Job:
+    workshop.submit()
+    claimed = jobs.claim(workshop.database, worker_id="w", classes=("cpu",), lease_s=workshop.settings.lease_s)
+    assert claimed is not None
+    return claimed
+
+
+def recorded(workshop: Workshop, job: Job, kind: str) -> list[dict[str, Any]]:
+    return [event.data for event in events.read(workshop.database, job.id, kinds=(kind,))]
+
+
+def test_the_lease_is_kept_without_any_progress(workshop: Workshop, job: Job) -> None:
+    with Pulse(workshop.database, job, workshop.settings):
+        time.sleep(workshop.settings.lease_s * 1.5)
+        assert not workshop.reaper().reap().requeued
+    time.sleep(workshop.settings.lease_s * 1.2)
+    assert workshop.reaper().reap().requeued
+
+
+def test_the_latest_progress_is_stored_and_every_message_and_phase_is_told_once(workshop: Workshop, job: Job) -> None:
+    with Pulse(workshop.database, job, workshop.settings) as pulse:
+        pulse.tell({"phase": "reading", "message": "one"})
+        pulse.tell({"phase": "reading", "message": "two"})
+        pulse.tell({"phase": "fitting", "step": 3, "of": 9, "loss": 0.5})
+        until(lambda: workshop.get(job).phase == "fitting")
+        pulse.tell({"phase": "fitting", "step": 4, "of": 9, "loss": 0.4})
+        until(lambda: (workshop.get(job).progress or {}).get("step") == 4)
+    assert [data["message"] for data in recorded(workshop, job, "log")] == ["one", "two"]
+    assert [data["phase"] for data in recorded(workshop, job, "phase")] == ["fitting"]
+    assert next(data["step"] for data in recorded(workshop, job, "step")) == 3
+
+
+def test_a_long_training_records_hundreds_of_steps_and_not_thousands(
+    workshop: Workshop, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(clock, "elapsed", lambda: now)
+    pulse = Pulse(workshop.database, job, workshop.settings)
+    told: list[str] = []
+    monkeypatch.setattr(jobs, "record", lambda database, job, kind, data: told.append(kind))
+    monkeypatch.setattr(jobs, "heartbeat", lambda *_, **__: jobs.Beat(kept=True, cancel_requested=False))
+    for second in range(1, 6 * 3600):
+        now = float(second)
+        pulse.tell({"phase": "fitting", "step": second, "loss": 0.5})
+        assert pulse.beat()
+    assert 300 < told.count("step") < 1000
+    assert told.count("phase") == 1
+
+
+def test_loss_and_cancellation_are_heard_of(workshop: Workshop, job: Job) -> None:
+    with Pulse(workshop.database, job, workshop.settings) as pulse:
+        jobs.dismiss(workshop.database, job.id, "ann")
+        assert pulse.cancel_requested.wait(2)
+        assert not pulse.lost.is_set()
+        jobs.dismissed(workshop.database, job)
+        assert pulse.lost.wait(2)
+        assert not pulse.beat()
+
+
+def test_a_database_that_does_not_answer_takes_no_job_away(
+    workshop: Workshop, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat = jobs.heartbeat
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise DatabaseUnavailable("the database does not answer")
+
+    with Pulse(workshop.database, job, workshop.settings) as pulse:
+        monkeypatch.setattr(jobs, "heartbeat", away)
+        time.sleep(workshop.settings.lease_s * 1.5)
+        assert not pulse.lost.is_set()
+        monkeypatch.setattr(jobs, "heartbeat", beat)
+        until(lambda: (workshop.get(job).lease_until or 0) > clock.now())
+        assert pulse.beat()
