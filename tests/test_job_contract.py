@@ -135,6 +135,19 @@ def test_the_owner_with_fewer_running_jobs_goes_first(database: Database) -> Non
     assert claimed == ["ann", "bob", "cat", "ann", "ann"]
 
 
+def test_fewer_running_jobs_count_more_than_having_waited_longer(database: Database) -> None:
+    """Ann holds two workers for long; Bob's job was quick."""
+    for owner in ("ann", "ann", "bob"):
+        running(database, owner=owner)
+    quick = jobs.listing(database, "bob").jobs[0]
+    assert publish(database, quick)
+    for owner in ("ann", "bob"):
+        submit(database, owner=owner)
+    following = claim(database)
+    assert following is not None
+    assert following.owner == "bob"
+
+
 def test_with_a_single_worker_owners_take_turns_however_many_jobs_one_has_queued(database: Database) -> None:
     for owner in ("ann",) * 4 + ("bob",) * 2 + ("cat",):
         submit(database, owner=owner)
