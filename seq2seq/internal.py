@@ -3,6 +3,7 @@
 Both learn on this sequence alone. What each part adds was measured: benchmarks/METHOD.md.
 """
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,10 @@ PRIOR_MEMBERS = KERNEL, TREES, PERCEPTRON = ("kernel", "trees", "perceptron")
 NETWORK = "network"
 # Equal shares of the prior's regressors and as much for the network, until held-out pixels say otherwise.
 DEFAULT_WEIGHTS = {KERNEL: 0.15, TREES: 0.15, PERCEPTRON: 0.2, NETWORK: 0.5}
-DRAWS = 6
+# How often pixels are hidden to learn from, and fewer where time is short. Each draw cuts off other neighbours: many
+# draws of few pixels teach more than few draws of many.
+DRAWS, FEWEST_DRAWS = 36, 6
+DRAWS_SHARE = 0.25  # of the time for fitting, where there is a limit
 MAX_SAMPLES = 180_000
 
 
@@ -63,8 +67,11 @@ def fit_prior(
     seconds: what fitting may take, see `fit_regressors`.
     """
     fallback = mean_spectrum(s2.pixels, observed)
-    samples = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick)
-    regressors = fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick, seconds=seconds)
+    began = time.monotonic()
+    until = None if seconds is None else began + DRAWS_SHARE * seconds
+    samples = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick, until)
+    left = None if seconds is None else seconds - (time.monotonic() - began)
+    regressors = fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick, seconds=left)
     return Prior(regressors, radar, fallback)
 
 
@@ -167,13 +174,21 @@ class InternalStage:
 
 
 def _draw_samples(
-    s2: ImageSequence, observed: Bool, radar: Radar | None, fallback: Float32, rng: np.random.Generator, tick: Tick
+    s2: ImageSequence,
+    observed: Bool,
+    radar: Radar | None,
+    fallback: Float32,
+    rng: np.random.Generator,
+    tick: Tick,
+    until: float | None = None,
 ) -> Samples:
-    """Features and corrections of pixels hidden in `DRAWS` draws, as many of each draw."""
+    """Features and corrections of pixels hidden in `DRAWS` draws, as many of each draw; fewer after `until`."""
     shapes = CloudShapes.of(observed)
     features, corrections = [], []
-    for _ in range(DRAWS):
+    for drawn in range(DRAWS):
         tick()
+        if until is not None and drawn >= FEWEST_DRAWS and time.monotonic() > until:
+            break
         hidden = hide(observed, shapes, rng)
         described = describe(s2.pixels, observed & ~hidden, s2.days, radar, fallback)
         at = _some(hidden, MAX_SAMPLES // DRAWS, rng)

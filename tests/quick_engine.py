@@ -18,10 +18,13 @@ SCHEDULE = (
     ("regressors", "TREE_ROUNDS", 6),
     ("regressors", "KERNEL_SAMPLES", 150),
     ("internal", "MAX_SAMPLES", 3000),
-    ("internal", "DRAWS", 2),
+    ("internal", "DRAWS", 3),
+    ("internal", "FEWEST_DRAWS", 2),
     ("guided", "STEPS", 4),
     ("guided", "LATER_STEPS", 2),
     ("holdout", "MIN_CLASS_PIXELS", 40),
+    ("blending", "MIN_CLASS_PIXELS", 40),
+    ("calibration", "MIN_CLASS_PIXELS", 40),
     ("devices", "available_cores", lambda: 1),  # threads that wait for each other cost more than they do here
 )
 
