@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from seq2seq.progress import Progress
+from seq2seq.progress import Progress, format_duration
 
 # Seconds between two plain lines of one phase: a log of an hour stays readable.
 _LINE_INTERVAL_S = 15.0
@@ -115,15 +115,6 @@ class LineDisplay:
     def say(self, line: str) -> None:
         """As it is."""
         self._write(line)
-
-
-def format_duration(seconds: float) -> str:
-    """Such as 12 s, 3 min 05 s, 2 h 10 min."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def print_inspection(console: Console, found: dict[str, Any]) -> None:

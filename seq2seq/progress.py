@@ -38,3 +38,12 @@ def ignore_progress(_: Progress) -> None:
 def never_stop() -> bool:
     """The stop signal of callers who never stop a run."""
     return False
+
+
+def format_duration(seconds: float) -> str:
+    """Such as 12 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

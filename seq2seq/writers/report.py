@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from seq2seq.progress import format_duration
 from seq2seq.quicklook import Thumbnail
 from seq2seq.writers.charts import bar, dumbbell, line_chart, shares
 from seq2seq.writers.html import Child, Markup, element, join, table
@@ -132,7 +133,9 @@ def _headline(report: Report) -> Markup:
         _figure(_fixed(rmse, 4), "RMSE, reflectance", f"{holdout['pixels']:,} hidden pixels"),
         _figure(_percent(sum(cloud) / len(cloud)), "was cloud or no data", "all of it is filled"),
         _figure(_percent(holdout["coverage_90"]), "inside the 90 % interval", "calibrated uncertainty"),
-        _figure(_duration(seconds), "run time", f"{_fixed(report['resources']['peak_memory_gb'], 1)} GB at its peak"),
+        _figure(
+            format_duration(seconds), "run time", f"{_fixed(report['resources']['peak_memory_gb'], 1)} GB at its peak"
+        ),
         class_="figures",
         aria_label="Summary",
     )
@@ -320,7 +323,7 @@ def _resources(report: Report) -> Markup:
     seconds = report["resources"]["seconds"]
     classes = {name: f"phase-{index % 6}" for index, name in enumerate(seconds)}
     legend = [
-        element("li", element("i", class_=classes[name]), name, element("b", _duration(value)))
+        element("li", element("i", class_=classes[name]), name, element("b", format_duration(value)))
         for name, value in seconds.items()
     ]
     where = f"On {report['device']}, at most {_fixed(report['resources']['peak_memory_gb'], 2)} GB of memory."
@@ -402,11 +405,3 @@ def _percent(fraction: float | None) -> str:
 
 def _setting(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
