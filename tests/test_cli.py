@@ -67,15 +67,16 @@ def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
     script = (
         "import sys; from seq2seq.cli import main\n"
         "try: main(['--help'])\n"
-        "except SystemExit: print(*sorted({'torch', 'numpy', 'rasterio', 'xarray', 'PIL'} & set(sys.modules)), '<-')"
+        "except SystemExit: print(*sorted({'torch', 'numpy', 'rasterio', 'xarray', 'PIL'} & set(sys.modules)), '<-')\n"
+        "import time; print(time.process_time())"
     )
     durations = []
     for _ in range(3):
-        began = time.perf_counter()
         finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        durations.append(time.perf_counter() - began)
-    assert finished.stdout.splitlines()[-1].strip() == "<-"
-    assert min(durations) < 0.7, durations
+        *_, loaded, seconds = finished.stdout.splitlines()
+        assert loaded.strip() == "<-"
+        durations.append(float(seconds))
+    assert min(durations) < 0.7, durations  # of processor time: other work on the machine does not count
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["inspect"], ["simulate"]])
