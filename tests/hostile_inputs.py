@@ -12,16 +12,16 @@ import rasterio
 from sequence_files import DATES, TRANSFORM, s1_db, s2_dn, write_sequence
 
 SIZE = {"height": 16, "width": 16}
-USED_DATES = DATES[:3]
+USED_DATES = DATES[:2]
 SECOND = f"S2/{USED_DATES[1]}.tif"
 
 Members = dict[str, bytes]
 
 
 def small_sequence(root: Path) -> Members:
-    """Name -> bytes of 3 dates with S2, S1 and masks."""
-    s2, s1 = s2_dn(3, **SIZE), s1_db(3, **SIZE)
-    masks = np.random.default_rng(5).random((3, 16, 16)) > 0.8
+    """Name -> bytes of 2 dates with S2, S1 and masks."""
+    s2, s1 = s2_dn(2, **SIZE), s1_db(2, **SIZE)
+    masks = np.random.default_rng(5).random((2, 16, 16)) > 0.8
     write_sequence(root, s2=s2, s1=s1, masks=masks, dates=USED_DATES)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.tif"))}
 
@@ -197,7 +197,7 @@ def _halves_joined(rng: np.random.Generator, members: Members, _: Path) -> bytes
 
 
 def _member_missing(rng: np.random.Generator, members: Members, _: Path) -> bytes:
-    for _ in range(int(rng.integers(1, 8))):
+    for _ in range(int(rng.integers(1, 6))):
         members.pop(_pick(rng, members))
     return zipped(members)
 
@@ -206,7 +206,7 @@ def _bomb(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     """Megabytes of zeros after a sound start, or instead of it."""
     name = _pick(rng, members)
     start = members[name] if rng.integers(2) else b"II*\0"
-    return zipped(members | {name: start + bytes(int(rng.integers(1, 20)) * 2**20)})
+    return zipped(members | {name: start + bytes(int(rng.integers(1, 5)) * 2**20)})
 
 
 def _lying_sizes(rng: np.random.Generator, members: Members, _: Path) -> bytes:
@@ -214,7 +214,8 @@ def _lying_sizes(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     packed = bytearray(zipped(members))
     starts = [at for at in range(len(packed)) if packed[at : at + 4] == b"PK\x01\x02"]
     for at in rng.choice(starts, int(rng.integers(1, len(starts))), replace=False):
-        struct.pack_into("<I", packed, int(at) + int(rng.choice([20, 24])), int(rng.integers(2**32)))
+        declared = int(rng.choice([0, 1, 700, int(rng.integers(2**32))]))
+        struct.pack_into("<I", packed, int(at) + int(rng.choice([20, 24])), declared)
     return bytes(packed)
 
 

@@ -16,8 +16,8 @@ class ImportLimits:
     Raises `ConfigError` for a limit below 1.
     """
 
-    # Address space. A sequence of `pixel_dates` needs 2.5 GB for its cloud masks; a file may be stored in pieces of
-    # 1 GiB, of which decoding holds three copies; program and libraries take 1 GB, most of it never touched.
+    # Address space. A sequence of `pixel_dates` needs 2.5 GB for its cloud masks; files stored in pieces of 1 GiB were
+    # read in 4 GiB, program and libraries included; honest ones need 0.4.
     memory_bytes: int = 7 * _GIB
     # One file, unpacked or rewritten: the archive reader's own cap. A Sentinel-2 tile of 13 bands has 3.1 GB.
     file_bytes: int = 8 * _GIB
@@ -27,10 +27,11 @@ class ImportLimits:
     files: int = 6100
     # Opened at once. The program needs about 20.
     open_files: int = 256
-    # An upload of 20 GiB, the largest by default, takes about half an hour on a slow core.
-    cpu_s: int = 3600
-    # As long again for a disk or a machine that is busy with others.
-    wall_s: int = 7200
+    # Measured on one core: 50 MB of pixels a second with masks, 15 MB where clouds are looked for. An upload of 20 GiB,
+    # the largest by default, takes half an hour at that, and longer where it was packed well.
+    cpu_s: int = 7200
+    # Half as long again for a disk or a machine that is busy with others.
+    wall_s: int = 10_800
     # Dates x rows x columns: 166 dates of a whole Sentinel-2 tile. The service's `max_pixels_dates`.
     pixel_dates: int = 20_000_000_000
 

@@ -127,6 +127,7 @@ class Heard:
         self._on_progress = on_progress
         self.dates_by_file: dict[str, str] = {}
         self.doing = ""
+        self.file: str | None = None
 
     def hear(self, message: dict[str, Any]) -> None:
         """Takes in one message; a malformed one is left out."""
@@ -135,8 +136,8 @@ class Heard:
                 self.dates_by_file = {_printable(str(file)): _printable(str(date)) for file, date in message["files"]}
             return
         phase, step, of = _printable(str(message.get("phase"))), message.get("step", 0), message.get("of", 0)
-        file = message.get("file")
-        self.doing = f"while {phase}" + (f" {_printable(str(file))}" if file else "")
+        self.file = _printable(str(message["file"])) if message.get("file") else None
+        self.doing = f"while {phase}" + (f" {self.file}" if self.file else "")
         if isinstance(step, int) and isinstance(of, int) and 0 <= step <= of:
             self._on_progress(Progress(phase, step=step, of=of))
 
@@ -155,6 +156,8 @@ def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) ->
         return ImportProblem(_printable(str(problem.get("code"))), detail, _places(detail, heard.dates_by_file))
     if ending.status == 0 and isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict):
         return answer
+    if ending.flooded:
+        return _crashed(ending, heard, origin, "said too much")
     if ending.status == -signal.SIGKILL:
         raise MemoryError(
             f"{origin}: the import was killed by the system {heard.doing}, which then had too little memory"
@@ -172,7 +175,8 @@ def _over_limit(limits: ImportLimits, name: str, said: str, heard: Heard, origin
 def _crashed(ending: Ending, heard: Heard, origin: str, how: str) -> ImportProblem:
     _log.error("the import of %s %s %s: %s", origin, how, heard.doing, ending.errors)
     detail = f"{origin}: the import {how} {heard.doing}; a file in it is probably damaged".replace(" ;", ";")
-    return ImportProblem(CRASHED, detail[:_MAX_DETAIL], _places(heard.doing, heard.dates_by_file))
+    errors = () if heard.file is None else (_place(heard.file, heard.dates_by_file.get(heard.file)),)
+    return ImportProblem(CRASHED, detail[:_MAX_DETAIL], errors)
 
 
 def _how(status: int) -> str:

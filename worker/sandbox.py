@@ -72,13 +72,14 @@ _PASSED_ON = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "LD_LIBRARY_PATH", "SYSTEMRO
 class Ending:
     """How the process ended. answer: the last JSON object it sent under "answer", None without.
 
-    status: exit code, or minus the signal. exceeded: name of the limit that ended it. errors: the end of what it
-    printed, for the operator alone.
+    status: exit code, or minus the signal. exceeded: name of the limit that ended it. flooded: it was ended because it
+    said more than anybody reads. errors: the end of what it printed, for the operator alone.
     """
 
     answer: dict[str, Any] | None
     status: int
     exceeded: str | None
+    flooded: bool
     errors: str
     seconds: float
     cpu_s: float
@@ -143,6 +144,7 @@ def run_confined(
         answer=watch.answer,
         status=process.returncode,
         exceeded=watch.exceeded or _exceeded(process.returncode, watch),
+        flooded=watch.flooded,
         errors=watch.errors.decode(errors="replace"),
         seconds=time.monotonic() - began,
         cpu_s=usage.ru_utime + usage.ru_stime,
@@ -170,13 +172,18 @@ class _Watch:
 
     def __init__(self, pid: int, scratch: Path, limits: ImportLimits, on_message: OnMessage) -> None:
         self._pid, self._scratch, self._limits, self._on_message = pid, scratch, limits, on_message
-        self._line = b""
+        self._line = bytearray()
         self._heard_bytes = 0
         self._deadline = time.monotonic() + limits.wall_s
         self._measure_at = 0.0
         self.answer: dict[str, Any] | None = None
         self.exceeded: str | None = None
         self.errors = b""
+
+    @property
+    def flooded(self) -> bool:
+        """Whether it said more than anybody reads."""
+        return self._heard_bytes > _LONGEST_ANSWER
 
     def until_end(self, pipe: int, printed: int, should_stop: Callable[[], bool]) -> None:
         """Returns when the process has ended or must be ended. Raises `Stopped`."""
@@ -188,7 +195,7 @@ class _Watch:
                     if not key.data(os.read(key.fd, 65_536)):
                         selector.unregister(key.fd)
                 self._measure()
-                if self.exceeded or self._heard_bytes > _LONGEST_ANSWER:
+                if self.exceeded or self.flooded:
                     return
                 if should_stop():
                     raise Stopped("during the import")
@@ -223,7 +230,11 @@ class _Watch:
     def _hear(self, content: bytes) -> bool:
         """Whether there may be more. What is no JSON object is the last word of a process that was killed, or a lie."""
         self._heard_bytes += len(content)
-        *lines, self._line = (self._line + content).split(b"\n")
+        self._line += content
+        if b"\n" not in content:
+            return bool(content)
+        *lines, rest = self._line.split(b"\n")
+        self._line = bytearray(rest)
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(line)
