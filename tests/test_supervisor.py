@@ -343,10 +343,13 @@ def test_a_result_that_was_ready_while_its_worker_was_frozen_is_published_by_ano
     done = workshop.work(job)
     assert (done.status, done.attempt) == ("successful", 2)
     assert steps(workshop, done) == [[1, 0, 6]], "it was computed once"
+    results = workshop.settings.data / "files" / "results" / job.id
+    before = results.stat().st_mtime_ns
     frozen.send_signal(signal.SIGCONT)
     frozen.send_signal(signal.SIGTERM)
     assert frozen.wait(timeout=10) == 0
-    assert not (workshop.settings.data / "files" / "results" / job.id / "1").exists()
+    assert [path.name for path in results.iterdir()] == ["2"]
+    assert results.stat().st_mtime_ns == before, "something was written and removed again"
     assert workshop.get(job).result_prefix == f"results/{job.id}/2"
 
 

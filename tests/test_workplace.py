@@ -11,7 +11,7 @@ from service_storages import S3Server
 from service_workers import Workshop, until
 
 from worker import attempt as attempts
-from worker import clock
+from worker import clock, workplace
 from worker.checkpoints import RemoteCheckpoint, fetch_checkpoint
 from worker.errors import NotFound
 from worker.storage import LocalStorage
@@ -67,31 +67,57 @@ def test_what_an_old_attempt_writes_by_rename_does_not_reach_the_new_one(tmp_pat
     assert (tmp_path / "2" / "input/a").exists()
 
 
-def test_continuing_from_a_folder_that_is_being_changed_never_gives_half_a_tile(tmp_path: Path) -> None:
-    """A writer finishes tiles, arrays first and mark last, and removes them, while it is continued from."""
-    earlier, over = tmp_path / "1", threading.Event()
+def at_listing(number: int, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls `change` right after the folder was listed for the `number`th time."""
+    list_files, listed = workplace._files, []
 
-    def churn() -> None:
-        count = 0
-        while not over.is_set():
-            count += 1
-            tile = earlier / TILES / f"tile-{count % 7}"
-            for name in ("facts.json", "pixels.npy", "sigma.npy"):
-                (tile / name).unlink(missing_ok=True)
-            write(tile, "pixels.npy", "sigma.npy", "facts.json")
+    def files(folder: Path) -> list[Path]:
+        found = list_files(folder)
+        listed.append(folder)
+        if len(listed) == number:
+            change()
+        return found
 
-    write(earlier, "input/a")
-    writer = threading.Thread(target=churn)
-    writer.start()
-    try:
-        for number in range(2, 30):
-            folder = tmp_path / str(number)
-            if continue_from(earlier, folder):
-                for mark in folder.rglob("facts.json"):
-                    assert {path.name for path in mark.parent.iterdir()} == {"facts.json", "pixels.npy", "sigma.npy"}
-    finally:
-        over.set()
-        writer.join()
+    monkeypatch.setattr(workplace, "_files", files)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_tile_that_is_finished_while_it_is_continued_from_counts_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    tile = tmp_path / "1" / TILES / "tile-0"
+    write(tile, "pixels.npy", "fit/scored.pt")
+    at_listing(number, lambda: write(tile, "sigma.npy", "facts.json"), monkeypatch)
+    workplace.link_tree(tmp_path / "1", tmp_path / "2")
+    assert names(tmp_path / "2") == [f"{TILES}/tile-0/fit/scored.pt"]
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_what_vanishes_while_it_is_continued_from_is_left_out_and_the_rest_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The engine removes a tile's checkpoints when the tile is finished."""
+    earlier = tmp_path / "1"
+    write(earlier / TILES / "tile-0", "pixels.npy", "fit/a.pt", "fit/b.pt", "facts.json")
+
+    def tidy() -> None:
+        for name in ("a.pt", "b.pt"):
+            (earlier / TILES / "tile-0/fit" / name).unlink()
+
+    at_listing(number, tidy, monkeypatch)  # 1 to 4: input and out
+    assert continue_from(earlier, tmp_path / "2")
+    assert names(tmp_path / "2") == [f"{TILES}/tile-0/facts.json", f"{TILES}/tile-0/pixels.npy"]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_job_that_is_removed_while_it_is_continued_from_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    earlier = tmp_path / ID / "1"
+    write(earlier, "input/a", f"{TILES}/tile-0/facts.json", f"{TILES}/tile-0/pixels.npy")
+    at_listing(number, lambda: Workplace(tmp_path).remove(ID), monkeypatch)
+    assert not continue_from(earlier, tmp_path / "2")
+    assert names(tmp_path) == []
 
 
 def test_only_folders_of_ended_jobs_are_swept_and_nothing_that_is_not_ours(tmp_path: Path) -> None:

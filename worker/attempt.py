@@ -174,6 +174,8 @@ class Attempt:
         return "stopping" if self.bench.stopping.is_set() else None
 
     def _publish(self, folder: Path, ending: Ending) -> Verdict:
+        if not self.pulse.beat():  # frozen meanwhile: the result is another's to publish
+            return "lost"
         self.pulse.tell({"phase": "publishing"})
         published = publish(
             self.bench.database,

@@ -50,14 +50,19 @@ class Workplace:
         return shutil.disk_usage(there).free
 
     def remove(self, job_id: str) -> None:
-        """All attempts of a job that has ended."""
-        shutil.rmtree(self._root / job_id, ignore_errors=True)
+        """All attempts of a job that has ended, for others at one moment."""
+        removed = self._root / f".removed-{job_id}-{uuid.uuid4()}"
+        with suppress(FileNotFoundError):
+            os.replace(self._root / job_id, removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
     def sweep(self, has_ended: Callable[[str], bool]) -> list[str]:
         """Removes the folders of jobs that have ended elsewhere or are gone; only what we have made is touched."""
         swept = [home.name for home in self._homes() if has_ended(home.name)]
         for job_id in swept:
             self.remove(job_id)
+        for left_over in self._root.glob(".removed-*"):  # of a supervisor that died at it
+            shutil.rmtree(left_over, ignore_errors=True)
         return swept
 
     def _homes(self) -> Iterator[Path]:
@@ -75,6 +80,7 @@ def continue_from(earlier: Path, folder: Path) -> bool:
     for _ in range(_TRIES):
         try:
             linked = [link_tree(earlier / name, folder / name) for name in (INPUT, OUT, PARTIAL)]
+            earlier.stat()  # removing begins with a rename: what is still there was whole
             return any(linked)
         except FileNotFoundError:
             for name in (INPUT, OUT, PARTIAL):
@@ -88,9 +94,12 @@ def link_tree(source: Path, target: Path) -> int:
     Unfinished are files whose name begins with a dot, and arrays of a tile without its mark. Marks are looked for
     first: a tile that is finished in between counts as unfinished.
     """
-    finished = {file.parent for file in _files(source) if file.name == _TILE_DONE}
-    linked = 0
-    for file in _files(source):
+    before = _files(source)
+    finished = {file.parent for file in before if file.name == _TILE_DONE}
+    now, linked = _files(source), 0
+    if vanished := set(before) - set(now):
+        raise FileNotFoundError(str(vanished.pop()))
+    for file in now:
         if file.parent not in finished and (file.name == _TILE_DONE or file.suffix == ".npy"):
             continue
         beside = target / file.relative_to(source)
