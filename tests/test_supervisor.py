@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service_databases import PostgresServer
 from service_workers import Workshop, alive, job_processes, until
 
 from worker import clock, jobs
+from worker.database import Database
 from worker.errors import DatabaseUnavailable, StorageFullError
 from worker.jobs import Job
 
@@ -363,6 +365,46 @@ def test_two_workers_and_one_job_make_one_result(workshop: Workshop) -> None:
     assert sorted(found) == [False, True]
     assert workshop.get(job).status == "successful"
     assert len(list((workshop.settings.data / "files" / "results" / job.id).iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_while_postgresql_is_restarted_and_is_published_once(
+    postgresql_server: PostgresServer, postgresql_database: Database, tmp_path: Path
+) -> None:
+    url = postgresql_server.url(str(postgresql_database.engine.url.database))
+    workshop = Workshop(postgresql_database, url, tmp_path)
+    job = workshop.submit(seconds=4, steps=40)
+    thread = in_thread(workshop.supervisor().work_once)
+    reaper = workshop.reaper()
+    reaper.start()
+    running(workshop, job, step=5)
+    postgresql_server.stop()
+    time.sleep(1.5)  # longer than the lease
+    postgresql_server.start()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    reaper.stop()
+    done = workshop.get(job)
+    assert done.status == "successful"
+    assert steps(workshop, done) == [[1, 0, 40]]
+
+
+@pytest.mark.slow
+def test_a_result_that_is_ready_while_postgresql_is_away_is_published_when_it_is_back(
+    postgresql_server: PostgresServer, postgresql_database: Database, tmp_path: Path
+) -> None:
+    url = postgresql_server.url(str(postgresql_database.engine.url.database))
+    workshop = Workshop(postgresql_database, url, tmp_path)
+    job = workshop.submit(seconds=1, steps=10)
+    thread = in_thread(workshop.supervisor().work_once)
+    running(workshop, job, step=2)
+    postgresql_server.stop()
+    until(lambda: not job_processes(os.getpid()))
+    time.sleep(1)
+    postgresql_server.start()
+    thread.join(timeout=30)
+    assert workshop.get(job).status == "successful"
+    assert steps(workshop, job) == [[1, 0, 10]]
 
 
 def test_secrets_of_the_service_are_not_in_the_environment_of_a_job(
