@@ -101,5 +101,5 @@ def _raster(folder: Path, file: CopiedFile) -> GeoTiff:
 
 
 def _file(entry: dict[str, Any]) -> CopiedFile:
-    crs = entry.get("crs")
-    return CopiedFile(str(entry["sensor"]), str(entry["date"]), str(entry["name"]), None if crs is None else str(crs))
+    sensor, date, name = (str(entry[key]) for key in ("sensor", "date", "name"))
+    return CopiedFile(sensor, date, name, str(entry["crs"]) if entry.get("crs") else None)
