@@ -172,20 +172,24 @@ def test_the_child_itself_refuses_the_simulated_method_in_production(tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_sigterm_at_any_moment_ends_in_a_checkpoint_or_a_result(tmp_path: Path) -> None:
-    ends = set()
-    for number, delay in enumerate((0.12, 0.2, 0.3, 0.4)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        child = run_job(folder)
-        time.sleep(delay)
-        child.terminate()
-        status = child.wait(timeout=10)
-        ends.add(status)
-        assert status in (75, 0, -signal.SIGTERM), "the last: before Python had begun"
-        assert (folder / "out").exists() == (status == 0)
-        assert run_job(folder).wait() == 0
-    assert 75 in ends
+def test_sigterm_ends_in_a_checkpoint_from_which_the_next_call_goes_on(tmp_path: Path) -> None:
+    child = run_job(tmp_path, simulated={"seconds": 2, "steps": 100})
+    until(lambda: list(tmp_path.glob("out.partial/.checkpoint/simulated.json")))
+    child.terminate()
+    assert child.wait(timeout=10) == 75
+    assert not (tmp_path / "out").exists()
+    assert run_job(tmp_path, simulated={"steps": 100}).wait() == 0
+    (_, _, kept), (_, again, end) = json.loads((tmp_path / "out/report.json").read_text())["config"]["ran"]
+    assert kept == again
+    assert end == 100
+
+
+def test_sigterm_before_it_listens_leaves_nothing_half_done(tmp_path: Path) -> None:
+    child = run_job(tmp_path)
+    child.terminate()
+    assert child.wait(timeout=10) in (75, -signal.SIGTERM)
+    assert isinstance(judge(situation(-signal.SIGTERM)), Retry)
+    assert run_job(tmp_path).wait() == 0
 
 
 def test_a_child_whose_supervisor_does_not_listen_waits_and_does_not_fall_over(tmp_path: Path) -> None:

@@ -333,6 +333,7 @@ def test_frozen_past_its_lease_and_thawed_a_worker_writes_nothing_and_ends_its_p
     assert sum("Done" in message for message in workshop.messages(job)) == 1
 
 
+@pytest.mark.slow
 def test_a_result_that_was_ready_while_its_worker_was_frozen_is_published_by_another_worker(workshop: Workshop) -> None:
     job = workshop.submit(seconds=0.3, steps=6)
     frozen = workshop.start_worker()
