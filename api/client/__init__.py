@@ -1,0 +1,31 @@
+"""For programs: `Client(url, key)` uploads, submits, follows and downloads, whatever the line does meanwhile."""
+
+from api.client.client import Client
+from api.client.errors import (
+    CannotStore,
+    ClientError,
+    DamagedTransfer,
+    InvalidPayload,
+    JobNotSuccessful,
+    NotAServer,
+    Refused,
+    ServerUnavailable,
+    StillRunning,
+)
+from api.client.jobs import RemoteJob
+from api.client.uploading import Upload
+
+__all__ = [
+    "CannotStore",
+    "Client",
+    "ClientError",
+    "DamagedTransfer",
+    "InvalidPayload",
+    "JobNotSuccessful",
+    "NotAServer",
+    "Refused",
+    "RemoteJob",
+    "ServerUnavailable",
+    "StillRunning",
+    "Upload",
+]

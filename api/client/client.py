@@ -1,0 +1,144 @@
+"""`Client`: everything a user does with a server, as calls that return when it is done."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from api.client import downloading, following, uploading
+from api.client.calls import Calls
+from api.client.following import Event
+from api.client.jobs import RemoteJob
+from api.client.packing import OnBytes, packed
+from api.client.uploading import Bookmarks, Upload
+from seq2seq.progress import OnProgress, Progress, ignore_progress
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+_MB = 1_000_000
+
+
+class Client:
+    """A server and a key of it. Closes its connections with `with`, or `close`. Raises `ClientError`s, one line each.
+
+    A server that does not answer, or answers that it cannot now, is asked again: patience_s long, a few seconds only
+    where it has never answered. on_notice is told when that begins. bookmarks: a file in which unfinished uploads are
+    remembered, so that another process continues them; None: nothing is written.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        patience_s: float = 3600.0,
+        bookmarks: Path | None = None,
+        on_notice: Callable[[str], None] = lambda line: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._calls = Calls(url, key, patience_s=patience_s, on_notice=on_notice, sleep=sleep)
+        self._bookmarks = Bookmarks(bookmarks) if bookmarks else None
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._calls.url
+
+    def upload(self, path: str | Path, *, on_progress: OnProgress = ignore_progress) -> Upload:
+        """A file, or a folder with S2/ (and S1/, MASK/); what the server has of it already is not sent again."""
+        checking, sending = _in_megabytes("checking", on_progress), _in_megabytes("uploading", on_progress)
+        with packed(Path(path), on_bytes=checking) as payload:
+            return uploading.upload(self._calls, payload, bookmarks=self._bookmarks, on_bytes=sending)
+
+    def submit(
+        self,
+        upload: Upload | str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        priority: int = 0,
+        resource_class: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> RemoteJob:
+        """A job on a complete upload (or its id), with those fields of `seq2seq.ReconstructionConfig` that differ.
+
+        However often the answer is lost there is one job. idempotency_key: the same key gives the same job also in
+        another process.
+        """
+        upload_id = upload if isinstance(upload, str) else upload.id
+        about = {"name": name, "resource_class": resource_class}
+        body = {
+            "inputs": {"sequence": {"href": f"/uploads/{upload_id}"}, **(settings or {})},
+            "priority": priority,
+            **{field: value for field, value in about.items() if value is not None},
+        }
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return RemoteJob.from_json(self._calls.json("POST", "/processes/decloud/execution", json=body, headers=headers))
+
+    def job(self, job_id: str) -> RemoteJob:
+        """The job as it is now."""
+        return RemoteJob.from_json(self._calls.json("GET", _path(job_id)))
+
+    def jobs(self, *, statuses: tuple[str, ...] = (), limit: int | None = None) -> Iterator[RemoteJob]:
+        """Your jobs, newest first, page by page as they are taken."""
+        return islice(following.listing(self._calls, statuses, limit), limit)
+
+    def wait(
+        self, job_id: str, *, on_progress: OnProgress = ignore_progress, timeout_s: float | None = None
+    ) -> RemoteJob:
+        """The job when it has ended, however. on_progress hears what a run on this machine would tell.
+
+        Raises `StillRunning` when `timeout_s` is over; the job goes on.
+        """
+        return following.wait(self._calls, job_id, on_progress=on_progress, timeout_s=timeout_s)
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
+        """What happens to the job, each event once and in order, beginning after the id `after`, until it ends."""
+        return following.events(self._calls, job_id, after=after)
+
+    def cancel(self, job_id: str) -> RemoteJob:
+        """Asks for the end of a job that has not ended; one that has stays as it is."""
+        return RemoteJob.from_json(self._calls.json("DELETE", _path(job_id), params={"keep": "true"}))
+
+    def download(
+        self, job_id: str, out: str | Path, *, overwrite: bool = False, on_progress: OnProgress = ignore_progress
+    ) -> Path:
+        """The result of a successful job as the folder `out`, which appears when it is complete and checked."""
+        on_bytes = _in_megabytes("downloading", on_progress)
+        return downloading.download(self._calls, job_id, Path(out), overwrite=overwrite, on_bytes=on_bytes)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _path(job_id: str) -> str:
+    return f"/jobs/{quote(job_id, safe='')}"
+
+
+def _in_megabytes(phase: str, on_progress: OnProgress) -> OnBytes:
+    """Progress in megabytes, with the time left at the rate so far."""
+    began: list[tuple[float, int]] = []
+
+    def on_bytes(done: int, of: int) -> None:
+        now = time.monotonic()
+        if not began:
+            began.append((now, done))
+        since, first = began[0]
+        eta_s = (now - since) * (of - done) / (done - first) if done > first and now - since > 1 else None
+        total = max(1, round(of / _MB))
+        step = total if done >= of else min(total, done // _MB)
+        on_progress(Progress(f"{phase} (MB)", step, total, eta_s=eta_s))
+
+    return on_bytes

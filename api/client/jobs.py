@@ -1,0 +1,66 @@
+"""A job as the server tells of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.client.errors import JobNotSuccessful, NotAServer
+from seq2seq.progress import Progress
+
+ENDED = ("successful", "failed", "dismissed")
+
+
+@dataclass(frozen=True)
+class RemoteJob:
+    """One statusInfo (OGC API - Processes). values: the whole of it.
+
+    status: accepted, running, successful, failed or dismissed. message: one sentence about now. progress: as a run on
+    this machine would report it.
+    """
+
+    id: str
+    status: str
+    message: str
+    progress: Progress
+    values: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "RemoteJob":
+        """Raises `NotAServer` for what is no statusInfo."""
+        job_id, status = values.get("jobID"), values.get("status")
+        if not isinstance(job_id, str) or not isinstance(status, str):
+            raise NotAServer("the answer tells of no job; is it a decloud server?")
+        return cls(job_id, status, str(values.get("message") or ""), _progress(status, values), dict(values))
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.status in ENDED
+
+    @property
+    def name(self) -> str | None:
+        """What its owner calls it."""
+        return self.values.get("name")
+
+    def check_successful(self) -> None:
+        """Raises `JobNotSuccessful` with the reason where it has ended otherwise."""
+        if self.status == "failed":
+            code = str((self.values.get("exception") or {}).get("code") or "job-failed")
+            raise JobNotSuccessful(f"job {self.id} failed: {self.message}", code=code)
+        if self.status == "dismissed":
+            raise JobNotSuccessful(f"job {self.id} was cancelled", code="job-dismissed")
+
+
+def _progress(status: str, values: Mapping[str, Any]) -> Progress:
+    """Where the job is. What a server says is shown, never trusted to be in order."""
+    if status == "accepted":
+        return Progress("waiting")
+    step, of = (value if isinstance(value, int) else 0 for value in (values.get("step"), values.get("of")))
+    if not 0 <= step <= of:
+        step = of = 0
+    loss, psnr, eta_s = (
+        float(value) if isinstance(value, int | float) else None
+        for value in (values.get("loss"), values.get("holdout_psnr"), values.get("eta_s"))
+    )
+    phase = str(values.get("phase") or ("starting" if status == "running" else status))
+    return Progress(phase, step, of, loss=loss, holdout_psnr=psnr, eta_s=eta_s)
