@@ -47,7 +47,7 @@ def open_chunks(source: Source) -> Iterator[tuple[Iterator[bytes], int | None]]:
         yield iter(source), None
 
 
-def write_all(handle: int, content: bytes) -> None:
+def write_all(handle: int, content: bytes | bytearray) -> None:
     """`os.write` until everything is written: one call may take only a part."""
     rest = memoryview(content)
     while rest:

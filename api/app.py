@@ -1,0 +1,138 @@
+"""The application: routes, what they work with, and what runs beside them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from anyio import to_thread
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from api import errors
+from api.gate import Gate
+from api.metrics import Metrics
+from api.openapi import document
+from api.routes import events, jobs, landing, processes, results, uploads
+from api.services import Resources, Services, open_services
+from worker.database import Database
+from worker.doorbell import Doorbell, open_doorbell
+from worker.migrate import migrate
+from worker.reaper import Reaper
+from worker.settings import Settings
+from worker.storage import Storage, open_storage
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_S = 60.0
+# The most frequent question first: routes are tried in this order.
+_ROUTERS = (jobs.router, results.router, events.router, uploads.router, processes.router, landing.router)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    storage: Storage | None = None,
+    doorbell: Doorbell | None = None,
+    reaper: bool = True,
+) -> FastAPI:
+    """An ASGI application; its lifespan migrates the database, reaps, and sweeps.
+
+    What is given is used and left open: embedded workers share database, storage and doorbell. What is not given is
+    opened by the settings. A server that stops calls `begin_shutdown` first.
+    """
+    metrics = Metrics(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as opened:
+            used = await _open(settings, database, storage, doorbell, opened)
+            app.state.services = services = open_services(settings, metrics, used)
+            await opened.enter_async_context(_beside(services, reaper=reaper))
+            yield
+
+    app = FastAPI(
+        title="decloud",
+        version=_version(),
+        lifespan=lifespan,
+        middleware=[Middleware(Gate, settings=settings, metrics=metrics)],
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.state.routes = [route for router in _ROUTERS for route in router.routes]
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    errors.install(app)
+    return app
+
+
+def begin_shutdown(app: FastAPI) -> None:
+    """Event streams and long polls end now, so that the server need not wait for them; readiness says no."""
+    services: Services | None = getattr(app.state, "services", None)
+    if services is not None:
+        services.stopping.set()
+        services.watch.release()
+
+
+async def _open(
+    settings: Settings,
+    database: Database | None,
+    storage: Storage | None,
+    doorbell: Doorbell | None,
+    opened: AsyncExitStack,
+) -> Resources:
+    """What was not given, by the settings, closed with `opened`; the database is migrated."""
+    if database is None:
+        database = await to_thread.run_sync(Database, settings.database_url)
+        opened.callback(database.close)
+    await to_thread.run_sync(migrate, database)
+    if doorbell is None:
+        doorbell = await to_thread.run_sync(open_doorbell, settings)
+        opened.push_async_callback(to_thread.run_sync, doorbell.close)
+    if storage is None:
+        storage = await to_thread.run_sync(open_storage, settings.storage_url, settings.storage_options)
+    return Resources(database, storage, doorbell)
+
+
+@asynccontextmanager
+async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
+    """While the application serves."""
+    sweeper = asyncio.create_task(_sweep(services))
+    thread = Reaper(services.database, services.storage, services.settings, services.doorbell) if reaper else None
+    if thread is not None:
+        thread.start()
+    try:
+        yield
+    finally:
+        services.stopping.set()
+        services.watch.release()
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+        if thread is not None:
+            await to_thread.run_sync(thread.stop)
+        await services.watch.close()
+        services.intake.threads.shutdown()
+
+
+async def _sweep(services: Services) -> None:
+    """Files of uploads that nobody will go on with."""
+    while True:
+        try:
+            await services.intake.run(services.intake.sweep)
+        except Exception:
+            _log.exception("sweeping failed")
+        await asyncio.sleep(_SWEEP_S)
+
+
+def _version() -> str:
+    try:
+        return version("decloud")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,184 @@
+"""What happens to a job: as it happens, and as it was."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from api.answers import json_answer, link, timestamp
+from api.deps import AddressesDep, CallerDep, Credentials, ServicesDep, get_job, still_admitted
+from api.routes.documented import may_answer
+from api.routes.jobs import look
+from api.schemas import Log
+from api.services import Services
+from api.status import status_info
+from worker import events
+from worker.events import Event
+
+router = APIRouter(tags=["jobs"])
+
+# How long a stream is silent before a comment shows that it lives; proxies close what is silent for a minute.
+_SILENT_S = 15.0
+# How often the key of a stream's reader is asked for again.
+_CHECK_S = 4.0
+_BATCH = 500
+_MOST_STREAMS = 30
+_RECONNECT_MS = 2000
+_LARGEST_ID = 2**62
+_ID = re.compile(r"\d{1,18}", re.ASCII)
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+_END = b"event: end"
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    204: {"description": "All has been told."},
+}
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=_STREAM | may_answer(404),
+    summary="Progress as it happens",
+)
+async def event_stream(
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    credentials: Credentials,
+    addresses: AddressesDep,
+    last_event_id: Annotated[str | None, Header(max_length=100, description="Go on after this one.")] = None,
+    after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="As Last-Event-ID, for a first request.")] = 0,
+) -> Response:
+    """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
+    the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
+    seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
+    job, _ = await services.ask(look, services.database, job_id, caller.owner)
+    if job.ended and last_event_id is not None and not await services.ask(_read, services, job_id, seen):
+        return Response(status_code=204)  # for EventSource: do not come back
+    stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
+    return _StreamAnswer(stream.run(credentials), services, caller.owner)
+
+
+def _read(services: Services, job_id: str, after: int) -> tuple[Event, ...]:
+    return events.read(services.database, job_id, after=after, limit=_BATCH)
+
+
+class _StreamAnswer(StreamingResponse):
+    """Counts while it is open."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, pieces: AsyncIterator[bytes], services: Services, owner: str) -> None:
+        super().__init__(pieces, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        self._services, self._owner = services, owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises `Refusal` before anything is sent where the owner has too many open."""
+        with self._services.streams.one(self._owner, _MOST_STREAMS):
+            await super().__call__(scope, receive, send)
+
+
+class _Stream:
+    """One reader of one job."""
+
+    def __init__(self, services: Services, job_id: str, owner: str, base: str, seen: int) -> None:
+        self._services, self._job_id, self._owner, self._base = services, job_id, owner, base
+        self._seen = seen
+        self._shown: dict[str, Any] = {}
+
+    async def run(self, credentials: Any) -> AsyncIterator[bytes]:
+        """Until the job has ended, the reader goes or may read no longer, or the server stops."""
+        services = self._services
+        yield format_sse_event(retry=_RECONNECT_MS)
+        silent_since = asyncio.get_running_loop().time()
+        while not services.stopping.is_set() and await still_admitted(services, credentials):
+            since = await services.watch.mark(self._job_id)
+            if since is None:
+                return
+            told = [piece async for piece in self._news()]
+            for piece in told:
+                yield piece
+            if told and told[-1].startswith(_END):
+                return
+            now = asyncio.get_running_loop().time()
+            if told:
+                silent_since = now
+            elif now - silent_since > _SILENT_S:
+                silent_since = now
+                yield KEEPALIVE_COMMENT
+            await services.watch.changed(self._job_id, since, _CHECK_S)
+
+    async def _news(self) -> AsyncIterator[bytes]:
+        """What is new since the last look. The job is read first: once it has ended, its last event is there."""
+        job, position = await self._services.ask(look, self._services.database, self._job_id, self._owner)
+        while batch := await self._services.ask(_read, self._services, self._job_id, self._seen):
+            for event in batch:
+                self._seen = event.id
+                yield _formatted(event)
+        document = status_info(job, position, self._base)
+        if document != self._shown:
+            self._shown = document
+            yield format_sse_event(data_str=orjson.dumps(document).decode(), event="job")
+        if job.ended:
+            yield format_sse_event(data_str="{}", event="end")
+
+
+def _formatted(event: Event) -> bytes:
+    return format_sse_event(data_str=orjson.dumps(_entry(event)).decode(), event=event.kind, id=str(event.id))
+
+
+@router.get(
+    "/jobs/{job_id}/log",
+    response_model=Log,
+    responses=_TEXT | may_answer(404),
+    summary="What has happened so far",
+)
+def log(
+    request: Request,
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    offset: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="The id of the last entry you have.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """JSON, or one line each where `Accept` is text/plain."""
+    job = get_job(services.database, job_id, caller.owner)
+    found = events.read(services.database, job.id, after=offset, limit=limit)
+    if "text/plain" in request.headers.get("accept", ""):
+        return PlainTextResponse("".join(f"{_line(event)}\n" for event in found))
+    address = f"{addresses.base}/jobs/{job.id}/log"
+    links = [link(f"{address}?offset={offset}", "self", "This part")]
+    if len(found) == limit or (found and not job.ended):
+        links.append(link(f"{address}?offset={found[-1].id}&limit={limit}", "next", "What came after"))
+    return json_answer({"logs": [_entry(event) for event in found], "links": links})
+
+
+def _entry(event: Event) -> dict[str, Any]:
+    return {
+        "id": str(event.id),
+        "time": timestamp(event.ts),
+        "level": event.level,
+        "kind": event.kind,
+        "message": _message(event),
+        "attempt": event.attempt,
+        "data": event.data,
+    }
+
+
+def _line(event: Event) -> str:
+    """`2026-11-21T13:00:00.000Z  Started.`; errors and warnings are named. One line, whatever is in it."""
+    said = " ".join(_message(event).split())
+    return f"{timestamp(event.ts)}  {'' if event.level == 'info' else event.level + ': '}{said}"
+
+
+def _message(event: Event) -> str:
+    """A sentence where there is one, else the values."""
+    message = event.data.get("message")
+    return str(message) if message else ", ".join(f"{name} {value}" for name, value in event.data.items())

@@ -1,0 +1,203 @@
+"""Jobs: lists, one, its end, another like it."""
+
+import asyncio
+import hashlib
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api.answers import json_answer, link
+from api.conditions import names
+from api.deps import AddressesDep, CallerDep, ServicesDep, get_job
+from api.errors import Refusal
+from api.routes.documented import may_answer
+from api.routes.processes import IdempotencyKey, Prefer, submitted
+from api.schemas import JobList, Resubmission, Statuses, StatusInfo
+from api.services import Services
+from api.status import PROCESS, status_info
+from api.submitting import submit, wanted_again
+from worker import jobs
+from worker.database import Database
+from worker.errors import JobActive, NotFound
+from worker.jobs import Filters, Job
+
+router = APIRouter(tags=["jobs"])
+
+_MOST_LISTED = 1000
+_LONGEST_WAIT_S = 60
+
+
+def look(database: Database, job_id: str, owner: str | None) -> tuple[Job, int | None]:
+    """A job and its place in the queue. Raises `Refusal`."""
+    job = get_job(database, job_id, owner)
+    return job, jobs.queue_position(database, job) if job.status == "accepted" else None
+
+
+@router.get(
+    "/jobs/{job_id}", response_model=StatusInfo, responses=may_answer(304, 404), summary="How a job is getting on"
+)
+async def one_job(
+    request: Request,
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    wait: Annotated[
+        float,
+        Query(ge=0, le=_LONGEST_WAIT_S, description="Seconds to wait for something new; `If-None-Match`: since then."),
+    ] = 0.0,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """With `wait`, answers as soon as the job changes, or ends, or the time is over."""
+    since = await services.watch.mark(job_id) if wait else None
+    job, position = await services.ask(look, services.database, job_id, caller.owner)
+    answer = _status(job, position, addresses.base)
+    if wait and not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
+        answer = await _next_status(services, job_id, caller.owner, addresses.base, answer, since, wait)
+    if names(if_none_match, answer.headers["etag"]):
+        return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
+    return answer
+
+
+def _status(job: Job, position: int | None, base: str) -> Response:
+    answer = json_answer(status_info(job, position, base))
+    answer.headers["ETag"] = f'"{hashlib.blake2b(answer.body, digest_size=12).hexdigest()}"'
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+async def _next_status(
+    services: Services, job_id: str, owner: str, base: str, known: Response, since: Any, wait_s: float
+) -> Response:
+    """The first that differs from `known`; the same when there was none in time."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    answer = known
+    while answer.headers["etag"] == known.headers["etag"] and not services.stopping.is_set():
+        if not await services.watch.changed(job_id, since, until - loop.time()):
+            break
+        since = await services.watch.mark(job_id)
+        answer = _status(*await services.ask(look, services.database, job_id, owner), base)
+    return answer
+
+
+@router.get("/jobs", response_model=JobList, responses=may_answer(), summary="Your jobs, newest first")
+def job_list(
+    request: Request,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    status: Annotated[Statuses, Query(description="Several: repeated, or with commas.")] = [],  # noqa: B006
+    type: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006
+    processID: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006, N803
+    datetime: Annotated[
+        str | None,
+        Query(max_length=100, description="When they were created: RFC 3339, or two with / between, or .. for open."),
+    ] = None,
+    minDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
+    maxDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
+    limit: Annotated[int, Query(ge=1, le=10_000, description=f"At most {_MOST_LISTED} come.")] = 20,
+    after: Annotated[int | None, Query(ge=0, le=2**62, description="From the link `next`.")] = None,
+) -> Response:
+    """Only your own. `next` in `links` leads to older ones."""
+    base = addresses.base
+    created_from, created_to = _interval(datetime)
+    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration)
+    page = jobs.Page((), None)
+    if (not type or "process" in type) and (not processID or PROCESS in processID):
+        limit = min(limit, _MOST_LISTED)
+        page = jobs.listing(services.database, caller.owner, filters, limit=limit, after=after)
+    listed = [status_info(job, None, base) for job in page.jobs]
+    links = [link(f"{base}/jobs", "self", "This list")]
+    if page.after is not None:
+        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        links.append(link(f"{base}/jobs?{urlencode([*kept, ('after', page.after)])}", "next", "Older jobs"))
+    return json_answer({"jobs": listed, "links": links})
+
+
+def _interval(text: str | None) -> tuple[float | None, float | None]:
+    """OGC's datetime parameter: an instant, or an interval with .. or nothing for an open end."""
+    if text is None:
+        return None, None
+    first, slash, last = text.partition("/")
+    ends = (first, last) if slash else (first, first)
+    start, stop = (_instant(end) if end not in ("", "..") else None for end in ends)
+    if not slash and stop is not None:
+        stop += _precision(first)
+    return start, stop
+
+
+def _instant(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus in a query is a space
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise Refusal(
+            "invalid-request",
+            "datetime: is no RFC 3339 time such as 2026-11-21T13:00:00Z, nor two of them with / between",
+            errors=[{"in": "query", "field": "datetime", "detail": "is no RFC 3339 time"}],
+        )
+    return seconds
+
+
+def _precision(text: str) -> float:
+    """Seconds that an instant as written may stand for: a day, a second, or nothing more."""
+    return 86_400.0 - 1e-3 if len(text) <= 10 else 0.999 if "." not in text else 0.0
+
+
+@router.delete(
+    "/jobs/{job_id}", response_model=StatusInfo, responses=may_answer(404, 409), summary="Cancel a job, or remove it"
+)
+def end_job(
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    keep: Annotated[bool, Query(description="Only cancel: a job that has ended meanwhile stays, with its result.")] = (
+        False
+    ),
+) -> Response:
+    """A waiting job is dismissed at once; a running one as soon as its worker has stopped it. One that has ended is
+    removed with its result."""
+    job, _ = look(services.database, job_id, caller.owner)
+    if job.ended and not keep:
+        _remove(services.database, job)
+        gone = {**status_info(job, None, addresses.base), "message": "Removed."}
+        return json_answer(gone)
+    dismissed = jobs.dismiss(services.database, job_id, caller.owner)
+    return json_answer(status_info(dismissed, None, addresses.base))
+
+
+def _remove(database: Database, job: Job) -> None:
+    try:
+        jobs.remove(database, job.id, job.owner)
+    except (NotFound, JobActive) as error:  # removed by another request at the same time
+        raise Refusal("no-such-job", error.detail) from None
+
+
+@router.post(
+    "/jobs/{job_id}/resubmit",
+    status_code=201,
+    response_model=StatusInfo,
+    responses=may_answer(404, 409, 410, 413, 422),
+    summary="The same upload again, with other settings",
+)
+def resubmit(
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    body: Resubmission | None = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """A new job; the old one stays as it is."""
+    first = get_job(services.database, job_id, caller.owner)
+    asked = wanted_again(first, body or Resubmission(), services)
+    job, created = submit(services, caller, asked, idempotency_key)
+    return submitted(services, job, addresses, created=created, prefer=prefer)

@@ -1,0 +1,98 @@
+"""The way in: landing page, conformance, health, figures."""
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import func, select, update
+
+from api.answers import json_answer, link
+from api.deps import AddressesDep, CallerDep, ServicesDep
+from api.errors import Refusal
+from api.metrics import serving
+from api.routes.documented import answers_openly, may_answer
+from api.schemas import Conformance, Health, LandingPage, Workers
+from worker import clock
+from worker.database import Database
+from worker.tables import jobs, owners
+
+router = APIRouter(tags=["service"])
+
+_CONFORMANCE = (
+    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/job-list",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/callback",
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
+)
+_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
+_OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
+
+
+@router.get("/", response_model=LandingPage, responses=answers_openly(), summary="Landing page")
+async def landing_page(addresses: AddressesDep) -> Response:
+    """Where everything else is."""
+    base = addresses.base
+    links = [
+        link(f"{base}/", "self", "This document"),
+        link(f"{base}/openapi.json", "service-desc", "The API in OpenAPI 3.1", _OPENAPI),
+        link(f"{base}/conformance", f"{_OGC_REL}conformance", "Standards it conforms to"),
+        link(f"{base}/processes", f"{_OGC_REL}processes", "What it can do"),
+        link(f"{base}/jobs", f"{_OGC_REL}job-list", "Your jobs"),
+        link(f"{base}/uploads", "uploads", "Your uploads"),
+    ]
+    about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."
+    return json_answer({"title": "decloud", "description": about, "links": links})
+
+
+@router.get("/conformance", response_model=Conformance, responses=answers_openly(), summary="Conformance")
+async def conformance() -> Response:
+    """The requirements classes of OGC API that are met."""
+    return json_answer({"conformsTo": _CONFORMANCE})
+
+
+@router.get("/health/live", response_model=Health, responses=answers_openly(), summary="Is the process alive?")
+async def live() -> Response:
+    """Restart the process where this does not answer. It asks nothing of database, disk or workers."""
+    return json_answer({"status": "ok"})
+
+
+@router.get("/health/ready", response_model=Health, responses=answers_openly(503, 507), summary="Can it work?")
+def ready(services: ServicesDep) -> Response:
+    """Send requests elsewhere where this says 503 or 507: the database takes no writes, or the disk is full."""
+    if services.stopping.is_set():
+        raise Refusal("not-ready", "the server is stopping")
+    _write(services.database)
+    services.intake.check_room(0)
+    return json_answer({"status": "ok"})
+
+
+def _write(database: Database) -> None:
+    """A transaction that takes the writer's lock and changes nothing. Raises `DatabaseUnavailable`."""
+    with database.begin() as connection:
+        connection.execute(update(owners).where(owners.c.owner == "").values(served=0))
+
+
+@router.get("/health/workers", response_model=Workers, responses=may_answer(), summary="Do jobs get done?")
+def worker_health(services: ServicesDep, _: CallerDep) -> Response:
+    """By the leases in the database: `unserved` where jobs wait that no living worker takes, `unheard` where running
+    jobs have lost theirs."""
+    with services.database.read() as connection:
+        by_class = select(jobs.c.resource_class, func.count()).where(jobs.c.status == "accepted")
+        waiting = {row[0]: row[1] for row in connection.execute(by_class.group_by(jobs.c.resource_class))}
+        lost = select(func.count()).where(jobs.c.status == "running", jobs.c.lease_until < clock.now())
+        unheard = connection.scalar(lost) or 0
+    alive = serving(services.database, services.settings)
+    status = "unheard" if unheard else "ok" if set(waiting) <= set(alive) else "unserved"
+    return json_answer({"status": status, "waiting": waiting, "serving": alive, "unheard": unheard})
+
+
+@router.get(
+    "/metrics",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **may_answer()},
+    response_class=Response,
+    summary="Figures for Prometheus",
+)
+def metrics(request: Request, services: ServicesDep, _: CallerDep) -> Response:
+    """Requests of this process; jobs, queue and workers of the whole service. Needs any key (`authorization` in
+    Prometheus' scrape_config)."""
+    return Response(services.metrics.text(services.database), media_type="text/plain; version=0.0.4; charset=utf-8")

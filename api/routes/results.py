@@ -1,0 +1,166 @@
+"""Results: what there is, each file, all of them in one archive."""
+
+import base64
+import re
+from collections.abc import Generator
+from email.utils import formatdate
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from api.addresses import Addresses, archive_path, result_path
+from api.answers import json_answer
+from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, get_job
+from api.errors import Refusal, job_problem
+from api.process import output_title
+from api.routes.documented import may_answer
+from api.schemas import ResultFile
+from api.sending import Content, send_content
+from api.services import Services
+from worker import artifacts, clock
+from worker.archive import Archive, ArchiveEntry
+from worker.artifacts import Artifact
+from worker.jobs import Job
+
+router = APIRouter(tags=["results"])
+
+_LONGEST_SIGNED_S = 7 * 24 * 3600
+# A result's own page has styles and pictures inside, and nothing that runs.
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The part asked for by Range.", "content": {"*/*": {"schema": {"type": "string"}}}},
+}
+
+
+@router.get(
+    "/jobs/{job_id}/results",
+    response_model=dict[str, ResultFile | list[ResultFile]],
+    responses=may_answer(404, 410, 422),
+    summary="What there is",
+)
+def results(
+    job_id: str,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    signed: Annotated[bool, Query(description="Addresses that work without a key, for browsers and QGIS.")] = False,
+    expires_s: Annotated[int, Query(ge=1, le=_LONGEST_SIGNED_S, description="How long they do.")] = 3600,
+) -> Response:
+    """Links by output. While the job has none: 404, type `result-not-ready`. For a failed job: why, with 422."""
+    job = get_job(services.database, job_id, caller.owner)
+    if job.status == "failed":
+        return job_problem(job.error or {"code": "internal-error"})
+    _check_there(job)
+    if signed:
+        addresses = Addresses(addresses.base, services.secret, int(clock.now()) + expires_s)
+    return json_answer(_by_output(job, artifacts.listing(services.database, job.id), addresses, services))
+
+
+def _check_there(job: Job) -> str:
+    """The prefix of the job's result. Raises `Refusal` where there is none, saying why."""
+    if job.status in ("accepted", "running"):
+        raise Refusal("result-not-ready", f"job {job.id} is {job.status}", headers={"Retry-After": "5"})
+    if job.status == "dismissed":
+        raise Refusal("job-dismissed", f"job {job.id} was cancelled and has no result")
+    if job.status == "failed":
+        raise Refusal("not-found", f"job {job.id} failed and has no files")
+    if job.result_prefix is None:
+        raise Refusal("result-expired", f"the files of job {job.id} have expired; resubmit it to have them again")
+    return job.result_prefix
+
+
+def _by_output(job: Job, files: tuple[Artifact, ...], addresses: Addresses, services: Services) -> dict[str, Any]:
+    """A link where an output is one file, a list of links where it is several."""
+    found: dict[str, Any] = {}
+    for role in dict.fromkeys(file.role for file in files):
+        links = [_link(job, file, addresses) for file in files if file.role == role]
+        found[role] = links[0] if len(links) == 1 else links
+    archive = _archive(job, files, services)
+    found["archive"] = {
+        "href": addresses.of(archive_path(job.id)),
+        "type": "application/zip",
+        "title": output_title("archive"),
+        "size": archive.size,
+    }
+    return found
+
+
+def _link(job: Job, file: Artifact, addresses: Addresses) -> dict[str, Any]:
+    return {
+        "href": addresses.of(result_path(job.id, file.path)),
+        "type": file.media_type,
+        "title": f"{output_title(file.role)}: {file.path}",
+        "path": file.path,
+        **({"date": file.date} if file.date else {}),
+        "size": file.size,
+        "sha256": file.sha256,
+    }
+
+
+@router.get("/jobs/{job_id}/results.zip", responses=_FILES | may_answer(304, 403, 404, 410, 416), summary="All files",
+            response_class=Response)  # fmt: skip
+@router.head("/jobs/{job_id}/results.zip", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
+async def archive(request: Request, job_id: str, services: ServicesDep, owner: ReaderDep) -> Response:
+    """Made while it is sent, always of the same bytes: a broken download goes on with Range."""
+    content = await to_thread.run_sync(_archive_content, services, job_id, owner)
+    return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+
+
+@router.get(
+    "/jobs/{job_id}/results/{path:path}",
+    responses=_FILES | may_answer(304, 403, 404, 410, 416),
+    response_class=Response,
+    summary="One file",
+)
+@router.head("/jobs/{job_id}/results/{path:path}", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
+async def result_file(request: Request, job_id: str, path: str, services: ServicesDep, owner: ReaderDep) -> Response:
+    """Whole or in part (Range, If-Range, If-None-Match); the entity tag is the file's SHA-256."""
+    content = await services.ask(_file_content, services, job_id, path, owner)
+    return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+
+
+def _file_content(services: Services, job_id: str, path: str, owner: str | None) -> Content:
+    """The path is looked up among the result's files, never opened."""
+    job = get_job(services.database, job_id, owner)
+    prefix = _check_there(job)
+    file = artifacts.get(services.database, job.id, path)
+
+    def open_range(start: int, stop: int) -> Generator[bytes, None, None]:
+        return services.storage.open_range(f"{prefix}/{file.path}", start, stop)
+
+    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
+    headers = {
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Last-Modified": formatdate(job.finished, usegmt=True),
+        "Content-Disposition": f'inline; filename="{_UNSAFE.sub("_", file.path.rpartition("/")[2])}"',
+    }
+    if file.media_type.startswith("text/html"):
+        headers["Content-Security-Policy"] = _PAGE_POLICY
+    return Content(open_range, file.size, f'"{file.sha256}"', file.media_type, headers)
+
+
+def _archive_content(services: Services, job_id: str, owner: str | None) -> Content:
+    job = get_job(services.database, job_id, owner)
+    _check_there(job)
+    archive = _archive(job, artifacts.listing(services.database, job.id), services)
+    headers = {
+        "Last-Modified": formatdate(job.finished, usegmt=True),
+        "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
+    }
+    return Content(archive.open_range, archive.size, f'"{archive.etag}"', "application/zip", headers)
+
+
+def _archive(job: Job, files: tuple[Artifact, ...], services: Services) -> Archive:
+    entries = [ArchiveEntry(file.path, f"{job.result_prefix}/{file.path}", file.size, file.crc32) for file in files]
+    return Archive(services.storage, entries, modified=job.finished or job.created)
+
+
+def _disposition(name: str) -> str:
+    """A user's name for a job, as a file's name: plain for old clients, in full for others (RFC 6266)."""
+    plain = _UNSAFE.sub("_", name).strip("._")[:80] or "decloud"
+    full = quote(re.sub(r"[\x00-\x1f\x7f/\\]", "_", name)[:80], safe="")
+    return f"attachment; filename=\"{plain}.zip\"; filename*=UTF-8''{full}.zip"

@@ -1,0 +1,93 @@
+"""Stored files as answers: whole or in part, at constant memory, to receivers fast and slow."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.conditions import names, part
+
+# A receiver that takes nothing for so long has gone.
+_STALLED_S = 120.0
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes that can be had in part. open_range: from start to end, exclusive; raises before the first byte.
+
+    etag: quoted, strong. headers: what else describes them.
+    """
+
+    open_range: Callable[[int, int], Generator[bytes, None, None]]
+    size: int
+    etag: str
+    media_type: str
+    headers: dict[str, str]
+
+
+async def send_content(
+    request: Request, content: Content, *, readers: CapacityLimiter, sent: Callable[[float], object]
+) -> Response:
+    """The answer to GET and HEAD: 200, 206, 304, or `RangeNotSatisfiable`. sent: told of every piece's size."""
+    headers = {"ETag": content.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache", **content.headers}
+    if names(request.headers.get("if-none-match"), content.etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    asked = request.headers
+    wanted = part(asked.get("range"), asked.get("if-range"), size=content.size, etag=content.etag)
+    start, stop = wanted or (0, content.size)
+    status = HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
+    headers["Content-Length"] = str(stop - start)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=content.media_type)
+    pieces = await to_thread.run_sync(content.open_range, start, stop, limiter=readers)
+    return _Pieces(pieces, int(status), headers, content.media_type, readers, sent)
+
+
+class _Pieces(Response):
+    """Sends what a generator gives, which is closed however it ends."""
+
+    def __init__(
+        self,
+        pieces: Generator[bytes, None, None],
+        status: int,
+        headers: dict[str, str],
+        media_type: str,
+        readers: CapacityLimiter,
+        sent: Callable[[float], object],
+    ) -> None:
+        self.status_code, self.media_type, self.background = status, media_type, None
+        named = {**headers, "Content-Type": media_type}
+        self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
+        self._pieces, self._readers, self._sent = pieces, readers, sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ends early when the receiver has gone."""
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async with asyncio.timeout(_STALLED_S) as patience:
+                while not gone.done() and (piece := await self._next()):
+                    patience.reschedule(asyncio.get_running_loop().time() + _STALLED_S)
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    self._sent(len(piece))
+            if not gone.done():
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            self._pieces.close()
+
+    async def _next(self) -> bytes:
+        """Empty at the end."""
+        return await to_thread.run_sync(next, self._pieces, b"", limiter=self._readers)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

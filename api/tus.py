@@ -1,0 +1,88 @@
+"""The headers of tus 1.0 (core, creation, expiration, termination, checksum), read strictly."""
+
+import base64
+import binascii
+import re
+from email.utils import formatdate
+
+from api.errors import Refusal
+from worker.sql import storable
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-defer-length,expiration,termination,checksum"
+CHECKSUMS = ("sha1", "sha256")
+CONTENT_TYPE = "application/offset+octet-stream"
+
+_NUMBER = re.compile(r"\d{1,16}", re.ASCII)
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
+_LONGEST_METADATA = 4096
+_MOST_ENTRIES = 20
+_SHA256_BYTES = 32
+
+
+def check_version(given: str | None, *, required: bool) -> None:
+    """Raises `Refusal` for another version than ours."""
+    if given != VERSION and (required or given is not None):
+        raise Refusal(
+            "unsupported-tus-version",
+            f"Tus-Resumable is {given[:20] if given else 'missing'}, must be {VERSION}",
+            headers={"Tus-Version": VERSION},
+        )
+
+
+def parse_number(name: str, text: str) -> int:
+    """Of Upload-Length or Upload-Offset."""
+    if _NUMBER.fullmatch(text) is None:
+        raise _invalid(name, "must be a whole number of bytes")
+    return int(text)
+
+
+def parse_metadata(text: str) -> dict[str, str]:
+    """Of Upload-Metadata: `filename ZmllbGRzLnppcA==,other ...`."""
+    if len(text) > _LONGEST_METADATA:
+        raise _invalid("Upload-Metadata", f"has {len(text)} characters, at most {_LONGEST_METADATA}")
+    entries: dict[str, str] = {}
+    for pair in text.split(",") if text.strip() else ():
+        key, _, value = pair.strip().partition(" ")
+        if not key or not key.isascii() or key in entries or len(entries) >= _MOST_ENTRIES:
+            raise _invalid("Upload-Metadata", f"must be at most {_MOST_ENTRIES} different keys, each with a value")
+        entries[key] = storable(_decoded("Upload-Metadata", value).decode(errors="replace"), _LONGEST_METADATA)
+    return entries
+
+
+def format_metadata(entries: dict[str, str]) -> str:
+    """The inverse."""
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}".strip() for key, value in entries.items())
+
+
+def parse_checksum(text: str) -> tuple[str, bytes]:
+    """Of Upload-Checksum: `sha256 BASE64`."""
+    algorithm, _, value = text.strip().partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise _invalid("Upload-Checksum", f"algorithm must be one of {', '.join(CHECKSUMS)}")
+    return algorithm, _decoded("Upload-Checksum", value)
+
+
+def parse_digest(text: str) -> tuple[str, bytes] | None:
+    """Of Content-Digest or Repr-Digest (RFC 9530): the SHA-256, if it is among them."""
+    match = _DIGEST.search(text)
+    digest = _decoded("Repr-Digest", match[1]) if match else None
+    if digest is not None and len(digest) != _SHA256_BYTES:
+        raise _invalid("Repr-Digest", f"a SHA-256 has {_SHA256_BYTES} bytes, this one {len(digest)}")
+    return None if digest is None else ("sha256", digest)
+
+
+def expiry(seconds: float) -> str:
+    """Upload-Expires: an HTTP date."""
+    return formatdate(seconds, usegmt=True)
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise _invalid(name, "is not Base64") from None
+
+
+def _invalid(name: str, detail: str) -> Refusal:
+    return Refusal("invalid-request", f"{name}: {detail}", errors=[{"in": "header", "field": name, "detail": detail}])
