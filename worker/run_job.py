@@ -6,6 +6,7 @@ the supervisor's pipe; what is wrong goes into FOLDER/error.json, and the exit c
 process knows neither the database nor the storage.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -16,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from worker import memory
 from worker.job_folder import (
@@ -66,9 +67,7 @@ def main() -> int:
     os.nice(_NICENESS)
     memory.be_killed_first()
     os.chdir(sys.argv[1])
-    status = attempt(Request.read(Path()), _teller(), stop.is_set)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done is done: the status must not become a signal's
-    return status
+    return attempt(Request.read(Path()), _teller(), stop.is_set)
 
 
 def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
@@ -105,13 +104,20 @@ def _produce(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
         _simulate(request, tell, on_progress, should_stop)
         return
     config = _config(request)
+    threading.Thread(target=_load_engine, daemon=True).start()
     if not Path(INPUT).exists():
         _import(request, config, on_progress, should_stop)
     config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
     tell("progress", phase="loading")
-    from seq2seq import pipeline  # torch: seconds, so only now
+    from seq2seq import pipeline  # waits for the thread that is at it already
 
     pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
+
+
+def _load_engine() -> None:
+    """Torch takes seconds, in which the sandbox can import. What fails here fails again where it is used."""
+    with contextlib.suppress(Exception):
+        import seq2seq.pipeline  # noqa: F401
 
 
 def _import(
@@ -243,5 +249,12 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:500]
 
 
+def leave(status: int) -> NoReturn:
+    """Ends at once: no thread is waited for, and no signal or library can change the status any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
