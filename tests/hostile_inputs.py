@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from sequence_files import DATES, TRANSFORM, s1_db, s2_dn, write_sequence
+from sequence_files import BANDS, DATES, TRANSFORM, s1_db, s2_dn, write_sequence, write_tif
 
 SIZE = {"height": 16, "width": 16}
 USED_DATES = DATES[:2]
@@ -19,10 +19,15 @@ Members = dict[str, bytes]
 
 
 def small_sequence(root: Path) -> Members:
-    """Name -> bytes of 2 dates with S2, S1 and masks."""
+    """Name -> bytes of 2 dates with S2, S1 and masks; the second date's are tiled and packed, each in another way."""
     s2, s1 = s2_dn(2, **SIZE), s1_db(2, **SIZE)
     masks = np.random.default_rng(5).random((2, 16, 16)) > 0.8
     write_sequence(root, s2=s2, s1=s1, masks=masks, dates=USED_DATES)
+    tiled = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+    write_tif(root / SECOND, s2[1], bands=BANDS, nodata=0, compress="deflate", predictor=2, **tiled)
+    second = f"{USED_DATES[1]}.tif"
+    write_tif(root / "S1" / second, s1[1], bands=("VV", "VH"), compress="zstd", predictor=3, interleave="band", **tiled)
+    write_tif(root / "MASK" / second, masks[1][None].astype(np.uint8), compress="lzw", **tiled)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.tif"))}
 
 

@@ -292,6 +292,11 @@ def test_a_process_that_goes_too_far_is_stopped_by_its_limit(tmp_path, monkeypat
         ('pipe.write(\'{"answer": {"report": \' + chr(10)); sys.exit(3)', "ended unexpectedly"),
         ("pipe.write('[' * 10**6 + chr(10) + 'x' * 10**8)", "said too much"),
         (GOOD + "(scratch / 'sequence' / 'x').symlink_to('/etc')", "no working copy"),
+        (
+            GOOD + "(scratch / 'sequence' / 'S2').mkdir(); os.mkfifo(scratch / 'sequence/S2/2020-08-01.tif')",
+            "no working copy",
+        ),
+        ("say(answer={'exceeded': ['cpu_s'], 'problem': 3, 'report': []}); os.kill(os.getpid(), 40)", "signal 40"),
         (GOOD + "(scratch / 'sequence' / 'S2').mkdir(); (scratch / 'sequence/S2/x.sh').touch()", "no working copy"),
     ],
 )

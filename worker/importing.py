@@ -6,6 +6,7 @@ bytes are decoded here and nowhere else.
 
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from seq2seq.readers.contents import Contents
 from seq2seq.readers.masking import choose_masking
 from seq2seq.writers.working_copy import write_working_copy
 from worker import confinement
+from worker.sandbox import PASSED_ON
 
 # The checking pass takes an eighth of it; what it finds does not depend on it.
 _PLANNED_MEMORY_GB = 4.0
@@ -110,6 +112,7 @@ def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
 def enclose(upload: Path, scratch: Path) -> confinement.Enclosure:
     """From here on this process reads nothing but `upload` and libraries, and writes nothing but `scratch`."""
     libraries = [Path(folder) for package in (seq2seq, worker) for folder in package.__path__]
+    libraries += [Path(folder) for name in PASSED_ON for folder in os.environ.get(name, "").split(":") if folder]
     readable = (upload, Path(sys.prefix), Path(sys.base_prefix), *libraries, *map(Path, _SYSTEM))
     return confinement.enclose(readable=readable, writable=(scratch, Path("/dev/null")))
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,8 @@ CRASHED, LIMIT = "import-crashed", "import-limit"
 _PROGRAM = ("-m", "worker.importing")
 _MAX_DETAIL = 500
 _MAX_ERRORS = 8
-_COPIED = re.compile(r"(S1|S2|MASK)(/\d{4}-\d\d-\d\d\.tif)?|decloud-sequence\.json")
+_SENSOR = re.compile(r"S1|S2|MASK")
+_FILE = re.compile(r"(S1|S2|MASK)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
 _FIRST_NAME = re.compile(r"((?:S1|S2|MASK)/.+?): ", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"'([^']+)'")
 _PLACES = {
@@ -145,9 +147,9 @@ class Heard:
 def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) -> ImportProblem | dict[str, Any]:
     """The answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
     answer = ending.answer or {}
-    exceeded = ending.exceeded or answer.get("exceeded")
+    exceeded = ending.exceeded or str(answer.get("exceeded"))
     if exceeded in asdict(limits):
-        return _over_limit(limits, str(exceeded), str(answer.get("detail") or ""), heard, origin)
+        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), heard, origin)
     problem = answer.get("problem")
     if isinstance(problem, dict):
         detail = _printable(str(problem.get("detail")))
@@ -180,13 +182,19 @@ def _crashed(ending: Ending, heard: Heard, origin: str, how: str) -> ImportProbl
 
 
 def _how(status: int) -> str:
-    return f"was ended by {signal.Signals(-status).name}" if status < 0 else "ended unexpectedly"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {known.get(-status, f'signal {-status}')}" if status < 0 else "ended unexpectedly"
 
 
 def _is_sound(folder: Path) -> bool:
     """Nothing but what a working copy holds, in particular no link."""
     found = [path for pattern in ("*", "*/*", "*/*/*") for path in folder.glob(pattern)]
-    return all(_COPIED.fullmatch(path.relative_to(folder).as_posix()) and not path.is_symlink() for path in found)
+    return all(_belongs(path, path.relative_to(folder).as_posix()) for path in found)
+
+
+def _belongs(path: Path, name: str) -> bool:
+    kind = path.lstat().st_mode
+    return bool(_SENSOR.fullmatch(name) and stat.S_ISDIR(kind)) or bool(_FILE.fullmatch(name) and stat.S_ISREG(kind))
 
 
 def _places(detail: str, dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:

@@ -65,7 +65,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 # Where a system keeps its libraries; the operator's word, not the user's.
-_PASSED_ON = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "LD_LIBRARY_PATH", "SYSTEMROOT")
+PASSED_ON = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -262,4 +262,4 @@ def _exceeded(status: int, watch: _Watch) -> str | None:
 
 def _environment(scratch: Path) -> dict[str, str]:
     own = {"HOME": str(scratch / "empty"), "TMPDIR": str(scratch / "tmp")}
-    return {**_ENVIRONMENT, **own, **{name: os.environ[name] for name in _PASSED_ON if name in os.environ}}
+    return {**_ENVIRONMENT, **own, **{name: os.environ[name] for name in PASSED_ON if name in os.environ}}
