@@ -29,14 +29,31 @@ YEAR_DAYS = 365.25
 
 @dataclass(frozen=True, eq=False)
 class Radar:
-    """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is despeckled along optical edges."""
+    """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is despeckled along optical edges.
+
+    of_date: (T, C1, 1, 1) dB, how each date as a whole differs from the others (wet soil, frost).
+    """
 
     raw: Float32
     smooth: Float32
+    of_date: Float32
+
+    @classmethod
+    def of(cls, raw: Float32, smooth: Float32) -> "Radar":
+        """Of a whole scene."""
+        return cls(raw, smooth, (smooth - smooth.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
 
     def crop(self, rows: slice, columns: slice) -> "Radar":
         """The same on a window (views)."""
-        return Radar(self.raw[:, :, rows, columns], self.smooth[:, :, rows, columns])
+        return Radar(self.raw[:, :, rows, columns], self.smooth[:, :, rows, columns], self.of_date)
+
+    def change(self, observed: Bool) -> list[Float32]:
+        """Five parts, each (T, C1, H, W) dB: backscatter on the date, its change since the clear date before and until
+        the one after, the pixel's mean, and the date's own level. observed: (T, H, W) clear in S2."""
+        mean = self.smooth.mean(axis=0)
+        since, until = (self.smooth - _carried(self.smooth, observed, mean, step) for step in (1, -1))
+        shape = self.smooth.shape
+        return [self.smooth, since, until, *(np.broadcast_to(a, shape) for a in (mean, self.of_date))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +76,7 @@ def describe(
     kept = [around.previous, around.next, linear, _log_gap(around.days_to_previous), _log_gap(around.days_to_next)]
     kept += [*_season(days, observed.shape), *_history(pixels, observed, linear)]
     if radar is not None:
-        kept += radar_change(radar.smooth, observed)
+        kept += radar.change(observed)
     return Described(np.concatenate(kept, axis=1), linear)
 
 
@@ -75,7 +92,7 @@ def despeckled(observations: Observations, observed: Bool, tick: Tick) -> Radar 
     raw = linear_interpolation(s1.pixels, s1.observed, s1.days)
     guide = principal_components(linear_interpolation(s2.pixels, observed, s2.days), GUIDE_COMPONENTS)
     t, c, h, w = raw.shape
-    return Radar(raw, guided_mean(raw.reshape(t * c, h, w), guide, tick).reshape(raw.shape))
+    return Radar.of(raw, guided_mean(raw.reshape(t * c, h, w), guide, tick).reshape(raw.shape))
 
 
 def principal_components(pixels: Float32, count: int) -> Float32:
@@ -140,15 +157,6 @@ def _history(pixels: Float32, observed: Bool, linear: Float32) -> list[Float32]:
     square = ((seen**2).sum(axis=0) - seen**2) / count
     spread = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
     return [np.where(others > 0, mean, linear), spread.astype(np.float32)]
-
-
-def radar_change(smooth: Float32, observed: Bool) -> list[Float32]:
-    """Five parts, each (T, C1, H, W): backscatter on the date, its change since the clear date before and until the one
-    after, the pixel's mean, and how the date as a whole differs from the others (wet soil, frost)."""
-    mean = smooth.mean(axis=0)
-    since, until = (smooth - _carried(smooth, observed, mean, step) for step in (1, -1))
-    of_date = (smooth - mean).mean(axis=(2, 3), keepdims=True)
-    return [smooth, since, until, *(np.broadcast_to(a, smooth.shape) for a in (mean, of_date))]
 
 
 def _carried(values: Float32, observed: Bool, start: Float32, step: int) -> Float32:

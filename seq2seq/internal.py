@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seq2seq.baselines import linear_interpolation, mean_spectrum
 from seq2seq.config import ReconstructionConfig
-from seq2seq.features import Radar, Tick, describe, despeckled, radar_change
+from seq2seq.features import Radar, Tick, describe, despeckled
 from seq2seq.guided import GuidedFit
 from seq2seq.hiding import CloudShapes, hide
 from seq2seq.holdout import LINEAR, Members
@@ -27,6 +27,7 @@ DEFAULT_WEIGHTS = {KERNEL: 0.15, TREES: 0.15, PERCEPTRON: 0.2, NETWORK: 0.5}
 # How often pixels are hidden to learn from, and fewer where time is short. Each draw cuts off other neighbours: many
 # draws of few pixels teach more than few draws of many.
 DRAWS, FEWEST_DRAWS = 36, 6
+DRAW_PX = 128  # each in another window of this size, of a larger scene
 DRAWS_SHARE = 0.25  # of the time for fitting, where there is a limit
 MAX_SAMPLES = 180_000
 
@@ -79,7 +80,7 @@ def network_input(radar: Radar | None, observed: Bool) -> Float32 | None:
     """(T, F, H, W) what the network sees of the radar, standardised; None without radar."""
     if radar is None:
         return None
-    channels = np.concatenate([radar.raw, *radar_change(radar.smooth, observed)], axis=1)
+    channels = np.concatenate([radar.raw, *radar.change(observed)], axis=1)
     spread = np.maximum(channels.std(axis=(0, 2, 3), keepdims=True), 1e-6)
     standardised: Float32 = (channels - channels.mean(axis=(0, 2, 3), keepdims=True)) / spread
     return standardised
@@ -189,12 +190,23 @@ def _draw_samples(
         tick()
         if until is not None and drawn >= FEWEST_DRAWS and time.monotonic() > until:
             break
-        hidden = hide(observed, shapes, rng)
-        described = describe(s2.pixels, observed & ~hidden, s2.days, radar, fallback)
+        window = tuple(_some_span(size, rng) for size in observed.shape[1:])
+        pixels, seen = s2.pixels[:, :, *window], observed[:, *window]
+        hidden = hide(seen, shapes, rng)
+        cropped = None if radar is None else radar.crop(*window)
+        described = describe(pixels, seen & ~hidden, s2.days, cropped, fallback)
         at = _some(hidden, MAX_SAMPLES // DRAWS, rng)
         features.append(described.features[at[0], :, at[1], at[2]])
-        corrections.append((s2.pixels - described.linear)[at[0], :, at[1], at[2]])
+        corrections.append((pixels - described.linear)[at[0], :, at[1], at[2]])
     return np.concatenate(features), np.concatenate(corrections)
+
+
+def _some_span(size: int, rng: np.random.Generator) -> slice:
+    """Random `DRAW_PX` of `size` pixels, or all of fewer."""
+    if size <= DRAW_PX:
+        return slice(0, size)
+    start = int(rng.integers(size - DRAW_PX + 1))
+    return slice(start, start + DRAW_PX)
 
 
 def _some(where: Bool, count: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], ...]:

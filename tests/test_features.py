@@ -14,7 +14,6 @@ from seq2seq.features import (
     despeckled,
     guided_mean,
     principal_components,
-    radar_change,
 )
 
 
@@ -86,18 +85,17 @@ def test_radar_features_come_on_top_of_the_optical_ones(sequence, radar):
 
 
 def test_a_window_is_described_as_the_whole_is(sequence, radar):
-    """All but what the date as a whole differs by, which is of the window then."""
     s2, rows, columns = sequence.s2, slice(3, 15), slice(5, 20)
     part, fallback = s2.crop(rows, columns), mean_spectrum(s2.pixels, s2.observed)
-    whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback).features[:, :-2, rows, columns]
-    found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback).features[:, :-2]
+    whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback).features[:, :, rows, columns]
+    found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback).features
     assert np.allclose(whole, found, atol=1e-6)
 
 
 def test_radar_change_is_the_change_since_the_last_and_until_the_next_clear_date():
     smooth = np.array([1, 2, 4, 8], dtype=np.float32)[:, None, None, None]
     observed = np.array([True, False, False, True])[:, None, None]
-    _, since, until, mean, _ = (part[:, 0, 0, 0] for part in radar_change(smooth, observed))
+    _, since, until, mean, _ = (part[:, 0, 0, 0] for part in Radar.of(smooth, smooth).change(observed))
     level = smooth.mean()
     assert since.tolist() == [1 - level, 1, 3, 7]  # before the first clear date: from the mean
     assert until.tolist() == [1 - 8, 2 - 8, 4 - 8, 8 - level]
@@ -154,6 +152,6 @@ def test_the_largest_component_has_variance_one_and_the_others_less():
 
 def test_a_crop_of_the_radar_is_that_window():
     images = np.random.default_rng(0).random((2, 2, 6, 7)).astype(np.float32)
-    part = Radar(images, 2 * images).crop(slice(1, 4), slice(2, 7))
+    part = Radar.of(images, 2 * images).crop(slice(1, 4), slice(2, 7))
     assert np.array_equal(part.raw, images[:, :, 1:4, 2:7])
     assert np.array_equal(part.smooth, 2 * part.raw)
