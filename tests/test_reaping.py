@@ -132,6 +132,18 @@ def test_a_job_that_came_back_is_rung_for_in_the_next_round(database: Database, 
     assert jobs.reap(database, LIMITS).ring == ("cpu",)
 
 
+def test_a_job_that_came_back_is_rung_for_though_it_was_rung_for_a_moment_ago(
+    database: Database, wall_clock: WallClock
+) -> None:
+    submit(database)
+    wall_clock.move(LIMITS.ring_again_s)
+    assert jobs.reap(database, LIMITS).ring == ("cpu",)
+    job = claim(database)
+    assert job is not None
+    jobs.release(database, job)
+    assert jobs.reap(database, LIMITS).ring == ("cpu",)
+
+
 def test_a_delayed_retry_is_rung_for_when_its_delay_is_over(database: Database, wall_clock: WallClock) -> None:
     job = running(database)
     jobs.retry(database, job, reason={"code": "storage-full", "detail": "No space is left."}, delay_s=40)
