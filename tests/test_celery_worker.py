@@ -141,8 +141,10 @@ def test_a_job_does_not_notice_that_redis_was_killed_and_the_next_one_runs_when_
         real_redis.kill()
         each_done_once(workshop, [job])
         assert workshop.result(job)["ran"] == [[1, 0, 30]]
+        log = workshop.settings.data / "celery-0.log"
+        until(lambda: "Cannot connect" in log.read_text(), "the worker has not noticed")
         late = workshop.submit()
-        time.sleep(1)
+        time.sleep(0.5)
         assert workshop.get(late).status == "accepted"
         real_redis.start()
         each_done_once(workshop, [late])
