@@ -118,6 +118,7 @@ async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
         if thread is not None:
             await to_thread.run_sync(thread.stop)
         await services.watch.close()
+        services.glance.close()
         services.intake.threads.shutdown()
 
 

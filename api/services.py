@@ -9,6 +9,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from api.callers import Doorkeeper
+from api.glance import Glance
 from api.intake import Intake
 from api.metrics import Metrics
 from api.rates import Rates, Streams
@@ -48,6 +49,7 @@ class Services:
     stopping: asyncio.Event
     doorkeeper: Doorkeeper
     watch: Watch
+    glance: Glance
     intake: Intake
     streams: Streams
     rates: Rates = field(default_factory=Rates)
@@ -77,6 +79,7 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         stopping=asyncio.Event(),
         doorkeeper=Doorkeeper(used.database, settings),
         watch=Watch(used.database),
+        glance=Glance(used.database),
         intake=Intake(used.database, used.storage, settings, threads=threads, received=metrics.received.inc),
         streams=Streams(metrics.streams.set),
     )

@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope, Send
 from api.answers import json_answer, link, timestamp
 from api.deps import AddressesDep, CallerDep, Credentials, ServicesDep, get_job, still_admitted
 from api.routes.documented import may_answer
-from api.routes.jobs import look
 from api.schemas import Log
 from api.services import Services
 from api.status import status_info
@@ -58,7 +57,7 @@ async def event_stream(
     """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
     seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
-    job, _ = await services.ask(look, services.database, job_id, caller.owner)
+    job, _ = await services.glance.job(job_id, caller.owner)
     if job.ended and last_event_id is not None and not await services.ask(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
@@ -116,7 +115,7 @@ class _Stream:
 
     async def _news(self) -> AsyncIterator[bytes]:
         """What is new since the last look. The job is read first: once it has ended, its last event is there."""
-        job, position = await self._services.ask(look, self._services.database, self._job_id, self._owner)
+        job, position = await self._services.glance.job(self._job_id, self._owner)
         while batch := await self._services.ask(_read, self._services, self._job_id, self._seen):
             for event in batch:
                 self._seen = event.id

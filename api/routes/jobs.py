@@ -30,12 +30,6 @@ _MOST_LISTED = 1000
 _LONGEST_WAIT_S = 60
 
 
-def look(database: Database, job_id: str, owner: str | None) -> tuple[Job, int | None]:
-    """A job and its place in the queue. Raises `Refusal`."""
-    job = get_job(database, job_id, owner)
-    return job, jobs.queue_position(database, job) if job.status == "accepted" else None
-
-
 @router.get(
     "/jobs/{job_id}", response_model=StatusInfo, responses=may_answer(304, 404), summary="How a job is getting on"
 )
@@ -53,7 +47,7 @@ async def one_job(
 ) -> Response:
     """With `wait`, answers as soon as the job changes, or ends, or the time is over."""
     since = await services.watch.mark(job_id) if wait else None
-    job, position = await services.ask(look, services.database, job_id, caller.owner)
+    job, position = await services.glance.job(job_id, caller.owner)
     answer = _status(job, position, addresses.base)
     if wait and not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
         answer = await _next_status(services, job_id, caller.owner, addresses.base, answer, since, wait)
@@ -80,7 +74,7 @@ async def _next_status(
         if not await services.watch.changed(job_id, since, until - loop.time()):
             break
         since = await services.watch.mark(job_id)
-        answer = _status(*await services.ask(look, services.database, job_id, owner), base)
+        answer = _status(*await services.glance.job(job_id, owner), base)
     return answer
 
 
@@ -164,7 +158,7 @@ def end_job(
 ) -> Response:
     """A waiting job is dismissed at once; a running one as soon as its worker has stopped it. One that has ended is
     removed with its result."""
-    job, _ = look(services.database, job_id, caller.owner)
+    job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
         _remove(services.database, job)
         gone = {**status_info(job, None, addresses.base), "message": "Removed."}
