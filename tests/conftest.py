@@ -7,6 +7,7 @@ from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
 from quick_engine import use_schedule
 from service_brokers import fake_redis, real_redis  # noqa: F401  fixtures
 from service_databases import (  # noqa: F401  fixtures
+    connected_postgresql,
     database,
     migrated_sqlite_file,
     postgresql_database,

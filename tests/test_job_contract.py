@@ -27,7 +27,7 @@ from sqlalchemy import event, select
 from worker import artifacts, events, garbage, jobs, uploads
 from worker.database import Database
 from worker.errors import IdempotencyConflict, InvalidRequest, JobActive, NotFound, UploadNotReady
-from worker.jobs import Job
+from worker.jobs import Filters, Job
 from worker.settings import Settings
 from worker.tables import webhook_outbox
 
@@ -101,18 +101,34 @@ def test_what_no_database_could_keep_is_refused_by_name(database: Database, aske
 # -- claiming
 
 
-def test_a_thousand_jobs_and_eight_processes_each_job_claimed_exactly_once(database: Database) -> None:
-    fill(database, 1000, owners=7)
+def each_is_claimed_once(database: Database, count: int, *, processes: int) -> None:
+    fill(database, count, owners=7)
     url = database.engine.url.render_as_string(hide_password=False)
     script = Path(__file__).with_name("claiming.py")
-    done = subprocess.run([sys.executable, script, url, "8"], capture_output=True, text=True, timeout=60)
+    arguments = [sys.executable, script, url, str(processes)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     claims = [line.split() for line in done.stdout.splitlines()]
-    assert len(claims) == len({job_id for _, job_id in claims}) == 1000
+    assert len(claims) == len({job_id for _, job_id in claims}) == count
     assert len({worker for worker, _ in claims}) > 1
-    claimed = jobs.listing(database, None, jobs.Filters(statuses=("running",)), limit=1000).jobs
+    claimed = jobs.listing(database, None, Filters(statuses=("running",)), limit=count).jobs
     assert {(job.lease_owner, job.id) for job in claimed} == {(worker, job_id) for worker, job_id in claims}
     assert {job.attempt for job in claimed} == {1}
+
+
+def test_eight_processes_claim_each_of_a_thousand_jobs_exactly_once_on_sqlite(sqlite_database: Database) -> None:
+    each_is_claimed_once(sqlite_database, 1000, processes=8)
+
+
+def test_eight_processes_claim_each_job_exactly_once_on_postgresql(postgresql_database: Database) -> None:
+    each_is_claimed_once(postgresql_database, 200, processes=8)
+
+
+@pytest.mark.slow
+def test_eight_processes_claim_each_of_a_thousand_jobs_exactly_once_on_postgresql(
+    postgresql_database: Database,
+) -> None:
+    each_is_claimed_once(postgresql_database, 1000, processes=8)
 
 
 def test_nothing_to_do_gives_no_job(database: Database) -> None:
@@ -234,6 +250,7 @@ def test_a_job_cannot_be_claimed_between_looking_at_it_and_cancelling_it(postgre
 
         event.listen(postgresql_database.engine, "before_cursor_execute", claim_meanwhile)
         assert jobs.dismiss(postgresql_database, job.id, "ann").status == "dismissed"
+        event.remove(postgresql_database.engine, "before_cursor_execute", claim_meanwhile)
         assert claims[0].result() is None
     other.close()
 
