@@ -34,7 +34,7 @@ def few_dates(date: NDArray[np.intp]) -> float:
     """How much wider an interval has to be because its width was measured on few dates; date: (N,) of each pixel.
 
     Errors of one date share a scale, and the next date has its own. An interval for it, from the scale of n dates, is
-    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date tells something of the scale too:
+    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date tells of the scale too:
     1.4 times as wide for 2 dates, 1.1 times for 10.
     """
     pixels = np.bincount(date)
