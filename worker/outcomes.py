@@ -88,7 +88,7 @@ def retry(
     retry: dict[str, Any] | None = None,
     refund_attempt: bool = False,
 ) -> bool:
-    """Back to accepted after `delay_s` (900 at most); failed with `reason` (`code`, `detail`) when attempts are used up.
+    """Back to accepted after `delay_s` (900 at most); failed with `reason` (`code`, `detail`) after the last attempt.
 
     retry: what the next attempt does otherwise, merged into what earlier ones asked for. refund_attempt: this attempt
     does not count, because its cause was ours and passes by itself.
