@@ -71,7 +71,7 @@ def job_figures(database: Database, settings: Settings) -> Iterator[GaugeMetricF
         oldest = connection.scalar(select(func.min(jobs.c.created)).where(jobs.c.status == "accepted"))
         expired = connection.scalar(_count(jobs).where(jobs.c.status == "running", jobs.c.lease_until < now))
         rubbish = connection.scalar(_count(garbage))
-        notices = connection.scalar(_count(webhook_outbox).where(~webhook_outbox.c.delivered))
+        notices = connection.scalar(_count(webhook_outbox))
     yield _family("decloud_jobs", "Jobs by status", "status", {name: statuses.get(name, 0) for name in _STATUSES})
     yield _family("decloud_jobs_waiting", "Accepted jobs by class", "resource_class", waiting)
     yield _single("decloud_oldest_waiting_seconds", "Age of the oldest accepted job", max(0, now - (oldest or now)))

@@ -605,4 +605,4 @@ def test_a_subscriber_is_told_of_the_statuses_it_asked_for(database: Database) -
         (notice,) = connection.execute(select(webhook_outbox.c.job_id, webhook_outbox.c.url, webhook_outbox.c.body))
     assert (notice.job_id, notice.url) == (job.id, "https://example.org/failed")
     assert notice.body["type"] == "job.failed"
-    assert notice.body["data"]["error"] == CRASHED
+    assert notice.body["data"]["exception"] == CRASHED

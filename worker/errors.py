@@ -32,6 +32,10 @@ class InvalidRequest(ServiceError):  # noqa: N818
     code = "invalid-request"
 
 
+class ForbiddenDestination(InvalidRequest):
+    """A notice's address that our machine must not connect to. `detail` goes on from the address' name."""
+
+
 class QuotaExceeded(ServiceError):  # noqa: N818
     """The owner has used what one owner may use. `extra`: quota, limit, used, asked; it may work again later."""
 

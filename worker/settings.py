@@ -84,11 +84,13 @@ class Settings(BaseSettings):
     artifact_expiry_s: Seconds = 7 * 24 * 3600.0
 
     # -- webhooks
+    # `whsec_` and base64 of 24 to 64 bytes; the new one, a space and the old one while it is replaced. None: made from
+    # the signing secret. Owners' own secrets are made from it: GET /webhook-secret.
     webhook_secret: SecretStr | None = None
-    webhook_timeout_s: Seconds = 10.0
+    webhook_timeout_s: Seconds = 15.0
     webhook_max_attempts: Count = 8
-    # Addresses inside the operator's own network are refused unless this is set.
-    webhook_private_addresses: bool = False
+    # HOST or HOST:PORT of receivers that may have private addresses and plain http; users can reach all there.
+    webhook_private_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 
     # -- logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -98,13 +100,13 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("resource_classes", mode="before")
+    @field_validator("resource_classes", "webhook_private_hosts", mode="before")
     @classmethod
-    def _split(cls, classes: Any) -> Any:
+    def _split(cls, names: Any) -> Any:
         """`cpu,gpu16` from the environment."""
-        if isinstance(classes, str):
-            return tuple(name.strip() for name in classes.split(",") if name.strip())
-        return classes
+        if isinstance(names, str):
+            return tuple(name.strip() for name in names.split(",") if name.strip())
+        return names
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,6 @@ Times are seconds since 1970 (UTC) by the clock of whoever wrote them. Order nev
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
 )
 
 metadata = MetaData(
@@ -181,16 +179,18 @@ api_keys = Table(
     Index(None, "owner"),
 )
 
+# Notices that are still to be delivered. They outlive their job: who removes it is told of its end all the same.
 webhook_outbox = Table(
     "webhook_outbox",
     metadata,
     Column("id", Text, primary_key=True),
     Column("job_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("host", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("body", JSON, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_try", Double, nullable=False),
-    Column("delivered", Boolean, nullable=False, server_default=false()),
     Column("last_error", Text),
-    Index(None, "delivered", "next_try"),
+    Index(None, "next_try"),
 )

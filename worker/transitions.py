@@ -55,7 +55,7 @@ def tell(connection: Connection, job: Job, message: str, *, level: str = "info",
     """Append the event of a transition that has just been made; `message` is a sentence for the job's owner."""
     told = {"status": job.status, "message": message, **data}
     events.append(connection, job.id, job.attempt, "status", told, level=level)
-    outbox.announce(connection, job)
+    outbox.announce(connection, job, message)
 
 
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
