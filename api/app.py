@@ -73,11 +73,11 @@ def create_app(
 
 
 def begin_shutdown(app: FastAPI) -> None:
-    """Event streams and long polls end now, so that the server need not wait for them; readiness says no."""
+    """From any thread, also from a signal's handler: event streams and long polls end now, so that the server need not
+    wait for them, and readiness says no."""
     services: Services | None = getattr(app.state, "services", None)
-    if services is not None:
-        services.stopping.set()
-        services.watch.release()
+    if services is not None and not services.loop.is_closed():
+        services.loop.call_soon_threadsafe(services.stop)
 
 
 async def _open(
@@ -110,8 +110,7 @@ async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        services.stopping.set()
-        services.watch.release()
+        services.stop()
         sweeper.cancel()
         with suppress(asyncio.CancelledError):
             await sweeper

@@ -77,6 +77,17 @@ KINDS: dict[str, Kind] = {
 # A failed job is no failure of the request that asks for its result: nobody should repeat it.
 FAILED_JOB_STATUS = 422
 
+# pydantic speaks Python.
+_IN_JSON = {
+    "missing": "is missing",
+    "extra_forbidden": "there is no such member",
+    "none_required": "must be null",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
 
 class Refusal(ServiceError):  # noqa: N818  named as the caller sees it
     """A problem that only HTTP knows; `code` is one of the table's."""
@@ -157,10 +168,11 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
 def _place(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors: where it is, and what is wrong there. What was sent is not repeated."""
     where, *path = entry["loc"]
-    detail = str(entry["msg"]).removeprefix("Value error, ")
+    said = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    detail = _IN_JSON.get(entry["type"], said)
     if entry["type"] == "json_invalid":
         at = path[0] if path else 0
-        return {"in": "body", "detail": f"not JSON: {entry.get('ctx', {}).get('error', detail)} at character {at}"}
+        return {"in": "body", "detail": f"is no JSON: {entry.get('ctx', {}).get('error', said)} at character {at}"}
     place: dict[str, Any] = {"in": str(where), "detail": detail}
     if path:
         place["field"] = ".".join(str(part) for part in path)

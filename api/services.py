@@ -46,6 +46,7 @@ class Services:
     doorbell: Doorbell
     metrics: Metrics
     secret: bytes
+    loop: asyncio.AbstractEventLoop
     stopping: asyncio.Event
     doorkeeper: Doorkeeper
     watch: Watch
@@ -64,6 +65,11 @@ class Services:
             return question(*arguments)
         return await to_thread.run_sync(question, *arguments)
 
+    def stop(self) -> None:
+        """Whoever waits for something to happen waits no longer."""
+        self.stopping.set()
+        self.watch.release()
+
 
 def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Services:
     """Within a running loop."""
@@ -76,6 +82,7 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         doorbell=used.doorbell,
         metrics=metrics,
         secret=signing.load_secret(settings.data, given.get_secret_value() if given else None),
+        loop=asyncio.get_running_loop(),
         stopping=asyncio.Event(),
         doorkeeper=Doorkeeper(used.database, settings),
         watch=Watch(used.database),
