@@ -14,7 +14,7 @@ from api import errors
 from api.gate import Gate
 from api.metrics import Metrics
 from api.openapi import document
-from api.routes import events, jobs, landing, processes, results, uploads
+from api.routes import events, jobs, landing, processes, results, uploads, webhooks
 from api.services import Resources, Services, open_services
 from worker.database import Database
 from worker.doorbell import Doorbell, open_doorbell
@@ -22,12 +22,13 @@ from worker.migrate import migrate
 from worker.reaper import Reaper
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
+from worker.webhooks import Courier, open_signer
 
 _log = logging.getLogger(__name__)
 
 _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
-_ROUTERS = (jobs.router, results.router, events.router, uploads.router, processes.router, landing.router)
+_ROUTERS = tuple(routes.router for routes in (jobs, results, events, uploads, processes, webhooks, landing))
 
 
 def create_app(
@@ -38,7 +39,7 @@ def create_app(
     doorbell: Doorbell | None = None,
     reaper: bool = True,
 ) -> FastAPI:
-    """An ASGI application; its lifespan migrates the database, reaps, and sweeps.
+    """An ASGI application; its lifespan migrates the database, reaps, notifies, and sweeps.
 
     What is given is used and left open: embedded workers share database, storage and doorbell. What is not given is
     opened by the settings. A server that stops calls `begin_shutdown` first.
@@ -104,8 +105,12 @@ async def _open(
 async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
     """While the application serves."""
     sweeper = asyncio.create_task(_sweep(services))
-    thread = Reaper(services.database, services.storage, services.settings, services.doorbell) if reaper else None
-    if thread is not None:
+    threads: list[Reaper | Courier] = []
+    if reaper:
+        threads.append(Reaper(services.database, services.storage, services.settings, services.doorbell))
+        signer = open_signer(services.settings, services.secret)
+        threads.append(Courier(services.database, services.settings, signer))
+    for thread in threads:
         thread.start()
     try:
         yield
@@ -114,7 +119,7 @@ async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
         sweeper.cancel()
         with suppress(asyncio.CancelledError):
             await sweeper
-        if thread is not None:
+        for thread in threads:
             await to_thread.run_sync(thread.stop)
         await services.watch.close()
         services.glance.close()

@@ -150,7 +150,8 @@ class Inputs(Changes):
 
 
 class Subscriber(Asked):
-    """Addresses that are told, once each, when the job gets there (OGC API - Processes, callback)."""
+    """https addresses that are told when the job gets there (OGC API - Processes, callback), by Standard Webhooks 1.0;
+    `failedUri` also of a cancellation. `GET /webhook-secret` has what they verify the signatures with."""
 
     successUri: str | None = Field(default=None, max_length=_LONGEST_URL)  # noqa: N815
     inProgressUri: str | None = Field(default=None, max_length=_LONGEST_URL)  # noqa: N815
@@ -325,6 +326,12 @@ class Log(Document):
 
     logs: list[LogEntry]
     links: list[Link]
+
+
+class WebhookSecret(Document):
+    """As Standard Webhooks' libraries take it: `whsec_` and base64."""
+
+    secret: str
 
 
 class Health(Document):

@@ -14,8 +14,8 @@ from api.schemas import Changes, Execute, Inputs, Resubmission, Shape, Subscribe
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
-from worker import jobs, quotas, uploads, workers
-from worker.errors import UploadNotReady
+from worker import destinations, jobs, quotas, uploads, workers
+from worker.errors import ForbiddenDestination, UploadNotReady
 from worker.jobs import Job
 from worker.settings import Settings
 
@@ -47,12 +47,12 @@ def wanted(body: Execute, services: Services, base: str) -> Wanted:
         resource_class=_resource_class(body.resource_class, services),
         name=body.name,
         priority=body.priority,
-        subscriber=_subscriber(body.subscriber),
+        subscriber=_subscriber(body.subscriber, services.settings, base),
         shape=inputs.shape,
     )
 
 
-def wanted_again(first: Job, body: Resubmission, services: Services) -> Wanted:
+def wanted_again(first: Job, body: Resubmission, services: Services, base: str) -> Wanted:
     """The first job's upload and settings, but for what the body says."""
     given = body.model_fields_set
     return Wanted(
@@ -61,7 +61,7 @@ def wanted_again(first: Job, body: Resubmission, services: Services) -> Wanted:
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
         name=body.name if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
-        subscriber=_subscriber(body.subscriber) if "subscriber" in given else first.subscriber,
+        subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
     )
 
 
@@ -156,24 +156,20 @@ def _resource_class(asked: str | None, services: Services) -> str:
     return asked
 
 
-def _subscriber(given: Subscriber | None) -> dict[str, str] | None:
+def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict[str, str] | None:
+    """An address for each status, and our own, for the links in what is sent there."""
     if given is None:
         return None
-    addresses = {"successful": given.successUri, "running": given.inProgressUri, "failed": given.failedUri}
-    for name, url in zip(("successUri", "inProgressUri", "failedUri"), addresses.values(), strict=True):
-        if url is not None and not _is_web_address(url):
-            raise invalid(f"subscriber.{name}", "must be an http or https address")
-    return without_nothing(addresses) or None
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = url.isascii() and url.isprintable() and " " not in url
-    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    for name, url in given:
+        try:
+            if url is not None:
+                destinations.check(url, settings)
+        except ForbiddenDestination as error:
+            raise invalid(f"subscriber.{name}", error.detail) from None
+    addresses = without_nothing(
+        {"successful": given.successUri, "running": given.inProgressUri, "failed": given.failedUri}
+    )
+    return {**addresses, "base": base} if addresses else None
 
 
 def _estimate(job: Wanted, limits: Settings) -> dict[str, Any]:

@@ -384,10 +384,10 @@ def test_a_wrong_filter_is_named(user: User, query: str) -> None:
 
 
 def test_a_subscribers_addresses_are_kept_for_each_status(api: ServedApi, user: User) -> None:
-    addresses = {"successUri": "https://example.org/a", "failedUri": "http://example.org/b?c=d"}
+    addresses = {"successUri": "https://example.org/a", "failedUri": "https://example.org/b?c=d"}
     job = execute(user, {"inputs": {"simulated": {}}, "subscriber": addresses}).json()
     stored = api.job(job["id"]).subscriber
-    assert stored == {"successful": "https://example.org/a", "failed": "http://example.org/b?c=d"}
+    assert stored == {"successful": "https://example.org/a", "failed": "https://example.org/b?c=d", "base": api.url}
 
 
 @pytest.mark.parametrize(

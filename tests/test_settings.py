@@ -38,6 +38,7 @@ def test_the_environment_is_read_and_empty_values_are_not_set(monkeypatch: pytes
         ({"max_queued_per_owner": 0}, "max_queued_per_owner"),
         ({"resource_classes": " , "}, "resource_classes is empty"),
         ({"allow_simulated_method": True}, "environment test"),
+        ({"webhook_secret": "hunter2"}, r"\(DECLOUD_WEBHOOK_SECRET\): must be whsec_ and base64 of 24 to 64"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(values: dict[str, object], said: str) -> None:
@@ -52,13 +53,13 @@ def test_no_keys_are_needed_on_loopback_alone() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    secret = "hunter2"
+    secret = "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg=="
     settings = Settings(
         database_url=f"postgresql://u:{secret}@db/decloud",
         broker_url=f"redis://:{secret}@redis",
         storage_options={"secret_access_key": secret},
         signing_secret=secret,
-        webhook_secret=secret,
+        webhook_secret=f"whsec_{secret}",
     )
     assert secret not in repr(settings)
     assert secret not in str(settings)

@@ -4,12 +4,12 @@ A notice that is taken to be sent comes again when its time is over, unless the 
 once, always with the same id.
 """
 
+import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
@@ -23,6 +23,7 @@ from worker.tables import jobs, webhook_outbox
 LONGEST_DELAY_S = 2 * 86_400.0
 _OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _LONGEST_ERROR = 300
+_LONGEST_URL = 2000
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,17 @@ def announce(connection: Connection, job: Job, message: str) -> None:
         "id": f"msg_{uuid.uuid4().hex}",
         "job_id": job.id,
         "owner": job.owner,
-        "host": urlsplit(url).netloc,
-        "url": url,
+        "host": _host(url),
+        "url": storable(url, _LONGEST_URL),
         "body": {"type": f"job.{job.status}", "timestamp": _time(now), "data": _described(job, message, subscriber)},
         "next_try": now,
     }
     connection.execute(insert(webhook_outbox).values(notice))
+
+
+def _host(url: str) -> str:
+    """Never fails: no notice may hinder a job."""
+    return storable(re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0], _LONGEST_URL)
 
 
 def _described(job: Job, message: str, subscriber: dict[str, Any]) -> dict[str, Any]:

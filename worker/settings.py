@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
+from worker.webhook_signing import parse_secrets
 
 _GIB = 2**30
 
@@ -107,6 +108,13 @@ class Settings(BaseSettings):
         if isinstance(names, str):
             return tuple(name.strip() for name in names.split(",") if name.strip())
         return names
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _parse(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            parse_secrets(secret.get_secret_value())
+        return secret
 
     @model_validator(mode="after")
     def _check(self) -> Self:

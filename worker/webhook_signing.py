@@ -8,10 +8,23 @@ import base64
 import binascii
 import hmac
 
-from worker.errors import InvalidSettings
-
 _PREFIX = "whsec_"
 _BYTES = range(24, 65)
+
+
+def parse_secrets(text: str) -> list[bytes]:
+    """One or several `whsec_...` with spaces between. Raises `ValueError`, which shows none of it."""
+    return [_decoded(part) for part in text.split()]
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        secret = base64.b64decode(text.removeprefix(_PREFIX), validate=True) if text.startswith(_PREFIX) else b""
+    except binascii.Error:
+        secret = b""
+    if len(secret) not in _BYTES:
+        raise ValueError(f"must be {_PREFIX} and base64 of {_BYTES[0]} to {_BYTES[-1]} random bytes")
+    return secret
 
 
 class Signer:
@@ -19,8 +32,8 @@ class Signer:
 
     def __init__(self, given: str | None, signing_secret: bytes) -> None:
         """given: one `whsec_...`, or the new one and old ones while they are being replaced, with spaces between. None:
-        made from `signing_secret`, and only owners' secrets are used. Raises `InvalidSettings`."""
-        self._given = [_decoded(text) for text in (given or "").split()]
+        made from `signing_secret`, and only owners' secrets are used. Raises `ValueError`."""
+        self._given = parse_secrets(given or "")
         self._roots = self._given or [_mac(signing_secret, "decloud webhooks 1")]
 
     def secret_of(self, owner: str) -> str:
@@ -45,16 +58,3 @@ def _of_owner(root: bytes, owner: str) -> bytes:
 
 def _mac(key: bytes, message: str | bytes) -> bytes:
     return hmac.digest(key, message.encode() if isinstance(message, str) else message, "sha256")
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        secret = base64.b64decode(text.removeprefix(_PREFIX), validate=True) if text.startswith(_PREFIX) else b""
-    except binascii.Error:
-        secret = b""
-    if len(secret) not in _BYTES:
-        raise InvalidSettings(
-            f"webhook_secret (DECLOUD_WEBHOOK_SECRET) must be {_PREFIX} and base64 of "
-            f"{_BYTES[0]} to {_BYTES[-1]} random bytes"
-        )
-    return secret

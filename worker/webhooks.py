@@ -40,6 +40,12 @@ def delay_s(attempts: int, asked_s: float = 0.0) -> float:
     return max(jitter * min(growing, _LONGEST_DELAY_S), min(asked_s, _LONGEST_DELAY_S))
 
 
+def open_signer(settings: Settings, signing_secret: bytes) -> Signer:
+    """With the operator's secret, or one made from `signing_secret`."""
+    given = settings.webhook_secret
+    return Signer(given.get_secret_value() if given else None, signing_secret)
+
+
 class Courier:
     """Threads in every API process; several at once do no harm. `start` and `stop` are called once."""
 

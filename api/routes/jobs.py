@@ -192,6 +192,6 @@ def resubmit(
 ) -> Response:
     """A new job; the old one stays as it is."""
     first = get_job(services.database, job_id, caller.owner)
-    asked = wanted_again(first, body or Resubmission(), services)
+    asked = wanted_again(first, body or Resubmission(), services, addresses.base)
     job, created = submit(services, caller, asked, idempotency_key)
     return submitted(services, job, addresses, created=created, prefer=prefer)
