@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 
 help:
 	@echo "make setup   virtual environment in $(VENV), pinned versions"
-	@echo "make demo    simulate a cloudy sequence and make it cloud-free, in two minutes"
+	@echo "make demo    simulate a cloudy sequence and have a server of your own make it cloud-free, in three minutes"
 	@echo "make test    the test suite"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   measure quality, speed and memory; writes benchmarks/RESULTS.md"
@@ -29,8 +29,7 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 demo: setup
-	@test -d $(DEMO)/fields || $(BIN)/decloud simulate $(DEMO)/fields --dates 12 --size 96 --bands L2A_10
-	$(BIN)/decloud run $(DEMO)/fields/input $(DEMO)/cloud-free --max-minutes 1 --overwrite
+	$(BIN)/decloud demo $(DEMO) --dates 20 --size 96 --bands L2A_10 --cloud 0.5 --max-minutes 2
 
 test: setup
 	$(BIN)/pytest $(ARGS)

@@ -11,6 +11,7 @@ from api.client.errors import (
     Refused,
     ServerUnavailable,
     StillRunning,
+    UnknownJob,
 )
 from api.client.jobs import RemoteJob
 from api.client.uploading import Upload
@@ -27,5 +28,6 @@ __all__ = [
     "RemoteJob",
     "ServerUnavailable",
     "StillRunning",
+    "UnknownJob",
     "Upload",
 ]

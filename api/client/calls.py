@@ -63,7 +63,7 @@ class Calls:
             follow_redirects=True,
             verify=_trusted(),
             # A proxy of the environment cannot know this machine's own servers.
-            trust_env=not _is_here(self.url),
+            trust_env=not is_here(self.url),
         )
 
     def close(self) -> None:
@@ -241,7 +241,8 @@ def _checked_url(url: str) -> str:
     return full.rstrip("/")
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
+    """Whether the address is one of this machine alone."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -49,8 +49,8 @@ class Client:
 
     def upload(self, path: str | Path, *, on_progress: OnProgress = ignore_progress) -> Upload:
         """A file, or a folder with S2/ (and S1/, MASK/); what the server has of it already is not sent again."""
-        checking, sending = _in_megabytes("checking", on_progress), _in_megabytes("uploading", on_progress)
-        with packed(Path(path), on_bytes=checking) as payload:
+        packing, sending = _in_megabytes("packing", on_progress), _in_megabytes("uploading", on_progress)
+        with packed(Path(path), on_bytes=packing) as payload:
             return uploading.upload(self._calls, payload, bookmarks=self._bookmarks, on_bytes=sending)
 
     def submit(
@@ -128,17 +128,20 @@ def _path(job_id: str) -> str:
 
 
 def _in_megabytes(phase: str, on_progress: OnProgress) -> OnBytes:
-    """Progress in megabytes, with the time left at the rate so far."""
+    """Progress in whole megabytes, each told once, with the time left at the rate so far."""
     began: list[tuple[float, int]] = []
+    told: list[int] = [-1]
 
     def on_bytes(done: int, of: int) -> None:
-        now = time.monotonic()
+        total = max(1, round(of / _MB))
+        step = total if done >= of else min(total - 1, done // _MB)
+        if step == told[0]:
+            return
+        told[0], now = step, time.monotonic()
         if not began:
             began.append((now, done))
         since, first = began[0]
         eta_s = (now - since) * (of - done) / (done - first) if done > first and now - since > 1 else None
-        total = max(1, round(of / _MB))
-        step = total if done >= of else min(total, done // _MB)
         on_progress(Progress(f"{phase} (MB)", step, total, eta_s=eta_s))
 
     return on_bytes

@@ -61,3 +61,9 @@ class StillRunning(ClientError):  # noqa: N818
     """The job had not ended when the caller's time for waiting was over. The job goes on."""
 
     code = "still-running"
+
+
+class UnknownJob(ClientError):  # noqa: N818
+    """None of your jobs is meant by that, or several are."""
+
+    code = "no-such-job"

@@ -12,7 +12,7 @@ import httpx
 from api.client.calls import Calls, Patience, Trouble
 from api.client.errors import NotAServer, StillRunning
 from api.client.jobs import RemoteJob
-from seq2seq.progress import OnProgress
+from seq2seq.progress import OnProgress, Progress
 
 # The server holds an answer for so long while nothing changes; proxies cut what is silent for a minute.
 _HOLD_S = 25.0
@@ -97,6 +97,7 @@ class _Follower:
         self._calls, self._path, self._on_progress = calls, f"/jobs/{quote(job_id, safe='')}", on_progress
         self._etag: str | None = None
         self._heard = 0
+        self._shown = Progress("waiting")
         self.job: RemoteJob
 
     def look(self, hold_s: float) -> bool:
@@ -106,12 +107,17 @@ class _Follower:
         answer = self._calls.call("GET", self._path, params=query, headers=known)
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             return False
-        self._etag = answer.headers.get("etag")
+        is_first, self._etag = self._etag is None, answer.headers.get("etag")
         self.job = RemoteJob.from_json(self._calls.to_json(answer))
-        for message in self._news():
-            self._on_progress(replace(self.job.progress, message=message))
-        self._on_progress(self.job.progress)
+        if not (is_first and self.job.ended):  # else there was nothing to follow
+            self._tell()
         return True
+
+    def _tell(self) -> None:
+        self._shown = self._shown if self.job.ended else self.job.progress
+        for message in self._news():
+            self._on_progress(replace(self._shown, message=message))
+        self._on_progress(self._shown)
 
     def _news(self) -> Iterator[str]:
         while True:

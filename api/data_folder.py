@@ -1,0 +1,81 @@
+"""The data folder of `decloud serve`: private, and one server's at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from worker.errors import ServiceError
+
+# Who serves this folder: {"pid": ..., "url": ...}. Whether anybody does, only the lock on it tells.
+LOCK = "serve.lock"
+# The first API key, for whoever may read the folder.
+KEY = "key"
+
+
+class CannotServe(ServiceError):  # noqa: N818  named as the operator sees it
+    """The server cannot start; what is to be changed is said."""
+
+    code = "cannot-serve"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[IO[str]]:
+    """The folder, made where it is missing, readable by its owner alone, and locked until the end.
+
+    The lock goes with the process, however that ends. Gives the lock's file, for `announce`. Raises `CannotServe`.
+    """
+    try:
+        _make(folder)
+        with open(folder / LOCK, "a+", encoding="utf-8") as file:
+            _lock(folder, file)
+            yield file
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise CannotServe(f"{error.filename or folder}: cannot be the data folder ({error.strerror})") from error
+
+
+def announce(lock: IO[str], url: str) -> None:
+    """Says in the lock's file who serves, and where."""
+    lock.seek(0)
+    lock.truncate()
+    json.dump({"pid": os.getpid(), "url": url}, lock)
+    lock.flush()
+
+
+def server_of(folder: Path) -> dict[str, Any] | None:
+    """What the server of this folder said of itself; None where none serves it now."""
+    try:
+        with open(folder / LOCK, encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = json.loads(file.read() or "{}")
+                return said if isinstance(said, dict) and "url" in said else None
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def _make(folder: Path) -> None:
+    is_ours = (folder / LOCK).exists()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if is_ours or not any(folder.iterdir()):  # a folder with other things in it may be meant to be seen
+        with suppress(PermissionError):  # a volume that belongs to another and is lent to us
+            folder.chmod(0o700)
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise CannotServe(f"{folder}: no permission to write there; choose another folder with --data")
+
+
+def _lock(folder: Path, file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said: dict[str, Any] = {}
+        with suppress(ValueError):
+            file.seek(0)
+            said = json.loads(file.read())
+        who = f" at {said['url']}, process {said['pid']}" if {"url", "pid"} <= set(said) else ""
+        raise CannotServe(f"{folder}: is served already{who}") from None

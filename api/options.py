@@ -1,0 +1,78 @@
+"""What the service's commands share: options, what they stand for where they are not given, and ways to end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seq2seq.errors import ConfigError, Stopped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from worker.settings import Settings
+
+PANEL = "Service"
+SHOWN = "Output"
+_SERVER = "Server"
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="DECLOUD_SERVER",
+        rich_help_panel=_SERVER,
+        help="By default the one that serves ./decloud-data, or http://127.0.0.1:8000.",
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        envvar="DECLOUD_KEY",
+        rich_help_panel=_SERVER,
+        help="API key. For a server of this machine by default the one in ./decloud-data/key.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", envvar="DECLOUD_DATA", help="Data folder. Default ./decloud-data."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", rich_help_panel=SHOWN, help="Say nothing but errors.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=SHOWN, help="Replace a result in OUT.")]
+
+
+@contextmanager
+def interruptible(said: str) -> Iterator[None]:
+    """Ctrl-C inside ends the command with this line."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(said) from None
+
+
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Around imports of packages that not every installation has."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"this command needs {error.name}: pip install 'decloud[{extra}]'") from error
+
+
+def settings_from(**given: Any) -> "Settings":
+    """From the environment, with what was given in place of it."""
+    with needing("service"):
+        from worker.settings import load_settings
+    return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def console_for(*, stderr: bool = False) -> "Console":
+    """Where people read; `stderr` where stdout is for programs."""
+    from rich.console import Console
+
+    return Console(stderr=stderr)
