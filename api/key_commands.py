@@ -31,9 +31,9 @@ def create(
     expires_days: Annotated[float | None, typer.Option(help="Default: never.", metavar="N")] = None,
 ) -> None:
     """Make a key and print it. It is not kept and cannot be shown again."""
-    from worker import keys as service_keys
-
     with _database(data) as database:
+        from worker import keys as service_keys
+
         expires_s = None if expires_days is None else expires_days * 86_400
         made, text = service_keys.create(database, owner=owner, name=name, expires_s=expires_s)
     print(text)
@@ -50,9 +50,10 @@ def create(
 def list_keys(data: Data = None) -> None:
     """List all keys, without their secrets."""
     from api.listings import key_table
-    from worker import keys as service_keys
 
     with _database(data) as database:
+        from worker import keys as service_keys
+
         found = service_keys.listing(database)
     console_for().print(key_table(found) if found else "No keys.", highlight=False)
 
@@ -68,9 +69,9 @@ def revoke(
     data: Data = None,
 ) -> None:
     """Let nobody in with this key any more."""
-    from worker import keys as service_keys
-
     with _database(data) as database:
+        from worker import keys as service_keys
+
         revoked = service_keys.revoke(database, key_id)
     print(f"Key {revoked.id} of {revoked.owner} is revoked; a server that runs knows within 5 s.")
 

@@ -47,9 +47,10 @@ def serve(settings: Settings, *, say: Say) -> None:
 
     Without a broker jobs run here; with one this is the API alone. Raises `ServiceError` where it cannot start.
     """
-    os.umask(0o077)  # whatever is written from now on is the owner's alone
     _check_engine(settings)
     with ExitStack() as stack:
+        # Whatever is written from now on is the owner's alone.
+        stack.callback(os.umask, os.umask(0o077))
         lock = stack.enter_context(held(settings.data))
         listener = stack.enter_context(listen(settings.host, settings.port))
         url = _url(settings.host, listener)
@@ -200,7 +201,10 @@ def _stop_on_signals(say: Say) -> Iterator[threading.Event]:
         stop.set()
         say("Stopping: running jobs are brought to a checkpoint. Once more to end at once.")
 
-    previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it was started with nohup
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, ask_to_stop) for number in numbers}
     try:
         yield stop
     finally:

@@ -6,6 +6,7 @@ import pytest
 from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
 from quick_engine import use_schedule
 from service_api import api, serve, user  # noqa: F401  fixtures
+from served import serving, shared_server  # noqa: F401  fixtures
 from service_brokers import fake_redis, real_redis  # noqa: F401  fixtures
 from service_databases import (  # noqa: F401  fixtures
     connected_postgresql,
@@ -18,6 +19,7 @@ from service_databases import (  # noqa: F401  fixtures
 from service_jobs import wall_clock  # noqa: F401  fixture
 from service_storages import bucket, local_storage, object_storage, s3_server, storage  # noqa: F401  fixtures
 from service_workers import workshop  # noqa: F401  fixture
+from webhook_receiver import names, receiver  # noqa: F401  fixtures
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
