@@ -20,10 +20,11 @@ from seq2seq.regressors import Regressor, Samples, fit_regressors, predict_image
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual
 
-PRIOR_MEMBERS = KERNEL, TREES, PERCEPTRON = ("kernel", "trees", "perceptron")
+PRIOR_MEMBERS = TREES, PERCEPTRON = ("trees", "perceptron")
 NETWORK = "network"
-# Equal shares of the prior's regressors and as much for the network, until held-out pixels say otherwise.
-DEFAULT_WEIGHTS = {KERNEL: 0.15, TREES: 0.15, PERCEPTRON: 0.2, NETWORK: 0.5}
+PRIOR_SHARES = {TREES: 1 / 3, PERCEPTRON: 2 / 3}  # two perceptrons are averaged in theirs
+# The prior and as much for the network, until held-out pixels say otherwise.
+DEFAULT_WEIGHTS = {TREES: 1 / 6, PERCEPTRON: 1 / 3, NETWORK: 1 / 2}
 # How often pixels are hidden to learn from, and fewer where time is short. Each draw cuts off other neighbours: many
 # draws of few pixels teach more than few draws of many.
 DRAWS, FEWEST_DRAWS = 36, 6
@@ -87,9 +88,10 @@ def network_input(radar: Radar | None, observed: Bool) -> Float32 | None:
 
 
 def mean_prior(members: Members) -> Float32:
-    """(T, C, H, W) the plain mean of the regressors."""
-    parts = [members[name] for name in PRIOR_MEMBERS]
-    mean: Float32 = sum(parts[1:], parts[0]) / np.float32(len(parts))
+    """(T, C, H, W) the weighted mean of the regressors."""
+    mean = np.zeros_like(members[LINEAR])
+    for name, share in PRIOR_SHARES.items():
+        mean += np.float32(share) * members[name]
     return mean
 
 

@@ -1,7 +1,7 @@
-"""Three pixel-wise regressors from features to a correction of linear interpolation, and their mean: the prior.
+"""Pixel-wise regressors from features to a correction of linear interpolation; their weighted mean is the prior.
 
-They err differently, which is why all three stay (benchmarks/METHOD.md): kernel regression falls back to interpolation
-far from anything it has seen, trees find thresholds, a small perceptron finds smooth interactions.
+They err differently, which is why both stay (benchmarks/METHOD.md): trees find thresholds, perceptrons find smooth
+interactions.
 
 Rows are samples: features (N, F) float32, corrections (N, C) reflectance.
 """
@@ -18,10 +18,6 @@ from torch import Tensor, nn
 from seq2seq.features import Tick
 from seq2seq.sequence import Float32
 
-KERNEL_LENGTH = 1.0  # in units of the typical distance of two samples
-KERNEL_NOISE = 0.5  # variance of the noise relative to the kernel's: corrections are mostly noise
-KERNEL_SAMPLES = 2500  # of each bag
-KERNEL_BAGS = 3
 TREE_SAMPLES = 60_000
 TREE_ROUNDS = 100
 TREE_PARAMETERS: dict[str, Any] = {
@@ -37,6 +33,7 @@ TREE_PARAMETERS: dict[str, Any] = {
     "force_row_wise": True,
     "verbose": -1,
 }
+PERCEPTRONS = 2  # from different beginnings, averaged
 PERCEPTRON_WIDTH = 128
 PERCEPTRON_STEPS = 1200
 PERCEPTRON_BATCH = 1024
@@ -45,10 +42,9 @@ PERCEPTRON_DECAY = 0.05
 PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single value decides
 DROPOUT = 0.1
 MIN_SAMPLES = 20  # fewer teach nothing, and trees cannot be grown on them
-# Of the time for fitting, where there is a limit, the moments by which the kernel and the trees have to be done.
-KERNEL_BY, TREES_BY = 0.25, 0.6
+TREES_BY = 0.4  # of the time for fitting, where there is a limit: when the trees have to be done
 TRIAL_STEPS = 5  # of the perceptron, to see how many fit into the rest
-CHUNK = 8192  # rows predicted at a time, which bounds the memory of the kernel matrix
+CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
 class Regressor(Protocol):
@@ -80,53 +76,6 @@ class Standardised:
         """Clipped to six spreads: nothing outside was ever seen."""
         scaled: Float32 = np.clip((features - self.mean) * self.scale, -6, 6)
         return scaled
-
-
-class KernelRegressor:
-    """Gaussian-process mean with a squared-exponential kernel, on random subsets of the samples, averaged.
-
-    Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), sections 2.2 and 8.3.1 (subset of data).
-    """
-
-    def __init__(
-        self,
-        features: Float32,
-        corrections: Float32,
-        *,
-        seed: int,
-        device: torch.device,
-        tick: Tick,
-        until: float | None = None,
-    ) -> None:
-        """until: `time.monotonic()` after which no further bag is begun."""
-        rng = np.random.default_rng(seed)
-        self._standardised = Standardised(features)
-        self._length = np.float32(KERNEL_LENGTH * np.sqrt(features.shape[1]))
-        self._device = device
-        self._bags: list[tuple[Tensor, Tensor]] = []
-        for _ in range(KERNEL_BAGS):
-            tick()
-            if self._bags and until is not None and time.monotonic() > until:
-                break
-            rows = rng.choice(len(features), min(KERNEL_SAMPLES, len(features)), replace=False)
-            self._bags.append(self._fit(self._located(features[rows]), corrections[rows]))
-
-    def predict(self, features: Float32) -> Float32:
-        """Mean over the bags."""
-        located = self._located(features)
-        parts = [_kernel(located, samples) @ weights for samples, weights in self._bags]
-        mean: Float32 = torch.stack(parts).mean(dim=0).cpu().numpy()
-        return mean
-
-    def _located(self, features: Float32) -> Tensor:
-        return torch.from_numpy(self._standardised(features) / self._length).to(self._device)
-
-    def _fit(self, samples: Tensor, corrections: Float32) -> tuple[Tensor, Tensor]:
-        covariance = _kernel(samples, samples).cpu().double()
-        covariance.diagonal().add_(KERNEL_NOISE)
-        targets = torch.from_numpy(corrections.astype(np.float64))
-        weights = torch.cholesky_solve(targets, torch.linalg.cholesky(covariance))
-        return samples, weights.float().to(self._device)
 
 
 class TreeRegressor:
@@ -161,7 +110,7 @@ class TreeRegressor:
 
 
 class PerceptronRegressor:
-    """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once."""
+    """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once; the mean of several."""
 
     def __init__(
         self,
@@ -177,19 +126,21 @@ class PerceptronRegressor:
         self._standardised = Standardised(features)
         self._spread = (corrections.std(axis=0) + 1e-6).astype(np.float32)
         self._device = device
+        scaled = torch.from_numpy(self._standardised(features)).to(device)
+        targets = torch.from_numpy(corrections / self._spread).to(device)
+        self._networks = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            self._network = self._fit(
-                torch.from_numpy(self._standardised(features)).to(device),
-                torch.from_numpy(corrections / self._spread).to(device),
-                tick,
-                until,
-            )
+            for left in range(PERCEPTRONS, 0, -1):
+                torch.manual_seed(seed + left)
+                now = time.monotonic()
+                share = None if until is None else now + (until - now) / left
+                self._networks.append(self._fit(scaled, targets, tick, share))
 
     def predict(self, features: Float32) -> Float32:
         """Without dropout."""
         with torch.no_grad():
-            output = self._network(torch.from_numpy(self._standardised(features)).to(self._device))
+            located = torch.from_numpy(self._standardised(features)).to(self._device)
+            output = torch.stack([network(located) for network in self._networks]).mean(dim=0)
         scaled: Float32 = output.cpu().numpy() * self._spread
         return scaled
 
@@ -233,12 +184,6 @@ def predict_images(regressors: list[Regressor], features: Float32, tick: Tick) -
     return [np.stack(images) for images in predicted]
 
 
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """(N, M) exp(-|a - b|^2 / 2)."""
-    products = torch.addmm(-0.5 * b.square().sum(1)[None], a, b.T)
-    return products.sub_(0.5 * a.square().sum(1)[:, None]).clamp_(max=0).exp_()
-
-
 def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
     width = PERCEPTRON_WIDTH
     return nn.Sequential(
@@ -264,19 +209,16 @@ def fit_regressors(
     tick: Tick,
     seconds: float | None = None,
 ) -> list[Regressor]:
-    """All three on the same samples (features, corrections); no corrections where there are too few.
+    """Trees and perceptrons on the same samples (features, corrections); no corrections where there are too few.
 
     seconds: about what they may take together. With a limit the same seed may give another result.
     """
     features, corrections = samples
     if len(features) < MIN_SAMPLES:
-        return [NoCorrection(corrections.shape[1]) for _ in range(3)]
+        return [NoCorrection(corrections.shape[1]) for _ in range(2)]
     now = time.monotonic()
-    kernel, trees, perceptron = (
-        None if seconds is None else now + share * seconds for share in (KERNEL_BY, TREES_BY, 1.0)
-    )
+    trees, perceptron = (None if seconds is None else now + share * seconds for share in (TREES_BY, 1.0))
     return [
-        KernelRegressor(features, corrections, seed=seed, device=device, tick=tick, until=kernel),
         TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick, until=trees),
         PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick, until=perceptron),
     ]

@@ -16,7 +16,7 @@ SCHEDULE = (
     ("regressors", "PERCEPTRON_STEPS", 20),
     ("regressors", "PERCEPTRON_BATCH", 256),
     ("regressors", "TREE_ROUNDS", 6),
-    ("regressors", "KERNEL_SAMPLES", 150),
+    ("regressors", "PERCEPTRONS", 1),
     ("internal", "MAX_SAMPLES", 3000),
     ("internal", "DRAWS", 3),
     ("internal", "FEWEST_DRAWS", 2),

@@ -6,7 +6,6 @@ import torch
 
 from seq2seq.errors import Stopped
 from seq2seq.regressors import (
-    KernelRegressor,
     PerceptronRegressor,
     Standardised,
     TreeRegressor,
@@ -35,7 +34,7 @@ def fitted(seed=0, given=None):
     return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick)
 
 
-def test_all_three_learn_corrections_of_samples_they_have_not_seen():
+def test_both_learn_corrections_of_samples_they_have_not_seen():
     features, corrections = samples(seed=1)
     for regressor in fitted():
         error = regressor.predict(features) - corrections
@@ -63,12 +62,6 @@ def test_predictions_do_not_depend_on_what_stands_beside_them():
     for regressor in fitted():
         halves = np.concatenate([regressor.predict(features[:20]), regressor.predict(features[20:])])
         assert np.allclose(halves, regressor.predict(features), atol=1e-6), type(regressor).__name__
-
-
-def test_far_from_all_samples_the_kernel_corrects_nothing():
-    regressor = KernelRegressor(*samples(), seed=0, device=CPU, tick=no_tick)
-    far = np.tile(np.float32([6, -6, 6, -6, 6, 3]), (2, 1))
-    assert np.abs(regressor.predict(far)).max() < 1e-3
 
 
 def test_nothing_explodes_beyond_the_samples():
@@ -118,11 +111,10 @@ def test_images_larger_than_a_chunk_are_predicted_alike(monkeypatch):
 @pytest.mark.parametrize(
     "fit",
     [
-        lambda tick: KernelRegressor(*samples(), seed=0, device=CPU, tick=tick),
         lambda tick: TreeRegressor(*samples(), seed=0, threads=1, tick=tick),
         lambda tick: PerceptronRegressor(*samples(), seed=0, device=CPU, tick=tick),
     ],
-    ids=["kernel", "trees", "perceptron"],
+    ids=["trees", "perceptron"],
 )
 def test_each_can_be_stopped_in_the_middle(fit):
     calls = 0
