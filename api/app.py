@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from api import errors
+from api.deps import check_query
 from api.gate import Gate
 from api.metrics import Metrics
-from api.openapi import document
+from api.openapi import document, query_parameters
 from api.routes import events, jobs, landing, processes, results, uploads, webhooks
 from api.services import Resources, Services, open_services
 from worker.database import Database
@@ -58,6 +59,7 @@ def create_app(
         title="decloud",
         version=_version(),
         lifespan=lifespan,
+        dependencies=[Depends(check_query)],
         middleware=[Middleware(Gate, settings=settings, metrics=metrics)],
         # Their pages load scripts from elsewhere.
         docs_url=None,
@@ -68,6 +70,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in _ROUTERS for route in router.routes]
+    app.state.queries = query_parameters(document(app))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     errors.install(app)
     return app

@@ -15,8 +15,25 @@ from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: dcl_ID_SECRET.", scheme_name="key")
+# Some of OGC's clients say so always.
+_FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
 _READS_FOR_A_REQUEST = 20
+
+
+async def check_query(request: Request) -> None:
+    """Raises `Refusal` for a parameter that the address does not know: a filter with a typing error filters nothing."""
+    if not request.scope["query_string"]:
+        return
+    method = "GET" if request.method == "HEAD" else request.method
+    known = request.app.state.queries.get((method, request.scope["route"].path_format), frozenset())
+    for name in request.query_params:
+        if name not in known and (name, request.query_params[name]) != _FORMAT:
+            raise Refusal(
+                "invalid-request",
+                f"{name[:100]!r} is no parameter here; known are {', '.join(sorted(known)) or 'none'}",
+                errors=[{"in": "query", "field": name[:100], "detail": "there is no such parameter"}],
+            )
 
 
 async def the_services(request: Request) -> Services:

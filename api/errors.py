@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "method-not-allowed": Kind(405, "This address does not know the method"),
     "request-timeout": Kind(408, "Nothing arrived for too long"),
     "job-active": Kind(409, "The job has not ended"),
+    "unserved-class": Kind(409, "No worker serves the class"),
     "upload-not-ready": Kind(409, "The upload is not complete"),
     "upload-in-use": Kind(409, "Jobs need the upload"),
     "offset-conflict": Kind(409, "The bytes do not continue the upload"),

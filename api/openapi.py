@@ -49,6 +49,17 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def query_parameters(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+    """The names that each operation knows, by method and path."""
+    return {
+        (method.upper(), path): frozenset(
+            parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"
+        )
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
 def _without_default_validation(operation: dict[str, Any]) -> None:
     """FastAPI adds a 422 of its own kind where a route names none; ours are 400."""
     described = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})

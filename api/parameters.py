@@ -2,9 +2,9 @@
 
 from dataclasses import Field as DataclassField
 from dataclasses import fields
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
 
 from seq2seq.config import RANGES, ReconstructionConfig
 
@@ -34,10 +34,20 @@ ABOUT = {
 _FIXED: dict[str, Any] = {"device": Literal["auto"], "vgg16_weights": None}
 
 
+def _whole(value: Any) -> Any:
+    """JSON's 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+
+
 def _field(setting: DataclassField[Any], hint: Any) -> tuple[Any, Any]:
     low, high = RANGES.get(setting.name, (None, None))
-    about = Field(default=setting.default, description=ABOUT[setting.name], ge=low, le=high)
-    return _FIXED.get(setting.name, hint), about
+    kind = _FIXED.get(setting.name, hint)
+    whole = [Whole] if hint in (int, int | None) else []
+    about = Field(default=setting.default, description=ABOUT[setting.name])
+    return Annotated[kind, Field(ge=low, le=high), *whole], about
 
 
 def _fields() -> dict[str, Any]:

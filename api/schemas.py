@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from api.parameters import Parameters
+from api.parameters import Parameters, Whole
 from worker.jobs import PRIORITIES
 
 Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
@@ -113,20 +113,24 @@ class Reference(Asked):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="Reference")
 
-    href: str = Field(max_length=_LONGEST_URL, examples=[f"/uploads/{_ID}"])
+    href: str = Field(
+        max_length=_LONGEST_URL,
+        examples=[f"/uploads/{_ID}"],
+        json_schema_extra={"pattern": "^/uploads/[A-Za-z0-9-]{1,64}$"},
+    )
     type: str | None = Field(default=None, max_length=100)
     rel: str | None = Field(default=None, max_length=100)
     title: str | None = Field(default=None, max_length=200)
 
 
-_Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+_Positive = Annotated[int, Field(ge=1, le=1_000_000), Whole]
 
 
 class Shape(Asked):
     """What you know of the sequence; the import finds out for itself. Here it gives an estimate beforehand."""
 
     dates: _Positive
-    bands: Annotated[int, Field(ge=1, le=13)] = 10
+    bands: Annotated[int, Field(ge=1, le=13), Whole] = 10
     height: _Positive
     width: _Positive
 
@@ -149,13 +153,22 @@ class Inputs(Changes):
     shape: Shape | None = None
 
 
+_WebAddress = Annotated[
+    str,
+    Field(
+        max_length=_LONGEST_URL,
+        json_schema_extra={"pattern": r"^https://[a-z0-9][a-z0-9-]*\.[a-z]{2,}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"},
+    ),
+]
+
+
 class Subscriber(Asked):
     """https addresses that are told when the job gets there (OGC API - Processes, callback), by Standard Webhooks 1.0;
     `failedUri` also of a cancellation. `GET /webhook-secret` has what they verify the signatures with."""
 
-    successUri: str | None = Field(default=None, max_length=_LONGEST_URL)  # noqa: N815
-    inProgressUri: str | None = Field(default=None, max_length=_LONGEST_URL)  # noqa: N815
-    failedUri: str | None = Field(default=None, max_length=_LONGEST_URL)  # noqa: N815
+    successUri: _WebAddress | None = None  # noqa: N815
+    inProgressUri: _WebAddress | None = None  # noqa: N815
+    failedUri: _WebAddress | None = None  # noqa: N815
 
 
 OUTPUT_IDS = ("declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive")
@@ -164,8 +177,8 @@ OutputID = Literal["declouded", "uncertainty", "cloud_mask", "report", "preview"
 
 class _Submission(Asked):
     name: str | None = Field(default=None, min_length=1, max_length=200, description="For you; shown in lists.")
-    priority: int = Field(
-        default=0, ge=PRIORITIES[0], le=PRIORITIES[-1], description="Among your own jobs; higher is sooner."
+    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), Whole] = Field(
+        default=0, description="Among your own jobs; higher is sooner."
     )
     resource_class: str | None = Field(
         default=None, max_length=40, description="Which workers may run it; by default the operator's first."

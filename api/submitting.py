@@ -15,9 +15,10 @@ from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
 from worker import destinations, jobs, quotas, uploads, workers
-from worker.errors import ForbiddenDestination, UploadNotReady
+from worker.errors import ForbiddenDestination, QuotaExceeded, UploadNotReady
 from worker.jobs import Job
 from worker.settings import Settings
+from worker.sql import storable
 
 SIMULATED = "simulated"
 _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
@@ -45,7 +46,7 @@ def wanted(body: Execute, services: Services, base: str) -> Wanted:
         input_id=_input_id(inputs, base),
         params=params,
         resource_class=_resource_class(body.resource_class, services),
-        name=body.name,
+        name=_name(body.name),
         priority=body.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base),
         shape=inputs.shape,
@@ -59,7 +60,7 @@ def wanted_again(first: Job, body: Resubmission, services: Services, base: str) 
         input_id=first.input_id,
         params=_params(body.inputs, first.params, services.settings),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
-        name=body.name if "name" in given else first.name,
+        name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
     )
@@ -119,6 +120,11 @@ def _params(inputs: Changes, before: dict[str, Any], settings: Settings) -> dict
     return params
 
 
+def _name(given: str | None) -> str | None:
+    """As a database can hold it."""
+    return None if given is None else storable(given, len(given))
+
+
 def _config(params: dict[str, Any]) -> ReconstructionConfig:
     """Raises `ConfigError`."""
     return ReconstructionConfig.from_dict({name: value for name, value in params.items() if name != SIMULATED})
@@ -152,7 +158,8 @@ def _resource_class(asked: str | None, services: Services) -> str:
         return asked or meant[0]
     known = {name for worker in workers.listing(services.database) for name in worker.classes} | set(meant)
     if asked not in known:
-        raise invalid("resource_class", f"no worker serves it; known are {', '.join(sorted(known))}")
+        served = ", ".join(sorted(known))
+        raise Refusal("unserved-class", f"no worker serves {asked!r}; known are {served}", known=sorted(known))
     return asked
 
 
@@ -194,7 +201,12 @@ def _check_shape(shape: Shape | None, limits: Settings) -> None:
     """What is known to be too large need not be imported to find out."""
     asked = 0 if shape is None else shape.dates * shape.height * shape.width
     if asked > limits.max_pixels_dates:
-        raise invalid("inputs.shape", f"pixels times dates are {asked:,}, at most {limits.max_pixels_dates:,.0f}")
+        raise QuotaExceeded(
+            f"pixels times dates are {asked:,}, they may be {limits.max_pixels_dates:,.0f}",
+            quota="max_pixels_dates",
+            limit=limits.max_pixels_dates,
+            asked=asked,
+        )
 
 
 def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionConfig) -> int:

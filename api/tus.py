@@ -20,12 +20,12 @@ _MOST_ENTRIES = 20
 _SHA256_BYTES = 32
 
 
-def check_version(given: str | None, *, required: bool) -> None:
-    """Raises `Refusal` for another version than ours."""
-    if given != VERSION and (required or given is not None):
+def check_version(given: str | None) -> None:
+    """Raises `Refusal` for another version than ours; what others than tus use may come without one."""
+    if given is not None and given != VERSION:
         raise Refusal(
             "unsupported-tus-version",
-            f"Tus-Resumable is {given[:20] if given else 'missing'}, must be {VERSION}",
+            f"Tus-Resumable is {given[:20]!r}, must be {VERSION}",
             headers={"Tus-Version": VERSION},
         )
 

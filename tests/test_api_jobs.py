@@ -185,7 +185,7 @@ def test_validating_only_checks_everything_and_stores_nothing(user: User) -> Non
     assert user.post(address, json={"inputs": {"sequence": sequence, "seed": -1}}).status_code == 400
     assert user.post(address, json={"inputs": {"sequence": {"href": "/uploads/x"}}}).status_code == 404
     too_large = {"dates": 1000, "height": 100_000, "width": 100_000}
-    assert user.post(address, json={"inputs": {"sequence": sequence, "shape": too_large}}).status_code == 400
+    assert user.post(address, json={"inputs": {"sequence": sequence, "shape": too_large}}).status_code == 429
     assert user.get("/jobs").json()["jobs"] == []
 
 
@@ -383,6 +383,22 @@ def test_a_wrong_filter_is_named(user: User, query: str) -> None:
     assert answer.json()["errors"][0]["field"].startswith(query.partition("=")[0])
 
 
+def test_a_parameter_with_a_typing_error_does_not_pass_for_no_filter(user: User) -> None:
+    answer = user.get("/jobs?statuz=failed")
+    assert (answer.status_code, code_of(answer)) == (400, "invalid-request")
+    assert "status" in answer.json()["detail"]
+    assert user.get("/jobs?f=json&limit=1").status_code == 200
+    assert user.get("/?x=1").status_code == user.get("/jobs/x/results?sign=1").status_code == 400
+
+
+def test_a_whole_number_may_be_written_with_a_point(api: ServedApi, user: User) -> None:
+    answer = execute(user, {"inputs": {"simulated": {}, "seed": 5.0, "tile_px": 64.0}, "priority": -1.0})
+    job = api.job(answer.json()["id"])
+    assert job.params["seed"] == 5
+    assert isinstance(job.params["seed"], int)
+    assert (job.params["tile_px"], job.priority) == (64, -1)
+
+
 def test_a_subscribers_addresses_are_kept_for_each_status(api: ServedApi, user: User) -> None:
     addresses = {"successUri": "https://example.org/a", "failedUri": "https://example.org/b?c=d"}
     job = execute(user, {"inputs": {"simulated": {}}, "subscriber": addresses}).json()
@@ -401,5 +417,5 @@ def test_a_subscriber_needs_a_web_address(user: User, url: str) -> None:
 
 def test_a_class_that_nobody_serves_is_refused_with_those_that_are_served(user: User) -> None:
     answer = execute(user, {"inputs": {"simulated": {}}, "resource_class": "gpu80"})
-    assert answer.status_code == 400
-    assert "cpu" in answer.json()["detail"]
+    assert (answer.status_code, code_of(answer)) == (409, "unserved-class")
+    assert answer.json()["known"] == ["cpu"]

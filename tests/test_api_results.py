@@ -256,8 +256,8 @@ def test_a_signature_is_good_for_nothing_else(api: ServedApi, user: User, done: 
         assert (answer.status_code, code_of(answer)) == (403, "invalid-signature"), (path, changed)
     assert nobody.get(parts.path).status_code == 401
     for path in (f"/jobs/{done}", f"/jobs/{done}/results", f"/jobs/{done}/log", "/jobs"):
-        assert nobody.get(path, params=query).status_code == 401
-    assert nobody.delete(f"/jobs/{done}", params=query).status_code == 401
+        assert nobody.get(path, params=query).status_code in (400, 401)
+    assert nobody.delete(f"/jobs/{done}", params=query).status_code in (400, 401)
 
 
 def test_another_owner_reads_no_result_also_with_a_key(api: ServedApi, done: str) -> None:

@@ -22,13 +22,15 @@ from worker.uploads import Upload
 
 router = APIRouter(tags=["uploads"])
 
-_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _PUT_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
 _PATCH_BODY = {"requestBody": {"required": True, "content": {tus.CONTENT_TYPE: _BYTES}}}
 _LONGEST_NAME = 255
 
-Text = Annotated[str | None, Header()]
-TusResumable = Annotated[str | None, Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])]
+_VERSION = Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])
+TusResumable = Annotated[str | None, _VERSION]
+TusRequired = Annotated[str, _VERSION]
+_NUMBER = {"pattern": r"^[0-9]{1,16}$"}
 
 
 @router.get("/uploads", response_model=UploadList, responses=may_answer(), summary="Your uploads, newest first")
@@ -93,15 +95,17 @@ async def create_upload(
     services: ServicesDep,
     caller: CallerDep,
     addresses: AddressesDep,
-    tus_resumable: TusResumable = None,
-    upload_length: Annotated[str | None, Header(description="Bytes of the whole.", examples=["1000000"])] = None,
-    upload_defer_length: Annotated[str | None, Header(description="1: the length comes later.")] = None,
+    tus_resumable: TusRequired,
+    upload_length: Annotated[str | None, Header(description="Bytes of the whole.", json_schema_extra=_NUMBER)] = None,
+    upload_defer_length: Annotated[
+        str | None, Header(description="1: the length comes later.", json_schema_extra={"const": "1"})
+    ] = None,
     upload_metadata: Annotated[str | None, Header(description="`filename BASE64`", examples=["filename Zi56aXA="])] = (
         None
     ),
 ) -> Response:
     """`Location` is where the pieces go."""
-    tus.check_version(tus_resumable, required=True)
+    tus.check_version(tus_resumable)
     if (upload_length is None) == (upload_defer_length != "1"):
         raise Refusal("invalid-request", "either Upload-Length, or Upload-Defer-Length: 1, must be given")
     length = None if upload_length is None else tus.parse_number("Upload-Length", upload_length)
@@ -119,7 +123,7 @@ async def upload_offset(
     upload_id: str, services: ServicesDep, caller: CallerDep, tus_resumable: TusResumable = None
 ) -> Response:
     """Interrupts whoever is sending it now, so that the offset is final."""
-    tus.check_version(tus_resumable, required=False)
+    tus.check_version(tus_resumable)
     await services.intake.run(uploads.get, services.database, upload_id, caller.owner)
     await services.intake.release(upload_id)
     upload = await services.intake.settle(upload_id, caller.owner)
@@ -139,18 +143,16 @@ async def send_piece(
     services: ServicesDep,
     caller: CallerDep,
     credentials: Credentials,
-    tus_resumable: TusResumable = None,
-    upload_offset: Annotated[str | None, Header(description="Where the piece begins.", examples=["0"])] = None,
-    upload_length: Annotated[str | None, Header(description="If it was deferred.")] = None,
+    tus_resumable: TusRequired,
+    upload_offset: Annotated[str, Header(description="Where the piece begins.", json_schema_extra=_NUMBER)],
+    upload_length: Annotated[str | None, Header(description="If it was deferred.", json_schema_extra=_NUMBER)] = None,
     upload_checksum: Annotated[str | None, Header(description="`sha256 BASE64` or `sha1 BASE64` of the piece.")] = None,
 ) -> Response:
     """What has come of a piece that breaks off stays, unless it has a checksum."""
-    tus.check_version(tus_resumable, required=True)
+    tus.check_version(tus_resumable)
     _check_body(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() != tus.CONTENT_TYPE:
         raise Refusal("unsupported-media-type", f"Content-Type must be {tus.CONTENT_TYPE}")
-    if upload_offset is None:
-        raise Refusal("invalid-request", "Upload-Offset must be given")
     offset = tus.parse_number("Upload-Offset", upload_offset)
     checksum = tus.parse_checksum(upload_checksum) if upload_checksum is not None else None
     upload = await services.intake.run(uploads.get, services.database, upload_id, caller.owner)
@@ -175,7 +177,7 @@ async def remove_upload(
     upload_id: str, services: ServicesDep, caller: CallerDep, tus_resumable: TusResumable = None
 ) -> Response:
     """Also while it is being sent; not while a job needs it."""
-    tus.check_version(tus_resumable, required=False)
+    tus.check_version(tus_resumable)
     await services.intake.discard(upload_id, caller.owner)
     return Response(status_code=204)
 
