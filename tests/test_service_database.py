@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import count
@@ -18,7 +19,7 @@ from service_databases import MIGRATED, PostgresServer
 from service_jobs import claim, now, publish, running, submit
 from sqlalchemy import event, inspect, select, text, update
 
-from worker import events, garbage, jobs
+from worker import events, garbage, jobs, outbox
 from worker.database import Database
 from worker.errors import DatabaseTooNew, DatabaseUnavailable, InvalidSettings, StorageFullError
 from worker.migrate import migrate
@@ -90,6 +91,41 @@ def test_migrations_can_be_taken_back(empty_url: str) -> None:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     migrate(database)
     assert differences(database) == []
+    database.close()
+
+
+def test_notices_of_the_first_tables_are_still_to_be_sent_after_migrating(empty_url: str) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", "worker:migrations")
+
+    def go(move: Callable[[Config, str], None], revision: str) -> None:
+        with database.begin() as connection:
+            config.attributes["connection"] = connection
+            move(config, revision)
+
+    migrate(database)
+    job = submit(database)
+    go(command.downgrade, "r0001")
+    with database.begin() as connection:
+        for name, of_job, delivered in (("a", job.id, False), ("b", job.id, True), ("c", "removed", False)):
+            values = {"id": name, "job": of_job, "url": "https://example.org:1/x", "delivered": delivered}
+            connection.execute(
+                text(
+                    "INSERT INTO webhook_outbox (id, job_id, url, body, next_try, delivered) "
+                    "VALUES (:id, :job, :url, :body, 1, :delivered)"
+                ),
+                {**values, "body": '{"z": [1], "a": 2}'},
+            )
+    for _ in range(2):
+        go(command.upgrade, "head")
+        ((owner, host),) = outbox.waiting(database)
+        assert (owner, host) == (job.owner, "example.org:1")
+        go(command.downgrade, "r0001")
+    go(command.upgrade, "head")
+    notice = outbox.take(database, owner, host, lease_s=60)
+    assert notice is not None
+    assert (notice.id, notice.attempts, list(notice.body.items())) == ("a", 1, [("z", [1]), ("a", 2)])
     database.close()
 
 

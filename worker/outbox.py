@@ -24,6 +24,7 @@ LONGEST_DELAY_S = 2 * 86_400.0
 _OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _LONGEST_ERROR = 300
 _LONGEST_URL = 2000
+_LONGEST_HOST = 260
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def announce(connection: Connection, job: Job, message: str) -> None:
 
 def _host(url: str) -> str:
     """Never fails: no notice may hinder a job."""
-    return storable(re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0], _LONGEST_URL)
+    return storable(re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0], _LONGEST_HOST)
 
 
 def _described(job: Job, message: str, subscriber: dict[str, Any]) -> dict[str, Any]:
