@@ -28,6 +28,10 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
+    def json(cls, value: Any, **headers: str) -> "Answer":
+        return cls(200, json.dumps(value).encode(), {"Content-Type": "application/json", **headers})
+
+    @classmethod
     def problem(cls, status: int, code: str, detail: str, **more: Any) -> "Answer":
         headers = {name: more.pop(name) for name in list(more) if name == "Retry-After"}
         body = {"type": f"https://example.org/problems/{code}", "status": status, "detail": detail, **more}
@@ -85,6 +89,8 @@ class FlakyService(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
     server: FlakyService
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -25,7 +25,8 @@ class Served:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.data = data
-        values = {**INTERVALS, "environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0, **settings}
+        values = {**INTERVALS, "environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0}
+        values |= {"requests_per_minute": 100_000, **settings}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DECLOUD_")},
             **{f"DECLOUD_{name.upper()}": str(value) for name, value in values.items()},
@@ -107,9 +108,9 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
         yield serve
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One for all tests of a module."""
+    """One for all tests that neither stop nor disturb it."""
     served = Served(tmp_path_factory.mktemp("served") / "data").start()
     yield served
     served.end()

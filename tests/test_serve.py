@@ -82,7 +82,8 @@ def test_a_job_goes_from_upload_to_download(serving: Serving, file: Path, tmp_pa
     assert not any("trace" in json.loads(line) for line in server.log.read_text().splitlines())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_job_goes_on_after_an_orderly_restart_where_it_was_stopped(
     serving: Serving, file: Path, tmp_path: Path, number: int
 ) -> None:

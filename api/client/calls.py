@@ -20,7 +20,7 @@ from seq2seq.progress import format_duration
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 30.0
 # Until the server has been heard of for the first time: a wrong address must not cost minutes.
-_FIRST_PATIENCE_S = 6.0
+_FIRST_PATIENCE_S = 4.0
 # Longer than a long poll and than the silence between two events of a stream.
 _READ_S = 60.0
 _PROBLEM = "application/problem+json"
