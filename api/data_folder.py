@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from worker.errors import ServiceError
 LOCK = "serve.lock"
 # The first API key, for whoever may read the folder.
 KEY = "key"
+_TRIES = 5
 
 
 class CannotServe(ServiceError):  # noqa: N818  named as the operator sees it
@@ -70,12 +72,15 @@ def _make(folder: Path) -> None:
 
 
 def _lock(folder: Path, file: IO[str]) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        said: dict[str, Any] = {}
-        with suppress(ValueError):
-            file.seek(0)
-            said = json.loads(file.read())
-        who = f" at {said['url']}, process {said['pid']}" if {"url", "pid"} <= set(said) else ""
-        raise CannotServe(f"{folder}: is served already{who}") from None
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:  # another server, or somebody who just looks whether there is one
+            time.sleep(0.05)
+    said: dict[str, Any] = {}
+    with suppress(ValueError):
+        file.seek(0)
+        said = json.loads(file.read())
+    who = f" at {said['url']}, process {said['pid']}" if {"url", "pid"} <= set(said) else ""
+    raise CannotServe(f"{folder}: is served already{who}")

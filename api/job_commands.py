@@ -257,6 +257,7 @@ def _connected(
     """A client that remembers uploads, and where its progress is shown."""
     with needing("client"):
         from api.client import Client
+        from api.client.calls import is_here
     from api.whereabouts import bookmarks_file, key_for, server_url
     from seq2seq.console import open_display
 
@@ -265,6 +266,8 @@ def _connected(
         open_display(console, quiet=quiet) as display,
         Client(url, key or key_for(url), bookmarks=bookmarks_file(), on_notice=display.say) as client,
     ):
+        if client.url.startswith("http:") and not is_here(client.url):
+            display.say(f"{client.url} is not https: key and data can be read on their way")
         yield client, display
 
 

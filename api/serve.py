@@ -103,7 +103,8 @@ def _why_not_bound(host: str, port: int, error: OSError) -> str:
 def welcome(settings: Settings, url: str, *, devices: list[str], has_key: bool) -> list[str]:
     """What an operator sees: where it is, and a command that works when pasted."""
     lines = [f"decloud serves at {url}", f"Data    {_short(settings.data)}"]
-    lines.append(f"Jobs    run here, device {', '.join(devices)}" if devices else "Jobs    run by Celery workers")
+    run_here = f"run here, {len(devices)} at a time, device {', '.join(devices)}"
+    lines.append(f"Jobs    {run_here if devices else 'are run by Celery workers'}")
     if sys.stderr.isatty():
         lines.append(f"Log     {_short(settings.data / LOG)}")
     if settings.auth == "keys":

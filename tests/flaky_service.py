@@ -56,6 +56,7 @@ class FlakyService(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.instead: list[Answer] = []
         self.damaged_sent = self.damaged_got = self.forget = self.no_ranges = 0
+        self.largest_body = 1 << 40
         self.uploads: dict[str, Stored] = {}
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
@@ -102,7 +103,11 @@ class _Handler(BaseHTTPRequestHandler):
         with service.lock:
             service.asked.append(f"{self.command} {self.path}")
             service.keys.append(self.headers.get("Authorization"))
-            answer = service.instead.pop(0) if service.instead else self._answer(body)
+            if len(body) > service.largest_body:  # as nginx says it
+                service.asked.append("413")
+                answer = Answer(413, b"<html>Request Entity Too Large</html>")
+            else:
+                answer = service.instead.pop(0) if service.instead else self._answer(body)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -184,8 +184,8 @@ def to_refused(url: str, response: httpx.Response) -> Refused:
         return Refused(said, status=status, code=f"http-{status}", problem={})
     code = str(problem.get("code") or str(problem.get("type", "")).rstrip("/").rpartition("/")[2] or f"http-{status}")
     message = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
-    places = [_place(error) for error in problem.get("errors") or () if isinstance(error, dict)]
-    listed = [place for place in places if place and place not in message]
+    errors = [error for error in problem.get("errors") or () if isinstance(error, dict)]
+    listed = [place for error in errors if (place := _place(error, message))]
     more = f", and {len(listed) - _SHOWN_ERRORS} more" if len(listed) > _SHOWN_ERRORS else ""
     if listed:
         message = f"{message.rstrip('.')}: {'; '.join(listed[:_SHOWN_ERRORS])}{more}"
@@ -208,10 +208,13 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _place(error: dict[str, Any]) -> str:
-    """One entry of `errors`: where it is, and what is wrong there."""
-    where = " ".join(str(error[name]) for name in ("file", "band", "date", "pointer", "field") if error.get(name))
-    what = str(error.get("detail") or error.get("message") or error.get("msg") or "")
+def _place(error: dict[str, Any], message: str) -> str:
+    """One entry of `errors`: where it is, and what is wrong there; nothing if the message has said so."""
+    files = " ".join(str(error[name]) for name in ("file", "band", "date") if error.get(name))
+    where = files or str(error.get("field") or error.get("pointer") or "")
+    what = str(error.get("detail") or "")
+    if (what or where) in message:
+        return ""
     return f"{where}: {what}" if where and what else where or what
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import shutil
 import tempfile
 import zipfile
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from api.client.errors import InvalidPayload
 
@@ -47,9 +48,7 @@ def packed(path: Path, *, on_bytes: OnBytes) -> Iterator[Payload]:
         raise InvalidPayload(f"{path}: is neither file nor folder" if path.exists() else f"{path}: does not exist")
     files = files_of(path)
     with tempfile.TemporaryDirectory(prefix="decloud-") as scratch:
-        archive = Path(scratch, "sequence.zip")
-        _pack(files, archive)
-        yield _payload(archive, f"{path.absolute().name or 'sequence'}.zip", on_bytes)
+        yield _pack(files, Path(scratch, f"{path.absolute().name or 'sequence'}.zip"), on_bytes)
 
 
 def files_of(folder: Path) -> list[tuple[str, Path]]:
@@ -73,42 +72,63 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
     return sorted(found)
 
 
-def _pack(files: list[tuple[str, Path]], archive: Path) -> None:
+def _pack(files: list[tuple[str, Path]], archive: Path, on_bytes: OnBytes) -> Payload:
     """Stored: GeoTIFFs are compressed already, or compress badly."""
     needed = 0
     try:
         needed = sum(file.stat().st_size for _, file in files)
-        with zipfile.ZipFile(archive, "x", zipfile.ZIP_STORED) as target:
-            for name, file in files:
-                member = zipfile.ZipInfo(name)  # of 1980, always
-                member.external_attr, member.create_system = _PLAIN_FILE, 3
-                with file.open("rb") as source, target.open(member, "w", force_zip64=True) as packed_file:
-                    shutil.copyfileobj(source, packed_file, _PIECE)
+        with archive.open("xb") as file:
+            target = _Summed(file, lambda done: on_bytes(min(done, needed), needed))
+            _write_zip(files, target)
+        return Payload(archive, archive.name, target.size, target.digest.hexdigest())
     except OSError as error:
         if error.errno in _NO_SPACE:
-            folder = archive.parent.parent
             raise InvalidPayload(
-                f"{folder}: has no room for the archive of {needed / 1e6:,.0f} MB; set TMPDIR to a folder that has"
+                f"{tempfile.gettempdir()}: has no room for the archive of {needed / 1e6:,.0f} MB; "
+                "set TMPDIR to a folder that has"
             ) from error
         raise InvalidPayload(f"{error.filename or archive}: cannot be read ({error.strerror})") from error
 
 
+def _write_zip(files: list[tuple[str, Path]], target: "_Summed") -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name, path in files:
+            member = zipfile.ZipInfo(name)  # of 1980, always
+            member.external_attr, member.create_system = _PLAIN_FILE, 3
+            with path.open("rb") as source, archive.open(member, "w", force_zip64=True) as packed_file:
+                shutil.copyfileobj(source, packed_file, _PIECE)
+
+
+class _Summed(io.RawIOBase):
+    """Passes bytes on and sums them; written from front to back, as no seek is offered."""
+
+    def __init__(self, file: IO[bytes], on_size: Callable[[int], None]) -> None:
+        self._file, self._on_size = file, on_size
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._file.write(content)
+        self.digest.update(content)
+        self.size += len(content)
+        self._on_size(self.size)
+        return len(content)
+
+
 def _payload(file: Path, name: str, on_bytes: OnBytes) -> Payload:
+    """A file of the user's, read once for its sum."""
+    digest, done = hashlib.sha256(), 0
     try:
+        size = file.stat().st_size
         with file.open("rb") as stream:
-            size = file.stat().st_size
-            sha256 = _digest(stream, size, on_bytes)
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+                done += len(piece)
+                on_bytes(min(done, size), size)
     except OSError as error:
         raise InvalidPayload(f"{file}: cannot be read ({error.strerror})") from error
-    if size == 0:
+    if done == 0:
         raise InvalidPayload(f"{file}: is empty")
-    return Payload(file, name, size, sha256)
-
-
-def _digest(stream: IO[bytes], size: int, on_bytes: OnBytes) -> str:
-    digest, done = hashlib.sha256(), 0
-    while piece := stream.read(_PIECE):
-        digest.update(piece)
-        done += len(piece)
-        on_bytes(min(done, size), size)
-    return digest.hexdigest()
+    return Payload(file, name, done, digest.hexdigest())

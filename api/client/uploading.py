@@ -18,7 +18,7 @@ from api.client.packing import OnBytes, Payload
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _FIRST_CHUNK, _SMALLEST_CHUNK, _LARGEST_CHUNK = 8 << 20, 256 << 10, 32 << 20
-_GONE, _CONFLICT, _LOCKED, _WRONG_SUM = (404, 410), 409, 423, 460
+_GONE, _CONFLICT, _TOO_LARGE, _LOCKED, _WRONG_SUM = (404, 410), 409, 413, 423, 460
 # In a row: more of them is no accident of the line.
 _DAMAGES = 5
 _REMEMBERED_S = 7 * 24 * 3600.0
@@ -86,7 +86,7 @@ def upload(calls: Calls, payload: Payload, *, bookmarks: Bookmarks | None, on_by
 class _Sender:
     def __init__(self, calls: Calls, payload: Payload, bookmarks: Bookmarks | None, on_bytes: OnBytes) -> None:
         self._calls, self._payload, self._bookmarks, self._on_bytes = calls, payload, bookmarks, on_bytes
-        self._chunk = _FIRST_CHUNK
+        self._chunk, self._largest = _FIRST_CHUNK, _LARGEST_CHUNK
         self._damages = 0
 
     def send(self) -> Upload:
@@ -96,13 +96,14 @@ class _Sender:
         with self._payload.file.open("rb") as file:
             while offset < size:
                 self._on_bytes(offset, size)
+                length = min(self._chunk, size - offset)
                 try:
-                    after = self._patch(path, offset, _read(file, offset, min(self._chunk, size - offset)))
-                    self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
+                    after = self._patch(path, offset, _read(file, offset, length))
+                    self._chunk = min(2 * self._chunk, self._largest)
                 except Trouble as trouble:
                     patience.wait(trouble)
                     after = self._offset(path)
-                    self._chunk = max(self._chunk // 2, _SMALLEST_CHUNK)
+                    self._chunk = max(length // 2, _SMALLEST_CHUNK)
                 if after > offset:
                     patience.renew()
                 offset = after
@@ -144,14 +145,17 @@ class _Sender:
         try:
             after = _offset_in(self._calls.once("PATCH", path, headers=headers, content=chunk))
         except Refused as refused:
-            self._judge(refused)
+            self._judge(refused, len(chunk))
             raise Trouble(str(refused), refused=refused) from refused
         self._damages = 0
         return after
 
-    def _judge(self, refused: Refused) -> None:
-        """Raises what repeating the chunk will not mend."""
-        if refused.status == _WRONG_SUM:
+    def _judge(self, refused: Refused, length: int) -> None:
+        """Raises what sending again will not mend."""
+        if refused.status == _TOO_LARGE and not refused.problem and length > _SMALLEST_CHUNK:
+            # Not the server's own word: a proxy before it passes smaller bodies only.
+            self._largest = max(length // 2, _SMALLEST_CHUNK)
+        elif refused.status == _WRONG_SUM:
             self._damages += 1
             if self._damages >= _DAMAGES:
                 raise DamagedTransfer(f"{self._payload.name}: arrived damaged {self._damages} times in a row")
