@@ -29,7 +29,10 @@ def demo(folder: Path, *, simulation: Sequence[str], submission: Sequence[str]) 
     simulation, submission: further arguments of those commands. The exit code of the first command that fails, or 0.
     However this ends, also by a signal, the server is stopped and its data are removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotServe(f"{folder}: cannot be the demo's folder ({error.strerror})") from error
     fields, result = folder / "fields", folder / "cloud-free"
     _remove_simulation(fields)
     with _signals_as_exceptions(), tempfile.TemporaryDirectory(prefix="service-", dir=folder) as data:
