@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from api.addresses import Addresses, base_of
 from api.callers import Caller
@@ -14,7 +14,6 @@ from worker.database import Database
 from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: dcl_ID_SECRET.", scheme_name="key")
 # Some of OGC's clients say so always.
 _FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
@@ -36,55 +35,67 @@ async def check_query(request: Request) -> None:
             )
 
 
-async def the_services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
     """The application's."""
     services: Services = request.app.state.services
     return services
 
 
+async def the_services(request: Request) -> Services:
+    """`services_of`, by parameter."""
+    return services_of(request)
+
+
 async def the_addresses(request: Request) -> Addresses:
     """As the one who asks must write them."""
-    return Addresses(base_of(request, request.app.state.services.settings))
+    return Addresses(base_of(request, services_of(request).settings))
 
+
+async def admit(request: Request) -> Caller:
+    """Who asks, by their key; not counted. Raises `Unauthorized`."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return await services_of(request).doorkeeper.admit(text.strip() if scheme.lower() == "bearer" else None)
+
+
+class _ByKey(HTTPBearer):
+    """The scheme that OpenAPI shows; as a dependency it gives the caller, within their rate."""
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        caller = await admit(request)
+        services_of(request).rates.spend(caller.name, caller.limits.requests_per_minute)
+        return caller
+
+
+_by_key = _ByKey(scheme_name="key", description="An API key: dcl_ID_SECRET.")
 
 ServicesDep = Annotated[Services, Depends(the_services)]
 AddressesDep = Annotated[Addresses, Depends(the_addresses)]
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-
-
-async def the_caller(services: ServicesDep, credentials: Credentials) -> Caller:
-    """Who asks, within their rate."""
-    caller = await services.doorkeeper.admit(None if credentials is None else credentials.credentials)
-    services.rates.spend(caller.name, caller.limits.requests_per_minute)
-    return caller
-
-
-CallerDep = Annotated[Caller, Depends(the_caller)]
+CallerDep = Annotated[Caller, Depends(_by_key)]
 
 Expires = Annotated[str | None, Query(max_length=20, description="Of a signed address.")]
 Signature = Annotated[str | None, Query(max_length=100, description="Of a signed address.")]
 
 
-async def the_reader(
-    request: Request,
-    services: ServicesDep,
-    credentials: Credentials,
-    expires: Expires = None,
-    signature: Signature = None,
-) -> str | None:
-    """Whose results may be read: the key's owner's; None: of any owner, the address is signed."""
-    if signature is None and expires is None:
-        caller = await services.doorkeeper.admit(None if credentials is None else credentials.credentials)
-        services.rates.spend(f"{caller.name} reads", _READS_FOR_A_REQUEST * caller.limits.requests_per_minute)
-        return caller.owner
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    signing.verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
-    per_minute = services.settings.requests_per_minute
-    services.rates.spend(f"{request.path_params['job_id']} reads", _READS_FOR_A_REQUEST * per_minute)
-    return None
+class _Reader(HTTPBearer):
+    """By key, or by a signed address."""
+
+    async def __call__(  # type: ignore[override]
+        self, request: Request, expires: Expires = None, signature: Signature = None
+    ) -> str | None:
+        """Whose results may be read: the key's owner's; None: of any owner, the address is signed."""
+        services = services_of(request)
+        if signature is None and expires is None:
+            caller = await admit(request)
+            services.rates.spend(f"{caller.name} reads", _READS_FOR_A_REQUEST * caller.limits.requests_per_minute)
+            return caller.owner
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        signing.verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
+        per_minute = services.settings.requests_per_minute
+        services.rates.spend(f"{request.path_params['job_id']} reads", _READS_FOR_A_REQUEST * per_minute)
+        return None
 
 
-ReaderDep = Annotated[str | None, Depends(the_reader)]
+ReaderDep = Annotated[str | None, Depends(_Reader(scheme_name="key", description=_by_key.model.description))]
 
 
 def get_job(database: Database, job_id: str, owner: str | None) -> Job:
@@ -95,15 +106,10 @@ def get_job(database: Database, job_id: str, owner: str | None) -> Job:
         raise Refusal("no-such-job", f"there is no job {job_id[:64]!r}") from None
 
 
-def bearer_of(credentials: HTTPAuthorizationCredentials | None) -> str | None:
-    """The key's text."""
-    return None if credentials is None else credentials.credentials
-
-
-async def still_admitted(services: Services, credentials: HTTPAuthorizationCredentials | None) -> bool:
+async def still_admitted(request: Request) -> bool:
     """Whether the key of a request that takes long is good still."""
     try:
-        await services.doorkeeper.admit(bearer_of(credentials))
+        await admit(request)
     except Unauthorized:
         return False
     return True

@@ -1,8 +1,11 @@
 """A served API for tests: uvicorn in a thread, on a free port, and users with keys of their own."""
 
 import itertools
+import json
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +17,8 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from service_databases import without_syncs
+from service_databases import free_port, without_syncs
+from service_workers import until
 
 from api.app import begin_shutdown, create_app
 from api.protocol import HttpProtocol
@@ -191,3 +195,62 @@ def serve(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Serve]:
 @pytest.fixture
 def user(api: ServedApi) -> User:
     return api.user()
+
+
+class ApiProcess:
+    """An API that can be killed, with one user of its own, on one port for all its lives."""
+
+    def __init__(self, folder: Path, migrated: Path) -> None:
+        folder.mkdir(parents=True)
+        shutil.copy(migrated, folder / "decloud.db")
+        self.settings = Settings(data=folder, disk_floor_bytes=0, port=free_port())
+        self.url = f"http://127.0.0.1:{self.settings.port}"
+        self.port = self.settings.port
+        self.database = Database(self.settings.database_url)
+        self.storage = open_storage(self.settings.storage_url)
+        _, key = keys.create(self.database, owner="ann")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.user = User(self, "ann", key)  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        values = self.settings.model_dump_json(include={"data", "disk_floor_bytes", "port"})
+        with (self.settings.data / "process.log").open("ab") as log:
+            self._process = subprocess.Popen([sys.executable, __file__, values], stdout=log, stderr=log)
+        until(self._answers, "the API does not start", STARTS_WITHIN_S)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def end(self) -> None:
+        if self._process is not None:
+            self.kill()
+        self.user.close()
+        self.database.close()
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.settings.data / "process.log").read_text()
+        try:
+            return self.user.get("/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+def api_process(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[ApiProcess]:
+    process = ApiProcess(tmp_path / "api", migrated_sqlite_file)
+    process.start()
+    yield process
+    process.end()
+
+
+def main(values: str) -> None:
+    settings = Settings(**json.loads(values))
+    uvicorn.run(create_app(settings), port=settings.port, http=HttpProtocol, ws="none", access_log=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

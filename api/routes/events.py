@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.answers import json_answer, link, timestamp
-from api.deps import AddressesDep, CallerDep, Credentials, ServicesDep, get_job, still_admitted
+from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, still_admitted
 from api.routes.documented import may_answer
 from api.schemas import Log
 from api.services import Services
@@ -46,10 +46,10 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     summary="Progress as it happens",
 )
 async def event_stream(
+    request: Request,
     job_id: str,
     services: ServicesDep,
     caller: CallerDep,
-    credentials: Credentials,
     addresses: AddressesDep,
     last_event_id: Annotated[str | None, Header(max_length=100, description="Go on after this one.")] = None,
     after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="As Last-Event-ID, for a first request.")] = 0,
@@ -61,7 +61,7 @@ async def event_stream(
     if job.ended and last_event_id is not None and not await services.ask(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
-    return _StreamAnswer(stream.run(credentials), services, caller.owner)
+    return _StreamAnswer(stream.run(request), services, caller.owner)
 
 
 def _read(services: Services, job_id: str, after: int) -> tuple[Event, ...]:
@@ -91,12 +91,12 @@ class _Stream:
         self._seen = seen
         self._shown: dict[str, Any] = {}
 
-    async def run(self, credentials: Any) -> AsyncIterator[bytes]:
+    async def run(self, request: Request) -> AsyncIterator[bytes]:
         """Until the job has ended, the reader goes or may read no longer, or the server stops."""
         services = self._services
         yield format_sse_event(retry=_RECONNECT_MS)
         silent_since = asyncio.get_running_loop().time()
-        while not services.stopping.is_set() and await still_admitted(services, credentials):
+        while not services.stopping.is_set() and await still_admitted(request):
             since = await services.watch.mark(self._job_id)
             if since is None:
                 return

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from api.addresses import base_of
 from api.answers import json_answer, link
 from api.conditions import names
-from api.deps import AddressesDep, CallerDep, ServicesDep, get_job
+from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
 from api.errors import Refusal
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
@@ -36,9 +37,7 @@ _LONGEST_WAIT_S = 60
 async def one_job(
     request: Request,
     job_id: str,
-    services: ServicesDep,
     caller: CallerDep,
-    addresses: AddressesDep,
     wait: Annotated[
         float,
         Query(ge=0, le=_LONGEST_WAIT_S, description="Seconds to wait for something new; `If-None-Match`: since then."),
@@ -46,11 +45,13 @@ async def one_job(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """With `wait`, answers as soon as the job changes, or ends, or the time is over."""
+    services = services_of(request)
+    base = base_of(request, services.settings)
     since = await services.watch.mark(job_id) if wait else None
     job, position = await services.glance.job(job_id, caller.owner)
-    answer = _status(job, position, addresses.base)
+    answer = _status(job, position, base)
     if wait and not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
-        answer = await _next_status(services, job_id, caller.owner, addresses.base, answer, since, wait)
+        answer = await _next_status(services, job_id, caller.owner, base, answer, since, wait)
     if names(if_none_match, answer.headers["etag"]):
         return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
     return answer

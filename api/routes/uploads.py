@@ -10,7 +10,7 @@ from api import tus
 from api.addresses import upload_path
 from api.answers import json_answer, link, timestamp, without_nothing
 from api.callers import Caller
-from api.deps import AddressesDep, CallerDep, Credentials, ServicesDep, bearer_of
+from api.deps import AddressesDep, CallerDep, ServicesDep, admit
 from api.errors import Refusal
 from api.intake import SINGLE_SHOT, Sending
 from api.routes.documented import answers_openly, may_answer
@@ -71,7 +71,6 @@ async def put_upload(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
-    credentials: Credentials,
     addresses: AddressesDep,
     name: Annotated[str, InPath(max_length=_LONGEST_NAME, description="For you; shown in lists.")],
     repr_digest: Annotated[str | None, Header(description="`sha-256=:BASE64:` (RFC 9530) is verified.")] = None,
@@ -81,7 +80,7 @@ async def put_upload(
     _check_body(request)
     checksum = tus.parse_digest(f"{repr_digest or ''} {content_digest or ''}")
     length = _content_length(request)
-    sending = _sending(services, caller, credentials, checksum, single_shot=True)
+    sending = _sending(request, caller, checksum, single_shot=True)
     upload = await _create(services, caller, length, name=name, metadata=SINGLE_SHOT)
     stored = await services.intake.receive_whole(upload, request.stream(), sending)
     return json_answer(_info(stored, addresses.base), 201, {"Location": addresses.base + upload_path(stored.id)})
@@ -142,7 +141,6 @@ async def send_piece(
     upload_id: str,
     services: ServicesDep,
     caller: CallerDep,
-    credentials: Credentials,
     tus_resumable: TusRequired,
     upload_offset: Annotated[str, Header(description="Where the piece begins.", json_schema_extra=_NUMBER)],
     upload_length: Annotated[str | None, Header(description="If it was deferred.", json_schema_extra=_NUMBER)] = None,
@@ -159,7 +157,7 @@ async def send_piece(
     if upload_length is not None and upload.length is None:
         upload = await _set_length(services, caller, upload, tus.parse_number("Upload-Length", upload_length))
     _check_fits(services, upload, offset, _content_length(request))
-    sending = _sending(services, caller, credentials, checksum)
+    sending = _sending(request, caller, checksum)
     stored = await services.intake.receive(upload, request.stream(), sending, offset=offset)
     return Response(status_code=204, headers=_tus_headers(stored))
 
@@ -224,9 +222,8 @@ async def _set_length(services: Services, caller: Caller, upload: Upload, length
 
 
 def _sending(
-    services: Services,
+    request: Request,
     caller: Caller,
-    credentials: Credentials,
     checksum: tuple[str, bytes] | None,
     *,
     single_shot: bool = False,
@@ -234,7 +231,7 @@ def _sending(
     return Sending(
         owner=caller.owner,
         limits=caller.limits,
-        admit=lambda: services.doorkeeper.admit(bearer_of(credentials)),
+        admit=lambda: admit(request),
         checksum=checksum,
         single_shot=single_shot,
     )
