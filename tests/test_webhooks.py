@@ -388,6 +388,7 @@ def test_a_courier_killed_between_delivery_and_commit_has_it_delivered_again_und
     killed = subprocess.run([sys.executable, script, json.dumps(values)], timeout=30)
     assert killed.returncode == -signal.SIGKILL
     (first,) = receiver.received
+    wall_clock.time = time.time()
     posting = Post(sqlite_database, settings)
     couriers.append(posting.courier)
     time.sleep(0.2)
