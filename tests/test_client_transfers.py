@@ -201,7 +201,7 @@ def test_progress_of_an_upload_never_goes_back(flaky: FlakyService, client: Clie
     (tmp_path / "fields.zip").write_bytes(bytes(20_000_000))
     steps: list[Progress] = []
     client.upload(tmp_path / "fields.zip", on_progress=steps.append)
-    sent = [step.step for step in steps if step.phase == "uploading (MB)"]
+    sent = [step.step for step in steps if step.phase == "uploading megabytes"]
     assert sent == sorted(sent)
     assert (sent[0], sent[-1], steps[-1].of) == (0, 20, 20)
 

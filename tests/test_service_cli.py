@@ -131,9 +131,9 @@ def test_submit_follows_downloads_and_names_picture_and_report(
 ) -> None:
     assert exit_code("submit", "fields", "out") == 0
     said = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("uploading (MB)") for line in said)
+    assert any(line.startswith("uploading megabytes") for line in said)
     assert any(line.startswith("Job ") for line in said)
-    assert any(line.startswith("downloading (MB)") for line in said)
+    assert any(line.startswith("downloading megabytes") for line in said)
     assert said[-4:-1] == ["Images   out/declouded", "Picture  out/preview.png", "Report   out/report.html"]
     assert Path("out/manifest.json").exists()
     assert [path.name for path in here.iterdir() if "out" in path.name] == ["out"]

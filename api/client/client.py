@@ -142,6 +142,6 @@ def _in_megabytes(phase: str, on_progress: OnProgress) -> OnBytes:
             began.append((now, done))
         since, first = began[0]
         eta_s = (now - since) * (of - done) / (done - first) if done > first and now - since > 1 else None
-        on_progress(Progress(f"{phase} (MB)", step, total, eta_s=eta_s))
+        on_progress(Progress(f"{phase} megabytes", step, total, eta_s=eta_s))
 
     return on_bytes
