@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "lightgbm", "rasterio")
+SERVICE_PACKAGES = ("fastapi", "starlette", "uvicorn", "sqlalchemy")
 DECLOUD = str(Path(sys.executable).with_name("decloud"))
 
 
@@ -58,7 +59,7 @@ def measure(command: Sequence[str | Path]) -> Measured:
     return Measured(wall_s, _gibibytes(usage.ru_maxrss), said)
 
 
-def circumstances() -> dict[str, Any]:
+def circumstances(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """Date, machine, versions and commit, as the head of a results page needs them."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -66,7 +67,7 @@ def circumstances() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "ram_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
 
 
