@@ -235,13 +235,18 @@ def _logging(settings: Settings) -> Iterator[None]:
 def _database(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database_url)
     try:
-        migrate(database)
+        _migrated(database, settings)
         yield database
+    finally:
+        database.close()
+
+
+def _migrated(database: Database, settings: Settings) -> None:
+    try:
+        migrate(database)
     except DatabaseError as error:
         said = str(error.orig).partition("\n")[0]
         raise CannotServe(f"{make_url(settings.database_url).database}: is no database of ours ({said})") from error
-    finally:
-        database.close()
 
 
 def _first_key(settings: Settings, database: Database) -> bool:

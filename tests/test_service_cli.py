@@ -17,7 +17,7 @@ from served import Served
 from service_workers import until
 
 from api import cli, job_commands
-from api.client import Client
+from api.client import Client, calls
 from api.data_folder import KEY
 from api.whereabouts import key_for, server_url
 from seq2seq.config import ReconstructionConfig
@@ -219,6 +219,27 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     assert said == f"job {job.id} goes on without you: decloud download {job.id[:8]} out"
     assert client.job(job.id).status == "running"
     client.cancel(job.id)
+
+
+def test_ctrl_c_while_sending_says_that_the_same_command_goes_on(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "upload", be_interrupted)
+    assert error_of(capsys, "submit", "fields", code=130) == "stopped; the same command goes on with the upload"
+
+
+def test_a_key_that_others_can_read_on_its_way_is_pointed_out(
+    here: Path, shared_server: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"{shared_server.url} is not https: key and data can be read on their way"
+    exit_code("watch", "nothing-like-it")
+    assert said not in capsys.readouterr().out
+    monkeypatch.setattr(calls, "is_here", lambda url: False)
+    exit_code("watch", "nothing-like-it")
+    assert said in capsys.readouterr().out
 
 
 # -- what is wrong
