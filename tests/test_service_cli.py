@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -64,6 +65,12 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2)
     return said.removeprefix("decloud: ").rstrip("\n")
 
 
+def cpu_s_of_children() -> float:
+    """Of those that have ended: what they take on a machine that does nothing else."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 # -- help
 
 
@@ -76,9 +83,9 @@ def test_help_shows_the_service_at_once_and_loads_nothing_heavy() -> None:
     )
     durations = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = cpu_s_of_children()
         finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        durations.append(time.perf_counter() - began)
+        durations.append(cpu_s_of_children() - began)
     assert finished.stdout.splitlines()[-1].strip() == "<-"
     shown = finished.stdout.partition("Service")[2]
     assert all(f"│ {command} " in shown for command in COMMANDS)
