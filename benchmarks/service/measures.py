@@ -53,7 +53,7 @@ class Plan:
     jobs_claimed: int = 1_000
     claimers: int = 8
     range_sizes: tuple[int, ...] = (16 << 10, 1 << 20)
-    scene: tuple[int, int] = (10, 48)  # dates, pixels: of the job that waits for its first step
+    scene: tuple[int, int] = (8, 32)  # dates, pixels: of the job that waits for its first step
     trained: tuple[int, int] = (20, 128)  # of the job that trains beside requests
     pygeoapi: Path | None = None
 
