@@ -69,7 +69,7 @@ def nginx(folder: Path) -> Iterator[str]:
     config.write_text(NGINX.format(folder=folder, port=port, user="user root;" if os.geteuid() == 0 else ""))
     with (folder / "nginx.log").open("wb") as log:
         command = [program, "-p", str(folder), "-c", str(config), "-g", "daemon off;"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     with _ended_at_exit(process):
         url = f"http://127.0.0.1:{port}"
         _wait_for(url, process, folder / "nginx.log")
@@ -99,7 +99,9 @@ def pygeoapi(folder: Path, python: Path | None) -> Iterator[str]:
     command = [programs / "gunicorn", "--workers", str(PYGEOAPI_WORKERS), "--worker-class", "gevent"]
     command += ["--bind", f"127.0.0.1:{port}", "pygeoapi.flask_app:APP"]
     with (folder / "gunicorn.log").open("wb") as log:
-        process = subprocess.Popen([str(word) for word in command], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [str(word) for word in command], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     with _ended_at_exit(process):
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/conformance?f=json", process, folder / "gunicorn.log")
