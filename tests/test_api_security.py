@@ -51,14 +51,13 @@ def test_without_a_valid_key_only_descriptions_and_health_are_answered(api: Serv
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_key_works_until_it_is_revoked_or_expires(api: ServedApi) -> None:
+@pytest.mark.usefixtures("impatient")
+def test_a_key_works_until_it_is_revoked(api: ServedApi) -> None:
     user = api.user()
     assert user.get("/jobs").status_code == 200
     (key,) = keys.listing(api.database, user.owner)
     keys.revoke(api.database, key.id)
-    began = time.monotonic()
-    until(lambda: user.get("/jobs").status_code == 401, within_s=5)
-    assert time.monotonic() - began < 5
+    until(lambda: user.get("/jobs").status_code == 401)
 
 
 def test_many_requests_with_one_key_ask_the_database_once_in_a_while(

@@ -451,6 +451,7 @@ def test_a_disk_that_fills_up_is_told_and_what_was_stored_can_be_continued(
     assert stored(user, address) == content
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_key_revoked_while_it_uploads_is_stopped(api: ServedApi) -> None:
     user = api.user()
     address = begin(user, 3_000_000)

@@ -25,7 +25,7 @@ router = APIRouter(tags=["jobs"])
 # How long a stream is silent before a comment shows that it lives; proxies close what is silent for a minute.
 _SILENT_S = 15.0
 # How often the key of a stream's reader is asked for again.
-_CHECK_S = 4.0
+_CHECK_S = 2.5
 _BATCH = 500
 _MOST_STREAMS = 30
 _RECONNECT_MS = 2000
