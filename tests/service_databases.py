@@ -73,6 +73,13 @@ class PostgresServer:
             self._process.wait(timeout=STARTS_WITHIN_S)
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL, of all its processes."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=STARTS_WITHIN_S)
+            self._process = None
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

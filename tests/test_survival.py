@@ -1,14 +1,20 @@
 """What only the settings that users get can show; see docs/RELIABILITY.md for where the rest is tested."""
 
+import os
+import signal
 import time
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from served import Served, Serving
-from service_workers import until
+from service_brokers import RealRedis, start_celery
+from service_databases import PostgresServer
+from service_workers import Workshop, until
 
 from api.client import Client, RemoteJob
+from worker.database import Database
 from worker.settings import Settings
 
 ANSWERS_WITHIN_S = 1.0
@@ -57,3 +63,42 @@ def test_with_default_settings_a_cancel_answers_at_once_in_every_state_and_frees
     assert client.wait(job.id).status == "dismissed"
     assert client.job(waiting.id).status == "dismissed"
     assert client.job(ended.id).status == "successful"
+
+
+@pytest.mark.slow
+def test_api_worker_redis_and_postgresql_killed_at_once_lose_no_job_and_publish_each_once(
+    postgresql_server: PostgresServer,
+    postgresql_database: Database,
+    real_redis: RealRedis,
+    file: Path,
+    tmp_path: Path,
+) -> None:
+    database_url = postgresql_server.url(str(postgresql_database.engine.url.database))
+    workshop = Workshop(postgresql_database, database_url, tmp_path)
+    shared = {"database_url": database_url, "storage_url": workshop.settings.storage_url}
+    server = Served(tmp_path / "data", broker_url=real_redis.url, auth="none", **shared)
+    with ExitStack() as stack:
+        stack.callback(workshop.end_processes)
+        stack.callback(server.end)
+        server.start()
+        port = int(server.url.rpartition(":")[2])
+        worker = start_celery(workshop, real_redis.url)
+        client = stack.enter_context(Client(server.url))
+        first = server.submit(client, file, seconds=4, steps=40)
+        others = [server.submit(client, file) for _ in range(4)]
+        until(lambda: (client.job(first.id).values.get("step") or 0) >= 5, "it does not run")
+        server.kill()
+        os.killpg(worker.pid, signal.SIGKILL)
+        real_redis.kill()
+        postgresql_server.kill()
+        worker.wait()
+        postgresql_server.start()
+        real_redis.start()
+        server.start(port)
+        start_celery(workshop, real_redis.url)
+        for job in (first, *others):
+            assert client.wait(job.id, timeout_s=60).status == "successful"
+            assert len(list((tmp_path / "files" / "results" / job.id).iterdir())) == 1
+    (_, _, kept), (_, again, end) = workshop.result(workshop.get(first))["ran"]
+    print(f"all killed: {kept - again} of {end} steps repeated")
+    assert kept - 1 <= again <= kept

@@ -223,7 +223,7 @@ def listing(plan: Plan) -> Iterator[Row]:
 
 def claiming(plan: Plan) -> Iterator[Row]:
     """Waiting jobs and processes that claim: that each is claimed once, and how long all take."""
-    seconds, once, load = [], [], _load()
+    seconds, once, locked, load = [], [], [], _load()
     for _ in range(plan.repeats):
         folder = plan.folder("claiming")
         folder.mkdir()
@@ -234,7 +234,9 @@ def claiming(plan: Plan) -> Iterator[Row]:
         database.close()
         command = [sys.executable, HERE / "claiming.py", url, str(plan.claimers)]
         measured = measure(command)
-        claims = [line.split()[1] for line in measured.output.splitlines()]
+        said = [line.split()[1] for line in measured.output.splitlines()]
+        claims = [job_id for job_id in said if job_id != "-"]
+        locked.append(len(said) - len(claims))
         once.append(len(claims) == len(set(claims)) == plan.jobs_claimed)
         seconds.append(measured.wall_s)
     yield {
@@ -243,6 +245,7 @@ def claiming(plan: Plan) -> Iterator[Row]:
         "claimers": plan.claimers,
         "seconds": seconds,
         "once": all(once),
+        "locked": locked,
         "load": load,
     }
 

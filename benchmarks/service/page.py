@@ -159,7 +159,8 @@ def _claiming(rows: dict[str, Row]) -> str:
     rate = [row["jobs"] / s for s in row["seconds"]]
     each = "each exactly once" if row["once"] else "**not each exactly once**"
     cells = [[f"{row['jobs']:,} jobs, {row['claimers']} processes", each, _several(row["seconds"], 2), _several(rate)]]
-    return "\n\n".join([table(["SQLite, synced", "claimed", "s", "jobs/s"], cells), _loads([row])])
+    locked = f"Claims that found the database locked for 10 s, and were tried again: {sum(row['locked'])} in all runs."
+    return "\n\n".join([table(["SQLite, synced", "claimed", "s", "jobs/s"], cells), locked, _loads([row])])
 
 
 def _download(rows: dict[str, Row]) -> str:
