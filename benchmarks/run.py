@@ -128,7 +128,7 @@ def _measure_service(options: argparse.Namespace, work: Path, book: Book) -> lis
     from service.peers import pygeoapi_environment
 
     options.pygeoapi = options.pygeoapi or pygeoapi_environment(work)
-    plan = Plan(work, pygeoapi=options.pygeoapi)
+    plan = Plan(work, repeats=options.repeats, pygeoapi=options.pygeoapi)
     if options.quick:
         small = {"upload_bytes": 20_000_000, "download_bytes": 20_000_000, "seconds": 1.0, "jobs_claimed": 50}
         plan = replace(plan, repeats=1, **small)
@@ -168,6 +168,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--paper-minutes", type=float, default=4.0, help="of steps, for each of its two schedules")
     parser.add_argument("--reuse", type=Path, metavar="DIR", help="quality: finished outputs DIR/CASE-SEED")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES, metavar="M", help="of the service")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of each measure of the service")
     parser.add_argument(
         "--pygeoapi",
         type=Path,

@@ -78,8 +78,7 @@ def test_a_status_that_is_too_slow_is_not_reached() -> None:
 
 def test_every_measure_has_a_section_and_says_when_it_was_not_taken() -> None:
     assert list(MEASURES) == list(SECTIONS)
-    said = page(
-        "claiming", {"key": "claiming", "jobs": 10, "claimers": 2, "seconds": [2.0], "once": False, "load": 1.0}
-    )
+    row = {"key": "claiming", "jobs": 10, "claimers": 2, "seconds": [2.0], "once": False, "locked": [1], "load": 1.0}
+    said = page("claiming", row)
     assert "**not each exactly once**" in said
     assert said.count("Not measured yet.") == len(SECTIONS) - 1
