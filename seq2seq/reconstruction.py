@@ -36,8 +36,9 @@ SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; 
 PRIOR = "prior"
 # Of a time budget, kept for predicting after the fit, as a multiple of what preparing the prior took.
 PREDICTION_RESERVE = 0.25
-# Of what is left of a time budget, the share for fitting the prior's regressors, in either stage.
-PRIOR_SHARE = {"scored": 0.2, "final": 0.35}
+# Of a time budget, the share for fitting the prior's regressors. The second time they get as long, because blend and
+# uncertainty are those of the first.
+PRIOR_SHARE = 0.2
 # Of a time budget for steps, the first fit's share where there is time for a second. Fitting the prior again is worth
 # more than steps (benchmarks/METHOD.md), so the second fit is made wherever it can be.
 FIRST_SHARE = 0.5
@@ -195,6 +196,10 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + taken
         return taken
 
+    def share(self, part: float) -> float | None:
+        """Seconds that `part` of the whole budget is, None without one."""
+        return None if self._budget_s is None else part * self._budget_s
+
     def left(self) -> float | None:
         """Seconds left, None without a budget."""
         return None if self._budget_s is None else self._budget_s - self.elapsed()
@@ -294,8 +299,7 @@ class _Run:
         stage = self._new_stage(observed)
         self._tell("fitting the prior" if earlier is None else "fitting again with all pixels")
         saved = self._load_arrays(name)
-        left = self.clock.left()
-        seconds = None if left is None else PRIOR_SHARE[name] * left
+        seconds = self.clock.share(PRIOR_SHARE)
         arrays = stage.prepare(self._tick, saved, None if earlier is None else earlier.fit, seconds)
         if saved is None:
             self._save_arrays(name, arrays)

@@ -43,7 +43,10 @@ PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single valu
 DROPOUT = 0.1
 MIN_SAMPLES = 20  # fewer teach nothing, and trees cannot be grown on them
 TREES_BY = 0.4  # of the time for fitting, where there is a limit: when the trees have to be done
-TRIAL_STEPS = 5  # of the perceptron, to see how many fit into the rest
+# Of the perceptron, to see how many steps fit into the rest; the very first ones take longer and say nothing.
+WARM_UP_STEPS, TRIAL_STEPS = 3, 20
+# However short the time: with fewer they would know less than interpolation does.
+FEWEST_STEPS, FEWEST_ROUNDS = 200, 20
 CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
@@ -147,10 +150,12 @@ class PerceptronRegressor:
     def _fit(self, samples: Tensor, targets: Tensor, tick: Tick, until: float | None) -> nn.Module:
         steps = PERCEPTRON_STEPS
         if until is not None:
+            self._descend(samples, targets, WARM_UP_STEPS, tick)
             began = time.monotonic()
             self._descend(samples, targets, TRIAL_STEPS, tick)
             now = time.monotonic()
-            steps = int(np.clip((until - now) / (now - began) * TRIAL_STEPS, TRIAL_STEPS, PERCEPTRON_STEPS))
+            fitting = int((until - now) / (now - began) * TRIAL_STEPS)
+            steps = min(max(fitting, FEWEST_STEPS), PERCEPTRON_STEPS)
         return self._descend(samples, targets, steps, tick)
 
     def _descend(self, samples: Tensor, targets: Tensor, steps: int, tick: Tick) -> nn.Module:
@@ -229,7 +234,7 @@ def _stop_after(until: float | None, tick: Tick) -> Callable[[Any], None]:
 
     def watch(environment: Any) -> None:
         tick()
-        if until is not None and time.monotonic() > until:
+        if until is not None and environment.iteration >= FEWEST_ROUNDS and time.monotonic() > until:
             raise lightgbm.callback.EarlyStopException(environment.iteration, [])
 
     return watch
