@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from api.client.errors import DamagedTransfer, InvalidPayload, NotAServer, Refus
 from api.client.packing import OnBytes, Payload
 
 _TUS = {"Tus-Resumable": "1.0.0"}
-_FIRST_CHUNK, _SMALLEST_CHUNK, _LARGEST_CHUNK = 8 << 20, 256 << 10, 32 << 20
+_FIRST_CHUNK, _SMALLEST_CHUNK, _LARGEST_CHUNK = 8 << 20, 256 << 10, 16 << 20
+_PIECE = 128 << 10
 _GONE, _CONFLICT, _TOO_LARGE, _LOCKED, _WRONG_SUM = (404, 410), 409, 413, 423, 460
 # In a row: more of them is no accident of the line.
 _DAMAGES = 5
@@ -141,9 +143,10 @@ class _Sender:
             "Upload-Offset": str(offset),
             "Upload-Checksum": f"sha256 {base64.b64encode(hashlib.sha256(chunk).digest()).decode()}",
             "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(len(chunk)),
         }
         try:
-            after = _offset_in(self._calls.once("PATCH", path, headers=headers, content=chunk))
+            after = _offset_in(self._calls.once("PATCH", path, headers=headers, content=_pieces(chunk)))
         except Refused as refused:
             self._judge(refused, len(chunk))
             raise Trouble(str(refused), refused=refused) from refused
@@ -183,6 +186,12 @@ def _read(file: Any, offset: int, length: int) -> bytes:
     if len(chunk) < length:
         raise InvalidPayload(f"{file.name}: became shorter while it was sent")
     return chunk
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    """Small, because what a socket has not taken at once is copied before the next try."""
+    view = memoryview(chunk)
+    return (bytes(view[start : start + _PIECE]) for start in range(0, len(chunk), _PIECE))
 
 
 def _offset_in(answer: httpx.Response) -> int:
