@@ -68,8 +68,16 @@ def couriers() -> Iterator[list[Courier]]:
 
 
 @pytest.fixture
-def posting(database: Database, receiver: Receiver, couriers: list[Courier]) -> Post:
-    """On each database; the receiver's host is the one that the operator has named."""
+def posting(sqlite_database: Database, receiver: Receiver, couriers: list[Courier]) -> Post:
+    """The receiver's host is the one that the operator has named."""
+    made = Post(sqlite_database, settings_for(receiver.host))
+    couriers.append(made.courier)
+    return made
+
+
+@pytest.fixture
+def posting_on_each(database: Database, receiver: Receiver, couriers: list[Courier]) -> Post:
+    """On each database in turn."""
     made = Post(database, settings_for(receiver.host))
     couriers.append(made.courier)
     return made
@@ -96,9 +104,9 @@ def types(got: list[Received]) -> list[str]:
 
 @pytest.mark.parametrize(("how", "path"), [("successful", "/done"), ("failed", "/failed"), ("dismissed", "/failed")])
 def test_a_job_is_told_of_when_it_starts_and_when_it_ends(
-    posting: Post, receiver: Receiver, how: str, path: str
+    posting_on_each: Post, receiver: Receiver, how: str, path: str
 ) -> None:
-    job = ended(posting.database, how, subscriber=subscriber(receiver), name="Fields")
+    job = ended(posting_on_each.database, how, subscriber=subscriber(receiver), name="Fields")
     until(lambda: len(receiver.received) == 2)
     end = next(got for got in receiver.received if got.path == path)
     assert types(receiver.received) == sorted(["job.running", f"job.{how}"])
@@ -108,8 +116,8 @@ def test_a_job_is_told_of_when_it_starts_and_when_it_ends(
     assert data["links"][0]["href"] == f"{BASE}/jobs/{job.id}"
     results = [link["href"] for link in data["links"][1:]]
     assert results == ([] if how == "dismissed" else [f"{BASE}/jobs/{job.id}/results"])
-    until(lambda: not posting.waiting())
-    assert sorted(posting.log(job)) == [
+    until(lambda: not posting_on_each.waiting())
+    assert sorted(posting_on_each.log(job)) == [
         ("info", f"Notified {receiver.host}: {kind}.") for kind in types(receiver.received)
     ]
 
@@ -154,16 +162,16 @@ def test_who_removes_a_job_at_once_is_told_of_its_end_all_the_same(
     assert types(receiver.received) == ["job.successful"]
 
 
-def test_no_address_however_broken_hinders_a_job(posting: Post) -> None:
+def test_no_address_however_broken_hinders_a_job(posting_on_each: Post) -> None:
     urls = ("https://[bad", "x", "https://\x00", "\ud800", "https://" + "a" * 5000, "http://example.org/")
     for number, url in enumerate(urls, 1):
-        job = ended(posting.database, "failed", subscriber={"failed": url})
+        job = ended(posting_on_each.database, "failed", subscriber={"failed": url})
         assert job.status == "failed"
-        until(lambda job=job: posting.log(job))
-        ((level, said),) = posting.log(job)
+        until(lambda job=job: posting_on_each.log(job))
+        ((level, said),) = posting_on_each.log(job)
         assert level == "warning", number
         assert "Given up after 1 try." in said
-    assert posting.waiting() == []
+    assert posting_on_each.waiting() == []
 
 
 # -- receivers that are down, slow, or want no more
@@ -249,16 +257,16 @@ def test_a_receiver_that_asks_for_rest_gets_it_and_one_that_is_gone_is_left_alon
 
 
 def test_a_slow_receiver_holds_up_neither_jobs_nor_other_receivers(
-    database: Database, receiver: Receiver, couriers: list[Courier]
+    sqlite_database: Database, receiver: Receiver, couriers: list[Courier]
 ) -> None:
     receiver.hold.clear()
     other = Receiver()
-    couriers.append(Post(database, settings_for(receiver.host, other.host, webhook_timeout_s=25.0)).courier)
+    couriers.append(Post(sqlite_database, settings_for(receiver.host, other.host, webhook_timeout_s=25.0)).courier)
     try:
         began = time.monotonic()
         for _ in range(5):
-            ended(database, "failed", subscriber=subscriber(receiver, failed="/slow"))
-        ended(database, "failed", subscriber=subscriber(other, failed="/quick"))
+            ended(sqlite_database, "failed", subscriber=subscriber(receiver, failed="/slow"))
+        ended(sqlite_database, "failed", subscriber=subscriber(other, failed="/quick"))
         until(lambda: other.received)
         assert time.monotonic() - began < 10
         assert len(receiver.received) == 1, "one at a time"
@@ -281,15 +289,15 @@ def test_a_receiver_that_never_answers_has_had_its_try(
 
 
 def test_one_owners_slow_receivers_leave_room_for_another_owner(
-    database: Database, receiver: Receiver, couriers: list[Courier], monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, receiver: Receiver, couriers: list[Courier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "_SENDERS", 4)
     slow = [Receiver() for _ in range(6)]
     for one in slow:
         one.hold.clear()
-        ended(database, "failed", subscriber=subscriber(one, failed="/slow"), owner="ann")
-    ended(database, "failed", subscriber=subscriber(receiver, failed="/quick"), owner="bob")
-    posting = Post(database, settings_for(receiver.host, *(one.host for one in slow), webhook_timeout_s=20.0))
+        ended(sqlite_database, "failed", subscriber=subscriber(one, failed="/slow"), owner="ann")
+    ended(sqlite_database, "failed", subscriber=subscriber(receiver, failed="/quick"), owner="bob")
+    posting = Post(sqlite_database, settings_for(receiver.host, *(one.host for one in slow), webhook_timeout_s=20.0))
     couriers.append(posting.courier)
     try:
         until(lambda: receiver.received, within_s=10)
@@ -366,10 +374,10 @@ def record_connects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_host_that_the_operator_names_no_longer_is_not_sent_to(
-    database: Database, receiver: Receiver, couriers: list[Courier]
+    sqlite_database: Database, receiver: Receiver, couriers: list[Courier]
 ) -> None:
-    job = ended(database, "failed", subscriber=subscriber(receiver, failed="/a"))
-    posting = Post(database, settings_for())
+    job = ended(sqlite_database, "failed", subscriber=subscriber(receiver, failed="/a"))
+    posting = Post(sqlite_database, settings_for())
     couriers.append(posting.courier)
     until(lambda: posting.log(job))
     assert receiver.received == []
@@ -419,12 +427,19 @@ def test_a_bug_costs_a_try_and_not_the_other_notices(
     assert [got.path for got in receiver.received] == ["/well"]
 
 
-def test_several_couriers_send_each_notice_once(posting: Post, receiver: Receiver, couriers: list[Courier]) -> None:
+def test_several_couriers_send_each_notice_once(
+    posting_on_each: Post, receiver: Receiver, couriers: list[Courier]
+) -> None:
     for _ in range(2):
-        couriers.append(Post(posting.database, posting.settings).courier)
+        couriers.append(Post(posting_on_each.database, posting_on_each.settings).courier)
     for number in range(12):
-        ended(posting.database, "failed", subscriber=subscriber(receiver, failed="/a"), owner=f"owner-{number % 3}")
-    until(lambda: not posting.waiting())
+        ended(
+            posting_on_each.database,
+            "failed",
+            subscriber=subscriber(receiver, failed="/a"),
+            owner=f"owner-{number % 3}",
+        )
+    until(lambda: not posting_on_each.waiting())
     assert len(receiver.received) == len({got.id for got in receiver.received}) == 12
 
 
