@@ -77,8 +77,8 @@ def create_app(
 
 
 def begin_shutdown(app: FastAPI) -> None:
-    """From any thread, also from a signal's handler: event streams and long polls end now, so that the server need not
-    wait for them, and readiness says no."""
+    """From any thread, also from a signal's handler: event streams, long polls and uploads end now, so that the server
+    need not wait for them, and readiness says no."""
     services: Services | None = getattr(app.state, "services", None)
     if services is not None and not services.loop.is_closed():
         services.loop.call_soon_threadsafe(services.stop)

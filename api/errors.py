@@ -75,6 +75,8 @@ KINDS: dict[str, Kind] = {
     "not-ready": Kind(503, "The service is not ready", retry_after_s=5),
     "storage-full": Kind(507, "The disk is full", retry_after_s=300),
 }
+# What Starlette, or what we by its means, refuses.
+_BY_STATUS = {408: "request-timeout", 413: "content-too-large", 415: "unsupported-media-type"}
 # A failed job is no failure of the request that asks for its result: nobody should repeat it.
 FAILED_JOB_STATUS = 422
 
@@ -192,7 +194,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return problem(
             "method-not-allowed", f"{asked}: allowed are {', '.join(allowed)}", headers={"Allow": ", ".join(allowed)}
         )
-    code = "content-too-large" if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "invalid-request"
+    code = _BY_STATUS.get(error.status_code, "invalid-request")
     return problem(code, str(error.detail), status=error.status_code, headers=error.headers)
 
 

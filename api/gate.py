@@ -1,5 +1,6 @@
 """What every request passes on its way in and out: limits, one id in answer and log, security headers, figures."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -21,6 +22,7 @@ _log = logging.getLogger("api.access")
 # Of a request that is no upload: a job's settings take a few kB.
 BODY_BYTES = 1 << 20
 HEADER_BYTES = 64 << 10
+_BODY_WITHIN_S = 30.0
 # A refused request's body up to this size is received and dropped, so that the connection can be kept.
 _DROPPED_BYTES = 64 << 10
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -93,7 +95,8 @@ class Gate:
         if host and name not in self._hosts and not is_loopback(name):
             raise Refusal("unknown-host", f"this server is not known as {name}; set DECLOUD_PUBLIC_URL if it should be")
         origin = passage.header(b"origin")
-        if origin and scope["method"] not in _SAFE_METHODS and (urlsplit(origin).netloc or origin) != host:
+        own = {host, urlsplit(self._settings.public_url or "").netloc}
+        if origin and scope["method"] not in _SAFE_METHODS and (urlsplit(origin).netloc or origin) not in own:
             raise Refusal("foreign-page", f"a page of {origin[:100]} may not do this")
 
     def _tell(self, scope: Scope, passage: "_Passage") -> None:
@@ -146,7 +149,7 @@ class _Passage:
 
     async def receive(self) -> Message:
         """The next piece of the body."""
-        message = await self._receive()
+        message = await (self._receive() if self._limit is None or self._is_received else self._receive_soon())
         if message["type"] == "http.request":
             self._is_received = not message.get("more_body", False)
             self._got += len(message.get("body", b""))
@@ -154,6 +157,16 @@ class _Passage:
                 # Of Starlette's own kind: every other one is taken for a body that cannot be parsed.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(self._limit))
         return message
+
+    async def _receive_soon(self) -> Message:
+        """Nobody is waited for who announces a body and does not send it."""
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(
+                HTTPStatus.REQUEST_TIMEOUT, f"nothing of the body came for {_BODY_WITHIN_S:.0f} s"
+            ) from None
 
     async def send(self, message: Message) -> None:
         """The answer, with what every answer carries."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.errors import Refusal
-from api.staging import StagedFile, is_idle, sha256_of
+from api.staging import StagedFile, alone, is_idle, sha256_of
 from worker import uploads
 from worker.database import Database
 from worker.errors import (
@@ -153,6 +153,11 @@ class Intake:
             active.interrupt(OffsetConflict("another request goes on with this upload"))
             await active.ended.wait()
 
+    def interrupt_all(self) -> None:
+        """The server stops: what has come is recorded, and can be continued at the next start."""
+        for reception in self._active.values():
+            reception.interrupt(Refusal("not-ready", "the server is stopping; go on in a moment"))
+
     async def settle(self, upload_id: str, owner: str) -> Upload:
         """The upload as it is now; one whose bytes are all here becomes complete, also after a crash in between."""
         upload = await self.run(uploads.get, self.database, upload_id, owner)
@@ -175,11 +180,12 @@ class Intake:
         if upload.state == "complete":
             return upload
         staged = self.folder / upload_id
-        if staged.exists():
-            known = digest is not None and digest[0] == upload.offset == staged.stat().st_size
-            sha256 = digest[1].hexdigest() if digest and known else sha256_of(staged, upload.offset)
-            self.storage.put(upload.key, staged, take=True)
-        else:  # put away just before a crash
+        try:
+            with alone(staged):
+                known = digest is not None and digest[0] == upload.offset == staged.stat().st_size
+                sha256 = digest[1].hexdigest() if digest and known else sha256_of(staged, upload.offset)
+                self.storage.put(upload.key, staged, take=True)
+        except FileNotFoundError:  # put away just before a crash
             sha256 = self._stored_sha256(upload)
         return uploads.complete(self.database, upload_id, owner, sha256=sha256, limits=self.settings)
 
@@ -196,6 +202,8 @@ class Intake:
         """Whatever state it is in, also while it is being sent. Raises `UploadInUse`, `NotFound`."""
         await self.run(uploads.get, self.database, upload_id, owner)
         await self.release(upload_id)
+        if upload_id in self._finishing:  # else its file would appear after its row is gone
+            await asyncio.wait({self._finishing[upload_id]})
         await self.run(uploads.discard, self.database, upload_id, owner)
         self._digests.pop(upload_id, None)
         await self.run(self._unlink, upload_id)
@@ -284,10 +292,10 @@ class _Reception:
         waiting, writing = bytearray(), None
         self._arrived = self._upload.offset
         try:
-            async with asyncio.timeout(_IDLE_S) as self._deadline:
-                if self._reason is not None:
-                    raise self._reason
+            async with asyncio.timeout(0 if self._reason else _IDLE_S) as self._deadline:
                 async for piece in pieces:
+                    if self._reason is not None:
+                        raise self._reason
                     self._set_deadline(_IDLE_S)
                     self._count(len(piece))
                     waiting += piece

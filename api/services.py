@@ -66,9 +66,10 @@ class Services:
         return await to_thread.run_sync(question, *arguments)
 
     def stop(self) -> None:
-        """Whoever waits for something to happen waits no longer."""
+        """Whoever waits for something to happen, or sends something long, is answered now."""
         self.stopping.set()
         self.watch.release()
+        self.intake.interrupt_all()
 
 
 def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Services:

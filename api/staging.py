@@ -3,6 +3,8 @@
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +69,28 @@ def _open_alone(path: Path) -> int:
             raise write_problem(error, "the upload", path.parent) from error
         if not _lock(handle):
             os.close(handle)
-            raise Refusal("upload-locked", "another server process is writing this upload")
+            raise _locked()
         if os.fstat(handle).st_nlink:
             return handle
         os.close(handle)  # moved or removed in the moment before it was locked
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """No other process has the file meanwhile. Raises `Refusal` where one has, and FileNotFoundError."""
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        if not _lock(handle):
+            raise _locked()
+        if not os.fstat(handle).st_nlink:
+            raise FileNotFoundError(path)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked() -> Refusal:
+    return Refusal("upload-locked", "another server process is at work on this upload")
 
 
 def _lock(handle: int) -> bool:

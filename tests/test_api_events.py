@@ -12,6 +12,7 @@ from service_api import Serve, ServedApi, User
 from service_workers import until
 
 from worker import jobs, keys
+from worker.errors import DatabaseUnavailable
 
 
 def parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
@@ -136,6 +137,29 @@ def test_a_stream_ends_when_its_key_is_revoked(api: ServedApi) -> None:
         keys.revoke(api.database, key.id)
         rest = list(events)
     assert "end" not in [event.get("event") for event in rest]
+
+
+def test_a_stream_ends_in_order_where_the_database_is_away_or_the_job_was_removed(
+    api: ServedApi, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed, away = user.submit(), user.submit()
+    with user.stream("GET", f"/jobs/{removed}/events") as answer:
+        events = parsed(answer.iter_lines())
+        next(events)
+        jobs.dismiss(api.database, removed, user.owner)
+        jobs.remove(api.database, removed, user.owner)
+        assert "end" not in [event.get("event") for event in events]
+    with user.stream("GET", f"/jobs/{away}/events") as answer:
+        events = parsed(answer.iter_lines())
+        next(events)
+
+        def gone(*_: Any, **__: Any) -> None:
+            raise DatabaseUnavailable("gone")
+
+        monkeypatch.setattr("api.routes.events.events.read", gone)
+        jobs.dismiss(api.database, away, user.owner)
+        # The answer is whole: no exception broke the connection.
+        assert "end" not in [event.get("event") for event in events]
 
 
 def test_streams_and_long_polls_end_when_the_server_stops(serve: Serve) -> None:

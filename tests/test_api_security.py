@@ -10,7 +10,7 @@ import pytest
 from service_api import Serve, ServedApi, User
 from service_workers import until
 
-from api import callers, protocol
+from api import callers, gate, protocol
 from api.errors import KINDS, Refusal, type_of
 from api.rates import Rates
 from worker import keys
@@ -221,6 +221,15 @@ def test_a_huge_body_is_refused_at_its_limit(user: User, announced: bool) -> Non
     headers = {"Content-Type": "application/json"}
     answer = user.post("/processes/decloud/execution", content=body, headers=headers)
     assert (answer.status_code, code_of(answer)) == (413, "content-too-large")
+
+
+def test_a_body_that_never_comes_is_not_waited_for(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_BODY_WITHIN_S", 0.3)
+    head = "POST /processes/decloud/execution HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 100"
+    connection = user.raw(head)
+    connection.sendall(b'{"inputs": ')
+    connection.settimeout(10)
+    assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_request_id_of_the_callers_is_kept_when_it_is_harmless(user: User) -> None:

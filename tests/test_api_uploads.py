@@ -4,8 +4,10 @@ import base64
 import hashlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +304,40 @@ def test_removing_an_upload_ends_its_sender_and_leaves_no_bytes(api: ServedApi, 
     assert b" 409 " in sender.answer()
     assert user.head(address, headers=TUS).status_code == user.delete(address).status_code == 404
     assert address.rpartition("/")[2] not in staged(api)
+
+
+def test_a_sender_that_never_pauses_is_interrupted_as_well(api: ServedApi, user: User) -> None:
+    address = begin(user, 10**10)
+    sender = patching(user, address, 0, 10**10)
+    over = threading.Event()
+
+    def send_for_ever() -> None:
+        with suppress(OSError):
+            while not over.is_set():
+                sender.send(b"x" * 100_000)
+
+    thread = threading.Thread(target=send_for_ever)
+    thread.start()
+    until(lambda: user.get(address).json()["offset"] > 0)
+    began = time.monotonic()
+    assert user.delete(address).status_code == 204
+    assert time.monotonic() - began < 3
+    over.set()
+    sender.die()
+    thread.join()
+
+
+def test_a_server_that_stops_records_what_has_come(serve: Serve) -> None:
+    api = serve()
+    user = api.user()
+    address = begin(user, 5_000_000)
+    sender = patching(user, address, 0, 5_000_000)
+    sender.send(pattern(1_500_000))
+    until(lambda: api.app.state.services.intake._active)
+    time.sleep(0.3)
+    api.stop_serving()
+    assert sender.socket.recv(100).startswith(b"HTTP/1.1 503 ")
+    assert uploads.get(api.database, address.rpartition("/")[2], user.owner).offset == 1_500_000
 
 
 def test_an_upload_that_jobs_need_is_not_removed(user: User) -> None:

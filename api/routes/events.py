@@ -1,11 +1,13 @@
 """What happens to a job: as it happens, and as it was."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -18,7 +20,10 @@ from api.schemas import Log
 from api.services import Services
 from api.status import status_info
 from worker import events
+from worker.errors import ServiceError
 from worker.events import Event
+
+_log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
@@ -32,7 +37,6 @@ _RECONNECT_MS = 2000
 _LARGEST_ID = 2**62
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-_END = b"event: end"
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
     204: {"description": "All has been told."},
@@ -58,7 +62,7 @@ async def event_stream(
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
     seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
     job, _ = await services.glance.job(job_id, caller.owner)
-    if job.ended and last_event_id is not None and not await services.ask(_read, services, job_id, seen):
+    if job.ended and last_event_id is not None and not await to_thread.run_sync(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
     return _StreamAnswer(stream.run(request), services, caller.owner)
@@ -90,33 +94,41 @@ class _Stream:
         self._services, self._job_id, self._owner, self._base = services, job_id, owner, base
         self._seen = seen
         self._shown: dict[str, Any] = {}
+        self._ended = False
 
     async def run(self, request: Request) -> AsyncIterator[bytes]:
-        """Until the job has ended, the reader goes or may read no longer, or the server stops."""
-        services = self._services
+        """Until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
+
+        Where the database is away it ends as well: readers come back by themselves.
+        """
+        try:
+            async for piece in self._pieces(request):
+                yield piece
+        except ServiceError as error:
+            _log.info("event stream ended: %s", error.detail, extra={"job_id": self._job_id})
+
+    async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
+        services, loop = self._services, asyncio.get_running_loop()
         yield format_sse_event(retry=_RECONNECT_MS)
-        silent_since = asyncio.get_running_loop().time()
+        silent_since = loop.time()
         while not services.stopping.is_set() and await still_admitted(request):
             since = await services.watch.mark(self._job_id)
             if since is None:
                 return
-            told = [piece async for piece in self._news()]
-            for piece in told:
+            async for piece in self._news():
+                silent_since = loop.time()
                 yield piece
-            if told and told[-1].startswith(_END):
+            if self._ended:
                 return
-            now = asyncio.get_running_loop().time()
-            if told:
-                silent_since = now
-            elif now - silent_since > _SILENT_S:
-                silent_since = now
+            if loop.time() - silent_since > _SILENT_S:
+                silent_since = loop.time()
                 yield KEEPALIVE_COMMENT
             await services.watch.changed(self._job_id, since, _CHECK_S)
 
     async def _news(self) -> AsyncIterator[bytes]:
         """What is new since the last look. The job is read first: once it has ended, its last event is there."""
         job, position = await self._services.glance.job(self._job_id, self._owner)
-        while batch := await self._services.ask(_read, self._services, self._job_id, self._seen):
+        while batch := await to_thread.run_sync(_read, self._services, self._job_id, self._seen):
             for event in batch:
                 self._seen = event.id
                 yield _formatted(event)
@@ -125,6 +137,7 @@ class _Stream:
             self._shown = document
             yield format_sse_event(data_str=orjson.dumps(document).decode(), event="job")
         if job.ended:
+            self._ended = True
             yield format_sse_event(data_str="{}", event="end")
 
 

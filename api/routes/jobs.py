@@ -179,7 +179,7 @@ def _remove(database: Database, job: Job) -> None:
     "/jobs/{job_id}/resubmit",
     status_code=201,
     response_model=StatusInfo,
-    responses=may_answer(404, 409, 410, 413, 422),
+    responses=may_answer(404, 408, 409, 410, 413, 422),
     summary="The same upload again, with other settings",
 )
 def resubmit(

@@ -52,7 +52,7 @@ async def one_process(request: Request, process_id: str, addresses: AddressesDep
     "/processes/{process_id}/execution",
     status_code=201,
     response_model=StatusInfo,
-    responses=_ESTIMATE | may_answer(404, 409, 410, 413, 422),
+    responses=_ESTIMATE | may_answer(404, 408, 409, 410, 413, 422),
     summary="Submit a job",
 )
 def execute(

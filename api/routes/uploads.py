@@ -163,7 +163,10 @@ async def send_piece(
 
 
 @router.get(
-    "/uploads/{upload_id}", response_model=UploadInfo, responses=may_answer(404, 410), summary="How an upload is doing"
+    "/uploads/{upload_id}",
+    response_model=UploadInfo,
+    responses=may_answer(404, 410, 423),
+    summary="How an upload is doing",
 )
 async def one_upload(upload_id: str, services: ServicesDep, caller: CallerDep, addresses: AddressesDep) -> Response:
     """Interrupts nobody."""
