@@ -107,7 +107,8 @@ def test_what_is_written_is_on_a_volume_or_in_memory(service: str) -> None:
 def test_the_api_is_published_for_this_machine_alone_and_asks_for_keys() -> None:
     settings = settings_of("api")
     assert (settings.host, settings.auth) == ("0.0.0.0", "keys")
-    assert SERVICES["api"]["ports"] == [f"127.0.0.1:8000:{settings.port}"]
+    for variables in (FILLED_IN, {**FILLED_IN, "PUBLISH": ""}):
+        assert compose(variables)["services"]["api"]["ports"] == [f"127.0.0.1:8000:{settings.port}"]
     assert not [name for name in SERVICES if name != "api" and SERVICES[name].get("ports")]
 
 
