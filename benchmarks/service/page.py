@@ -128,18 +128,32 @@ def _first_step(rows: dict[str, Row]) -> str:
     more = [one["first"] - other["whole"] for one, other in zip(served, alone, strict=True)]
     dates, size = row["scene"]
     whole = [one["whole"] for one in alone]
-    in_time, little = statistics.median(first) < FIRST_STEP_S, statistics.median(more) < OURS_S
+    begun = [one["fitting the prior"] for one in served]
+    besides = [one - imported for one, imported in zip(begun, torch, strict=True)]
+    held = [statistics.median(first) < FIRST_STEP_S, statistics.median(besides) < OURS_S]
+    goals = [f"< {FIRST_STEP_S:g}", f"< {OURS_S:g}"]
     cells = [
-        ["submission to first update, seen by its client", _several(first, 2), f"< {FIRST_STEP_S:g}", reached(in_time)],
+        [
+            "submission to the network's first update, seen by its client",
+            _several(first, 2),
+            goals[0],
+            reached(held[0]),
+        ],
         ["the same run without the service, from the start of its process", _several(whole, 2), "", ""],
-        ["what the service adds", _several(more, 2), f"< {OURS_S:g}", reached(little)],
+        ["difference of these two, in pairs", _several(more, 2), "", ""],
+        ["submission to the beginning of the fit (of the prior)", _several(begun, 2), "", ""],
         ["`import torch` alone, in a process of its own", _several(torch, 2), "", ""],
+        ["difference of these two: ours besides importing torch", _several(besides, 2), goals[1], reached(held[1])],
     ]
     marks = [name for name in served[0] if name != "first" and all(name in one for one in served)]
     seen = ", ".join(f"{name} {statistics.median(one[name] for one in served):.2f} s" for name in marks)
     head = [f"{dates} dates, {size} x {size} pixels, simulated; seconds", "", "goal", "reached"]
-    text = f"When the client saw what, after submission (median): {seen}. Progress is stored once a second at most."
-    return "\n\n".join([table(head, cells), text, _loads([row])])
+    text = [
+        f"Of {len(served)} runs. When the client saw what, after submission (median): {seen}.",
+        "Progress is stored once a second at most. What lies between the prior's beginning and the first update is the "
+        "fit of the prior, not the service.",
+    ]
+    return "\n\n".join([table(head, cells), " ".join(text), _loads([row])])
 
 
 def _listing(rows: dict[str, Row]) -> str:
