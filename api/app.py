@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from api import errors
 from api.deps import check_query
+from api.express import Express
 from api.gate import Gate
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
@@ -60,7 +61,7 @@ def create_app(
         version=_version(),
         lifespan=lifespan,
         dependencies=[Depends(check_query)],
-        middleware=[Middleware(Gate, settings=settings, metrics=metrics)],
+        middleware=[Middleware(Gate, settings=settings, metrics=metrics), Middleware(Express)],
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -70,6 +71,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in _ROUTERS for route in router.routes]
+    app.state.status_route = jobs.router.routes[0]
     app.state.queries = query_parameters(document(app))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     errors.install(app)

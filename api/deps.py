@@ -57,12 +57,17 @@ async def admit(request: Request) -> Caller:
     return await services_of(request).doorkeeper.admit(text.strip() if scheme.lower() == "bearer" else None)
 
 
+def count(request: Request, caller: Caller) -> None:
+    """One request of theirs. Raises `Refusal` where it is one too many."""
+    services_of(request).rates.spend(caller.name, caller.limits.requests_per_minute)
+
+
 class _ByKey(HTTPBearer):
     """The scheme that OpenAPI shows; as a dependency it gives the caller, within their rate."""
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
         caller = await admit(request)
-        services_of(request).rates.spend(caller.name, caller.limits.requests_per_minute)
+        count(request, caller)
         return caller
 
 

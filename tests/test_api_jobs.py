@@ -312,6 +312,24 @@ def test_a_status_that_has_not_changed_is_not_sent_again(api: ServedApi, user: U
     assert user.get(f"/jobs/{job_id}", headers={"If-None-Match": etag}).status_code == 200
 
 
+def test_the_short_way_to_a_status_answers_as_the_route_does(api: ServedApi, user: User) -> None:
+    waiting, done, other = user.submit(), user.submit(), api.user().submit()
+    api.finish(done)
+    etag = user.get(f"/jobs/{done}").headers["etag"]
+    poor = api.user(user.owner, requests_per_minute=1)
+    assert poor.get("/jobs").status_code == 200
+    varying = ("x-request-id", "date", "retry-after")
+    for asker in (user, poor, api.anybody()):
+        for job in (waiting, done, other, "x", "x" * 64, "0" * 65):
+            for headers in ({}, {"If-None-Match": etag}):
+                short, long = (asker.get(f"/jobs/{job}{tail}", headers=headers) for tail in ("", "?f=json"))
+                assert (short.status_code, short.content) == (long.status_code, long.content)
+                said = [{k: v for k, v in answer.headers.items() if k not in varying} for answer in (short, long)]
+                assert said[0] == said[1]
+    figures = user.get("/metrics").text
+    assert 'decloud_http_requests_total{method="GET",route="/jobs/{job_id}",status="200"}' in figures
+
+
 def test_a_long_poll_answers_when_the_job_changes_and_not_before(api: ServedApi, user: User) -> None:
     job_id = user.submit()
     job = api.claim(job_id)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.addresses import base_of
-from api.answers import json_answer, link
+from api.answers import JSON, json_answer, link
+from api.callers import Caller
 from api.conditions import names
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
 from api.errors import Refusal
@@ -45,22 +47,35 @@ async def one_job(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """With `wait`, answers as soon as the job changes, or ends, or the time is over."""
+    if not wait:
+        return await current_status(request, caller, job_id, if_none_match)
     services = services_of(request)
     base = base_of(request, services.settings)
-    since = await services.watch.mark(job_id) if wait else None
+    since = await services.watch.mark(job_id)
     job, position = await services.glance.job(job_id, caller.owner)
     answer = _status(job, position, base)
-    if wait and not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
+    if not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
         answer = await _next_status(services, job_id, caller.owner, base, answer, since, wait)
-    if names(if_none_match, answer.headers["etag"]):
-        return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
-    return answer
+    return _unless_known(answer, if_none_match)
+
+
+async def current_status(request: Request, caller: Caller, job_id: str, if_none_match: str | None) -> Response:
+    """At once. Raises `Refusal`."""
+    services = services_of(request)
+    job, position = await services.glance.job(job_id, caller.owner)
+    return _unless_known(_status(job, position, base_of(request, services.settings)), if_none_match)
 
 
 def _status(job: Job, position: int | None, base: str) -> Response:
-    answer = json_answer(status_info(job, position, base))
-    answer.headers["ETag"] = f'"{hashlib.blake2b(answer.body, digest_size=12).hexdigest()}"'
-    answer.headers["Cache-Control"] = "private, no-cache"
+    body = orjson.dumps(status_info(job, position, base))
+    etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    return Response(body, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}, media_type=JSON)
+
+
+def _unless_known(answer: Response, if_none_match: str | None) -> Response:
+    """304 for who has it already."""
+    if if_none_match is not None and names(if_none_match, answer.headers["etag"]):
+        return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
     return answer
 
 
