@@ -89,8 +89,12 @@ class Gate:
             passage.limit_body(BODY_BYTES)
 
     def _check_page(self, scope: Scope, passage: "_Passage", host: str) -> None:
-        """Without keys, whoever reaches us is let in: so no page of another site may use its visitor's browser for it,
-        neither directly nor with a name of its own that leads here (DNS rebinding)."""
+        """Without keys, whoever reaches us is let in: so nobody from another machine, whatever the server was bound to,
+        and no page of another site that uses its visitor's browser for it, neither directly nor with a name of its own
+        that leads here (DNS rebinding)."""
+        client = scope.get("client")
+        if client and not is_loopback(client[0]):
+            raise Refusal("unauthorized", "without keys only this machine itself is let in (DECLOUD_AUTH is none)")
         name = urlsplit(f"//{host}").hostname or ""
         if host and name not in self._hosts and not is_loopback(name):
             raise Refusal("unknown-host", f"this server is not known as {name}; set DECLOUD_PUBLIC_URL if it should be")

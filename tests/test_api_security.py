@@ -1,5 +1,6 @@
 """Who is let in, how often, from where; and what no answer ever shows."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -9,12 +10,16 @@ import httpx
 import pytest
 from service_api import Serve, ServedApi, User
 from service_workers import until
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from api import callers, gate, protocol
 from api.errors import KINDS, Refusal, type_of
+from api.metrics import Metrics
 from api.rates import Rates
 from worker import keys
 from worker.database import Database
+from worker.settings import Settings
 
 
 def code_of(answer: httpx.Response) -> str:
@@ -162,6 +167,24 @@ def test_without_keys_no_other_sites_page_can_use_its_visitors_browser(serve: Se
     )
     assert plain.status_code == 400  # what a form of another site could send without asking
     assert len(local.get("/jobs").json()["jobs"]) == 2
+
+
+def test_without_keys_no_other_machine_is_let_in_whatever_the_server_is_bound_to() -> None:
+    async def routes(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("in")(scope, receive, send)
+
+    settings = Settings(auth="none")
+    door = gate.Gate(routes, settings, Metrics(settings))
+
+    async def statuses() -> list[int]:
+        answers = []
+        for address in ("127.0.0.1", "::1", "192.0.2.1", "10.0.0.1"):
+            transport = httpx.ASGITransport(door, client=(address, 4711))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+                answers.append((await client.get("/")).status_code)
+        return answers
+
+    assert asyncio.run(statuses()) == [200, 200, 401, 401]
 
 
 @pytest.mark.parametrize("host", ["a b", "evil.example/x", "x@y", "[::1", "a\\b", "x" * 10 + "\x7f"])
