@@ -1,4 +1,4 @@
-"""What only the settings that users get can show; see docs/RELIABILITY.md for where the rest is tested."""
+"""What shows only with the settings that users get, or with every process killed; see docs/RELIABILITY.md for where the rest is tested."""
 
 import os
 import signal
