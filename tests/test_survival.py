@@ -1,4 +1,4 @@
-"""What shows only with the settings that users get, or with every process killed; see docs/RELIABILITY.md for where the rest is tested."""
+"""What shows only with default settings, or with every process killed; docs/RELIABILITY.md says where the rest is."""
 
 import os
 import signal

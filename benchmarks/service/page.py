@@ -50,8 +50,9 @@ def _head(results: Results) -> str:
             "`decloud serve` with its defaults on SQLite and a local folder, one process for everything but jobs; only "
             "the limit on requests a minute is lifted. Ours and the peer's are asked in turn within one run, by the "
             "same client on the same machine; a ratio is the median of those of the pairs. Each figure is the median, "
-            "with the smallest to the largest in brackets. *Load* is the machine's load average before: other work "
-            "shared its cores, so absolute figures are a lower bound and ratios are what counts.",
+            "with the smallest to the largest in brackets. *Load* is the machine's load average before: above 0 other "
+            "work shared the cores, absolute figures are then a lower bound of speed, and ratios are what counts. "
+            "Ours makes a SHA-256 of an upload, nginx checks nothing.",
         ]
     )
 
