@@ -273,6 +273,7 @@ def test_looking_at_an_upload_interrupts_nobody(user: User) -> None:
     assert b"204 No Content" in sender.answer()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_has_come_counts_before_the_request_ends(user: User) -> None:
     address = begin(user, 3_000_000)
     sender = patching(user, address, 0, 3_000_000)
@@ -306,6 +307,7 @@ def test_removing_an_upload_ends_its_sender_and_leaves_no_bytes(api: ServedApi, 
     assert address.rpartition("/")[2] not in staged(api)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_sender_that_never_pauses_is_interrupted_as_well(api: ServedApi, user: User) -> None:
     address = begin(user, 10**10)
     sender = patching(user, address, 0, 10**10)
