@@ -12,8 +12,10 @@ import pytest
 from service_api import Serve, ServedApi, User
 from service_workers import until
 
+from api.routes.events import _message
 from worker import jobs, keys
 from worker.errors import DatabaseUnavailable
+from worker.events import Event
 
 
 def parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
@@ -207,3 +209,19 @@ def test_the_log_is_read_in_parts_and_as_text(api: ServedApi, user: User) -> Non
     assert "warning: line 4" in text.text.splitlines()[-1]
     first = user.get(f"/jobs/{job_id}/log").json()["logs"][0]["id"]
     assert len(user.get(f"/jobs/{job_id}/log?offset={first}").json()["logs"]) == len(lines) - 1
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"message": "Started.", "phase": "reading"}, "Started."),
+        ({"phase": "reading", "step": 0, "of": 0, "loss": None, "message": None}, "Reading"),
+        (
+            {"phase": "fitting the network", "step": 3, "of": 120, "loss": 0.8629618, "holdout_psnr": 25.14},
+            "Fitting the network, step 3 of 120, loss 0.863, held-out 25.1 dB",
+        ),
+        ({"seconds": 3, "device": None}, "seconds 3"),
+    ],
+)
+def test_the_log_speaks_in_words(data: dict[str, Any], said: str) -> None:
+    assert _message(Event(1, "job", 0.0, 1, "step", "info", data)) == said

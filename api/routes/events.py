@@ -191,6 +191,21 @@ def _line(event: Event) -> str:
 
 
 def _message(event: Event) -> str:
-    """A sentence where there is one, else the values."""
-    message = event.data.get("message")
-    return str(message) if message else ", ".join(f"{name} {value}" for name, value in event.data.items())
+    """A sentence where there is one, else progress in words, else the values."""
+    if message := event.data.get("message"):
+        return str(message)
+    if phase := event.data.get("phase"):
+        return _progress(str(phase), event.data)
+    return ", ".join(f"{name} {value}" for name, value in event.data.items() if value is not None)
+
+
+def _progress(phase: str, data: dict[str, Any]) -> str:
+    """`Fitting the network, step 3 of 120, loss 0.863, held-out 25.1 dB`; what is not known is left out."""
+    said = [phase[:1].upper() + phase[1:]]
+    if data.get("of"):
+        said.append(f"step {data.get('step', 0)} of {data['of']}")
+    if (loss := data.get("loss")) is not None:
+        said.append(f"loss {loss:.3g}")
+    if (quality := data.get("holdout_psnr")) is not None:
+        said.append(f"held-out {quality:.1f} dB")
+    return ", ".join(said)
