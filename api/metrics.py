@@ -16,8 +16,6 @@ from worker.tables import garbage, jobs, webhook_outbox
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 _STATUSES = ("accepted", "running", *ENDED)
-# What has not been heard of for longer is not counted as there.
-_HEARTBEATS = 3
 
 
 class Metrics:
@@ -84,7 +82,7 @@ def job_figures(database: Database, settings: Settings) -> Iterator[GaugeMetricF
 
 def serving(database: Database, settings: Settings) -> dict[str, int]:
     """How many workers that are alive serve each class."""
-    alive = clock.now() - _HEARTBEATS * settings.heartbeat_s
+    alive = clock.now() - workers.HEARTBEATS * settings.heartbeat_s
     counts: dict[str, int] = {}
     for worker in workers.listing(database):
         for name in worker.classes if worker.last_seen >= alive else ():

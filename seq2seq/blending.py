@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from seq2seq.holdout import DATE_KINDS, GAP_EDGES, LINEAR, MIN_CLASS_PIXELS, Members, gap_class
+from seq2seq.holdout import (
+    DATE_KINDS,
+    GAP_EDGES,
+    LINEAR,
+    LOST,
+    MIN_CLASS_PIXELS,
+    PARTLY_SEEN,
+    Members,
+    gap_class,
+)
 from seq2seq.sequence import Bool, Float32
 
 # Days at which the trust of each gap class holds; between them it is interpolated, so that no seam shows where the
@@ -23,9 +32,9 @@ GAP_NODES = np.array([10.0, 30.0, 60.0, 120.0, 240.0])
 SHARE_CAUTION = 0.5
 # How many dates' worth of evidence the trust of a kind starts with, and what that says; a class starts from its kind.
 TRUST_CAUTION = 2.0
+FIRST_TRUST = {PARTLY_SEEN: 1.0, LOST: 0.5}
 # The least factor at which a step along a parabola is not worse than no step.
 NOT_WORSE = 0.5
-FIRST_TRUST = {"partly seen": 1.0, "lost": 0.5}
 
 
 @dataclass(frozen=True, eq=False)

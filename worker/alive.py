@@ -12,9 +12,6 @@ from worker.database import Database
 from worker.errors import ServiceError
 from worker.settings import Settings, load_settings
 
-# Signs come every `heartbeat_s`; one or two may be late.
-HEARTBEATS = 3
-
 
 def main() -> int:
     """One line, and the exit code."""
@@ -37,7 +34,10 @@ def look(settings: Settings, host: str) -> tuple[bool, str]:
     if not signs:
         return False, f"no worker of {host} is known"
     silent_s = clock.now() - max(signs)
-    return silent_s <= HEARTBEATS * settings.heartbeat_s, f"a worker of {host} was seen {max(0.0, silent_s):.0f} s ago"
+    return (
+        silent_s <= workers.HEARTBEATS * settings.heartbeat_s,
+        f"a worker of {host} was seen {max(0.0, silent_s):.0f} s ago",
+    )
 
 
 if __name__ == "__main__":

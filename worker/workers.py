@@ -10,6 +10,9 @@ from worker.database import Database
 from worker.sql import insert_missing
 from worker.tables import workers
 
+# Signs of life come every `heartbeat_s`; one or two may be late. Who is silent for longer is not counted as there.
+HEARTBEATS = 3
+
 
 @dataclass(frozen=True)
 class Worker:
