@@ -71,7 +71,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in _ROUTERS for route in router.routes]
-    app.state.status_route = jobs.router.routes[0]
+    app.state.routes_by_path = {route.path: route for route in app.state.routes if "GET" in route.methods}
     app.state.queries = query_parameters(document(app))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     errors.install(app)

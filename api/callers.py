@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-import time
 from dataclasses import dataclass
 
 from anyio import to_thread
 
+from api.recent import Recent
 from worker import keys, quotas
 from worker.database import Database
 from worker.errors import Unauthorized
@@ -33,7 +33,7 @@ class Doorkeeper:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
-        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._known: Recent[bytes, Caller] = Recent(keep_s=_TRUSTED_S, most=_REMEMBERED)
         self._asked: dict[bytes, asyncio.Task[Caller]] = {}
         self._anybody = Caller(LOCAL_OWNER, LOCAL_OWNER, settings) if settings.auth == "none" else None
 
@@ -45,8 +45,8 @@ class Doorkeeper:
             raise Unauthorized("an API key is needed: Authorization: Bearer dcl_...")
         mark = hashlib.sha256(text.encode(errors="replace")).digest()
         known = self._known.get(mark)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
+        if known is not None:
+            return known
         # Of many requests at once, one asks.
         asking = self._asked.get(mark)
         if asking is None:
@@ -58,10 +58,8 @@ class Doorkeeper:
         try:
             key = await to_thread.run_sync(keys.authenticate, self._database, text)
         except Unauthorized:
-            self._known.pop(mark, None)
+            self._known.forget(mark)
             raise
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
         caller = Caller(key.owner, key.id, quotas.limits_for(self._settings, key.quota))
-        self._known[mark] = time.monotonic() + _TRUSTED_S, caller
+        self._known.put(mark, caller)
         return caller

@@ -81,6 +81,14 @@ Expires = Annotated[str | None, Query(max_length=20, description="Of a signed ad
 Signature = Annotated[str | None, Query(max_length=100, description="Of a signed address.")]
 
 
+async def admit_reader(request: Request) -> str:
+    """Whose results may be read with the key. Raises `Unauthorized`, and `Refusal` for a read too many."""
+    caller = await admit(request)
+    allowed = _READS_FOR_A_REQUEST * caller.limits.requests_per_minute
+    services_of(request).rates.spend(f"{caller.name} reads", allowed)
+    return caller.owner
+
+
 class _Reader(HTTPBearer):
     """By key, or by a signed address."""
 
@@ -90,9 +98,7 @@ class _Reader(HTTPBearer):
         """Whose results may be read: the key's owner's; None: of any owner, the address is signed."""
         services = services_of(request)
         if signature is None and expires is None:
-            caller = await admit(request)
-            services.rates.spend(f"{caller.name} reads", _READS_FOR_A_REQUEST * caller.limits.requests_per_minute)
-            return caller.owner
+            return await admit_reader(request)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         signing.verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
         per_minute = services.settings.requests_per_minute

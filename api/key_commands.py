@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys of a service: run where i
 [bold]Examples[/]
   decloud keys create ann
   decloud keys create ann --name laptop --expires-days 90
+  decloud keys create guest --quota max_queued_per_owner=2 --quota max_run_s=1800
 """
 )
 def create(
@@ -29,13 +30,19 @@ def create(
     data: Data = None,
     name: Annotated[str | None, typer.Option(help="To tell keys of one owner apart.", metavar="TEXT")] = None,
     expires_days: Annotated[float | None, typer.Option(help="Default: never.", metavar="N")] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(help="A figure of its own in place of the service's setting; may be repeated.", metavar="NAME=N"),
+    ] = None,
 ) -> None:
     """Make a key and print it. It is not kept and cannot be shown again."""
     with _database(data) as database:
         from worker import keys as service_keys
 
         expires_s = None if expires_days is None else expires_days * 86_400
-        made, text = service_keys.create(database, owner=owner, name=name, expires_s=expires_s)
+        made, text = service_keys.create(
+            database, owner=owner, name=name, quota=_quota(quota or []), expires_s=expires_s
+        )
     print(text)
     print(f"Key {made.id} of {made.owner}; it is shown this once.", file=sys.stderr)
 
@@ -74,6 +81,17 @@ def revoke(
 
         revoked = service_keys.revoke(database, key_id)
     print(f"Key {revoked.id} of {revoked.owner} is revoked; a server that runs knows within 5 s.")
+
+
+def _quota(given: list[str]) -> dict[str, int]:
+    """NAME=N each. Raises `ConfigError`; which names there are, `quotas.check_names` knows."""
+    found: dict[str, int] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not number.strip().isdecimal():
+            raise ConfigError(f"--quota {text}: must be NAME=N with a whole number, such as max_queued_per_owner=2")
+        found[name.strip()] = int(number)
+    return found
 
 
 @contextmanager

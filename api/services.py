@@ -13,6 +13,8 @@ from api.glance import Glance
 from api.intake import Intake
 from api.metrics import Metrics
 from api.rates import Rates, Streams
+from api.recent import Recent
+from api.sending import Content
 from api.watching import Watch
 from worker import signing
 from worker.database import Database
@@ -22,6 +24,9 @@ from worker.storage import Storage
 
 T = TypeVar("T")
 
+# A map viewer asks for parts of one file a hundred times a second. Those of a removed job are served for so long.
+_CONTENTS_KEPT_S = 2.0
+_CONTENTS_KEPT = 1000
 # Threads that read results at the same time; the rest of the pool stays free for short questions.
 _READERS = 24
 _RECEIVERS = 16
@@ -38,7 +43,8 @@ class Resources:
 
 @dataclass
 class Services:
-    """stopping: set when streams must end so that the server can. readers: threads that results are read in."""
+    """stopping: set when streams must end so that the server can. readers: threads that results are read in. contents:
+    results that were asked for just now, by owner, job and path."""
 
     settings: Settings
     database: Database
@@ -54,6 +60,9 @@ class Services:
     intake: Intake
     streams: Streams
     rates: Rates = field(default_factory=Rates)
+    contents: Recent[tuple[str | None, str, str], Content] = field(
+        default_factory=lambda: Recent(keep_s=_CONTENTS_KEPT_S, most=_CONTENTS_KEPT)
+    )
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_READERS))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:

@@ -110,7 +110,7 @@ def _internal(observations: Observations, config: ReconstructionConfig) -> dict[
     began = time.monotonic()
 
     def note(progress: Progress) -> None:
-        phase = "first step" if progress.step == 1 else progress.phase
+        phase = "first step" if progress.loss is not None else progress.phase
         times.setdefault(phase, time.monotonic() - began)
 
     result = reconstruct(observations, config, on_progress=note)
@@ -119,7 +119,7 @@ def _internal(observations: Observations, config: ReconstructionConfig) -> dict[
     methods = result.assessment.methods
     # The first step is told when it is over. A budget that leaves no time for steps goes from the prior to scoring.
     steps_begin = times["first step"] - result.curve[0].seconds if result.curve else times["scoring"]
-    known_s = next(times[phase] for phase in ("fitting again with all pixels", "blending") if phase in times)
+    known_s = next(times[phase] for phase in ("fitting the prior again, with all pixels", "blending") if phase in times)
     looks = [
         {"what": f"network, step {p.step}", "seconds": steps_begin + p.seconds, "rmse": 10 ** (-p.holdout_psnr / 20)}
         for p in result.curve

@@ -5,18 +5,20 @@ Both learn on this sequence alone. What each part adds was measured: benchmarks/
 
 import time
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.baselines import linear_interpolation, mean_spectrum
+from seq2seq.baselines import mean_spectrum
+from seq2seq.checkpoint import Arrays, Keep, make
 from seq2seq.config import ReconstructionConfig
-from seq2seq.features import Radar, Tick, describe, despeckled
+from seq2seq.features import Described, Radar, Tick, describe, despeckled
 from seq2seq.guided import GuidedFit
 from seq2seq.hiding import CloudShapes, hide
 from seq2seq.holdout import LINEAR, Members
-from seq2seq.regressors import Regressor, Samples, fit_regressors, predict_images
+from seq2seq.regressors import Regressor, Samples, fit_regressors, pieces_of_fit, predict_image
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual
 
@@ -31,6 +33,7 @@ DRAWS, FEWEST_DRAWS = 36, 6
 DRAW_PX = 128  # each in another window of this size, of a larger scene
 DRAWS_SHARE = 0.25  # of the time for fitting, where there is a limit
 MAX_SAMPLES = 180_000
+SAMPLES = ("features", "corrections")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +44,25 @@ class Prior:
     radar: Radar | None
     fallback: Float32  # (C,)
 
-    def members(self, s2: ImageSequence, observed: Bool, tick: Tick) -> Members:
+    def members(self, s2: ImageSequence, observed: Bool, tick: Tick, keep: Keep = make) -> Members:
         """linear and one reconstruction a regressor, each (T, C, H, W), from the pixels in `observed` (T, H, W).
 
-        A date's own pixels are never used for that date, so observed pixels are predicted too.
+        A date's own pixels are never used for that date, so observed pixels are predicted too. Each date is a piece to
+        `keep`.
         """
-        described = describe(s2.pixels, observed, s2.days, self.radar, self.fallback)
-        corrections = predict_images(self.regressors, described.features, tick)
-        found = {name: described.linear + c for name, c in zip(PRIOR_MEMBERS, corrections, strict=True)}
-        return {LINEAR: described.linear, **found}
+
+        @cache  # needed for the pieces that are missing alone
+        def described() -> Described:
+            return describe(s2.pixels, observed, s2.days, self.radar, self.fallback)
+
+        def date(t: int) -> Arrays:
+            linear, features = described().linear[t], described().features[t]
+            corrections = (predict_image(regressor, features, tick) for regressor in self.regressors)
+            found = {name: linear + c for name, c in zip(PRIOR_MEMBERS, corrections, strict=True)}
+            return {LINEAR: linear, **found}
+
+        dates = [keep(f"date-{t:04d}", partial(date, t)) for t in range(len(observed))]
+        return {name: np.stack([each[name] for each in dates]) for name in (LINEAR, *PRIOR_MEMBERS)}
 
 
 def fit_prior(
@@ -62,18 +75,27 @@ def fit_prior(
     threads: int,
     tick: Tick,
     seconds: float | None = None,
+    keep: Keep = make,
 ) -> Prior:
     """Learns corrections of interpolation on pixels hidden in cloud shapes from what is left of `observed`.
 
-    observed: (T, H, W), what may be looked at at all. tick is called between pieces of work and may raise to stop.
-    seconds: what fitting may take, see `fit_regressors`.
+    observed: (T, H, W), what may be looked at at all. tick is called between steps of the work and may raise to stop.
+    seconds: what fitting may take; keep: the samples are a piece, and see `fit_regressors`.
     """
     fallback = mean_spectrum(s2.pixels, observed)
     began = time.monotonic()
     until = None if seconds is None else began + DRAWS_SHARE * seconds
-    samples = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick, until)
+
+    def draw() -> Arrays:
+        drawn = _draw_samples(s2, observed, radar, fallback, np.random.default_rng((seed, 2)), tick, until)
+        return dict(zip(SAMPLES, drawn, strict=True))
+
+    piece = keep("samples", draw)
+    features, corrections = (piece[name] for name in SAMPLES)
     left = None if seconds is None else seconds - (time.monotonic() - began)
-    regressors = fit_regressors(samples, seed=seed, device=device, threads=threads, tick=tick, seconds=left)
+    regressors = fit_regressors(
+        (features, corrections), seed=seed, device=device, threads=threads, tick=tick, seconds=left, keep=keep
+    )
     return Prior(regressors, radar, fallback)
 
 
@@ -118,33 +140,36 @@ class InternalStage:
         self._fit: GuidedFit | None = None
         self._prior: Prior | None = None
 
-    def prepare(
-        self, tick: Tick, saved: Members | None, earlier: GuidedFit | None, seconds: float | None = None
-    ) -> Members:
-        """Fits the prior, or takes it from `saved`; returns what `saved` has to be next time.
+    @property
+    def pieces(self) -> int:
+        """How many `prepare` keeps: samples, regressors, dates."""
+        dates, bands = self._observations.s2.shape[:2]
+        return 1 + pieces_of_fit(bands) + dates
+
+    def prepare(self, tick: Tick, keep: Keep, earlier: GuidedFit | None, seconds: float | None = None) -> None:
+        """Fits the prior, piece by piece.
 
         earlier: a finished fit to fewer pixels, whose network this one starts from. seconds: see `fit_prior`.
         """
         s2 = self._observations.s2
         radar = despeckled(self._observations, self._observed, tick)
-        if saved is None:
-            self._prior = fit_prior(
-                s2,
-                radar,
-                self._observed,
-                seed=self._config.seed,
-                device=self._device,
-                threads=self._threads,
-                tick=tick,
-                seconds=seconds,
-            )
-            saved = self._prior.members(s2, self._observed, tick)
-        self._members = saved
+        self._prior = fit_prior(
+            s2,
+            radar,
+            self._observed,
+            seed=self._config.seed,
+            device=self._device,
+            threads=self._threads,
+            tick=tick,
+            seconds=seconds,
+            keep=keep,
+        )
+        self._members = self._prior.members(s2, self._observed, tick, keep)
         self._radar = network_input(radar, self._observed)
         self._fit = GuidedFit(
             s2.pixels,
             self._observed,
-            mean_prior(saved),
+            mean_prior(self._members),
             self._radar,
             seed=self._config.seed,
             device=self._device,
@@ -152,7 +177,6 @@ class InternalStage:
             perceptual_weight=self._config.perceptual_weight,
             earlier=earlier,
         )
-        return saved
 
     @property
     def fit(self) -> GuidedFit:
@@ -161,15 +185,9 @@ class InternalStage:
         return self._fit
 
     def widen(self, observed: Bool, tick: Tick) -> None:
-        """Applies what was fitted to more pixels than it was fitted to: candidates are then made from `observed`.
-
-        A prior that came out of a checkpoint is not there any more; interpolation alone is then widened.
-        """
-        s2 = self._observations.s2
-        if self._prior is not None:
-            self._members = self._prior.members(s2, observed, tick)
-        else:
-            self._members = {**self._members, LINEAR: linear_interpolation(s2.pixels, observed, s2.days)}
+        """Applies what was fitted to more pixels than it was fitted to: candidates are then made from `observed`."""
+        assert self._prior is not None, "prepare comes first"
+        self._members = self._prior.members(self._observations.s2, observed, tick)
 
     def candidates(self, tick: Tick) -> Members:
         """linear, the prior's regressors and the network, each (T, C, H, W) reflectance."""

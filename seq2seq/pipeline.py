@@ -141,8 +141,7 @@ class _Job:
             observations = self.source.read(tile.rows, tile.columns)
             facts = self._reconstruct(tile, observations, folder)
             write_file(done, json.dumps(asdict(facts)).encode())
-            for left_over in folder.glob("fit/*"):
-                left_over.unlink()
+            shutil.rmtree(folder / "fit", ignore_errors=True)
         return TileFacts(**json.loads(done.read_text()))
 
     def write(self, facts: list[TileFacts]) -> None:

@@ -16,9 +16,10 @@ from seq2seq.assessment import Assessment, assess
 from seq2seq.baselines import gap_length, linear_interpolation, nearest_date
 from seq2seq.blending import Blend, fit_blend
 from seq2seq.calibration import Calibration, calibrate
+from seq2seq.checkpoint import Arrays, Checkpoint, Keep
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, set_threads
-from seq2seq.errors import MissingDataError, OutputError, Stopped
+from seq2seq.errors import MissingDataError, Stopped
 from seq2seq.features import Tick
 from seq2seq.guided import LATER_STEPS
 from seq2seq.holdout import LINEAR, NEAREST, RESULT, Members, choose_holdout, lost_dates
@@ -29,11 +30,11 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, 
 from seq2seq.screening import suspected_clouds
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual, resolve_perceptual
-from seq2seq.writers.output import describe_failure
 
 CHECKPOINT_EVERY_S = 30.0
 SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; they decide nothing
 PRIOR = "prior"
+AGAIN = " again, with all pixels"  # the phases of the second fit
 # Of a time budget, kept for predicting after the fit, as a multiple of what preparing the prior took.
 PREDICTION_RESERVE = 0.25
 # Of a time budget, the share for fitting the prior's regressors. The second time they get as long, because blend and
@@ -99,8 +100,12 @@ class Stage(Protocol):
     def fit(self) -> Fit:
         """There after `prepare`."""
 
-    def prepare(self, tick: Tick, saved: Members | None, earlier: Any, seconds: float | None) -> Members:
-        """All that comes before the first step, in about `seconds`; returns what may be saved to skip it next time."""
+    @property
+    def pieces(self) -> int:
+        """How many pieces of work `prepare` keeps."""
+
+    def prepare(self, tick: Tick, keep: Keep, earlier: Any, seconds: float | None) -> None:
+        """All that comes before the first step, in about `seconds`, in pieces."""
 
     def widen(self, observed: Bool, tick: Tick) -> None:
         """Lets `candidates` start from more pixels than the fit has seen."""
@@ -132,10 +137,14 @@ class PaperStage:
         """The published recipe's."""
         return self._fit
 
-    def prepare(self, tick: Tick, saved: Members | None, earlier: Any, seconds: float | None) -> Members:
+    @property
+    def pieces(self) -> int:
+        """Nothing to prepare."""
+        return 0
+
+    def prepare(self, tick: Tick, keep: Keep, earlier: Any, seconds: float | None) -> None:
         """Nothing to prepare."""
         tick()
-        return {}
 
     def widen(self, observed: Bool, tick: Tick) -> None:
         """For interpolation; the network sees radar alone."""
@@ -161,10 +170,10 @@ def reconstruct(
 ) -> Reconstruction:
     """Every date of `observations.s2` without clouds, with sigma and a score on pixels that the fit never saw.
 
-    checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there. budget_s
-    overrides config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already. Raises
-    `Stopped` within about a second of `should_stop`, MissingDataError where nothing is observed, ConfigError for a
-    device that is not there.
+    checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there, with at
+    most one piece of the prior or `CHECKPOINT_EVERY_S` of steps to do again. budget_s overrides config.max_minutes.
+    perceptual: from `vgg.resolve_perceptual` where the caller has asked already. Raises `Stopped` within about a second
+    of `should_stop`, MissingDataError where nothing is observed, ConfigError for a device that is not there.
     """
     config = config or ReconstructionConfig()
     if budget_s is None and config.max_minutes is not None:
@@ -224,7 +233,7 @@ class _Run:
                 f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data"
             )
         self.observations, self.s2, self.config = observations, observations.s2, config
-        self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, checkpoint
+        self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, Checkpoint(checkpoint)
         self.clock = _Clock(budget_s)
         self.device, self.perceptual, self.threads = device, perceptual, set_threads()
         hidden = choose_holdout(self.s2.observed, config.seed)
@@ -297,15 +306,27 @@ class _Run:
 
     def _fit_stage(self, name: str, observed: Bool, earlier: Stage | None) -> Stage:
         stage = self._new_stage(observed)
-        self._tell("fitting the prior" if earlier is None else "fitting again with all pixels")
-        saved = self._load_arrays(name)
+        keep = self._telling_pieces(stage, name, "" if earlier is None else AGAIN)
         seconds = self.clock.share(PRIOR_SHARE)
-        arrays = stage.prepare(self._tick, saved, None if earlier is None else earlier.fit, seconds)
-        if saved is None:
-            self._save_arrays(name, arrays)
+        stage.prepare(self._tick, keep, None if earlier is None else earlier.fit, seconds)
         self.prior_s = max(self.prior_s, self.clock.end_phase("fitting the prior"))
         self._run_steps(stage, name)
         return stage
+
+    def _telling_pieces(self, stage: Stage, name: str, again: str) -> Keep:
+        """Keeps pieces in the checkpoint and tells how many there are."""
+        phase, done = "fitting the prior" + again, 0
+
+        def keep(piece: str, make: Callable[[], Arrays]) -> Arrays:
+            nonlocal done
+            kept = self.checkpoint.keep(f"{name}-{piece}", make)
+            done += 1
+            self._tell(phase, step=done, of=stage.pieces)
+            return kept
+
+        if stage.pieces:
+            self._tell(phase, of=stage.pieces)
+        return keep
 
     def _new_stage(self, observed: Bool) -> Stage:
         options: dict[str, Any] = {"device": self.device, "perceptual": self.perceptual}
@@ -367,7 +388,7 @@ class _Run:
         eta += again if self.config.recipe == "internal" else 0.0
         left = self.clock.left()
         self._tell(
-            "fitting the network" if first else "fitting again with all pixels",
+            "fitting the network" + ("" if first else AGAIN),
             step=fit.steps_done,
             of=fit.steps_total,
             loss=loss,
@@ -384,36 +405,16 @@ class _Run:
             return None
         return psnr(stage.candidates(self._tick)[NETWORK], self.s2.pixels, where=self.held_out)
 
-    def _load_arrays(self, name: str) -> Members | None:
-        path = self._checkpoint_file(f"{name}.npz")
-        if path is None or not path.exists():
-            return None
-        with np.load(path) as saved:
-            return {key: saved[key] for key in saved.files}
-
-    def _save_arrays(self, name: str, arrays: Members) -> None:
-        path = self._checkpoint_file(f"{name}.npz")
-        if path is not None and arrays:
-            _replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
-
     def _load_fit(self, fit: Fit, name: str) -> None:
-        path = self._checkpoint_file(f"{name}.pt")
-        if path is not None and path.exists():
-            state = torch.load(path, weights_only=True, map_location=self.device)
+        state = self.checkpoint.load_state(name, self.device)
+        if state is not None:
             fit.load_state_dict(state["fit"])
             self.curve = [CurvePoint(*point) for point in state["curve"]]
         self._resumed_at = fit.steps_done
 
     def _save_fit(self, fit: Fit, name: str) -> None:
-        path = self._checkpoint_file(f"{name}.pt")
-        if path is None:
-            return
         curve = [(p.step, p.loss, p.holdout_psnr, p.seconds) for p in self.curve]
-        state = {"fit": fit.state_dict(), "curve": curve}
-        _replace(path, lambda file: torch.save(state, file))
-
-    def _checkpoint_file(self, name: str) -> Path | None:
-        return None if self.checkpoint is None else self.checkpoint / name
+        self.checkpoint.save_state(name, {"fit": fit.state_dict(), "curve": curve})
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,16 +449,3 @@ def _feather(observed: Bool, width_px: int) -> Float32:
     distance = distance_transform_edt(observed)
     share: Float32 = np.minimum(distance / (width_px + 1), 1).astype(np.float32)
     return share
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes beside and renames, so that a kill leaves the last good checkpoint. Raises `OutputError`."""
-    temporary = path.with_name(f".new-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        temporary.unlink(missing_ok=True)
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
-        raise OutputError(describe_failure(path, reason[:200])) from error

@@ -8,6 +8,7 @@ Rows are samples: features (N, F) float32, corrections (N, C) reflectance.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import lightgbm
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seq2seq.checkpoint import Arrays, Keep, make
 from seq2seq.features import Tick
 from seq2seq.sequence import Float32
 
@@ -93,23 +95,31 @@ class TreeRegressor:
         threads: int,
         tick: Tick,
         until: float | None = None,
+        keep: Keep = make,
     ) -> None:
-        """until: `time.monotonic()` by which all bands have to be done; each gets an equal share of what is left."""
+        """until: `time.monotonic()` by which all bands have to be done; each gets an equal share of what is left.
+        keep: each band's ensemble is a piece."""
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(TREE_SAMPLES, len(features)), replace=False)
         parameters = {**TREE_PARAMETERS, "seed": seed, "num_threads": threads}
         samples = lightgbm.Dataset(features[rows], params=parameters, free_raw_data=False)
-        self._boosters = []
         bands = corrections.shape[1]
-        for band in range(bands):
+
+        def grow(band: int) -> Arrays:
             samples.set_label(corrections[rows, band])
             now = time.monotonic()
             watch = _stop_after(None if until is None else now + (until - now) / (bands - band), tick)
-            self._boosters.append(lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[watch]))
+            grown = lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[watch])
+            return {"model": np.frombuffer(grown.model_to_string().encode(), np.uint8)}
+
+        pieces = (keep(f"trees-{band:02d}", partial(grow, band)) for band in range(bands))
+        self._boosters = [lightgbm.Booster(model_str=piece["model"].tobytes().decode()) for piece in pieces]
+        self._threads = threads
 
     def predict(self, features: Float32) -> Float32:
         """Band by band."""
-        return np.stack([booster.predict(features) for booster in self._boosters], axis=1).astype(np.float32)
+        each = [booster.predict(features, num_threads=self._threads) for booster in self._boosters]
+        return np.stack(each, axis=1).astype(np.float32)
 
 
 class PerceptronRegressor:
@@ -124,20 +134,29 @@ class PerceptronRegressor:
         device: torch.device,
         tick: Tick,
         until: float | None = None,
+        keep: Keep = make,
     ) -> None:
-        """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule."""
+        """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule.
+        keep: each network is a piece."""
         self._standardised = Standardised(features)
         self._spread = (corrections.std(axis=0) + 1e-6).astype(np.float32)
         self._device = device
         scaled = torch.from_numpy(self._standardised(features)).to(device)
         targets = torch.from_numpy(corrections / self._spread).to(device)
+
+        def learn(left: int) -> Arrays:
+            torch.manual_seed(seed + left)
+            now = time.monotonic()
+            network = self._fit(scaled, targets, tick, None if until is None else now + (until - now) / left)
+            return {name: values.cpu().numpy() for name, values in network.state_dict().items()}
+
         self._networks = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for left in range(PERCEPTRONS, 0, -1):
-                torch.manual_seed(seed + left)
-                now = time.monotonic()
-                share = None if until is None else now + (until - now) / left
-                self._networks.append(self._fit(scaled, targets, tick, share))
+                piece = keep(f"perceptron-{left}", partial(learn, left))
+                network = _perceptron(scaled.shape[1], targets.shape[1])
+                network.load_state_dict({name: torch.from_numpy(values) for name, values in piece.items()})
+                self._networks.append(network.to(device).eval())
 
     def predict(self, features: Float32) -> Float32:
         """Without dropout."""
@@ -174,19 +193,15 @@ class PerceptronRegressor:
         return network.eval()
 
 
-def predict_images(regressors: list[Regressor], features: Float32, tick: Tick) -> list[Float32]:
-    """(T, F, H, W) features -> for each regressor (T, C, H, W) corrections, a bounded number of pixels at a time."""
-    _, f, h, w = features.shape
-    predicted: list[list[Float32]] = [[] for _ in regressors]
-    for date in features:
-        rows = np.ascontiguousarray(date.reshape(f, h * w).T)
-        for regressor, images in zip(regressors, predicted, strict=True):
-            parts = []
-            for start in range(0, len(rows), CHUNK):
-                tick()
-                parts.append(regressor.predict(rows[start : start + CHUNK]))
-            images.append(np.concatenate(parts).T.reshape(-1, h, w))
-    return [np.stack(images) for images in predicted]
+def predict_image(regressor: Regressor, features: Float32, tick: Tick) -> Float32:
+    """(F, H, W) features of a date -> (C, H, W) corrections, a bounded number of pixels at a time."""
+    f, h, w = features.shape
+    rows = np.ascontiguousarray(features.reshape(f, h * w).T)
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        tick()
+        parts.append(regressor.predict(rows[start : start + CHUNK]))
+    return np.concatenate(parts).T.reshape(-1, h, w)
 
 
 def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
@@ -202,6 +217,11 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+def pieces_of_fit(bands: int) -> int:
+    """How many pieces `fit_regressors` keeps: an ensemble of trees a band, perceptrons."""
+    return bands + PERCEPTRONS
+
+
 Samples = tuple[Float32, Float32]
 
 
@@ -213,10 +233,12 @@ def fit_regressors(
     threads: int,
     tick: Tick,
     seconds: float | None = None,
+    keep: Keep = make,
 ) -> list[Regressor]:
     """Trees and perceptrons on the same samples (features, corrections); no corrections where there are too few.
 
-    seconds: about what they may take together. With a limit the same seed may give another result.
+    seconds: about what they may take together. With a limit the same seed may give another result. keep: what each
+    piece of work is kept by, one a band and one a perceptron.
     """
     features, corrections = samples
     if len(features) < MIN_SAMPLES:
@@ -224,8 +246,8 @@ def fit_regressors(
     now = time.monotonic()
     trees, perceptron = (None if seconds is None else now + share * seconds for share in (TREES_BY, 1.0))
     return [
-        TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick, until=trees),
-        PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick, until=perceptron),
+        TreeRegressor(features, corrections, seed=seed, threads=threads, tick=tick, until=trees, keep=keep),
+        PerceptronRegressor(features, corrections, seed=seed, device=device, tick=tick, until=perceptron, keep=keep),
     ]
 
 

@@ -169,13 +169,14 @@ def find_weights(named: str | None, *, url: str = WEIGHTS_URL, download_seconds:
         if not Path(named).is_file():
             raise WeightsUnavailableError(f"VGG16 weights: {named} is not a file")
         return Path(named)
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    cached = _hub_cache() / url.rsplit("/", 1)[-1]
     if not cached.is_file():
         try:
             download(url, cached, seconds=download_seconds)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise WeightsUnavailableError(
-                f"VGG16 weights: no file was named, {cached} does not exist, {url} cannot be had ({_one_line(error)})"
+                f"VGG16 weights: no file was named, there is no {_shown(cached)}, {url} cannot be had "
+                f"({_one_line(error)})"
             ) from error
     return cached
 
@@ -185,13 +186,24 @@ def read_weights(path: Path) -> Vgg16Features:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes: the unpickler fails in a dozen ways, all of them the file's fault
-        raise WeightsUnavailableError(f"VGG16 weights: {path} cannot be read ({_one_line(error)})") from error
+        raise WeightsUnavailableError(f"VGG16 weights: {_shown(path)} cannot be read ({_one_line(error)})") from error
     if not isinstance(state, dict):
-        raise WeightsUnavailableError(f"VGG16 weights: {path} holds a {type(state).__name__}, must be a state dict")
+        raise WeightsUnavailableError(
+            f"VGG16 weights: {_shown(path)} holds a {type(state).__name__}, must be a state dict"
+        )
     try:
         return Vgg16Features.from_state_dict(state)
     except ValueError as error:
-        raise WeightsUnavailableError(f"VGG16 weights: {path} is not torchvision's VGG16: {error}") from error
+        raise WeightsUnavailableError(f"VGG16 weights: {_shown(path)} is not torchvision's VGG16: {error}") from error
+
+
+def _hub_cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _shown(path: Path) -> str:
+    """For a report that strangers may read: where a machine keeps its caches is nobody's business."""
+    return f"{path.name} in torch's hub cache" if path.parent == _hub_cache() else str(path)
 
 
 def download(url: str, destination: Path, *, seconds: float) -> None:

@@ -44,10 +44,10 @@ class Workshop:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers = 0
 
-    def submit(self, **simulated: Any) -> Job:
+    def submit(self, limits: Settings | None = None, **simulated: Any) -> Job:
         """A job without images, which takes a quarter of a second, unless asked for otherwise."""
         params = {"simulated": {"dates": 0, "seconds": 0.05, "steps": 5, **simulated}}
-        return jobs.submit(self.database, owner="ann", input_id=None, params=params, limits=self.settings)[0]
+        return jobs.submit(self.database, owner="ann", input_id=None, params=params, limits=limits or self.settings)[0]
 
     def get(self, job: Job) -> Job:
         return jobs.get(self.database, job.id, None)

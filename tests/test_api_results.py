@@ -267,6 +267,24 @@ def test_another_owner_reads_no_result_also_with_a_key(api: ServedApi, done: str
         assert other.head(f"/jobs/{done}/{path}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "headers", [{}, {"Range": "bytes=7-70"}, {"Range": f"bytes=1-{2 << 20}"}, {"Range": "bytes=-0"}]
+)
+@pytest.mark.parametrize("path", ["declouded/2021-05-01.tif", "report.html", "empty.txt", "no/such"])
+def test_the_short_way_to_a_file_answers_as_the_route_does(
+    user: User, done: str, path: str, headers: dict[str, str]
+) -> None:
+    """A parameter, even one that says nothing, goes by way of the route."""
+    varying = {"date", "x-request-id"}
+    answers = [user.get(f"/jobs/{done}/results/{path}{query}", headers=headers) for query in ("", "", "?f=json")]
+    for answer in answers[1:]:
+        assert answer.status_code == answers[0].status_code
+        assert answer.content == answers[0].content
+        assert [h for h in answer.headers.items() if h[0] not in varying] == [
+            h for h in answers[0].headers.items() if h[0] not in varying
+        ]
+
+
 def test_a_page_of_a_result_runs_nothing(user: User, done: str) -> None:
     policy = user.get(f"/jobs/{done}/results/report.html").headers["content-security-policy"]
     assert "sandbox" in policy

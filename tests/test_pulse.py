@@ -41,8 +41,18 @@ def test_the_latest_progress_is_stored_and_every_message_and_phase_is_told_once(
         pulse.tell({"phase": "fitting", "step": 4, "of": 9, "loss": 0.4})
         until(lambda: (workshop.get(job).progress or {}).get("step") == 4)
     assert [data["message"] for data in recorded(workshop, job, "log")] == ["one", "two"]
-    assert [data["phase"] for data in recorded(workshop, job, "phase")] == ["fitting"]
+    assert [data["phase"] for data in recorded(workshop, job, "phase")] in (["fitting"], ["reading", "fitting"])
     assert next(data["step"] for data in recorded(workshop, job, "step")) == 3
+
+
+def test_a_phase_is_stored_when_it_begins_and_not_when_the_next_look_is_due(workshop: Workshop, job: Job) -> None:
+    settings = workshop.settings.model_copy(update={"poll_s": 60.0, "heartbeat_s": 60.0})
+    with Pulse(workshop.database, job, settings) as pulse:
+        for phase in ("reading", "fitting", "writing"):
+            began = time.monotonic()
+            pulse.tell({"phase": phase})
+            until(lambda phase=phase: workshop.get(job).phase == phase)
+            assert time.monotonic() - began < 1.0  # a quiet child's row is looked at every 2 s
 
 
 def test_a_long_training_records_hundreds_of_steps_and_not_thousands(

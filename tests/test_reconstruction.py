@@ -1,6 +1,7 @@
 """From observations to a result: what is hidden decides nothing, stops cost nothing, and linear is the floor."""
 
 import errno
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import pytest
 import torch
 from quick_engine import observations, use_schedule, with_hidden_values, with_values
 
-from seq2seq import reconstruction
 from seq2seq.baselines import linear_interpolation
+from seq2seq.checkpoint import Checkpoint
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.holdout import LINEAR, RESULT, choose_holdout
 from seq2seq.internal import InternalStage
-from seq2seq.reconstruction import keep_observed, reconstruct
+from seq2seq.reconstruction import AGAIN, keep_observed, reconstruct
 
 CONFIG = ReconstructionConfig(perceptual="off", device="cpu")
 FULL = CONFIG.replace(full_prediction=True)
@@ -129,7 +130,29 @@ def test_stopped_anywhere_and_called_again_it_ends_as_if_it_had_not_been(given, 
     assert same(reconstruct(given, FULL, checkpoint=tmp_path), straight)
 
 
-@pytest.mark.parametrize(("phase", "step"), [("fitting the network", 3), ("fitting again with all pixels", 1)])
+@pytest.mark.parametrize("again", ["", AGAIN])
+def test_killed_after_each_piece_of_the_prior_it_makes_none_twice(given, straight, tmp_path, monkeypatch, again):
+    made, killed_at, keep = [], set(), Checkpoint.keep
+
+    def watched(checkpoint, name, make):
+        return keep(checkpoint, name, lambda: made.append(name) or make())
+
+    def kill(progress):
+        if progress.phase == "fitting the prior" + again and progress.step not in {0, *killed_at}:
+            killed_at.add(progress.step)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "keep", watched)
+    result = None
+    while result is None:
+        with suppress(KeyboardInterrupt):
+            result = reconstruct(given, FULL, checkpoint=tmp_path, on_progress=kill)
+    assert len(killed_at) == max(killed_at) == 1 + len(given.s2.bands) + 1 + len(given.s2.dates)
+    assert len(made) == len(set(made))
+    assert same(result, straight)
+
+
+@pytest.mark.parametrize(("phase", "step"), [("fitting the network", 3), ("fitting the network" + AGAIN, 1)])
 def test_stopped_between_steps_it_goes_on_with_the_next_one(given, straight, tmp_path, phase, step):
     reached = []
 
@@ -184,13 +207,14 @@ def test_a_full_disk_is_one_line_that_names_the_checkpoint(given, tmp_path, monk
     assert "\n" not in str(caught.value)
 
 
-def test_torchs_own_words_for_a_full_disk_are_one_line_too(tmp_path):
-    def full(path: Path) -> None:
+def test_torchs_own_words_for_a_full_disk_are_one_line_too(tmp_path, monkeypatch):
+    def full(_: object, path: Path) -> None:
         path.touch()
         raise RuntimeError("PytorchStreamWriter failed\nwriting file data/0")
 
+    monkeypatch.setattr("torch.save", full)
     with pytest.raises(OutputError, match="failed writing file"):
-        reconstruction._replace(tmp_path / "fit.pt", full)
+        Checkpoint(tmp_path).save_state("fit", {})
     assert list(tmp_path.iterdir()) == []
 
 

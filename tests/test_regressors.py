@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from seq2seq.checkpoint import Checkpoint, make
 from seq2seq.errors import Stopped
 from seq2seq.regressors import (
     PerceptronRegressor,
     Standardised,
     TreeRegressor,
     fit_regressors,
-    predict_images,
+    predict_image,
 )
 
 CPU = torch.device("cpu")
@@ -30,8 +31,8 @@ def samples(count=1500, *, seed=0):
     return features, (corrections + rng.normal(0, 0.005, corrections.shape)).astype(np.float32)
 
 
-def fitted(seed=0, given=None):
-    return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick)
+def fitted(seed=0, given=None, keep=make):
+    return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick, keep=keep)
 
 
 def test_both_learn_corrections_of_samples_they_have_not_seen():
@@ -92,20 +93,31 @@ def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
 
 
 def test_images_are_predicted_pixel_by_pixel():
-    regressors = fitted()
-    images = np.random.default_rng(0).normal(size=(2, 6, 5, 7)).astype(np.float32)
-    for regressor, predicted in zip(regressors, predict_images(regressors, images, no_tick), strict=True):
-        assert predicted.shape == (2, 2, 5, 7)
-        assert np.allclose(predicted[1, :, 3, 4], regressor.predict(images[1, :, 3, 4][None])[0], atol=1e-6)
+    image = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
+    for regressor in fitted():
+        predicted = predict_image(regressor, image, no_tick)
+        assert predicted.shape == (2, 5, 7)
+        assert np.allclose(predicted[:, 3, 4], regressor.predict(image[:, 3, 4][None])[0], atol=1e-6)
 
 
 def test_images_larger_than_a_chunk_are_predicted_alike(monkeypatch):
     regressors = fitted()
-    images = np.random.default_rng(0).normal(size=(1, 6, 9, 7)).astype(np.float32)
-    whole = predict_images(regressors, images, no_tick)
+    image = np.random.default_rng(0).normal(size=(6, 9, 7)).astype(np.float32)
+    whole = [predict_image(regressor, image, no_tick) for regressor in regressors]
     monkeypatch.setattr("seq2seq.regressors.CHUNK", 10)
-    for one, other in zip(whole, predict_images(regressors, images, no_tick), strict=True):
-        assert np.allclose(one, other, atol=1e-6)
+    for one, regressor in zip(whole, regressors, strict=True):
+        assert np.allclose(one, predict_image(regressor, image, no_tick), atol=1e-6)
+
+
+def test_kept_pieces_give_the_same_regressors_without_fitting_anything(tmp_path, monkeypatch):
+    keep = Checkpoint(tmp_path).keep
+    features, _ = samples(seed=1)
+    expected = [regressor.predict(features) for regressor in fitted()]
+    fitted(keep=keep)
+    monkeypatch.setattr("lightgbm.train", lambda *_, **__: pytest.fail("grown again"))
+    monkeypatch.setattr(PerceptronRegressor, "_descend", lambda *_: pytest.fail("learnt again"))
+    for regressor, predicted in zip(fitted(keep=keep), expected, strict=True):
+        assert np.array_equal(regressor.predict(features), predicted), type(regressor).__name__
 
 
 @pytest.mark.parametrize(

@@ -350,3 +350,16 @@ def test_keys_are_made_listed_and_revoked(
         return exit_code("jobs", "--key", text) == 2
 
     until(is_refused, within_s=5)
+
+
+def test_a_key_may_have_figures_of_its_own(
+    here: Path, shared_server: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ("keys", "create", "guest", "--data", str(shared_server.data))
+    assert exit_code(*create, "--quota", "max_upload_bytes=3", "--quota", "max_run_s=1800") == 0
+    key = capsys.readouterr().out.strip()
+    Path("large.zip").write_bytes(b"1234")
+    assert "one upload may have 3" in error_of(capsys, "submit", "large.zip", "--detach", "--key", key)
+    assert "known are max_upload_bytes" in error_of(capsys, *create, "--quota", "max_dogs=1")
+    for wrong in ("max_run_s", "max_run_s=half", "max_run_s=1.5", "max_run_s=-1"):
+        assert f"--quota {wrong}: must be NAME=N" in error_of(capsys, *create, "--quota", wrong)

@@ -137,6 +137,36 @@ def test_a_range_outside_the_file_is_refused_with_the_numbers_before_any_byte(
     assert caught.value.extra == {"size": len(content), "start": start_end[0], "end": start_end[1]}
 
 
+@pytest.mark.parametrize("start_end", [(0, 1), (1, MIB), (9 * MIB, 9 * MIB + 1), (7, 7)])
+def test_what_can_be_read_now_is_the_range(big: tuple[Storage, bytes], start_end: tuple[int, int]) -> None:
+    storage, content = big
+    found = storage.read_now("big", *start_end)
+    assert found is None or bytes(found) == content[slice(*start_end)]
+    assert found is None or isinstance(storage, LocalStorage), "an object is never at hand"
+
+
+def test_nothing_is_read_now_that_has_to_be_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = LocalStorage(tmp_path)
+    storage.put("a", b"12345678")
+    asked = []
+
+    def preadv(handle: int, buffers: list[bytearray], at: int, flags: int) -> int:
+        asked.append(flags)
+        raise answers.pop(0)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    answers = [BlockingIOError(errno.EAGAIN, "not in memory"), OSError(errno.EOPNOTSUPP, "cannot tell")]
+    assert [storage.read_now("a", 0, 8) for _ in range(4)] == [None] * 4
+    assert asked == [os.RWF_NOWAIT] * 2, "a file system that cannot tell is not asked again"
+    monkeypatch.setattr(os, "preadv", lambda *_: 3)
+    fresh = LocalStorage(tmp_path)
+    assert fresh.read_now("a", 0, 8) is None, "a part of the range is not the range"
+    with pytest.raises(RangeNotSatisfiable):
+        fresh.read_now("a", 0, 9)
+    with pytest.raises(NotFound):
+        fresh.read_now("b", 0, 1)
+
+
 @pytest.fixture(scope="module", params=["local", "objects"])
 def big(
     request: pytest.FixtureRequest, s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory

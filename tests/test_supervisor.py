@@ -13,9 +13,10 @@ import pytest
 from service_databases import PostgresServer
 from service_workers import Workshop, alive, job_processes, until
 
-from worker import clock, jobs
+from worker import clock, jobs, quotas
 from worker.database import Database
 from worker.errors import DatabaseUnavailable, StorageFullError
+from worker.job_folder import Request
 from worker.jobs import Job
 
 
@@ -126,18 +127,29 @@ def test_the_simulated_method_is_refused_in_production(workshop: Workshop) -> No
 
 
 def test_a_job_that_runs_too_long_is_ended_and_says_the_limit(workshop: Workshop) -> None:
-    short = workshop.settings.model_copy(update={"max_run_s": 0.3})
-    job = workshop.work(workshop.submit(seconds=60, steps=600), workshop.supervisor(settings=short))
+    short = quotas.limits_for(workshop.settings, {"max_run_s": 1})
+    job = workshop.work(workshop.submit(short, seconds=60, steps=600))
     assert job.status == "failed"
     assert job.error is not None
     assert job.error["code"] == "run-time-exceeded"
-    assert job.error["limit_s"] == 0.3
+    assert job.error["limit_s"] == 1
+
+
+def test_the_import_is_held_to_what_the_key_allows(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, int]] = []
+    write = Request.write
+    monkeypatch.setattr(
+        Request, "write", lambda request, folder: asked.append(request.limits) or write(request, folder)
+    )
+    for quota in ({"max_pixels_dates": 12_345}, {}):
+        workshop.work(workshop.submit(quotas.limits_for(workshop.settings, quota)))
+    assert asked == [{"pixel_dates": 12_345}, {"pixel_dates": int(workshop.settings.max_pixels_dates)}]
 
 
 def test_a_process_that_hangs_is_killed_when_its_time_is_over(workshop: Workshop) -> None:
     short = workshop.settings.model_copy(update={"max_run_s": 0.3, "cancel_grace_s": 0.2})
     began = time.monotonic()
-    job = workshop.work(workshop.submit(fault={"kind": "hang"}), workshop.supervisor(settings=short))
+    job = workshop.work(workshop.submit(short, fault={"kind": "hang"}), workshop.supervisor(settings=short))
     assert job.error is not None
     assert job.error["code"] == "run-time-exceeded"
     assert time.monotonic() - began < 5

@@ -1,10 +1,13 @@
 """What shows only with default settings, or with every process killed; docs/RELIABILITY.md says where the rest is."""
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 import zipfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from service_brokers import RealRedis, start_celery
 from service_databases import PostgresServer
 from service_workers import Workshop, until
 
-from api.client import Client, RemoteJob
+from api.client import Client, ClientError, RemoteJob
 from worker.database import Database
 from worker.settings import Settings
 
@@ -102,3 +105,73 @@ def test_api_worker_redis_and_postgresql_killed_at_once_lose_no_job_and_publish_
     (_, _, kept), (_, again, end) = workshop.result(workshop.get(first))["ran"]
     print(f"all killed: {kept - again} of {end} steps repeated")
     assert kept - 1 <= again <= kept
+
+
+@pytest.mark.slow
+def test_the_api_killed_alone_costs_a_running_job_nothing(
+    postgresql_server: PostgresServer,
+    postgresql_database: Database,
+    real_redis: RealRedis,
+    file: Path,
+    tmp_path: Path,
+) -> None:
+    database_url = postgresql_server.url(str(postgresql_database.engine.url.database))
+    workshop = Workshop(postgresql_database, database_url, tmp_path)
+    shared = {"database_url": database_url, "storage_url": workshop.settings.storage_url}
+    server = Served(tmp_path / "data", broker_url=real_redis.url, auth="none", **shared)
+    with ExitStack() as stack:
+        stack.callback(workshop.end_processes)
+        stack.callback(server.end)
+        server.start()
+        port = int(server.url.rpartition(":")[2])
+        start_celery(workshop, real_redis.url)
+        client = stack.enter_context(Client(server.url))
+        job, waiting = server.submit(client, file, seconds=2, steps=20), server.submit(client, file)
+        until(lambda: (client.job(job.id).values.get("step") or 0) >= 3, "it does not run")
+        server.kill()
+        for each in (job, waiting):  # as the database has it: nobody answers requests
+            until(lambda each=each: workshop.get(each).status == "successful", "it did not go on", within_s=30)
+        server.start(port)
+        assert client.wait(job.id).status == "successful"
+    assert workshop.get(job).attempt == 1
+    assert [ran for _, *ran in workshop.result(workshop.get(job))["ran"]] == [[0, 20]]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that a few MB fill."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_file_system_that_is_really_full_loses_no_job_and_no_server(small_disk: Path, file: Path) -> None:
+    server = Served(small_disk / "data")
+    ballast = small_disk / "ballast"
+    large = file.with_name("large.zip")
+    large.write_bytes(bytes(40 << 20))
+    with ExitStack() as stack:
+        stack.callback(server.end)
+        server.start()
+        client = server.client()
+        with pytest.raises(ClientError, match="storage-full|space|full") as refused:
+            client.upload(large)
+        print(f"upload: {refused.value}")
+        job = server.submit(client, file, seconds=3, steps=30, dates=2)
+        until(lambda: (client.job(job.id).values.get("step") or 0) >= 3, "it does not run")
+        with suppress(OSError), ballast.open("wb", buffering=0) as filling:
+            while filling.write(bytes(1 << 16)):
+                pass
+        assert shutil.disk_usage(small_disk).free < 1 << 16
+        time.sleep(4)  # longer than the job needs
+        assert server.process.poll() is None
+        assert not small_disk.joinpath("data/files/results", job.id).exists()
+        ballast.unlink()
+        ended = client.wait(job.id, timeout_s=90)
+        assert ended.status == "successful", ended
+        assert server.submit(client, file).id

@@ -150,7 +150,7 @@ def test_without_network_the_term_is_dropped_at_once_and_the_reason_names_what_w
     assert time.monotonic() - began < 3
     assert perceptual.dropped
     assert not perceptual.used
-    for tried in ("no file was named", str(hub / "vgg16-397923af.pth"), url):
+    for tried in ("no file was named", "there is no vgg16-397923af.pth in torch's hub cache", url):
         assert tried in perceptual.reason
     with pytest.raises(WeightsUnavailableError, match="no file was named"):
         resolve_perceptual(DEMANDED, L1C, CPU, url=url)

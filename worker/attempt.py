@@ -72,7 +72,7 @@ class Attempt:
         if ending.status == DONE:
             return self._publish(folder, ending)
         if why == "over time":
-            return endings.over_time(self.bench.settings.max_run_s)
+            return endings.over_time(self._max_run_s)
         if why == "stopping":
             checkpoint()
             return why
@@ -81,6 +81,11 @@ class Attempt:
     @property
     def _is_remote(self) -> bool:
         return not self.bench.settings.storage_url.startswith("file:")
+
+    @property
+    def _max_run_s(self) -> float:
+        """The key's quota or the settings' when it was submitted; jobs of older releases have no figure."""
+        return self.job.max_run_s or self.bench.settings.max_run_s
 
     def _prepare(self) -> tuple[Path | Failure, Callable[[], None]]:
         """The folder with its request, and how to store the checkpoint in it."""
@@ -111,7 +116,7 @@ class Attempt:
             retry=job.retry or {},
             method=method,
             environment=bench.settings.environment,
-            limits={"pixel_dates": int(bench.settings.max_pixels_dates)},
+            limits={"pixel_dates": int(job.max_pixels_dates or bench.settings.max_pixels_dates)},
         )
         request.write(folder)
         return folder, save_checkpoint
@@ -149,7 +154,7 @@ class Attempt:
     def _watch(self, child: ChildProcess) -> tuple[Ending, Why]:
         """Until the child has ended, by itself or because it had to: first asked, and killed after the grace."""
         why: Why = "itself"
-        over_at = clock.elapsed() + self.bench.settings.max_run_s
+        over_at = clock.elapsed() + self._max_run_s
         kill_at: float | None = None
         while (ending := child.poll()) is None:
             now, reason = clock.elapsed(), self._reason_to_end(over_at)

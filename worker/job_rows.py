@@ -34,6 +34,8 @@ class Job:
     max_attempts: int
     max_running: int
     keep_s: float
+    max_pixels_dates: float | None
+    max_run_s: float | None
     phase: str | None
     progress: dict[str, Any] | None
     message: str | None

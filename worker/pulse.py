@@ -23,7 +23,8 @@ _NOTED_SHARE = 0.01
 
 
 class Pulse:
-    """With it, the lease is kept: at least every `heartbeat_s`, and once every `poll_s` while there is progress.
+    """With it, the lease is kept: at least every `heartbeat_s`, once every `poll_s` while there is progress, and when a
+    phase begins.
 
     lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
     A database that does not answer is asked again; whether the lease was lost meanwhile, it will say.
@@ -36,7 +37,7 @@ class Pulse:
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
         self._phase: object = None
         self._began = self._noted = clock.elapsed()
-        self._over = threading.Event()
+        self._over, self._new_phase = threading.Event(), threading.Event()
         self._beating = threading.Lock()
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-pulse", daemon=True)
 
@@ -44,6 +45,8 @@ class Pulse:
         """The latest progress (fields of `seq2seq.progress.Progress`); its message is kept for the user's log."""
         if progress.get("message"):
             self._messages.append(str(progress["message"]))
+        if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
+            self._new_phase.set()
         self._progress = progress
 
     def beat(self) -> bool:
@@ -63,16 +66,23 @@ class Pulse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        self._new_phase.set()
         self._thread.join()
 
     def _run(self) -> None:
         quiet_s = min(self._settings.heartbeat_s, _QUIET_S)
         beaten = clock.elapsed()
-        while not self._over.wait(min(self._settings.poll_s, quiet_s)):
+        while not self._is_over(min(self._settings.poll_s, quiet_s)):
             if self._progress is not None or clock.elapsed() - beaten >= quiet_s:
                 beaten = clock.elapsed()
                 if not self.beat():
                     return
+
+    def _is_over(self, within_s: float) -> bool:
+        """Waits for the end, or less long for a phase to begin."""
+        self._new_phase.wait(within_s)
+        self._new_phase.clear()
+        return self._over.is_set()
 
     def _beat(self) -> None:
         progress, self._progress = self._progress, None

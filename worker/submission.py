@@ -72,6 +72,8 @@ def submit(
             "max_attempts": limits.max_attempts,
             "max_running": limits.max_running_per_owner,
             "keep_s": limits.artifact_expiry_s,
+            "max_pixels_dates": limits.max_pixels_dates,
+            "max_run_s": limits.max_run_s,
             "created": now,
             "updated": now,
         }

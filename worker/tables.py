@@ -59,6 +59,8 @@ jobs = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("max_running", Integer, nullable=False),
     Column("keep_s", Double, nullable=False),
+    Column("max_pixels_dates", Double),
+    Column("max_run_s", Double),
     # Progress, as last reported.
     Column("phase", Text),
     Column("progress", JSON(none_as_null=True)),

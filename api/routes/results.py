@@ -2,8 +2,8 @@
 
 import base64
 import re
-from collections.abc import Generator
 from email.utils import formatdate
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -119,7 +119,11 @@ async def archive(request: Request, job_id: str, services: ServicesDep, owner: R
 @router.head("/jobs/{job_id}/results/{path:path}", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
 async def result_file(request: Request, job_id: str, path: str, services: ServicesDep, owner: ReaderDep) -> Response:
     """Whole or in part (Range, If-Range, If-None-Match); the entity tag is the file's SHA-256."""
-    content = await services.ask(_file_content, services, job_id, path, owner)
+    asked, in_part = (owner, job_id, path), "range" in request.headers
+    content = services.contents.get(asked) if in_part else None
+    if content is None:
+        content = await services.ask(_file_content, services, job_id, path, owner)
+        services.contents.put(asked, content)
     return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
 
 
@@ -128,10 +132,7 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
     job = get_job(services.database, job_id, owner)
     prefix = _check_there(job)
     file = artifacts.get(services.database, job.id, path)
-
-    def open_range(start: int, stop: int) -> Generator[bytes, None, None]:
-        return services.storage.open_range(f"{prefix}/{file.path}", start, stop)
-
+    key = f"{prefix}/{file.path}"
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     headers = {
         "Repr-Digest": f"sha-256=:{digest}:",
@@ -140,7 +141,14 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
     }
     if file.media_type.startswith("text/html"):
         headers["Content-Security-Policy"] = _PAGE_POLICY
-    return Content(open_range, file.size, f'"{file.sha256}"', file.media_type, headers)
+    return Content(
+        partial(services.storage.open_range, key),
+        partial(services.storage.read_now, key),
+        file.size,
+        f'"{file.sha256}"',
+        file.media_type,
+        headers,
+    )
 
 
 def _archive_content(services: Services, job_id: str, owner: str | None) -> Content:
@@ -151,7 +159,7 @@ def _archive_content(services: Services, job_id: str, owner: str | None) -> Cont
         "Last-Modified": formatdate(job.finished, usegmt=True),
         "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
     }
-    return Content(archive.open_range, archive.size, f'"{archive.etag}"', "application/zip", headers)
+    return Content(archive.open_range, lambda *_: None, archive.size, f'"{archive.etag}"', "application/zip", headers)
 
 
 def _archive(job: Job, files: tuple[Artifact, ...], services: Services) -> Archive:

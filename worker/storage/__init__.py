@@ -41,6 +41,12 @@ class Storage(Protocol):
         The call itself raises what is wrong, before any byte. `close()` ends it early.
         """
 
+    def read_now(self, key: str, start: int, end: int) -> memoryview | None:
+        """Bytes `start` to `end` (exclusive) where they lie in this machine's memory: never waits. None: they may not.
+
+        Raises what `open_range` raises, where it can tell.
+        """
+
     def size(self, key: str) -> int:
         """Bytes of the stored file."""
 

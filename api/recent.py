@@ -1,0 +1,30 @@
+"""What was found a moment ago, so that many requests at once ask for it once."""
+
+import time
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """Values by key, each for `keep_s` seconds; all are forgotten when there are more than `most`."""
+
+    def __init__(self, *, keep_s: float, most: int) -> None:
+        self._keep_s, self._most = keep_s, most
+        self._kept: dict[K, tuple[float, V]] = {}
+
+    def get(self, key: K) -> V | None:
+        """None: not known, or not any more."""
+        kept = self._kept.get(key)
+        return kept[1] if kept is not None and time.monotonic() < kept[0] else None
+
+    def put(self, key: K, value: V) -> None:
+        """From now on."""
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[key] = time.monotonic() + self._keep_s, value
+
+    def forget(self, key: K) -> None:
+        """Whether known or not."""
+        self._kept.pop(key, None)
