@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from service_workers import alive, until
 
 from worker import memory
 from worker.endings import Failure, Retry, Situation, judge
-from worker.job_folder import Request, log_tail
+from worker.imports import CRASHED
+from worker.job_folder import BAD_INPUT, Request, log_tail
 from worker.process import ChildProcess, Ending, without_secrets
 
 TELL = """
@@ -149,6 +151,16 @@ def test_memory_that_ran_out_where_tiles_cannot_be_smaller_is_not_tried_again() 
     before_any_plan = judge(situation(77, plan={}))
     assert isinstance(before_any_plan, Retry)
     assert isinstance(judge(situation(77, plan={}, learnt=before_any_plan.learnt)), Failure)
+
+
+def test_a_reader_that_was_killed_is_asked_once_more_and_what_is_wrong_with_a_file_is_said_at_once() -> None:
+    def refused(code: str, learnt: dict[str, Any]) -> Retry | Failure:
+        return judge(replace(situation(BAD_INPUT, learnt=learnt), problem={"code": code, "detail": "S2/a.tif"}))
+
+    once = refused(CRASHED, {})
+    assert isinstance(once, Retry)
+    assert refused(CRASHED, once.learnt) == Failure({"code": CRASHED, "detail": "S2/a.tif"})
+    assert isinstance(refused("missing-data", {}), Failure)
 
 
 @pytest.mark.parametrize("status", [70, 1, -signal.SIGSEGV, 120])

@@ -4,6 +4,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.imports import CRASHED
 from worker.job_folder import BAD_INPUT, CANNOT_WRITE, OUT_OF_MEMORY, STOPPED
 from worker.process import Ending
 
@@ -54,7 +55,7 @@ def judge(situation: Situation) -> Retry | Failure:
     status = situation.ending.status
     killed = status == -signal.SIGKILL
     if status == BAD_INPUT:
-        return Failure(situation.problem or _internal("The job ended without saying what is wrong with its input."))
+        return _bad_input(situation)
     if status in (STOPPED, -signal.SIGTERM):  # the latter before it could listen
         return Retry({"code": "worker-stopped", "detail": "The job was stopped from outside and kept a checkpoint."})
     if status == CANNOT_WRITE:
@@ -96,6 +97,15 @@ def over_time(limit_s: float) -> Failure:
             "limit_s": limit_s,
         }
     )
+
+
+def _bad_input(situation: Situation) -> Retry | Failure:
+    """What the user has to mend is said at once. A reader that was killed is asked once more: it may not have been the
+    file."""
+    problem = situation.problem or _internal("The job ended without saying what is wrong with its input.")
+    if problem["code"] != CRASHED or situation.learnt.get("import_crashes"):
+        return Failure(problem)
+    return Retry(problem, learnt={"import_crashes": 1})
 
 
 def _smaller(situation: Situation) -> Retry | Failure:
