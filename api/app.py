@@ -18,9 +18,9 @@ from api.metrics import Metrics
 from api.openapi import document, query_parameters
 from api.routes import events, jobs, landing, processes, results, uploads, webhooks
 from api.services import Resources, Services, open_services
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.migrate import migrate
 from worker.doorbell import Doorbell, open_doorbell
-from worker.migrate import migrate
 from worker.reaper import Reaper
 from worker.settings import Settings
 from worker.storage import Storage, open_storage

@@ -10,7 +10,7 @@ from api.callers import Caller
 from api.errors import Refusal
 from api.services import Services
 from worker import clock, jobs, signing
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from api.errors import Refusal
 from api.staging import StagedFile, alone, is_idle, sha256_of
 from worker import uploads
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import (
     ChecksumMismatch,
     DatabaseUnavailable,

@@ -12,7 +12,7 @@ from api.options import Data, console_for, needing, settings_from
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from worker.database import Database
+    from worker.database.connections import Database
 
 app = typer.Typer(no_args_is_help=True, help="API keys of a service: run where its data folder or database is.")
 
@@ -82,8 +82,8 @@ def _database(data: Path | None) -> Iterator["Database"]:
     with needing("service"):
         from sqlalchemy import make_url
 
-        from worker.database import Database
-        from worker.migrate import migrate
+        from worker.database.connections import Database
+        from worker.database.migrate import migrate
     settings = settings_from(data=data)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():

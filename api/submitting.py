@@ -15,10 +15,10 @@ from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
 from worker import destinations, jobs, quotas, uploads, workers
+from worker.database.sql import storable
 from worker.errors import ForbiddenDestination, QuotaExceeded, UploadNotReady
 from worker.jobs import Job
 from worker.settings import Settings
-from worker.sql import storable
 
 SIMULATED = "simulated"
 _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")

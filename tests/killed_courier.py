@@ -7,7 +7,7 @@ import sys
 import time
 
 from worker import outbox
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings
 from worker.webhooks import Courier, open_signer
 

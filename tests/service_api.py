@@ -25,7 +25,7 @@ from api.app import begin_shutdown, create_app
 from api.protocol import HttpProtocol
 from api.routes import events
 from worker import jobs, keys
-from worker.database import Database
+from worker.database.connections import Database
 from worker.jobs import Artifact, Job
 from worker.manifest import write_manifest
 from worker.publishing import read_manifest

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from worker import clock, jobs, tables, uploads
-from worker.database import Database
+from worker import clock, jobs, uploads
+from worker.database import tables
+from worker.database.connections import Database
 from worker.jobs import Job
 from worker.settings import Settings
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from worker import events, jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.doorbell import InProcessDoorbell
 from worker.jobs import Job
 from worker.reaper import Reaper

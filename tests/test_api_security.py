@@ -18,7 +18,7 @@ from api.errors import KINDS, Refusal, type_of
 from api.metrics import Metrics
 from api.rates import Rates
 from worker import keys
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings
 
 

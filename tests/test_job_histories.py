@@ -12,7 +12,7 @@ from service_databases import without_syncs
 from service_jobs import LEASE_S, an_artifact
 
 from worker import artifacts, clock, jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.jobs import Job
 from worker.settings import Settings
 

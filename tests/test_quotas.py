@@ -6,7 +6,7 @@ import pytest
 from service_jobs import LIMITS, WallClock, an_artifact, claim, complete_upload, publish, running, submit
 
 from worker import jobs, keys, quotas, uploads
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import QuotaExceeded, UploadTooLarge
 from worker.quotas import Usage
 from worker.settings import Settings

@@ -15,7 +15,7 @@ from service_jobs import (
 )
 
 from worker import artifacts, clock, garbage, jobs, uploads
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import NotFound
 from worker.settings import Settings
 

@@ -16,7 +16,7 @@ from served import Serving
 
 from api.app import create_app
 from api.metrics import Metrics
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings, load_settings
 
 TEXT = (ROOT / "docs" / "SERVICE.md").read_text()

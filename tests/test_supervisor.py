@@ -14,7 +14,7 @@ from service_databases import PostgresServer
 from service_workers import Workshop, alive, job_processes, until
 
 from worker import clock, jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable, StorageFullError
 from worker.jobs import Job
 

@@ -6,7 +6,7 @@ import pytest
 from service_jobs import LIMITS, complete_upload, submit
 
 from worker import garbage, jobs, uploads
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
 
 

@@ -22,10 +22,10 @@ from webhook_receiver import Names, RawServer, Received, Receiver
 
 from api.app import create_app
 from worker import destinations, events, jobs, outbox, webhooks
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import webhook_outbox
 from worker.jobs import Job
 from worker.settings import Settings
-from worker.tables import webhook_outbox
 from worker.webhooks import Courier, delay_s, open_signer
 
 BASE = "https://decloud.example.org"

@@ -10,7 +10,7 @@ import pytest
 from service_jobs import WallClock
 
 from worker import alive, workers
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings
 
 

@@ -8,7 +8,7 @@ import socket
 import sys
 
 from worker import clock, workers
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.settings import Settings, load_settings
 

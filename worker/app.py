@@ -12,7 +12,7 @@ from celery import Celery, signals
 from celery.worker.consumer import Consumer
 
 from worker import logs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.doorbell import WAKE, CeleryDoorbell, make_celery
 from worker.errors import InvalidSettings, ServiceError
 from worker.presence import Presence, new_worker_id

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import artifacts
 from worker.errors import NotFound
-from worker.tables import artifacts
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from worker import clock, endings, jobs, memory, uploads
 from worker.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
-from worker.database import Database
+from worker.database.connections import Database
 from worker.endings import Failure, Retry, Situation
 from worker.errors import NotFound
 from worker.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error

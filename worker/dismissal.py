@@ -3,10 +3,10 @@
 from sqlalchemy import delete
 
 from worker import clock, garbage
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import jobs
 from worker.errors import JobActive
 from worker.job_rows import Job
-from worker.tables import jobs
 from worker.transitions import change, end_dismissed, lock_owned, tell
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from worker.database import Database
+from worker.database.connections import Database
 from worker.doorbell import InProcessDoorbell
 from worker.errors import ServiceError
 from worker.presence import Presence, new_worker_id

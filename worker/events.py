@@ -7,9 +7,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection, insert, select
 
 from worker import clock
-from worker.database import Database
-from worker.sql import LARGEST_NUMBER, storable
-from worker.tables import job_events
+from worker.database.connections import Database
+from worker.database.sql import LARGEST_NUMBER, storable
+from worker.database.tables import job_events
 
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -3,9 +3,9 @@
 from sqlalchemy import Connection, delete, select
 
 from worker import clock
-from worker.database import Database
-from worker.sql import insert_missing
-from worker.tables import garbage
+from worker.database.connections import Database
+from worker.database.sql import insert_missing
+from worker.database.tables import garbage
 
 
 def add(connection: Connection, prefix: str, *, delay_s: float = 0.0) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, select
 
-from worker.tables import jobs
+from worker.database.tables import jobs
 
 JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
 ENDED: tuple[JobStatus, ...] = ("successful", "failed", "dismissed")

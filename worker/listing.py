@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from worker import clock
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import LARGEST_NUMBER, is_id
+from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
-from worker.sql import LARGEST_NUMBER, is_id
-from worker.tables import jobs
 
 
 @dataclass(frozen=True)

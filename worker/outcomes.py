@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 
 from worker import artifacts, clock, garbage
 from worker.artifacts import Artifact
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import jobs
 from worker.job_rows import COLUMNS, Job, to_job
-from worker.tables import jobs
 from worker.transitions import LONGEST_DELAY_S, end, end_dismissed, end_failed, lock_held, requeue
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from worker import memory, workers
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.settings import Settings
 from worker.supervisor import Supervisor

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.job_folder import MANIFEST
 from worker.jobs import Artifact, Job
 from worker.manifest import describe_file

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from worker import clock, jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.jobs import Job
 from worker.settings import Settings

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, QuotaExceeded, UploadTooLarge
 from worker.settings import Settings
-from worker.tables import jobs, uploads
 
 # The settings that a key may carry its own figure of.
 QUOTAS = (

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from worker import clock, garbage, jobs, workers
-from worker.database import Database
+from worker.database.connections import Database
 from worker.doorbell import Doorbell
 from worker.errors import ServiceError
 from worker.jobs import Reaped

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from worker import artifacts, clock, garbage, uploads
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.tables import jobs
 from worker.job_rows import COLUMNS, Job, to_job
 from worker.settings import Settings
-from worker.tables import jobs
 from worker.transitions import LONGEST_DELAY_S, change, end_dismissed, end_failed, requeue
 
 _BATCH = 100

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from worker import clock, quotas, uploads
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import lock_owner, storable
+from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
 from worker.job_rows import COLUMNS, Job, to_job
 from worker.settings import Settings
-from worker.sql import lock_owner, storable
-from worker.tables import jobs
 from worker.transitions import tell
 
 PRIORITIES = range(-100, 101)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from worker import clock, endings, jobs, logs
 from worker.attempt import Attempt, Bench, Verdict
-from worker.database import Database
+from worker.database.connections import Database
 from worker.endings import Failure, Retry
 from worker.errors import DatabaseUnavailable, NotFound, ServiceError, StorageFullError
 from worker.jobs import Job

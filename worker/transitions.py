@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from worker import clock, events, garbage, outbox
+from worker.database.sql import is_id
+from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
-from worker.sql import is_id
-from worker.tables import jobs
 
 # A retry never waits longer: what waits longer was written before the clock was set back.
 LONGEST_DELAY_S = 900.0

@@ -7,11 +7,11 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker import clock, garbage, quotas
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import is_id, lock_owner, storable
+from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
 from worker.settings import Settings
-from worker.sql import is_id, lock_owner, storable
-from worker.tables import jobs, uploads
 
 _MAX_NAME = 255
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from worker import clock, destinations, outbox
-from worker.database import Database
+from worker.database.connections import Database
 from worker.destinations import Resolver, Unresolved
 from worker.errors import ForbiddenDestination, ServiceError
 from worker.outbox import Notice

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from sqlalchemy import delete, select, update
 
 from worker import clock
-from worker.database import Database
-from worker.sql import insert_missing
-from worker.tables import workers
+from worker.database.connections import Database
+from worker.database.sql import insert_missing
+from worker.database.tables import workers
 
 # Signs of life come every `heartbeat_s`; one or two may be late. Who is silent for longer is not counted as there.
 HEARTBEATS = 3

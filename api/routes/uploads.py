@@ -17,7 +17,7 @@ from api.routes.documented import answers_openly, may_answer
 from api.schemas import UploadInfo, UploadList
 from api.services import Services
 from worker import quotas, uploads
-from worker.sql import storable
+from worker.database.sql import storable
 from worker.uploads import Upload
 
 router = APIRouter(tags=["uploads"])

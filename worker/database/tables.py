@@ -1,4 +1,4 @@
-"""The tables. They change through `worker.migrations` alone; a test compares the two.
+"""The tables. They change through `worker.database.migrations` alone; a test compares the two.
 
 Times are seconds since 1970 (UTC) by the clock of whoever wrote them. Order never rests on them: `jobs.number` and
 `job_events.id` count up by themselves.

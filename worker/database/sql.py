@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.tables import owners
+from worker.database.tables import owners
 
 LARGEST_NUMBER = 2**63 - 1
 # Any constants will do; they only must differ from those of other programs on the same PostgreSQL database.

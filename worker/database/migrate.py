@@ -5,9 +5,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import MIGRATION_LOCK, one_at_a_time
 from worker.errors import DatabaseTooNew
-from worker.sql import MIGRATION_LOCK, one_at_a_time
 
 
 def migrate(database: Database) -> None:
@@ -16,7 +16,7 @@ def migrate(database: Database) -> None:
     Raises `DatabaseTooNew` where a later release has been at work: its tables are not for this one.
     """
     config = Config()
-    config.set_main_option("script_location", "worker:migrations")
+    config.set_main_option("script_location", "worker.database:migrations")
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
     with database.begin() as connection:

@@ -1,8 +1,8 @@
-"""What Alembic runs: on the connection and in the transaction that `worker.migrate` holds."""
+"""What Alembic runs: on the connection and in the transaction that `worker.database.migrate` holds."""
 
 from alembic import context
 
-from worker.tables import metadata
+from worker.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
