@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
-from worker import signing
 from worker.settings import Settings
+from worker.signing.addresses import sign
 
 
 def base_of(request: Request, settings: Settings) -> str:
@@ -44,4 +44,4 @@ class Addresses:
         """The address of a path as `signing` takes it."""
         if self.secret is None:
             return self.base + quote(path)
-        return self.base + signing.sign(path, expires=self.expires, secret=self.secret)
+        return self.base + sign(path, expires=self.expires, secret=self.secret)

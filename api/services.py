@@ -14,10 +14,10 @@ from api.intake import Intake
 from api.metrics import Metrics
 from api.rates import Rates, Streams
 from api.watching import Watch
-from worker import signing
 from worker.database.connections import Database
 from worker.doorbell import Doorbell
 from worker.settings import Settings
+from worker.signing.addresses import load_secret
 from worker.storage import Storage
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         storage=used.storage,
         doorbell=used.doorbell,
         metrics=metrics,
-        secret=signing.load_secret(settings.data, given.get_secret_value() if given else None),
+        secret=load_secret(settings.data, given.get_secret_value() if given else None),
         loop=asyncio.get_running_loop(),
         stopping=asyncio.Event(),
         doorkeeper=Doorkeeper(used.database, settings),

@@ -15,7 +15,7 @@ from worker.errors import ForbiddenDestination, ServiceError
 from worker.outbox import Notice
 from worker.posting import Answer, NoAnswer, post
 from worker.settings import Settings
-from worker.webhook_signing import Signer
+from worker.signing.notices import Signer
 
 _log = logging.getLogger(__name__)
 
