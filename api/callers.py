@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from worker import keys, quotas
+from worker.access import keys, quotas
 from worker.database.connections import Database
 from worker.errors import Unauthorized
 from worker.settings import Settings

@@ -32,7 +32,7 @@ def create(
 ) -> None:
     """Make a key and print it. It is not kept and cannot be shown again."""
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         expires_s = None if expires_days is None else expires_days * 86_400
         made, text = service_keys.create(database, owner=owner, name=name, expires_s=expires_s)
@@ -52,7 +52,7 @@ def list_keys(data: Data = None) -> None:
     from api.listings import key_table
 
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         found = service_keys.listing(database)
     console_for().print(key_table(found) if found else "No keys.", highlight=False)
@@ -70,7 +70,7 @@ def revoke(
 ) -> None:
     """Let nobody in with this key any more."""
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         revoked = service_keys.revoke(database, key_id)
     print(f"Key {revoked.id} of {revoked.owner} is revoked; a server that runs knows within 5 s.")

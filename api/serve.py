@@ -22,7 +22,8 @@ from sqlalchemy.exc import DatabaseError
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
 from api.protocol import HttpProtocol
-from worker import jobs, keys, logs
+from worker import jobs, logs
+from worker.access import keys
 from worker.database import tables
 from worker.database.connections import Database
 from worker.database.migrate import migrate

@@ -24,7 +24,8 @@ from api import callers, intake
 from api.app import begin_shutdown, create_app
 from api.protocol import HttpProtocol
 from api.routes import events
-from worker import jobs, keys
+from worker import jobs
+from worker.access import keys
 from worker.database.connections import Database
 from worker.jobs import Artifact, Job
 from worker.manifest import write_manifest

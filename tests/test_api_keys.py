@@ -6,7 +6,7 @@ import pytest
 from service_jobs import WallClock
 from sqlalchemy import select
 
-from worker import keys
+from worker.access import keys
 from worker.database.connections import Database
 from worker.database.tables import api_keys
 from worker.errors import InvalidRequest, NotFound, Unauthorized

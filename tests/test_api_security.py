@@ -17,7 +17,7 @@ from api import callers, gate, protocol
 from api.errors import KINDS, Refusal, type_of
 from api.metrics import Metrics
 from api.rates import Rates
-from worker import keys
+from worker.access import keys
 from worker.database.connections import Database
 from worker.settings import Settings
 

@@ -18,7 +18,8 @@ from service_storages import everything_in, pattern, read
 from service_workers import until
 
 from api import staging
-from worker import keys, uploads
+from worker import uploads
+from worker.access import keys
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}

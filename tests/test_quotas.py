@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service_jobs import LIMITS, WallClock, an_artifact, claim, complete_upload, publish, running, submit
 
-from worker import jobs, keys, quotas, uploads
+from worker import jobs, uploads
+from worker.access import keys, quotas
+from worker.access.quotas import Usage
 from worker.database.connections import Database
 from worker.errors import QuotaExceeded, UploadTooLarge
-from worker.quotas import Usage
 from worker.settings import Settings
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from worker import clock, quotas, uploads
+from worker import clock, uploads
+from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import lock_owner, storable
 from worker.database.tables import jobs

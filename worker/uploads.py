@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from worker import clock, garbage, quotas
+from worker import clock, garbage
+from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import is_id, lock_owner, storable
 from worker.database.tables import jobs, uploads

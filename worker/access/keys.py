@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from worker import clock, quotas
+from worker import clock
+from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import is_id, storable
 from worker.database.tables import api_keys
