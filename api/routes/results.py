@@ -20,9 +20,9 @@ from api.schemas import ResultFile
 from api.sending import Content, send_content
 from api.services import Services
 from worker import artifacts, clock
-from worker.archive import Archive, ArchiveEntry
 from worker.artifacts import Artifact
 from worker.jobs import Job
+from worker.storage.archive import Archive, ArchiveEntry
 
 router = APIRouter(tags=["results"])
 
