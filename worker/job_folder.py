@@ -20,7 +20,7 @@ class Request:
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
     {"simulated": {...}}, for which environment must be "test". limits: of the import, by the
-    names of `worker.import_limits.ImportLimits`.
+    names of `worker.imports.limits.ImportLimits`.
     """
 
     job_id: str

@@ -124,8 +124,8 @@ def _import(
     request: Request, config: "ReconstructionConfig", on_progress: "OnProgress", should_stop: ShouldStop
 ) -> None:
     """Rewrites the user's files into `input`, in a sandbox; once, for every attempt on this machine."""
-    from worker.import_limits import ImportLimits
-    from worker.imports import ImportProblem, import_upload
+    from worker.imports.importer import ImportProblem, import_upload
+    from worker.imports.limits import ImportLimits
 
     imported = import_upload(
         Path(UPLOAD),

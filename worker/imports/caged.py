@@ -1,4 +1,4 @@
-"""The import itself, in its cage: `python -m worker.importing`, started by `worker.imports` and by nobody else.
+"""The import itself, in its cage: `python -m worker.imports.caged`, started by `importer` and by nobody else.
 
 It opens the upload with the readers, checks headers, writes a working copy, and checks all pixels of that. The user's
 bytes are decoded here and nowhere else.
@@ -24,8 +24,8 @@ from seq2seq.readers.checks import check_s1, check_s2
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.masking import choose_masking
 from seq2seq.writers.working_copy import write_working_copy
-from worker import confinement
-from worker.sandbox import PASSED_ON
+from worker.imports import confinement
+from worker.imports.sandbox import PASSED_ON
 
 # The checking pass takes an eighth of it; what it finds does not depend on it.
 _PLANNED_MEMORY_GB = 4.0

@@ -20,12 +20,12 @@ from typing import Any
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, OutputError
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
-from worker.import_limits import DEFAULT_LIMITS, ImportLimits
-from worker.sandbox import Ending, run_confined
+from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
+from worker.imports.sandbox import Ending, run_confined
 
 CRASHED, LIMIT = "import-crashed", "import-limit"
 
-_PROGRAM = ("-m", "worker.importing")
+_PROGRAM = ("-m", "worker.imports.caged")
 _MAX_DETAIL = 500
 _MAX_ERRORS = 8
 _SENSOR = re.compile(r"S1|S2|MASK")
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class ImportReport:
     """What was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
 
-    enclosure: what held the process, see `worker.confinement`. seconds, cpu_s, peak_memory_bytes: what it took.
+    enclosure: what held the process, see `confinement`. seconds, cpu_s, peak_memory_bytes: what it took.
     """
 
     folder: Path

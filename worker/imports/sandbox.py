@@ -1,7 +1,7 @@
 """Runs a program that reads a stranger's files: a process in a cage, watched from outside, that gives back JSON.
 
 The process starts with nothing of ours: an environment written here, an empty folder to stand in, no open files but
-three pipes. It limits and encloses itself (`worker.confinement`) before it looks at the files; from here its time, its
+three pipes. It limits and encloses itself (`confinement`) before it looks at the files; from here its time, its
 disk space and what it says are watched, and at the end whatever is left of its process group is killed. It needs no
 privilege and no container.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import Stopped
-from worker.import_limits import ImportLimits
+from worker.imports.limits import ImportLimits
 
 _LOOK_EVERY_S = 0.05
 _MEASURE_EVERY_S = 0.25
