@@ -18,7 +18,7 @@ from worker.database.connections import Database
 from worker.database.sql import is_id
 from worker.database.tables import jobs
 from worker.errors import DatabaseUnavailable
-from worker.job_rows import COLUMNS, Job
+from worker.jobs.rows import COLUMNS, Job
 
 _JSON = tuple(index for index, column in enumerate(COLUMNS) if isinstance(column.type, JSON))
 _WIDTH = len(fields(Job))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from worker import clock, workers
 from worker.database.connections import Database
 from worker.database.tables import garbage, jobs, webhook_outbox
-from worker.job_rows import ENDED
+from worker.jobs.rows import ENDED
 from worker.settings import Settings
 from worker.storage.files import free_bytes
 

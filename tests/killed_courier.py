@@ -6,8 +6,8 @@ import signal
 import sys
 import time
 
-from worker import outbox
 from worker.database.connections import Database
+from worker.jobs import outbox
 from worker.settings import Settings
 from worker.webhooks import Courier, open_signer
 

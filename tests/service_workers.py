@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from worker import events, jobs
+from worker import jobs
 from worker.database.connections import Database
 from worker.doorbell import InProcessDoorbell
-from worker.jobs import Job
+from worker.jobs import Job, events
 from worker.reaper import Reaper
 from worker.settings import Settings
 from worker.storage import Storage, open_storage

@@ -24,11 +24,11 @@ from service_jobs import (
 )
 from sqlalchemy import event, select
 
-from worker import artifacts, events, garbage, jobs, uploads
+from worker import jobs
 from worker.database.connections import Database
 from worker.database.tables import webhook_outbox
 from worker.errors import IdempotencyConflict, InvalidRequest, JobActive, NotFound, UploadNotReady
-from worker.jobs import Filters, Job
+from worker.jobs import Filters, Job, artifacts, events, garbage, uploads
 from worker.settings import Settings
 
 CRASHED = {"code": "internal-error", "detail": "The job process ended with status 70."}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from service_workers import Workshop, until
 
-from worker import clock, events, jobs
+from worker import clock, jobs
 from worker.errors import DatabaseUnavailable
-from worker.jobs import Job
+from worker.jobs import Job, events
 from worker.pulse import Pulse
 
 

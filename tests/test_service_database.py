@@ -19,11 +19,12 @@ from service_databases import MIGRATED, PostgresServer
 from service_jobs import claim, now, publish, running, submit
 from sqlalchemy import event, inspect, select, text, update
 
-from worker import events, garbage, jobs, outbox
+from worker import jobs
 from worker.database.connections import Database
 from worker.database.migrate import migrate
 from worker.database.tables import job_events, metadata, owners
 from worker.errors import DatabaseTooNew, DatabaseUnavailable, InvalidSettings, StorageFullError
+from worker.jobs import events, garbage, outbox
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -21,10 +21,10 @@ from sqlalchemy import select
 from webhook_receiver import Names, RawServer, Received, Receiver
 
 from api.app import create_app
-from worker import destinations, events, jobs, outbox, webhooks
+from worker import destinations, jobs, webhooks
 from worker.database.connections import Database
 from worker.database.tables import webhook_outbox
-from worker.jobs import Job
+from worker.jobs import Job, events, outbox
 from worker.settings import Settings
 from worker.webhooks import Courier, delay_s, open_signer
 

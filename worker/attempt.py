@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from worker import clock, endings, jobs, memory, uploads
+from worker import clock, endings, jobs, memory
 from worker.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
 from worker.database.connections import Database
 from worker.endings import Failure, Retry, Situation
 from worker.errors import NotFound
 from worker.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
-from worker.jobs import Job
+from worker.jobs import Job, uploads
 from worker.process import ChildProcess, Ending, without_secrets
 from worker.publishing import Insist, publish
 from worker.pulse import Pulse

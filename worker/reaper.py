@@ -3,11 +3,11 @@
 import logging
 import threading
 
-from worker import clock, garbage, jobs, workers
+from worker import clock, jobs, workers
 from worker.database.connections import Database
 from worker.doorbell import Doorbell
 from worker.errors import ServiceError
-from worker.jobs import Reaped
+from worker.jobs import Reaped, garbage
 from worker.settings import Settings
 from worker.storage import Storage
 

@@ -8,11 +8,12 @@ import threading
 import time
 from collections import Counter
 
-from worker import clock, destinations, outbox
+from worker import clock, destinations
 from worker.database.connections import Database
 from worker.destinations import Resolver, Unresolved
 from worker.errors import ForbiddenDestination, ServiceError
-from worker.outbox import Notice
+from worker.jobs import outbox
+from worker.jobs.outbox import Notice
 from worker.posting import Answer, NoAnswer, post
 from worker.settings import Settings
 from worker.signing.notices import Signer

@@ -2,12 +2,13 @@
 
 from sqlalchemy import delete
 
-from worker import clock, garbage
+from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import jobs
 from worker.errors import JobActive
-from worker.job_rows import Job
-from worker.transitions import change, end_dismissed, lock_owned, tell
+from worker.jobs import garbage
+from worker.jobs.rows import Job
+from worker.jobs.transitions import change, end_dismissed, lock_owned, tell
 
 
 def dismiss(database: Database, job_id: str, owner: str | None) -> Job:

@@ -9,7 +9,7 @@ from worker.database.connections import Database
 from worker.database.sql import LARGEST_NUMBER, is_id
 from worker.database.tables import jobs
 from worker.errors import NotFound
-from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
-from worker import clock, events
+from worker import clock
 from worker.database.connections import Database
 from worker.database.sql import CLAIM_LOCK, one_at_a_time, storable
 from worker.database.tables import jobs, owners
-from worker.job_rows import COLUMNS, Job, to_job
-from worker.transitions import fence, lock_held, tell
+from worker.jobs import events
+from worker.jobs.rows import COLUMNS, Job, to_job
+from worker.jobs.transitions import fence, lock_held, tell
 
 _MAX_MESSAGE = 1000
 

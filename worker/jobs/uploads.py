@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from worker import clock, garbage
+from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import is_id, lock_owner, storable
 from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
+from worker.jobs import garbage
 from worker.settings import Settings
 
 _MAX_NAME = 255

@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from worker import clock, uploads
+from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import lock_owner, storable
 from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
-from worker.job_rows import COLUMNS, Job, to_job
+from worker.jobs import uploads
+from worker.jobs.rows import COLUMNS, Job, to_job
+from worker.jobs.transitions import tell
 from worker.settings import Settings
-from worker.transitions import tell
 
 PRIORITIES = range(-100, 101)
 _MAX_NAME = 200

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from worker import clock, events, garbage, outbox
+from worker import clock
 from worker.database.sql import is_id
 from worker.database.tables import jobs
 from worker.errors import NotFound
-from worker.job_rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.jobs import events, garbage, outbox
+from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 
 # A retry never waits longer: what waits longer was written before the clock was set back.
 LONGEST_DELAY_S = 900.0

@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from worker import clock, events
+from worker import clock
 from worker.database.connections import Database
 from worker.database.sql import storable
 from worker.database.tables import jobs, webhook_outbox
-from worker.job_rows import Job
+from worker.jobs import events
+from worker.jobs.rows import Job
 
 # What lies further ahead was written before the clock was set back.
 LONGEST_DELAY_S = 2 * 86_400.0

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from worker import artifacts, clock, garbage
-from worker.artifacts import Artifact
+from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import jobs
-from worker.job_rows import COLUMNS, Job, to_job
-from worker.transitions import LONGEST_DELAY_S, end, end_dismissed, end_failed, lock_held, requeue
+from worker.jobs import artifacts, garbage
+from worker.jobs.artifacts import Artifact
+from worker.jobs.rows import COLUMNS, Job, to_job
+from worker.jobs.transitions import LONGEST_DELAY_S, end, end_dismissed, end_failed, lock_held, requeue
 
 
 def publish(

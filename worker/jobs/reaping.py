@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
-from worker import artifacts, clock, garbage, uploads
+from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import jobs
-from worker.job_rows import COLUMNS, Job, to_job
+from worker.jobs import artifacts, garbage, uploads
+from worker.jobs.rows import COLUMNS, Job, to_job
+from worker.jobs.transitions import LONGEST_DELAY_S, change, end_dismissed, end_failed, requeue
 from worker.settings import Settings
-from worker.transitions import LONGEST_DELAY_S, change, end_dismissed, end_failed, requeue
 
 _BATCH = 100
 # Doorbells for each resource class and round: enough to wake every idle worker, few enough not to pile up.

@@ -9,14 +9,14 @@
 running job is decided by its lease owner and attempt, which only ever counts up; never by a clock.
 """
 
-from worker.artifacts import Artifact
-from worker.claims import Beat, claim, heartbeat, record, save_checkpoint
-from worker.dismissal import dismiss, remove
-from worker.job_rows import ENDED, Job, JobStatus
-from worker.listing import Filters, Page, get, listing, queue_position
-from worker.outcomes import dismissed, fail, publish, release, retry
-from worker.reaping import Reaped, reap
-from worker.submission import PRIORITIES, submit
+from worker.jobs.artifacts import Artifact
+from worker.jobs.claims import Beat, claim, heartbeat, record, save_checkpoint
+from worker.jobs.dismissal import dismiss, remove
+from worker.jobs.outcomes import dismissed, fail, publish, release, retry
+from worker.jobs.queries import Filters, Page, get, listing, queue_position
+from worker.jobs.reaping import Reaped, reap
+from worker.jobs.rows import ENDED, Job, JobStatus
+from worker.jobs.submission import PRIORITIES, submit
 
 __all__ = [
     "ENDED",
