@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 
-from worker import clock, workers
+from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import garbage, jobs, webhook_outbox
 from worker.jobs.rows import ENDED
+from worker.queue import workers
 from worker.settings import Settings
 from worker.storage.files import free_bytes
 

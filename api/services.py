@@ -15,7 +15,7 @@ from api.metrics import Metrics
 from api.rates import Rates, Streams
 from api.watching import Watch
 from worker.database.connections import Database
-from worker.doorbell import Doorbell
+from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
 from worker.signing.addresses import load_secret
 from worker.storage import Storage

@@ -14,9 +14,9 @@ import pytest
 
 from worker import jobs
 from worker.database.connections import Database
-from worker.doorbell import InProcessDoorbell
 from worker.jobs import Job, events
-from worker.reaper import Reaper
+from worker.queue.doorbell import InProcessDoorbell
+from worker.queue.reaper import Reaper
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
 from worker.supervisor import Supervisor

@@ -342,7 +342,7 @@ def test_figures_name_nobody_and_count_what_happened(api: ServedApi, user: User)
 
 
 def test_health_says_whether_waiting_jobs_are_served(serve: Serve) -> None:
-    from worker import workers
+    from worker.queue import workers
 
     api = serve()
     user = api.user()

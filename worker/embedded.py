@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 from worker.database.connections import Database
-from worker.doorbell import InProcessDoorbell
 from worker.errors import ServiceError
 from worker.presence import Presence, new_worker_id
+from worker.queue.doorbell import InProcessDoorbell
 from worker.settings import Settings
 from worker.storage import Storage
 from worker.supervisor import Supervisor

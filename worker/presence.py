@@ -7,9 +7,10 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from worker import memory, workers
+from worker import memory
 from worker.database.connections import Database
 from worker.errors import ServiceError
+from worker.queue import workers
 from worker.settings import Settings
 from worker.supervisor import Supervisor
 

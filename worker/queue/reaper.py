@@ -3,11 +3,12 @@
 import logging
 import threading
 
-from worker import clock, jobs, workers
+from worker import clock, jobs
 from worker.database.connections import Database
-from worker.doorbell import Doorbell
 from worker.errors import ServiceError
 from worker.jobs import Reaped, garbage
+from worker.queue import workers
+from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
 from worker.storage import Storage
 
