@@ -14,11 +14,12 @@ from api.schemas import Changes, Execute, Inputs, Resubmission, Shape, Subscribe
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
-from worker import destinations, jobs
+from worker import jobs
 from worker.access import quotas
 from worker.database.sql import storable
 from worker.errors import ForbiddenDestination, QuotaExceeded, UploadNotReady
 from worker.jobs import Job, uploads
+from worker.notices import destinations
 from worker.queue import workers
 from worker.settings import Settings
 

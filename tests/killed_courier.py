@@ -8,8 +8,8 @@ import time
 
 from worker.database.connections import Database
 from worker.jobs import outbox
+from worker.notices.courier import Courier, open_signer
 from worker.settings import Settings
-from worker.webhooks import Courier, open_signer
 
 
 def main() -> None:

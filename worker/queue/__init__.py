@@ -1,1 +1,1 @@
-"""What keeps jobs moving beside the rows they are: who works, who is woken, and what is set right when nobody does."""
+"""What keeps the queue moving: the doorbell that wakes workers, the list of those there are, and the reaper."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from worker.destinations import Address, Destination
+from worker.notices.destinations import Address, Destination
 
 _LONGEST_HEAD = 16 * 1024
 _PIECE = 4096

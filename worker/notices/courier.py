@@ -8,13 +8,14 @@ import threading
 import time
 from collections import Counter
 
-from worker import clock, destinations
+from worker import clock
 from worker.database.connections import Database
-from worker.destinations import Resolver, Unresolved
 from worker.errors import ForbiddenDestination, ServiceError
 from worker.jobs import outbox
 from worker.jobs.outbox import Notice
-from worker.posting import Answer, NoAnswer, post
+from worker.notices import destinations
+from worker.notices.destinations import Resolver, Unresolved
+from worker.notices.posting import Answer, NoAnswer, post
 from worker.settings import Settings
 from worker.signing.notices import Signer
 
