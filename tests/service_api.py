@@ -28,8 +28,8 @@ from worker import jobs
 from worker.access import keys
 from worker.database.connections import Database
 from worker.jobs import Artifact, Job
-from worker.manifest import write_manifest
-from worker.publishing import read_manifest
+from worker.results.manifest import write_manifest
+from worker.results.publishing import read_manifest
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
 

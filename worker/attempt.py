@@ -17,8 +17,8 @@ from worker.errors import NotFound
 from worker.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
 from worker.jobs import Job, uploads
 from worker.process import ChildProcess, Ending, without_secrets
-from worker.publishing import Insist, publish
 from worker.pulse import Pulse
+from worker.results.publishing import Insist, publish
 from worker.settings import Settings
 from worker.storage import Storage
 from worker.workplace import Workplace

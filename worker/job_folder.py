@@ -11,7 +11,6 @@ DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, CANNOT_WRITE = 0, 2, 70, 75, 77, 7
 # request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
 PARTIAL = f"{OUT}.partial"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)

@@ -193,11 +193,11 @@ def _shape(folder: Path) -> tuple[int, int, int, int]:
 
 def _describe(request: Request, tell: Tell) -> None:
     """STAC and the manifest, which are written last: what has a manifest is complete."""
-    from worker.manifest import write_manifest
+    from worker.results.manifest import write_manifest
 
     tell("progress", phase="describing")
     if Path(OUT, "declouded").exists():
-        from worker.stac import write_stac
+        from worker.results.stac import write_stac
 
         write_stac(Path(OUT), request.job_id)
     write_manifest(Path(OUT))

@@ -7,9 +7,8 @@ from typing import Any
 
 from worker import jobs
 from worker.database.connections import Database
-from worker.job_folder import MANIFEST
 from worker.jobs import Artifact, Job
-from worker.manifest import describe_file
+from worker.results.manifest import MANIFEST, describe_file
 from worker.storage import Storage
 
 StillOurs = Callable[[], bool]

@@ -8,8 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from worker.job_folder import MANIFEST
-
+MANIFEST = "manifest.json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _MEDIA_TYPES = {
     ".tif": COG,

@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
 from seq2seq.bands import S2_BANDS
-from worker.manifest import COG
+from worker.results.manifest import COG
 
 FOLDER = "stac"
 VERSION = "1.1.0"
