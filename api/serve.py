@@ -27,8 +27,8 @@ from worker.access import keys
 from worker.database import tables
 from worker.database.connections import Database
 from worker.database.migrate import migrate
-from worker.embedded import EmbeddedWorkers
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
+from worker.running.embedded import EmbeddedWorkers
 from worker.settings import Settings
 from worker.storage import open_storage
 

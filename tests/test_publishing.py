@@ -17,7 +17,7 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from worker.results.manifest import MANIFEST, write_manifest
 from worker.results.publishing import read_manifest
 from worker.results.stac import write_stac
-from worker.simulated_result import SIZE_PX, write_result
+from worker.running.simulated_result import SIZE_PX, write_result
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from service_workers import Workshop, until
 from worker import clock, jobs
 from worker.errors import DatabaseUnavailable
 from worker.jobs import Job, events
-from worker.pulse import Pulse
+from worker.running.pulse import Pulse
 
 
 @pytest.fixture

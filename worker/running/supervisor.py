@@ -6,21 +6,22 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from worker import clock, endings, jobs, logs
-from worker.attempt import Attempt, Bench, Verdict
+from worker import clock, jobs, logs
 from worker.database.connections import Database
-from worker.endings import Failure, Retry
 from worker.errors import DatabaseUnavailable, NotFound, ServiceError, StorageFullError
 from worker.jobs import Job
-from worker.pulse import Pulse
+from worker.running import endings
+from worker.running.attempt import Attempt, Bench, Verdict
+from worker.running.endings import Failure, Retry
+from worker.running.pulse import Pulse
+from worker.running.workplace import Workplace
 from worker.settings import Settings
 from worker.storage import Storage
-from worker.workplace import Workplace
 
 _log = logging.getLogger(__name__)
 
 # -P: the attempt's folder, which the child works in, is no place to import from.
-COMMAND = (sys.executable, "-P", "-m", "worker.run_job")
+COMMAND = (sys.executable, "-P", "-m", "worker.running.run_job")
 
 
 class Supervisor:

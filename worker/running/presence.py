@@ -7,12 +7,12 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from worker import memory
 from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.queue import workers
+from worker.running import memory
+from worker.running.supervisor import Supervisor
 from worker.settings import Settings
-from worker.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ class Request:
     """What the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
-    {"simulated": {...}}, for which environment must be "test". limits: of the import, by the
-    names of `worker.imports.limits.ImportLimits`.
+    {"simulated": {...}}, for which environment must be "test". limits: of the import, by the names of
+    `worker.imports.limits.ImportLimits`.
     """
 
     job_id: str

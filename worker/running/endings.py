@@ -4,8 +4,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.job_folder import BAD_INPUT, CANNOT_WRITE, OUT_OF_MEMORY, STOPPED
-from worker.process import Ending
+from worker.running.job_folder import BAD_INPUT, CANNOT_WRITE, OUT_OF_MEMORY, STOPPED
+from worker.running.process import Ending
 
 SMALLEST_TILE_PX = 32  # `ReconstructionConfig` allows no smaller ones
 # A job waits this long for disk space, or for the storage to answer, before it fails.

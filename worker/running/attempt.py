@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from worker import clock, endings, jobs, memory
-from worker.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
+from worker import clock, jobs
 from worker.database.connections import Database
-from worker.endings import Failure, Retry, Situation
 from worker.errors import NotFound
-from worker.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
 from worker.jobs import Job, uploads
-from worker.process import ChildProcess, Ending, without_secrets
-from worker.pulse import Pulse
 from worker.results.publishing import Insist, publish
+from worker.running import endings, memory
+from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
+from worker.running.endings import Failure, Retry, Situation
+from worker.running.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
+from worker.running.process import ChildProcess, Ending, without_secrets
+from worker.running.pulse import Pulse
+from worker.running.workplace import Workplace
 from worker.settings import Settings
 from worker.storage import Storage
-from worker.workplace import Workplace
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The simulated method: no training, but the same folders, checkpoints, progress and ends, and faults on request.
 
-For tests of everything around the engine; `worker.supervisor` and `worker.run_job` refuse it outside `environment`
-"test". What it writes says that it is simulated.
+For tests of everything around the engine; `supervisor` and `run_job` refuse it outside `environment` "test". What it
+writes says that it is simulated.
 """
 
 import json
@@ -94,7 +94,7 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
     on_progress(Progress("writing"))
     facts = {"steps": simulation.steps, "tile_px": simulation.tile_px, "ran": state.ran, "faults": state.faults}
     if simulation.dates:
-        from worker.simulated_result import write_result
+        from worker.running.simulated_result import write_result
 
         write_result(partial_of(out), dates=simulation.dates, config=facts)
     else:

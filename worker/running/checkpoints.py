@@ -14,10 +14,10 @@ from contextvars import copy_context
 from pathlib import Path
 
 from worker.errors import NotFound, ServiceError
-from worker.job_folder import PARTIAL
 from worker.jobs import Job
+from worker.running.job_folder import PARTIAL
+from worker.running.workplace import link_tree
 from worker.storage import Storage
-from worker.workplace import link_tree
 
 # Of the engine's unfinished result; see `seq2seq.pipeline`. Images in it are made again.
 _FOLDER = Path(PARTIAL, ".checkpoint")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from worker.job_folder import INPUT, OUT, PARTIAL
 from worker.jobs import Job
+from worker.running.job_folder import INPUT, OUT, PARTIAL
 
 # The engine's mark of a finished tile, see `seq2seq.pipeline`.
 _TILE_DONE = "facts.json"

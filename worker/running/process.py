@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker import clock, memory
+from worker import clock
+from worker.running import memory
 
 # Told to the child in its environment: the pipe's number, and who must be alive.
 PIPE, PARENT = "DECLOUD_JOB_PIPE", "DECLOUD_JOB_PARENT"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from worker.database.connections import Database
 from worker.errors import ServiceError
-from worker.presence import Presence, new_worker_id
 from worker.queue.doorbell import InProcessDoorbell
+from worker.running.presence import Presence, new_worker_id
+from worker.running.supervisor import Supervisor
 from worker.settings import Settings
 from worker.storage import Storage
-from worker.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One attempt at one job, in a process of its own: `python -m worker.run_job FOLDER`.
+"""One attempt at one job, in a process of its own: `python -m worker.running.run_job FOLDER`.
 
 FOLDER/request.json says what to do. Input is imported into FOLDER/input, the result appears as FOLDER/out with its
 STAC documents and manifest. Paths in messages are relative to FOLDER: users see them. Progress goes as JSON lines into
@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from worker import memory
-from worker.job_folder import (
+from worker.running import memory
+from worker.running.job_folder import (
     BAD_INPUT,
     BUG,
     CANNOT_WRITE,
@@ -33,7 +33,7 @@ from worker.job_folder import (
     UPLOAD,
     Request,
 )
-from worker.process import PIPE, die_with_parent
+from worker.running.process import PIPE, die_with_parent
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
@@ -145,7 +145,7 @@ def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: Shoul
     from dataclasses import replace
 
     from seq2seq.errors import ConfigError
-    from worker import simulated
+    from worker.running import simulated
 
     if request.environment != "test" or not isinstance(request.method, dict):
         raise ConfigError("the simulated method is for tests of the service; it is refused here")
