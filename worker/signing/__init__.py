@@ -1,1 +1,1 @@
-"""What we sign with the deployment's secrets: addresses that need no key, notices whose receivers know us by them."""
+"""Signatures made with the deployment's secrets: of addresses that need no key, of notices."""
