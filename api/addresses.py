@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
-from worker import signing
 from worker.settings import Settings
+from worker.signing.addresses import sign
 
 
 def base_of(request: Request, settings: Settings) -> str:
@@ -41,7 +41,7 @@ class Addresses:
     expires: int = 0
 
     def of(self, path: str) -> str:
-        """The address of a path as `signing` takes it."""
+        """The address of a path as `sign` takes it."""
         if self.secret is None:
             return self.base + quote(path)
-        return self.base + signing.sign(path, expires=self.expires, secret=self.secret)
+        return self.base + sign(path, expires=self.expires, secret=self.secret)

@@ -18,13 +18,13 @@ from api.metrics import Metrics
 from api.openapi import document, query_parameters
 from api.routes import events, jobs, landing, processes, results, uploads, webhooks
 from api.services import Resources, Services, open_services
-from worker.database import Database
-from worker.doorbell import Doorbell, open_doorbell
-from worker.migrate import migrate
-from worker.reaper import Reaper
+from worker.database.connections import Database
+from worker.database.migrate import migrate
+from worker.notices.courier import Courier, open_signer
+from worker.queue.doorbell import Doorbell, open_doorbell
+from worker.queue.reaper import Reaper
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
-from worker.webhooks import Courier, open_signer
 
 _log = logging.getLogger(__name__)
 

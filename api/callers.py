@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from api.recent import Recent
-from worker import keys, quotas
-from worker.database import Database
+from worker.access import keys, quotas
+from worker.database.connections import Database
 from worker.errors import Unauthorized
 from worker.settings import Settings
 

@@ -9,10 +9,11 @@ from api.addresses import Addresses, base_of
 from api.callers import Caller
 from api.errors import Refusal
 from api.services import Services
-from worker import clock, jobs, signing
-from worker.database import Database
+from worker import clock, jobs
+from worker.database.connections import Database
 from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
+from worker.signing.addresses import verify
 
 # Some of OGC's clients say so always.
 _FORMAT = ("f", "json")
@@ -100,7 +101,7 @@ class _Reader(HTTPBearer):
         if signature is None and expires is None:
             return await admit_reader(request)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        signing.verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
+        verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
         per_minute = services.settings.requests_per_minute
         services.rates.spend(f"{request.path_params['job_id']} reads", _READS_FOR_A_REQUEST * per_minute)
         return None

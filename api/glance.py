@@ -14,11 +14,11 @@ from sqlalchemy import JSON, ColumnElement, Select, and_, bindparam, case, func,
 from sqlalchemy.dialects import sqlite
 
 from api.errors import Refusal
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import is_id
+from worker.database.tables import jobs
 from worker.errors import DatabaseUnavailable
-from worker.job_rows import COLUMNS, Job
-from worker.sql import is_id
-from worker.tables import jobs
+from worker.jobs.rows import COLUMNS, Job
 
 _JSON = tuple(index for index, column in enumerate(COLUMNS) if isinstance(column.type, JSON))
 _WIDTH = len(fields(Job))

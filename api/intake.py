@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.errors import Refusal
 from api.staging import StagedFile, alone, is_idle, sha256_of
-from worker import uploads
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import (
     ChecksumMismatch,
     DatabaseUnavailable,
@@ -24,9 +23,10 @@ from worker.errors import (
     ServiceError,
     StorageFullError,
 )
+from worker.jobs import uploads
+from worker.jobs.uploads import Upload
 from worker.settings import Settings
 from worker.storage import Storage
-from worker.uploads import Upload
 
 if TYPE_CHECKING:
     from hashlib import _Hash

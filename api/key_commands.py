@@ -12,7 +12,7 @@ from api.options import Data, console_for, needing, settings_from
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from worker.database import Database
+    from worker.database.connections import Database
 
 app = typer.Typer(no_args_is_help=True, help="API keys of a service: run where its data folder or database is.")
 
@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Make a key and print it. It is not kept and cannot be shown again."""
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         expires_s = None if expires_days is None else expires_days * 86_400
         made, text = service_keys.create(
@@ -59,7 +59,7 @@ def list_keys(data: Data = None) -> None:
     from api.listings import key_table
 
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         found = service_keys.listing(database)
     console_for().print(key_table(found) if found else "No keys.", highlight=False)
@@ -77,7 +77,7 @@ def revoke(
 ) -> None:
     """Let nobody in with this key any more."""
     with _database(data) as database:
-        from worker import keys as service_keys
+        from worker.access import keys as service_keys
 
         revoked = service_keys.revoke(database, key_id)
     print(f"Key {revoked.id} of {revoked.owner} is revoked; a server that runs knows within 5 s.")
@@ -100,8 +100,8 @@ def _database(data: Path | None) -> Iterator["Database"]:
     with needing("service"):
         from sqlalchemy import make_url
 
-        from worker.database import Database
-        from worker.migrate import migrate
+        from worker.database.connections import Database
+        from worker.database.migrate import migrate
     settings = settings_from(data=data)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():

@@ -10,7 +10,7 @@ from rich.table import Table
 from api.client.jobs import RemoteJob
 
 if TYPE_CHECKING:
-    from worker.keys import Key
+    from worker.access.keys import Key
 
 _COLOURS = {"running": "cyan", "successful": "green", "failed": "red", "dismissed": "dim"}
 

@@ -7,12 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
 
-from worker import clock, workers
-from worker.database import Database
-from worker.job_rows import ENDED
+from worker import clock
+from worker.database.connections import Database
+from worker.database.tables import garbage, jobs, webhook_outbox
+from worker.jobs.rows import ENDED
+from worker.queue import workers
 from worker.settings import Settings
 from worker.storage.files import free_bytes
-from worker.tables import garbage, jobs, webhook_outbox
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 _STATUSES = ("accepted", "running", *ENDED)

@@ -22,11 +22,13 @@ from sqlalchemy.exc import DatabaseError
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
 from api.protocol import HttpProtocol
-from worker import jobs, keys, logs, tables
-from worker.database import Database
-from worker.doorbell import InProcessDoorbell, open_doorbell
-from worker.embedded import EmbeddedWorkers
-from worker.migrate import migrate
+from worker import jobs, logs
+from worker.access import keys
+from worker.database import tables
+from worker.database.connections import Database
+from worker.database.migrate import migrate
+from worker.queue.doorbell import InProcessDoorbell, open_doorbell
+from worker.running.embedded import EmbeddedWorkers
 from worker.settings import Settings
 from worker.storage import open_storage
 

@@ -16,10 +16,10 @@ from api.rates import Rates, Streams
 from api.recent import Recent
 from api.sending import Content
 from api.watching import Watch
-from worker import signing
-from worker.database import Database
-from worker.doorbell import Doorbell
+from worker.database.connections import Database
+from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
+from worker.signing.addresses import load_secret
 from worker.storage import Storage
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         storage=used.storage,
         doorbell=used.doorbell,
         metrics=metrics,
-        secret=signing.load_secret(settings.data, given.get_secret_value() if given else None),
+        secret=load_secret(settings.data, given.get_secret_value() if given else None),
         loop=asyncio.get_running_loop(),
         stopping=asyncio.Event(),
         doorkeeper=Doorkeeper(used.database, settings),

@@ -14,11 +14,14 @@ from api.schemas import Changes, Execute, Inputs, Resubmission, Shape, Subscribe
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
-from worker import destinations, jobs, quotas, uploads, workers
+from worker import jobs
+from worker.access import quotas
+from worker.database.sql import storable
 from worker.errors import ForbiddenDestination, QuotaExceeded, UploadNotReady
-from worker.jobs import Job
+from worker.jobs import Job, uploads
+from worker.notices import destinations
+from worker.queue import workers
 from worker.settings import Settings
-from worker.sql import storable
 
 SIMULATED = "simulated"
 _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")

@@ -6,7 +6,7 @@ import re
 from email.utils import formatdate
 
 from api.errors import Refusal
-from worker.sql import storable
+from worker.database.sql import storable
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-defer-length,expiration,termination,checksum"

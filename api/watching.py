@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from anyio import to_thread
 from sqlalchemy import func, select
 
-from worker.database import Database
+from worker.database.connections import Database
+from worker.database.sql import is_id
+from worker.database.tables import job_events, jobs
 from worker.errors import ServiceError
-from worker.sql import is_id
-from worker.tables import job_events, jobs
 
 _log = logging.getLogger(__name__)
 

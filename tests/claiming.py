@@ -6,7 +6,7 @@ import sys
 from service_databases import without_syncs
 
 from worker import jobs
-from worker.database import Database
+from worker.database.connections import Database
 
 
 def claim_all(url: str, worker: str, out: int) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 import rasterio
 
 from seq2seq.config import ReconstructionConfig
-from worker.import_limits import DEFAULT_LIMITS, ImportLimits
-from worker.imports import Heard, ImportProblem, judge
-from worker.sandbox import Ending, run_confined
+from worker.imports.importer import Heard, ImportProblem, judge
+from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
+from worker.imports.sandbox import Ending, run_confined
 
-# What `worker.importing.main` does, for one upload after the other.
+# What `worker.imports.caged.main` does, for one upload after the other.
 _BATCH = """
 import json, sys, traceback
 from pathlib import Path
-from worker import confinement, importing
+from worker.imports import caged, confinement
 request = json.load(sys.stdin)
 confinement.limit(request["limits"], parent=request["parent"])
 pipe = open(request["pipe"], "w", buffering=1)
-importing.enclose(Path(request["uploads"]), Path(request["scratch"]))
+caged.enclose(Path(request["uploads"]), Path(request["scratch"]))
 for name in request["names"]:
     def send(**values):
         pipe.write(json.dumps({"upload": name, "said": values}) + chr(10))
@@ -27,7 +27,7 @@ for name in request["names"]:
     folder.mkdir(parents=True)
     one = {**request, "upload": request["uploads"] + "/" + name, "folder": str(folder), "origin": name + ".zip"}
     try:
-        send(answer=importing.answer(one, send))
+        send(answer=caged.answer(one, send))
     except Exception:
         send(answer={"trace": traceback.format_exc()})
 """

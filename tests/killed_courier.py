@@ -6,10 +6,10 @@ import signal
 import sys
 import time
 
-from worker import outbox
-from worker.database import Database
+from worker.database.connections import Database
+from worker.jobs import outbox
+from worker.notices.courier import Courier, open_signer
 from worker.settings import Settings
-from worker.webhooks import Courier, open_signer
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import os
 import sys
 import time
 
-from worker.database import Database
-from worker.migrate import migrate
+from worker.database.connections import Database
+from worker.database.migrate import migrate
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 import pytest
 from quick_engine import use_schedule
 
-from worker.process import die_with_parent
-from worker.run_job import leave, main
+from worker.running.process import die_with_parent
+from worker.running.run_job import leave, main
 
 if __name__ == "__main__":
     die_with_parent()

@@ -24,11 +24,12 @@ from api import callers, intake
 from api.app import begin_shutdown, create_app
 from api.protocol import HttpProtocol
 from api.routes import events
-from worker import jobs, keys
-from worker.database import Database
+from worker import jobs
+from worker.access import keys
+from worker.database.connections import Database
 from worker.jobs import Artifact, Job
-from worker.manifest import write_manifest
-from worker.publishing import read_manifest
+from worker.results.manifest import write_manifest
+from worker.results.publishing import read_manifest
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
 

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import create_engine, delete, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from worker.database import Database
-from worker.migrate import migrate
-from worker.tables import metadata
+from worker.database.connections import Database
+from worker.database.migrate import migrate
+from worker.database.tables import metadata
 
 STARTS_WITHIN_S = 30.0
 MIGRATED = "decloud_migrated"

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from worker import clock, jobs, tables, uploads
-from worker.database import Database
-from worker.jobs import Job
+from worker import clock, jobs
+from worker.database import tables
+from worker.database.connections import Database
+from worker.jobs import Job, uploads
 from worker.settings import Settings
 
 LIMITS = Settings(max_queued_per_owner=1000, max_running_per_owner=1000)

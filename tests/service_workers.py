@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from worker import events, jobs
-from worker.database import Database
-from worker.doorbell import InProcessDoorbell
-from worker.jobs import Job
-from worker.reaper import Reaper
+from worker import jobs
+from worker.database.connections import Database
+from worker.jobs import Job, events
+from worker.queue.doorbell import InProcessDoorbell
+from worker.queue.reaper import Reaper
+from worker.running.supervisor import Supervisor
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
-from worker.supervisor import Supervisor
 
 # Short enough for tests, long enough for two busy cores.
 INTERVALS: dict[str, Any] = {

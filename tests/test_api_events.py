@@ -13,9 +13,10 @@ from service_api import Serve, ServedApi, User
 from service_workers import until
 
 from api.routes.events import _message
-from worker import jobs, keys
+from worker import jobs
+from worker.access import keys
 from worker.errors import DatabaseUnavailable
-from worker.events import Event
+from worker.jobs.events import Event
 
 
 def parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

@@ -6,10 +6,10 @@ import pytest
 from service_jobs import WallClock
 from sqlalchemy import select
 
-from worker import keys
-from worker.database import Database
+from worker.access import keys
+from worker.database.connections import Database
+from worker.database.tables import api_keys
 from worker.errors import InvalidRequest, NotFound, Unauthorized
-from worker.tables import api_keys
 
 
 def test_a_key_lets_its_owner_in(database: Database) -> None:

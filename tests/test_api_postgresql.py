@@ -6,7 +6,7 @@ from service_api import Serve, User
 from service_databases import MIGRATED, PostgresServer
 from test_api_events import parsed
 
-from worker.database import Database
+from worker.database.connections import Database
 
 NUL = "a%00b"
 NULS = base64.b64encode(bytes(3)).decode()

@@ -17,8 +17,8 @@ from api import callers, gate, protocol
 from api.errors import KINDS, Refusal, type_of
 from api.metrics import Metrics
 from api.rates import Rates
-from worker import keys
-from worker.database import Database
+from worker.access import keys
+from worker.database.connections import Database
 from worker.settings import Settings
 
 
@@ -342,7 +342,7 @@ def test_figures_name_nobody_and_count_what_happened(api: ServedApi, user: User)
 
 
 def test_health_says_whether_waiting_jobs_are_served(serve: Serve) -> None:
-    from worker import workers
+    from worker.queue import workers
 
     api = serve()
     user = api.user()

@@ -18,7 +18,8 @@ from service_storages import everything_in, pattern, read
 from service_workers import until
 
 from api import staging
-from worker import keys, uploads
+from worker.access import keys
+from worker.jobs import uploads
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from service_storages import MIB, S3Server, pattern
 
-from worker.archive import Archive, ArchiveEntry
 from worker.errors import InvalidKey, NotFound, RangeNotSatisfiable
 from worker.storage import LocalStorage, ObjectStorage, Storage
+from worker.storage.archive import Archive, ArchiveEntry
 
 MODIFIED = 1622548801.5  # 2021-06-01 12:00:01 UTC
 CONTENTS = {

@@ -11,10 +11,11 @@ from service_brokers import FakeRedis, RealRedis, start_celery, stop
 from service_databases import free_port
 from service_workers import Workshop, until
 
-from worker import jobs, workers
-from worker.doorbell import CeleryDoorbell, open_doorbell
+from worker import jobs
 from worker.jobs import Job
-from worker.reaper import Reaper
+from worker.queue import workers
+from worker.queue.doorbell import CeleryDoorbell, open_doorbell
+from worker.queue.reaper import Reaper
 
 
 def doorbell(workshop: Workshop, url: str) -> CeleryDoorbell:

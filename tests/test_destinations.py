@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webhook_receiver import Names
 
-from worker import destinations
-from worker.destinations import Resolver, Unresolved, is_public, parse
 from worker.errors import ForbiddenDestination
+from worker.notices import destinations
+from worker.notices.destinations import Resolver, Unresolved, is_public, parse
 from worker.settings import Settings
 
 SETTINGS = Settings(webhook_private_hosts=("127.0.0.1:9000", "Hooks.internal", "[::1]:9000"))

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from service_workers import Workshop, job_processes, until
 
-from worker import embedded, jobs, workers
-from worker.attempt import child_environment
-from worker.doorbell import InProcessDoorbell, open_doorbell
-from worker.embedded import EmbeddedWorkers, devices
+from worker import jobs
 from worker.errors import DatabaseUnavailable
+from worker.queue import workers
+from worker.queue.doorbell import InProcessDoorbell, open_doorbell
+from worker.running import embedded
+from worker.running.attempt import child_environment
+from worker.running.embedded import EmbeddedWorkers, devices
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_a_job_sees_its_own_gpu_alone() -> None:
 
 def test_neither_supervisor_nor_reaper_nor_doorbell_loads_torch_rasterio_or_celery(tmp_path: Path) -> None:
     program = (
-        "import sys, worker.embedded, worker.reaper, worker.doorbell\n"
+        "import sys, worker.running.embedded, worker.queue.reaper, worker.queue.doorbell\n"
         "print(sorted({'torch', 'rasterio', 'celery', 'scipy'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)

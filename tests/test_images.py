@@ -17,6 +17,8 @@ TARGETS = {name: str(SERVICES[name]["build"]["target"]) for name in OURS}
 LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+# How setuptools finds our packages.
+FOUND = PROJECT["tool"]["setuptools"]["packages"]["find"]
 
 
 def pip_lines(target: str) -> list[str]:
@@ -112,24 +114,23 @@ def test_everything_that_is_copied_is_there() -> None:
 
 def test_everything_that_the_distribution_is_made_of_is_copied() -> None:
     copied = {word for rest in STAGES["source"].all("COPY") for word in shlex.split(rest)}
-    packages = {name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
+    packages = {pattern.removesuffix("*") for pattern in FOUND["include"]}
     files = {PROJECT["project"]["readme"], *PROJECT["project"]["license-files"], "pyproject.toml"}
     assert packages | files <= copied
 
 
 def test_every_package_is_installed_and_its_data_files_too() -> None:
     """An editable installation has them all the same; an image has not."""
-    tops = ("seq2seq", "worker", "api")
-    files = [
-        file for top in tops for file in (ROOT / top).rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    ]
-    named = set(PROJECT["tool"]["setuptools"]["packages"])
+    tops = [ROOT / pattern.removesuffix("*") for pattern in FOUND["include"]]
+    files = [file for top in tops for file in top.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert {top.name for top in tops} == {"seq2seq", "worker", "api"}
+    assert FOUND["namespaces"] is False
     data = PROJECT["tool"]["setuptools"]["package-data"]
     for file in files:
         package = ".".join(file.relative_to(ROOT).parts[:-1])
-        if file.suffix == ".py":
-            assert package in named, file
-        else:
+        inside = [folder for folder in file.parents if folder.is_relative_to(ROOT) and folder != ROOT]
+        assert all((folder / "__init__.py").exists() for folder in inside), file
+        if file.suffix != ".py":
             assert any(file.match(pattern) for pattern in data.get(package, ())), file
 
 

@@ -31,8 +31,8 @@ from import_batches import Batch, import_batch, pixel_bytes
 from sequence_files import s2_dn, write_tif
 
 from seq2seq.readers import read_sequence
-from worker.import_limits import ImportLimits
-from worker.imports import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
+from worker.imports.importer import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
+from worker.imports.limits import ImportLimits
 
 MARK = b"what-only-the-host-may-know"
 SECRET_DN = 4242

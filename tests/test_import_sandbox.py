@@ -22,11 +22,11 @@ from seq2seq.progress import Progress
 from seq2seq.radiometry import to_linear
 from seq2seq.readers import open_sequence
 from seq2seq.simulate import simulate, write_simulation
-from worker import importing, imports
-from worker.import_limits import DEFAULT_LIMITS, ImportLimits
-from worker.importing import make_copy
-from worker.imports import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
-from worker.sandbox import Ending, run_confined
+from worker.imports import caged, importer
+from worker.imports.caged import make_copy
+from worker.imports.importer import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
+from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
+from worker.imports.sandbox import Ending, run_confined
 
 SECOND = f"S2/{DATES[1]}.tif"
 POLARISATIONS = ("VV", "VH")
@@ -182,7 +182,7 @@ def test_a_problem_of_two_files_names_both(tmp_path):
     write_tif(root / SECOND, s2_dn(height=20)[1], bands=BANDS, nodata=0)
     copy = tmp_path / "copy"
     copy.mkdir()
-    heard = imports.Heard(lambda _: None)
+    heard = importer.Heard(lambda _: None)
     with pytest.raises(Exception, match="different grids") as caught:
         make_copy(
             root,
@@ -194,7 +194,7 @@ def test_a_problem_of_two_files_names_both(tmp_path):
         )
     assert not list(copy.iterdir()), "headers are checked before anything is written"
     answer = {"problem": {"code": "misaligned-grids", "detail": str(caught.value)}}
-    problem = imports.judge(ended(answer), heard, limits=DEFAULT_LIMITS, origin="in")
+    problem = importer.judge(ended(answer), heard, limits=DEFAULT_LIMITS, origin="in")
     assert problem.errors == (
         {"file": f"S2/{DATES[0]}.tif", "date": DATES[0]},
         {"file": SECOND, "date": DATES[1]},
@@ -202,7 +202,7 @@ def test_a_problem_of_two_files_names_both(tmp_path):
 
 
 def test_settings_that_cannot_be_are_a_problem_before_any_process_starts(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "run_confined", None)
+    monkeypatch.setattr(importer, "run_confined", None)
     problem = import_upload(tmp_path / "x", tmp_path / "input", config={"seed": -1})
     assert problem == ImportProblem("invalid-config", "seed is -1, must be from 0 to 2147483647", ())
     assert import_upload(tmp_path / "x", tmp_path / "input", config={"sede": 1}).code == "invalid-config"
@@ -213,7 +213,7 @@ def test_settings_that_cannot_be_are_a_problem_before_any_process_starts(tmp_pat
 BEGIN = """
 import json, os, sys, time
 from pathlib import Path
-from worker import confinement
+from worker.imports import confinement
 request = json.load(sys.stdin)
 confinement.limit(request["limits"], parent=request["parent"])
 pipe = open(request["pipe"], "w", buffering=1)
@@ -264,7 +264,7 @@ GOOD = "say(answer={'report': {}, 'enclosure': {}});"
 
 def import_by(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **limits: int):
     """The outcome of an import whose process runs `program` instead."""
-    monkeypatch.setattr(imports, "_PROGRAM", ("-c", BEGIN + program))
+    monkeypatch.setattr(importer, "_PROGRAM", ("-c", BEGIN + program))
     (tmp_path / "fields.zip").write_bytes(b"PK")
     return import_upload(tmp_path / "fields.zip", tmp_path / "input", limits=ImportLimits(**limits))
 
@@ -336,8 +336,8 @@ def test_a_full_disk_is_known_in_whichever_way_it_shows(tmp_path, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(importing, "write_working_copy", full)
-    answer = importing.answer(request, lambda **_: None)
+    monkeypatch.setattr(caged, "write_working_copy", full)
+    answer = caged.answer(request, lambda **_: None)
     assert answer["problem"]["code"] == "output-error"
     assert "No space left" in answer["problem"]["detail"]
 
@@ -353,7 +353,7 @@ def test_memory_refused_inside_a_library_is_the_limit_and_not_a_damaged_file(tmp
 
 
 def test_stopping_ends_the_process_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "_PROGRAM", ("-c", BEGIN + "say(phase=str(os.getpid())); time.sleep(60)"))
+    monkeypatch.setattr(importer, "_PROGRAM", ("-c", BEGIN + "say(phase=str(os.getpid())); time.sleep(60)"))
     (tmp_path / "fields.zip").write_bytes(b"PK")
     told: list[Progress] = []
     with pytest.raises(Stopped):
@@ -463,8 +463,8 @@ def test_the_process_dies_with_its_parent(tmp_path):
     parent = f"""
 import sys
 from pathlib import Path
-from worker.import_limits import ImportLimits
-from worker.sandbox import run_confined
+from worker.imports.limits import ImportLimits
+from worker.imports.sandbox import run_confined
 run_confined(("-c", {program!r}), {{"scratch": "."}}, scratch=Path({str(tmp_path)!r}), limits=ImportLimits(),
              on_message=lambda message: print(message["pid"], flush=True), should_stop=lambda: False)
 """
@@ -486,13 +486,13 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_import_loads_no_torch():
-    code = "import sys, worker.importing, worker.imports; print('torch' in sys.modules)"
+    code = "import sys, worker.imports.caged, worker.imports.importer; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_the_side_that_waits_loads_no_reader():
-    code = "import sys, worker.imports; print({'torch', 'rasterio', 'numpy'} & set(sys.modules))"
+    code = "import sys, worker.imports.importer; print({'torch', 'rasterio', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -24,12 +24,12 @@ from service_jobs import (
 )
 from sqlalchemy import event, select
 
-from worker import artifacts, events, garbage, jobs, uploads
-from worker.database import Database
+from worker import jobs
+from worker.database.connections import Database
+from worker.database.tables import webhook_outbox
 from worker.errors import IdempotencyConflict, InvalidRequest, JobActive, NotFound, UploadNotReady
-from worker.jobs import Filters, Job
+from worker.jobs import Filters, Job, artifacts, events, garbage, uploads
 from worker.settings import Settings
-from worker.tables import webhook_outbox
 
 CRASHED = {"code": "internal-error", "detail": "The job process ended with status 70."}
 

@@ -16,8 +16,8 @@ from service_workers import Workshop, job_processes, until
 
 from seq2seq.bands import BAND_SETS
 from seq2seq.simulate import simulate, write_simulation
-from worker import jobs, uploads
-from worker.jobs import Job
+from worker import jobs
+from worker.jobs import Job, uploads
 
 PARAMS = {"perceptual": "off", "device": "cpu", "seed": 3}
 QUICK = (sys.executable, str(Path(__file__).with_name("quick_job.py")))

@@ -11,9 +11,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from service_databases import without_syncs
 from service_jobs import LEASE_S, an_artifact
 
-from worker import artifacts, clock, jobs
-from worker.database import Database
-from worker.jobs import Job
+from worker import clock, jobs
+from worker.database.connections import Database
+from worker.jobs import Job, artifacts
 from worker.settings import Settings
 
 LIMITS = Settings(max_attempts=2, max_queued_per_owner=1000, max_running_per_owner=3)

@@ -9,7 +9,7 @@ import pytest
 from service_jobs import WallClock, claim, fill, now, publish, running, submit
 
 from worker import jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.jobs import Filters
 
 

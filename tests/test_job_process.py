@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from service_workers import alive, until
 
-from worker import memory
-from worker.endings import Failure, Retry, Situation, judge
-from worker.imports import CRASHED
-from worker.job_folder import BAD_INPUT, Request, log_tail
-from worker.process import ChildProcess, Ending, without_secrets
+from worker.imports.importer import CRASHED
+from worker.running import memory
+from worker.running.endings import Failure, Retry, Situation, judge
+from worker.running.job_folder import BAD_INPUT, Request, log_tail
+from worker.running.process import ChildProcess, Ending, without_secrets
 
 TELL = """
 import json, os
@@ -78,8 +78,9 @@ def test_it_dies_with_its_parent_and_also_if_that_was_dead_before_it_began(tmp_p
         """
         import os, sys, time
         from pathlib import Path
-        from worker import process
-        child = "from worker import process; process.die_with_parent(); open('ready', 'w'); import time; time.sleep(60)"
+        from worker.running import process
+        child = "from worker.running.process import die_with_parent; die_with_parent(); open('ready', 'w')"
+        child += "; import time; time.sleep(60)"
         started = process.ChildProcess(
             [sys.executable, "-c", child], folder=Path("."), log=Path("log"), environment=os.environ, on_line=print
         )
@@ -95,7 +96,7 @@ def test_it_dies_with_its_parent_and_also_if_that_was_dead_before_it_began(tmp_p
     parent.wait()
     until(lambda: not alive(pid), within_s=2)
 
-    orphan = "from worker.process import die_with_parent; die_with_parent(); print('alive')"
+    orphan = "from worker.running.process import die_with_parent; die_with_parent(); print('alive')"
     said = subprocess.run(
         [sys.executable, "-c", orphan], env={**os.environ, "DECLOUD_JOB_PARENT": "1"}, capture_output=True, text=True
     )
@@ -174,7 +175,7 @@ def run_job(folder: Path, **changes: Any) -> subprocess.Popen[bytes]:
     simulated = {"dates": 0, "seconds": 0.2, "steps": 4, **changes.pop("simulated", {})}
     values: dict[str, Any] = {"params": {}, "retry": {}, "environment": "test", "limits": {}, **changes}
     Request(job_id="j", attempt=1, upload=None, method={"simulated": simulated}, **values).write(folder)
-    command = [sys.executable, "-P", "-m", "worker.run_job", str(folder)]
+    command = [sys.executable, "-P", "-m", "worker.running.run_job", str(folder)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

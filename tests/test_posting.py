@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from webhook_receiver import Names, RawServer, Receiver, certify
 
-from worker.destinations import Resolver, parse
-from worker.posting import Answer, NoAnswer, post
+from worker.notices.destinations import Resolver, parse
+from worker.notices.posting import Answer, NoAnswer, post
 from worker.settings import Settings
 
 ServeRaw = Callable[[Callable[[socket.socket], None]], RawServer]

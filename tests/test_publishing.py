@@ -14,11 +14,10 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import RasterExtension
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
-from worker.job_folder import MANIFEST
-from worker.manifest import write_manifest
-from worker.publishing import read_manifest
-from worker.simulated_result import SIZE_PX, write_result
-from worker.stac import write_stac
+from worker.results.manifest import MANIFEST, write_manifest
+from worker.results.publishing import read_manifest
+from worker.results.stac import write_stac
+from worker.running.simulated_result import SIZE_PX, write_result
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from service_workers import Workshop, until
 
-from worker import clock, events, jobs
+from worker import clock, jobs
 from worker.errors import DatabaseUnavailable
-from worker.jobs import Job
-from worker.pulse import Pulse
+from worker.jobs import Job, events
+from worker.running.pulse import Pulse
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service_jobs import LIMITS, WallClock, an_artifact, claim, complete_upload, publish, running, submit
 
-from worker import jobs, keys, quotas, uploads
-from worker.database import Database
+from worker import jobs
+from worker.access import keys, quotas
+from worker.access.quotas import Usage
+from worker.database.connections import Database
 from worker.errors import QuotaExceeded, UploadTooLarge
-from worker.quotas import Usage
+from worker.jobs import uploads
 from worker.settings import Settings
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from service_workers import Workshop, until
 
-from worker import clock, jobs, workers
-from worker.doorbell import InProcessDoorbell
+from worker import clock, jobs
 from worker.errors import DatabaseUnavailable, StorageUnavailable
-from worker.reaper import Reaper
+from worker.queue import workers
+from worker.queue.doorbell import InProcessDoorbell
+from worker.queue.reaper import Reaper
 
 
 class Bell(InProcessDoorbell):

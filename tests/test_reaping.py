@@ -14,9 +14,10 @@ from service_jobs import (
     submit,
 )
 
-from worker import artifacts, clock, garbage, jobs, uploads
-from worker.database import Database
+from worker import clock, jobs
+from worker.database.connections import Database
 from worker.errors import NotFound
+from worker.jobs import artifacts, garbage, uploads
 from worker.settings import Settings
 
 HOUR_S = 3600.0

@@ -19,11 +19,12 @@ from service_databases import MIGRATED, PostgresServer
 from service_jobs import claim, now, publish, running, submit
 from sqlalchemy import event, inspect, select, text, update
 
-from worker import events, garbage, jobs, outbox
-from worker.database import Database
+from worker import jobs
+from worker.database.connections import Database
+from worker.database.migrate import migrate
+from worker.database.tables import job_events, metadata, owners
 from worker.errors import DatabaseTooNew, DatabaseUnavailable, InvalidSettings, StorageFullError
-from worker.migrate import migrate
-from worker.tables import job_events, metadata, owners
+from worker.jobs import events, garbage, outbox
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -83,7 +84,7 @@ def test_migrations_can_be_taken_back(empty_url: str) -> None:
     database = Database(empty_url)
     migrate(database)
     config = Config()
-    config.set_main_option("script_location", "worker:migrations")
+    config.set_main_option("script_location", "worker.database:migrations")
     with database.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -97,7 +98,7 @@ def test_migrations_can_be_taken_back(empty_url: str) -> None:
 def test_notices_of_the_first_tables_are_still_to_be_sent_after_migrating(empty_url: str) -> None:
     database = Database(empty_url)
     config = Config()
-    config.set_main_option("script_location", "worker:migrations")
+    config.set_main_option("script_location", "worker.database:migrations")
 
     def go(move: Callable[[Config, str], None], revision: str) -> None:
         with database.begin() as connection:

@@ -16,7 +16,7 @@ from served import Serving
 
 from api.app import create_app
 from api.metrics import Metrics
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings, load_settings
 
 TEXT = (ROOT / "docs" / "SERVICE.md").read_text()
@@ -103,6 +103,18 @@ def test_every_file_and_module_that_is_named_exists() -> None:
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists()
     links = re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", TEXT)
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_the_picture_of_the_worker_has_every_folder_and_module() -> None:
+    (picture,) = re.findall(r"^```\n(app, .*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    firsts = [re.split(r"\s{2,}", line)[0] for line in picture.splitlines()]
+    named = [name.removesuffix("/") for first in firsts for name in first.split(", ")]
+    there = [
+        path.stem
+        for path in (ROOT / "worker").iterdir()
+        if path.suffix == ".py" or path.joinpath("__init__.py").exists()
+    ]
+    assert sorted([*named, "__init__"]) == sorted(there)
 
 
 def test_every_figure_that_is_named_is_measured(sqlite_database: Database, tmp_path: Path) -> None:

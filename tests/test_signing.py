@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from worker.errors import InvalidSettings, InvalidSignature
-from worker.signing import SECRET_FILE, load_secret, sign, verify
+from worker.signing.addresses import SECRET_FILE, load_secret, sign, verify
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 PATH = "/jobs/7/results/declouded/2021-05-01.tif"

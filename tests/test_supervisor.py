@@ -13,11 +13,12 @@ import pytest
 from service_databases import PostgresServer
 from service_workers import Workshop, alive, job_processes, until
 
-from worker import clock, jobs, quotas
-from worker.database import Database
+from worker import clock, jobs
+from worker.access import quotas
+from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable, StorageFullError
-from worker.job_folder import Request
 from worker.jobs import Job
+from worker.running.job_folder import Request
 
 
 def steps(workshop: Workshop, job: Job) -> list[list[int]]:

@@ -17,7 +17,7 @@ from service_databases import PostgresServer
 from service_workers import Workshop, until
 
 from api.client import Client, ClientError, RemoteJob
-from worker.database import Database
+from worker.database.connections import Database
 from worker.settings import Settings
 
 ANSWERS_WITHIN_S = 1.0

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service_jobs import LIMITS, complete_upload, submit
 
-from worker import garbage, jobs, uploads
-from worker.database import Database
+from worker import jobs
+from worker.database.connections import Database
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
+from worker.jobs import garbage, uploads
 
 
 def test_an_upload_grows_to_its_length_and_is_then_complete(database: Database) -> None:

@@ -6,7 +6,7 @@ import time
 import pytest
 from webhook_receiver import Received
 
-from worker.webhook_signing import Signer, parse_secrets
+from worker.signing.notices import Signer, parse_secrets
 
 ROOT = "whsec_" + base64.b64encode(b"r" * 32).decode()
 OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()

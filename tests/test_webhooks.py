@@ -21,12 +21,13 @@ from sqlalchemy import select
 from webhook_receiver import Names, RawServer, Received, Receiver
 
 from api.app import create_app
-from worker import destinations, events, jobs, outbox, webhooks
-from worker.database import Database
-from worker.jobs import Job
+from worker import jobs
+from worker.database.connections import Database
+from worker.database.tables import webhook_outbox
+from worker.jobs import Job, events, outbox
+from worker.notices import courier, destinations
+from worker.notices.courier import Courier, delay_s, open_signer
 from worker.settings import Settings
-from worker.tables import webhook_outbox
-from worker.webhooks import Courier, delay_s, open_signer
 
 BASE = "https://decloud.example.org"
 CRASHED = {"code": "internal-error", "detail": "The job process ended with status 70."}
@@ -63,8 +64,8 @@ class Post:
 def couriers() -> Iterator[list[Courier]]:
     started: list[Courier] = []
     yield started
-    for courier in started:
-        courier.stop()
+    for each in started:
+        each.stop()
 
 
 @pytest.fixture
@@ -291,7 +292,7 @@ def test_a_receiver_that_never_answers_has_had_its_try(
 def test_one_owners_slow_receivers_leave_room_for_another_owner(
     sqlite_database: Database, receiver: Receiver, couriers: list[Courier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "_SENDERS", 4)
+    monkeypatch.setattr(courier, "_SENDERS", 4)
     slow = [Receiver() for _ in range(6)]
     for one in slow:
         one.hold.clear()
@@ -412,14 +413,14 @@ def test_a_courier_killed_between_delivery_and_commit_has_it_delivered_again_und
 def test_a_bug_costs_a_try_and_not_the_other_notices(
     posting: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = webhooks.post
+    post = courier.post
 
     def broken(destination: Any, *args: Any, **values: Any) -> Any:
         if destination.target == "/broken":
             raise ValueError("a bug")
         return post(destination, *args, **values)
 
-    monkeypatch.setattr(webhooks, "post", broken)
+    monkeypatch.setattr(courier, "post", broken)
     ended(posting.database, "failed", subscriber=subscriber(receiver, failed="/broken"))
     ended(posting.database, "failed", subscriber=subscriber(receiver, failed="/well"))
     until(lambda: receiver.received)

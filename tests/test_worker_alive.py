@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from service_jobs import WallClock
 
-from worker import alive, workers
-from worker.database import Database
+from worker import alive
+from worker.database.connections import Database
+from worker.queue import workers
 from worker.settings import Settings
 
 

@@ -10,12 +10,13 @@ import pytest
 from service_storages import S3Server
 from service_workers import Workshop, until
 
-from worker import attempt as attempts
-from worker import clock, workplace
-from worker.checkpoints import RemoteCheckpoint, fetch_checkpoint
+from worker import clock
 from worker.errors import NotFound
+from worker.running import attempt as attempts
+from worker.running import workplace
+from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint
+from worker.running.workplace import Workplace, continue_from
 from worker.storage import LocalStorage
-from worker.workplace import Workplace, continue_from
 
 TILES = "out.partial/.checkpoint"
 ID = str(uuid.UUID(int=1))

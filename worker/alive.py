@@ -7,9 +7,10 @@ restart a worker. Neither is a database that does not answer.
 import socket
 import sys
 
-from worker import clock, workers
-from worker.database import Database
+from worker import clock
+from worker.database.connections import Database
 from worker.errors import ServiceError
+from worker.queue import workers
 from worker.settings import Settings, load_settings
 
 

@@ -12,13 +12,13 @@ from celery import Celery, signals
 from celery.worker.consumer import Consumer
 
 from worker import logs
-from worker.database import Database
-from worker.doorbell import WAKE, CeleryDoorbell, make_celery
+from worker.database.connections import Database
 from worker.errors import InvalidSettings, ServiceError
-from worker.presence import Presence, new_worker_id
+from worker.queue.doorbell import WAKE, CeleryDoorbell, make_celery
+from worker.running.presence import Presence, new_worker_id
+from worker.running.supervisor import Supervisor
 from worker.settings import Settings, load_settings
 from worker.storage import open_storage
-from worker.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
-from worker.webhook_signing import parse_secrets
+from worker.signing.notices import parse_secrets
 
 _GIB = 2**30
 

@@ -19,9 +19,9 @@ from api.routes.documented import may_answer
 from api.schemas import Log
 from api.services import Services
 from api.status import status_info
-from worker import events
 from worker.errors import ServiceError
-from worker.events import Event
+from worker.jobs import events
+from worker.jobs.events import Event
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from api.services import Services
 from api.status import PROCESS, status_info
 from api.submitting import submit, wanted_again
 from worker import jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import JobActive, NotFound
 from worker.jobs import Filters, Job
 

@@ -10,8 +10,8 @@ from api.metrics import serving
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Conformance, Health, LandingPage, Workers
 from worker import clock
-from worker.database import Database
-from worker.tables import jobs, owners
+from worker.database.connections import Database
+from worker.database.tables import jobs, owners
 
 router = APIRouter(tags=["service"])
 

@@ -19,10 +19,10 @@ from api.routes.documented import may_answer
 from api.schemas import ResultFile
 from api.sending import Content, send_content
 from api.services import Services
-from worker import artifacts, clock
-from worker.archive import Archive, ArchiveEntry
-from worker.artifacts import Artifact
-from worker.jobs import Job
+from worker import clock
+from worker.jobs import Job, artifacts
+from worker.jobs.artifacts import Artifact
+from worker.storage.archive import Archive, ArchiveEntry
 
 router = APIRouter(tags=["results"])
 

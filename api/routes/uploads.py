@@ -16,9 +16,10 @@ from api.intake import SINGLE_SHOT, Sending
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import UploadInfo, UploadList
 from api.services import Services
-from worker import quotas, uploads
-from worker.sql import storable
-from worker.uploads import Upload
+from worker.access import quotas
+from worker.database.sql import storable
+from worker.jobs import uploads
+from worker.jobs.uploads import Upload
 
 router = APIRouter(tags=["uploads"])
 

@@ -6,7 +6,7 @@ from api.answers import json_answer
 from api.deps import CallerDep, ServicesDep
 from api.routes.documented import may_answer
 from api.schemas import WebhookSecret
-from worker.webhooks import open_signer
+from worker.notices.courier import open_signer
 
 router = APIRouter(tags=["jobs"])
 

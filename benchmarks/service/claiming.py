@@ -8,7 +8,7 @@ import os
 import sys
 
 from worker import jobs
-from worker.database import Database
+from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable
 
 

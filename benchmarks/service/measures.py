@@ -27,8 +27,9 @@ from api.client import Client
 from service.loads import ClientAbsentError, Load, receive, send_file, wrk
 from service.peers import PeerAbsentError, nginx, pygeoapi
 from service.serving import OWNER, Memory, Server, decloud_serve
-from worker import clock, jobs, tables
-from worker.database import Database
+from worker import clock, jobs
+from worker.database import tables
+from worker.database.connections import Database
 from worker.settings import Settings
 from worker.storage import open_storage
 
@@ -336,7 +337,7 @@ def _published(server: Server, file: Path) -> str:
 
 
 def _migrate(database: Database) -> None:
-    from worker.migrate import migrate
+    from worker.database.migrate import migrate
 
     migrate(database)
 

@@ -1,0 +1,1 @@
+"""The database: connections to it, its tables, how they change, and what SQLite and PostgreSQL say differently."""

@@ -1,0 +1,47 @@
+"""What the two databases say differently, and guards for values that only one of them refuses."""
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from worker.database.tables import owners
+
+LARGEST_NUMBER = 2**63 - 1
+# Any constants will do; they only must differ from those of other programs on the same PostgreSQL database.
+CLAIM_LOCK = 0x0DEC10DC1A13
+MIGRATION_LOCK = 0x0DEC10D316A7E
+
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert unless a row with this key is there."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
+    else:
+        connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing())
+
+
+def one_at_a_time(connection: Connection, lock: int) -> None:
+    """Wait for everybody else in the same section, until the end of the transaction. SQLite's writers always do."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
+def lock_owner(connection: Connection, owner: str) -> None:
+    """Two transactions that count what an owner uses must not count at the same time."""
+    insert_missing(connection, owners, owner=owner)
+    connection.execute(select(owners.c.owner).where(owners.c.owner == owner).with_for_update())
+
+
+def is_id(value: str) -> bool:
+    """Whether `value` can be an id of ours. What cannot is not found, without asking the database."""
+    return _ID.fullmatch(value) is not None
+
+
+def storable(value: str, limit: int) -> str:
+    """`value` without what PostgreSQL or UTF-8 cannot hold, at most `limit` characters."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:limit]

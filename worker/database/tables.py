@@ -1,0 +1,198 @@
+"""The tables. They change through `worker.database.migrations` alone; a test compares the two.
+
+Times are seconds since 1970 (UTC) by the clock of whoever wrote them. Order never rests on them: `jobs.number` and
+`job_events.id` count up by themselves.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows only in a column of type INTEGER.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# One row for each owner who ever submitted or uploaded. Locked while a quota is checked. `served`: the number of the
+# last claim that went to this owner, which makes owners take turns.
+owners = Table(
+    "owners",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("served", BigInteger, nullable=False, server_default="0"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text),
+    Column("status", Text, nullable=False),
+    # What is asked for.
+    Column("params", JSON, nullable=False),
+    Column("input_id", Text),
+    Column("priority", Integer, nullable=False),
+    Column("resource_class", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("request_sha256", Text, nullable=False),
+    Column("subscriber", JSON(none_as_null=True)),
+    # Limits as they were at submission, so that a claim needs no settings.
+    Column("max_attempts", Integer, nullable=False),
+    Column("max_running", Integer, nullable=False),
+    Column("keep_s", Double, nullable=False),
+    Column("max_pixels_dates", Double),
+    Column("max_run_s", Double),
+    # Progress, as last reported.
+    Column("phase", Text),
+    Column("progress", JSON(none_as_null=True)),
+    Column("message", Text),
+    # Lease. `attempt` only ever counts up: with lease_owner it is the fence. `refunds`: attempts that do not count.
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("refunds", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", Text),
+    Column("lease_until", Double),
+    Column("cancel_requested_at", Double),
+    Column("not_before", Double),
+    Column("last_ring_at", Double),
+    Column("checkpoint", Text),
+    Column("retry", JSON(none_as_null=True)),
+    # Times.
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("finished", Double),
+    Column("updated", Double, nullable=False),
+    Column("expires", Double),
+    # How it ended.
+    Column("error", JSON(none_as_null=True)),
+    Column("usage", JSON(none_as_null=True)),
+    Column("result_prefix", Text),
+    Column("result_bytes", BigInteger),
+    UniqueConstraint("owner", "idempotency_key"),
+    Index(None, "status", "resource_class"),
+    Index(None, "owner", "number"),
+    Index(None, "owner", "status", "number"),
+    Index(None, "owner", "result_bytes"),
+    Index(None, "input_id"),
+    Index(None, "expires"),
+    sqlite_autoincrement=True,
+)
+
+# The user's log, the training curve and what Server-Sent Events replay; the id is theirs.
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("ts", Double, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index(None, "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Files of a successful job, below jobs.result_prefix. crc32 is for the ZIP, whose length and sums must be known first.
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("date", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("crc32", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+)
+
+# length is null while a sender has not said it; state: receiving | complete.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text),
+    Column("length", BigInteger),
+    Column("offset", BigInteger, nullable=False),
+    Column("sha256", Text),
+    Column("state", Text, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Index(None, "owner"),
+    Index(None, "expires"),
+)
+
+# Storage prefixes nobody refers to any more. Written in the transaction that drops the reference, taken out when the
+# files are gone: a crash in between leaves no orphan. Not deleted before `due`: a thawed worker may still be writing.
+garbage = Table(
+    "garbage",
+    metadata,
+    Column("prefix", Text, primary_key=True),
+    Column("due", Double, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("memory_mb", Integer),
+    Column("classes", JSON, nullable=False),
+    Column("job_id", Text),
+    Column("started", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("name", Text),
+    Column("quota", JSON, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double),
+    Column("revoked", Double),
+    Column("last_used", Double),
+    Index(None, "owner"),
+)
+
+# Notices that are still to be delivered. They outlive their job: who removes it is told of its end all the same.
+webhook_outbox = Table(
+    "webhook_outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_try", Double, nullable=False),
+    Column("last_error", Text),
+    Index(None, "next_try"),
+)

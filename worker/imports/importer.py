@@ -1,0 +1,228 @@
+"""One import: an upload in, a working copy out, or a problem that names file, band, date and numbers.
+
+Everything that looks into the user's files happens in a sandboxed process; this side only waits, and judges what comes
+back. Loads neither torch nor rasterio.
+"""
+
+import logging
+import os
+import re
+import shutil
+import signal
+import stat
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq.config import ReconstructionConfig
+from seq2seq.errors import ConfigError, OutputError
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
+from worker.imports.sandbox import Ending, run_confined
+
+CRASHED, LIMIT = "import-crashed", "import-limit"
+
+_PROGRAM = ("-m", "worker.imports.caged")
+_MAX_DETAIL = 500
+_MAX_ERRORS = 8
+_SENSOR = re.compile(r"S1|S2|MASK")
+_FILE = re.compile(r"(S1|S2|MASK)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
+_FIRST_NAME = re.compile(r"((?:S1|S2|MASK)/.+?): ", re.IGNORECASE)
+_QUOTED_NAME = re.compile(r"'([^']+)'")
+_PLACES = {
+    "band": re.compile(r"\bband (\w+)"),
+    "row": re.compile(r"\brow (\d+)"),
+    "column": re.compile(r"\bcolumn (\d+)"),
+}
+_DATE = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
+
+    enclosure: what held the process, see `confinement`. seconds, cpu_s, peak_memory_bytes: what it took.
+    """
+
+    folder: Path
+    sequence: dict[str, Any]
+    enclosure: dict[str, Any]
+    seconds: float
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class ImportProblem:
+    """Why nothing was imported. code: of `seq2seq.errors`, "import-limit" or "import-crashed". detail: one line.
+
+    errors: what it is about, as far as is known: file, date, band, row, column; or limit and allowed.
+    """
+
+    code: str
+    detail: str
+    errors: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"code": self.code, "detail": self.detail, "errors": [dict(error) for error in self.errors]}
+
+
+def import_upload(
+    upload: Path,
+    into: Path,
+    *,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    limits: ImportLimits = DEFAULT_LIMITS,
+    on_progress: OnProgress = ignore_progress,
+    should_stop: ShouldStop = never_stop,
+) -> ImportReport | ImportProblem:
+    """Makes the working copy of `upload` (a ZIP; on one's own machine also a folder) at `into`, which must not exist.
+
+    name: what the user calls the upload. config: values of `ReconstructionConfig`, by which the input is checked.
+    `into` appears complete or not at all, and nothing else is left behind. The import dies with the thread that calls
+    this. Raises `OutputError` where there is no space, `Stopped` where `should_stop` said so, MemoryError where the
+    kernel killed the import for want of memory.
+    """
+    origin = _printable(Path(name or upload.name).name) or "upload"
+    try:
+        settings = ReconstructionConfig.from_dict(dict(config or {})).to_dict()
+    except (ConfigError, TypeError) as error:
+        return ImportProblem("invalid-config", _printable(str(error)), ())
+    scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into.parent)).absolute()
+    heard = Heard(on_progress)
+    request = {
+        "upload": str(upload.absolute()),
+        "scratch": str(scratch),
+        "folder": str(scratch / "sequence"),
+        "origin": origin,
+        "config": settings,
+        "pixel_dates": limits.pixel_dates,
+    }
+    try:
+        (scratch / "sequence").mkdir()
+        ending = run_confined(
+            _PROGRAM, request, scratch=scratch, limits=limits, on_message=heard.hear, should_stop=should_stop
+        )
+        outcome = judge(ending, heard, limits=limits, origin=origin)
+        if isinstance(outcome, ImportProblem):
+            return outcome
+        if not _is_sound(scratch / "sequence"):
+            return _crashed(ending, heard, origin, "left what is no working copy")
+        os.rename(scratch / "sequence", into)
+        return ImportReport(
+            into, outcome["report"], outcome["enclosure"], ending.seconds, ending.cpu_s, ending.peak_memory_bytes
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class Heard:
+    """What the process told on its way. It may lie: every text is made printable, and nothing is acted on."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self.dates_by_file: dict[str, str] = {}
+        self.doing = ""
+        self.file: str | None = None
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Takes in one message; a malformed one is left out."""
+        if "files" in message:
+            with suppress(TypeError, ValueError):
+                self.dates_by_file = {_printable(str(file)): _printable(str(date)) for file, date in message["files"]}
+            return
+        phase, step, of = _printable(str(message.get("phase"))), message.get("step", 0), message.get("of", 0)
+        self.file = _printable(str(message["file"])) if message.get("file") else None
+        self.doing = f"while {phase}" + (f" {self.file}" if self.file else "")
+        if isinstance(step, int) and isinstance(of, int) and 0 <= step <= of:
+            self._on_progress(Progress(phase, step=step, of=of))
+
+
+def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) -> ImportProblem | dict[str, Any]:
+    """The answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
+    answer = ending.answer or {}
+    exceeded = ending.exceeded or str(answer.get("exceeded"))
+    if exceeded in asdict(limits):
+        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), heard, origin)
+    problem = answer.get("problem")
+    if isinstance(problem, dict):
+        detail = _printable(str(problem.get("detail")))
+        if problem.get("code") == OutputError.code:
+            raise OutputError(detail)
+        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(detail, heard.dates_by_file))
+    if ending.status == 0 and isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict):
+        return answer
+    if ending.flooded:
+        return _crashed(ending, heard, origin, "said too much")
+    if ending.status == -signal.SIGKILL:
+        raise MemoryError(
+            f"{origin}: the import was killed by the system {heard.doing}, which then had too little memory"
+        )
+    return _crashed(ending, heard, origin, _how(ending.status))
+
+
+def _over_limit(limits: ImportLimits, name: str, said: str, heard: Heard, origin: str) -> ImportProblem:
+    what = _printable(said) or f"the import was stopped {heard.doing}".rstrip()
+    detail = f"{origin}: {what}; it may use {limits.describe(name)}"
+    error = {"limit": name, "allowed": getattr(limits, name)}
+    return ImportProblem(LIMIT, detail[:_MAX_DETAIL], (error,))
+
+
+def _crashed(ending: Ending, heard: Heard, origin: str, how: str) -> ImportProblem:
+    _log.error("the import of %s %s %s: %s", origin, how, heard.doing, ending.errors)
+    detail = f"{origin}: the import {how} {heard.doing}; a file in it is probably damaged".replace(" ;", ";")
+    errors = () if heard.file is None else (_place(heard.file, heard.dates_by_file.get(heard.file)),)
+    return ImportProblem(CRASHED, detail[:_MAX_DETAIL], errors)
+
+
+def _how(status: int) -> str:
+    known = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {known.get(-status, f'signal {-status}')}" if status < 0 else "ended unexpectedly"
+
+
+def _is_sound(folder: Path) -> bool:
+    """Nothing but what a working copy holds, in particular no link."""
+    found = [path for pattern in ("*", "*/*", "*/*/*") for path in folder.glob(pattern)]
+    return all(_belongs(path, path.relative_to(folder).as_posix()) for path in found)
+
+
+def _belongs(path: Path, name: str) -> bool:
+    kind = path.lstat().st_mode
+    return bool(_SENSOR.fullmatch(name) and stat.S_ISDIR(kind)) or bool(_FILE.fullmatch(name) and stat.S_ISREG(kind))
+
+
+def _places(detail: str, dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """What a message of the readers is about: their texts name it, in a fixed order and form."""
+    left, files = detail, []
+    for name in sorted(dates_by_file, key=len, reverse=True):
+        if name in left:
+            files.append((detail.index(name), name))
+            left = left.replace(name, " ")
+    if not files:
+        named = _FIRST_NAME.match(detail) or _QUOTED_NAME.search(detail)
+        files = [(0, named.group(1))] if named else []
+    errors = [_place(name, dates_by_file.get(name)) for _, name in sorted(files)[:_MAX_ERRORS]]
+    if len(errors) == 1:
+        for key, pattern in _PLACES.items():
+            if found := pattern.search(left):
+                errors[0][key] = found.group(1) if key == "band" else int(found.group(1))
+    return tuple(errors)
+
+
+def _place(name: str, date: str | None) -> dict[str, Any]:
+    written = _DATE.search(name)
+    date = date or ("-".join(written.groups()) if written else None)
+    return {"file": name, **({"date": date} if date else {})}
+
+
+def _printable(text: str) -> str:
+    """One line without control characters, no longer than a message may be: it may come from a user's file."""
+    line = " ".join(text.split())[: 2 * _MAX_DETAIL]
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return shown[:_MAX_DETAIL]

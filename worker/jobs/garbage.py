@@ -1,0 +1,26 @@
+"""Storage prefixes that nothing refers to any more: listed in the database until their files are deleted."""
+
+from sqlalchemy import Connection, delete, select
+
+from worker import clock
+from worker.database.connections import Database
+from worker.database.sql import insert_missing
+from worker.database.tables import garbage
+
+
+def add(connection: Connection, prefix: str, *, delay_s: float = 0.0) -> None:
+    """Within the transaction that drops the last reference. Adding it twice is adding it once."""
+    insert_missing(connection, garbage, prefix=prefix, due=clock.now() + delay_s)
+
+
+def due(database: Database, *, limit: int = 100) -> tuple[str, ...]:
+    """Prefixes whose files may go now, oldest first; they come again until `forget`."""
+    query = select(garbage.c.prefix).where(garbage.c.due <= clock.now()).order_by(garbage.c.due).limit(limit)
+    with database.read() as connection:
+        return tuple(connection.scalars(query))
+
+
+def forget(database: Database, prefix: str) -> None:
+    """The files below `prefix` are gone."""
+    with database.begin() as connection:
+        connection.execute(delete(garbage).where(garbage.c.prefix == prefix))

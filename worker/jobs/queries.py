@@ -1,0 +1,81 @@
+"""Looking at jobs: one, a page, the queue."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from worker import clock
+from worker.database.connections import Database
+from worker.database.sql import LARGEST_NUMBER, is_id
+from worker.database.tables import jobs
+from worker.errors import NotFound
+from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
+    of the first attempt to the end, or to now."""
+
+    statuses: tuple[JobStatus, ...] = ()
+    created_from: float | None = None
+    created_to: float | None = None
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """jobs: newest first. after: give it back to get the next page; None on the last."""
+
+    jobs: tuple[Job, ...]
+    after: int | None
+
+
+def get(database: Database, job_id: str, owner: str | None) -> Job:
+    """Raises `NotFound`, also for another owner's job; owner None is the operator."""
+    row = None
+    if is_id(job_id):
+        with database.read() as connection:
+            query = ONE if owner is None else ONE_OWNED
+            row = connection.execute(query, {"job_id": job_id, "owner": owner}).one_or_none()
+    if row is None:
+        raise NotFound("no such job")
+    return to_job(row)
+
+
+def listing(
+    database: Database, owner: str | None, filters: Filters | None = None, *, limit: int = 20, after: int | None = None
+) -> Page:
+    """One page of the owner's jobs, by position (`after`), so that jobs submitted meanwhile shift nothing."""
+    query = select(*COLUMNS).where(*_conditions(filters or Filters()))
+    if owner is not None:
+        query = query.where(jobs.c.owner == owner)
+    if after is not None:
+        query = query.where(jobs.c.number < min(after, LARGEST_NUMBER))
+    with database.read() as connection:
+        rows = connection.execute(query.order_by(jobs.c.number.desc()).limit(limit + 1)).all()
+    found = tuple(to_job(row) for row in rows[:limit])
+    return Page(found, found[-1].number if len(rows) > limit else None)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    duration = func.coalesce(jobs.c.finished, clock.now()) - jobs.c.started
+    conditions: list[ColumnElement[bool] | None] = [
+        jobs.c.status.in_(filters.statuses) if filters.statuses else None,
+        None if filters.created_from is None else jobs.c.created >= filters.created_from,
+        None if filters.created_to is None else jobs.c.created <= filters.created_to,
+        None if filters.min_duration_s is None else duration >= filters.min_duration_s,
+        None if filters.max_duration_s is None else duration <= filters.max_duration_s,
+    ]
+    return [condition for condition in conditions if condition is not None]
+
+
+def queue_position(database: Database, job: Job) -> int | None:
+    """1 for the next of its resource class; None when it is not waiting. Owners taking turns may move it up."""
+    if job.status != "accepted":
+        return None
+    sooner = or_(jobs.c.priority > job.priority, and_(jobs.c.priority == job.priority, jobs.c.number < job.number))
+    query = select(func.count()).where(jobs.c.status == "accepted", jobs.c.resource_class == job.resource_class, sooner)
+    with database.read() as connection:
+        return 1 + (connection.scalar(query) or 0)

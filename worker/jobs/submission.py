@@ -1,0 +1,110 @@
+"""A job begins: checked, counted, written, in one transaction."""
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from worker import clock
+from worker.access import quotas
+from worker.database.connections import Database
+from worker.database.sql import lock_owner, storable
+from worker.database.tables import jobs
+from worker.errors import IdempotencyConflict, InvalidRequest
+from worker.jobs import uploads
+from worker.jobs.rows import COLUMNS, Job, to_job
+from worker.jobs.transitions import tell
+from worker.settings import Settings
+
+PRIORITIES = range(-100, 101)
+_MAX_NAME = 200
+_MAX_KEY = 255
+
+
+def submit(
+    database: Database,
+    *,
+    owner: str,
+    input_id: str | None,
+    params: dict[str, Any],
+    limits: Settings,
+    name: str | None = None,
+    priority: int = 0,
+    resource_class: str = "cpu",
+    idempotency_key: str | None = None,
+    subscriber: dict[str, str] | None = None,
+) -> tuple[Job, bool]:
+    """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
+
+    input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
+    notify for each status, such as {"successful": URL, "failed": URL}. limits: the settings, with the key's quota
+    (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
+    `InvalidRequest`.
+    """
+    _check(priority, name, idempotency_key)
+    request = {
+        "input_id": input_id,
+        "params": params,
+        "name": name,
+        "priority": priority,
+        "resource_class": resource_class,
+        "subscriber": subscriber,
+    }
+    request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    with database.begin() as connection:
+        lock_owner(connection, owner)
+        first = _first(connection, owner, idempotency_key, request_sha256)
+        if first is not None:
+            return first, False
+        if input_id is not None:
+            uploads.keep_for_job(connection, input_id, owner, limits)
+        used = quotas.usage_within(connection, owner)
+        quotas.check_queued(used, limits)
+        quotas.check_stored(used, limits, 0)
+        now = clock.now()
+        row = {
+            **request,
+            "id": str(uuid.uuid4()),
+            "owner": owner,
+            "status": "accepted",
+            "idempotency_key": idempotency_key,
+            "request_sha256": request_sha256,
+            "max_attempts": limits.max_attempts,
+            "max_running": limits.max_running_per_owner,
+            "keep_s": limits.artifact_expiry_s,
+            "max_pixels_dates": limits.max_pixels_dates,
+            "max_run_s": limits.max_run_s,
+            "created": now,
+            "updated": now,
+        }
+        job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
+        tell(connection, job, "Accepted.")
+        return job, True
+
+
+def _check(priority: int, name: str | None, idempotency_key: str | None) -> None:
+    if priority not in PRIORITIES:
+        raise InvalidRequest(
+            f"priority is {priority}, must be from {PRIORITIES[0]} to {PRIORITIES[-1]}", field="priority"
+        )
+    for field, value, longest in (("name", name, _MAX_NAME), ("idempotency_key", idempotency_key, _MAX_KEY)):
+        if value is not None and (not value or storable(value, longest) != value):
+            raise InvalidRequest(f"{field} must have 1 to {longest} characters, none of them NUL", field=field)
+
+
+def _first(connection: Connection, owner: str, idempotency_key: str | None, request_sha256: str) -> Job | None:
+    """The job that this key made before."""
+    if idempotency_key is None:
+        return None
+    query = select(*COLUMNS).where(jobs.c.owner == owner, jobs.c.idempotency_key == idempotency_key)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    first = to_job(row)
+    if first.request_sha256 != request_sha256:
+        raise IdempotencyConflict(
+            f"idempotency key {idempotency_key!r} was used for job {first.id} with another request", job_id=first.id
+        )
+    return first

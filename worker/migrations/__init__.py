@@ -1,1 +1,0 @@
-"""Changes of the tables, oldest first, run by `worker.migrate`."""

@@ -1,0 +1,1 @@
+"""Telling subscribers what became of their jobs."""

@@ -1,0 +1,1 @@
+"""What keeps the queue moving: the doorbell that wakes workers, the list of those there are, and the reaper."""

@@ -1,0 +1,1 @@
+"""What is added to a finished result, and how it reaches the storage."""

@@ -1,0 +1,105 @@
+"""A job's checkpoint in a storage that other machines reach too, so that any of them can go on.
+
+Below checkpoints/JOB: index.json names the attempt and its files, which lie below checkpoints/JOB/ATTEMPT. A file that
+was put once is put again only when it has changed.
+"""
+
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from pathlib import Path
+
+from worker.errors import NotFound, ServiceError
+from worker.jobs import Job
+from worker.running.job_folder import PARTIAL
+from worker.running.workplace import link_tree
+from worker.storage import Storage
+
+# Of the engine's unfinished result; see `seq2seq.pipeline`. Images in it are made again.
+_FOLDER = Path(PARTIAL, ".checkpoint")
+_INDEX = "index.json"
+_SNAPSHOT = ".snapshot"
+
+_log = logging.getLogger(__name__)
+
+
+class RemoteCheckpoint:
+    """The checkpoint of one attempt, whose folder is `folder`."""
+
+    def __init__(self, storage: Storage, job: Job, folder: Path) -> None:
+        self._storage, self._job, self._folder = storage, job, folder
+        self._sent: dict[str, tuple[int, int]] = {}
+
+    def save(self, still_ours: Callable[[], bool]) -> bool:
+        """Puts what is new since the last call, then the index. False: nothing is new, or the job is no longer ours."""
+        snapshot = self._folder / _SNAPSHOT
+        shutil.rmtree(snapshot, ignore_errors=True)
+        try:
+            if not link_tree(self._folder / _FOLDER, snapshot):
+                return False
+            return self._put(snapshot, still_ours)
+        except FileNotFoundError:  # the engine tidied up meanwhile; the next call finds it quiet
+            return False
+        finally:
+            shutil.rmtree(snapshot, ignore_errors=True)
+
+    def _put(self, snapshot: Path, still_ours: Callable[[], bool]) -> bool:
+        files = {file.relative_to(snapshot).as_posix(): file for file in snapshot.rglob("*") if file.is_file()}
+        state = {path: (file.stat().st_mtime_ns, file.stat().st_size) for path, file in files.items()}
+        if state == self._sent:
+            return False
+        for path, file in files.items():
+            if self._sent.get(path) != state[path]:
+                if not still_ours():
+                    return False
+                self._storage.put(f"{self._job.checkpoint_prefix}/{self._job.attempt}/{path}", file)
+        index = {"attempt": self._job.attempt, "files": sorted(files)}
+        if not still_ours():
+            return False
+        self._storage.put(f"{self._job.checkpoint_prefix}/{_INDEX}", json.dumps(index).encode())
+        self._sent = state
+        return True
+
+
+@contextmanager
+def saved_every(seconds: float, save: Callable[[], object]) -> Iterator[None]:
+    """Calls `save` now and then in a thread of its own; storage that fails is tried again next time."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(seconds):
+            try:
+                save()
+            except ServiceError as error:
+                _log.warning("checkpoint not stored: %s", error.detail)
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="job-checkpoint", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def fetch_checkpoint(storage: Storage, job: Job, folder: Path, *, newer_than: int) -> bool:
+    """Gets the job's checkpoint into the attempt's `folder`, if one of an attempt after `newer_than` is stored."""
+    if job.checkpoint is None:
+        return False
+    try:
+        index = json.loads(b"".join(storage.open_range(f"{job.checkpoint}/{_INDEX}", 0, None)))
+        if index["attempt"] <= newer_than:
+            return False
+        fresh = folder / _SNAPSHOT
+        for path in index["files"]:
+            storage.get(f"{job.checkpoint}/{index['attempt']}/{path}", fresh / path)
+    except NotFound:
+        return False
+    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    (folder / _FOLDER).parent.mkdir(exist_ok=True)
+    fresh.rename(folder / _FOLDER)
+    return True

@@ -1,0 +1,159 @@
+"""From how a child ended to what becomes of its job: a table in code, without database, files or clock."""
+
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.imports.importer import CRASHED
+from worker.running.job_folder import BAD_INPUT, CANNOT_WRITE, OUT_OF_MEMORY, STOPPED
+from worker.running.process import Ending
+
+SMALLEST_TILE_PX = 32  # `ReconstructionConfig` allows no smaller ones
+# A job waits this long for disk space, or for the storage to answer, before it fails.
+_LONGEST_WAIT_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Another attempt. reason: code and detail, also of the failure when attempts are used up. learnt: for the next.
+
+    free: the attempt does not count.
+    """
+
+    reason: dict[str, Any]
+    delay_s: float = 0.0
+    learnt: dict[str, Any] = field(default_factory=dict)
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The job ends; `error` is for its owner."""
+
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known when a child has ended badly. problem: its error.json. plan: what it said of tile and shape.
+
+    learnt: from earlier attempts. limit_bytes: of memory. now: seconds since 1970. wait_s: before looking for disk
+    space again.
+    """
+
+    ending: Ending
+    problem: dict[str, Any]
+    plan: dict[str, Any]
+    learnt: dict[str, Any]
+    limit_bytes: int
+    now: float
+    wait_s: float
+
+
+def judge(situation: Situation) -> Retry | Failure:
+    """What to do about an ending that is none of DONE, our own kill, or a stop we asked for."""
+    status = situation.ending.status
+    killed = status == -signal.SIGKILL
+    if status == BAD_INPUT:
+        return _bad_input(situation)
+    if status in (STOPPED, -signal.SIGTERM):  # the latter before it could listen
+        return Retry({"code": "worker-stopped", "detail": "The job was stopped from outside and kept a checkpoint."})
+    if status == CANNOT_WRITE:
+        reason = no_space(situation.problem.get("free_bytes"))
+        return wait(reason, situation.learnt, situation.now, situation.wait_s)
+    if status == OUT_OF_MEMORY or (killed and situation.ending.oom_kills):
+        return _smaller(situation)
+    if killed:
+        return _killed(situation)
+    return crashed(situation.learnt, f"The job's program ended unexpectedly (status {status}).")
+
+
+def wait(reason: dict[str, Any], learnt: dict[str, Any], now: float, wait_s: float) -> Retry | Failure:
+    """For what passes by itself, such as a full disk: the attempt costs nothing, but the waiting has an end."""
+    since = min(learnt.get("waiting_since", now), now)
+    if now - since > _LONGEST_WAIT_S:
+        detail = f"{reason['detail']} The job has waited for {(now - since) / 3600:.0f} hours."
+        return Failure({**reason, "detail": detail})
+    return Retry(reason, delay_s=wait_s, learnt={"waiting_since": since}, free=True)
+
+
+def no_space(free_bytes: int | None) -> dict[str, Any]:
+    """The reason of a job that waits for disk space."""
+    free = "" if free_bytes is None else f" ({free_bytes / 2**20:,.0f} MiB free)"
+    return {
+        "code": "storage-full",
+        "detail": f"There is no disk space left for this job{free}.",
+        "free_bytes": free_bytes,
+    }
+
+
+def over_time(limit_s: float) -> Failure:
+    """The job ran longer than any job may."""
+    return Failure(
+        {
+            "code": "run-time-exceeded",
+            "detail": f"The job ran for {limit_s:,.0f} s, which is as long as a job may run. "
+            "Lower max_minutes or send a smaller area.",
+            "limit_s": limit_s,
+        }
+    )
+
+
+def _bad_input(situation: Situation) -> Retry | Failure:
+    """What the user has to mend is said at once. A reader that was killed is asked once more: it may not have been the
+    file."""
+    problem = situation.problem or _internal("The job ended without saying what is wrong with its input.")
+    if problem["code"] != CRASHED or situation.learnt.get("import_crashes"):
+        return Failure(problem)
+    return Retry(problem, learnt={"import_crashes": 1})
+
+
+def _smaller(situation: Situation) -> Retry | Failure:
+    """One retry with tiles of half the side, a quarter of the memory."""
+    tried = [*situation.learnt.get("tiles_out_of_memory", []), situation.plan.get("tile_px")]
+    error = _out_of_memory(situation, tried)
+    smaller = max(SMALLEST_TILE_PX, tried[-1] // 2) if tried[-1] else None
+    if len(tried) > 1 or (smaller is not None and smaller == tried[-1]):
+        return Failure(error)
+    learnt = {"tiles_out_of_memory": tried, **({"tile_px": smaller} if smaller else {})}
+    return Retry(error, learnt=learnt)
+
+
+def _out_of_memory(situation: Situation, tried: list[int | None]) -> dict[str, Any]:
+    ending, gib = situation.ending, 2**30
+    tiles = " and ".join(f"{px} px" for px in tried if px)
+    shape = situation.plan.get("shape")
+    of = " of {} dates, {} bands, {} x {} px".format(*shape) if shape else ""
+    said = situation.problem.get("detail")
+    return {
+        "code": "worker-out-of-memory",
+        "detail": f"The job{of} took more memory than there is"
+        + (f" with tiles of {tiles}" if tiles else "")
+        + f": {ending.peak_memory_bytes / gib:.1f} GiB, and the worker has {situation.limit_bytes / gib:.1f} GiB."
+        + (f" ({said})" if said else ""),
+        "peak_memory_bytes": ending.peak_memory_bytes,
+        "limit_bytes": situation.limit_bytes,
+        "tiles_px": [px for px in tried if px],
+    }
+
+
+def _killed(situation: Situation) -> Retry | Failure:
+    """Killed, and the kernel says not by it: first a mere retry, then as if memory were the cause.
+
+    In a container the kernel may not tell.
+    """
+    kills = situation.learnt.get("kills", 0) + 1
+    if kills > 1:
+        return _smaller(situation)
+    reason = {"code": "worker-killed", "detail": "The job's process was killed."}
+    return Retry(reason, learnt={"kills": kills})
+
+
+def crashed(learnt: dict[str, Any], what: str) -> Retry | Failure:
+    """A bug of ours: once more, for it may not come again."""
+    crashes = learnt.get("crashes", 0) + 1
+    return Failure(_internal(what)) if crashes > 1 else Retry(_internal(what), learnt={"crashes": crashes})
+
+
+def _internal(detail: str) -> dict[str, Any]:
+    return {"code": "internal-error", "detail": f"{detail} This is our fault; the operator's log has more."}

@@ -1,0 +1,62 @@
+"""What supervisor and child leave each other in an attempt's folder, and what the child's exit codes mean."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+# Exit codes. CANNOT_WRITE: mostly a full disk. BAD_INPUT, OUT_OF_MEMORY and CANNOT_WRITE leave an error.json.
+DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, CANNOT_WRITE = 0, 2, 70, 75, 77, 78
+
+# request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
+REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
+PARTIAL = f"{OUT}.partial"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
+
+    retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
+    {"simulated": {...}}, for which environment must be "test". limits: of the import, by the names of
+    `worker.imports.limits.ImportLimits`.
+    """
+
+    job_id: str
+    attempt: int
+    upload: str | None
+    params: dict[str, Any]
+    retry: dict[str, Any]
+    method: str | dict[str, Any]
+    environment: str
+    limits: dict[str, int]
+
+    def write(self, folder: Path) -> None:
+        """Into the attempt's folder."""
+        (folder / REQUEST).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Request":
+        """From the attempt's folder."""
+        values = json.loads((folder / REQUEST).read_text())
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+def read_error(folder: Path) -> dict[str, Any]:
+    """error.json of a child that has ended; empty where there is none, or only half of one."""
+    try:
+        problem = json.loads((folder / ERROR).read_text())
+    except (OSError, ValueError):
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def log_tail(folder: Path, characters: int = 4000) -> str:
+    """The end of what the child printed, for the operator."""
+    try:
+        with (folder / LOG).open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - characters))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,111 @@
+"""Keeps a job's lease while its child works, stores its progress, and hears of loss and cancellation."""
+
+import logging
+import threading
+from collections import deque
+from contextvars import copy_context
+from types import TracebackType
+from typing import Any, Self
+
+from worker import clock, jobs
+from worker.database.connections import Database
+from worker.errors import ServiceError
+from worker.jobs import Job
+from worker.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# A quiet child's row is looked at no less often, so that cancelling takes effect at once.
+_QUIET_S = 2.0
+_MESSAGES = 100
+# A step is recorded when this share of the time so far has passed since the last one.
+_NOTED_SHARE = 0.01
+
+
+class Pulse:
+    """With it, the lease is kept: at least every `heartbeat_s`, once every `poll_s` while there is progress, and when a
+    phase begins.
+
+    lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
+    A database that does not answer is asked again; whether the lease was lost meanwhile, it will say.
+    """
+
+    def __init__(self, database: Database, job: Job, settings: Settings) -> None:
+        self.lost, self.cancel_requested = threading.Event(), threading.Event()
+        self._database, self._job, self._settings = database, job, settings
+        self._progress: dict[str, Any] | None = None
+        self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self._phase: object = None
+        self._began = self._noted = clock.elapsed()
+        self._over, self._new_phase = threading.Event(), threading.Event()
+        self._beating = threading.Lock()
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-pulse", daemon=True)
+
+    def tell(self, progress: dict[str, Any]) -> None:
+        """The latest progress (fields of `seq2seq.progress.Progress`); its message is kept for the user's log."""
+        if progress.get("message"):
+            self._messages.append(str(progress["message"]))
+        if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
+            self._new_phase.set()
+        self._progress = progress
+
+    def beat(self) -> bool:
+        """One heartbeat now. Whether the job is still ours; True as well where the database did not answer."""
+        with self._beating:
+            try:
+                self._beat()
+            except ServiceError as error:
+                _log.warning("heartbeat failed: %s", error.detail)
+            return not self.lost.is_set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._new_phase.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        quiet_s = min(self._settings.heartbeat_s, _QUIET_S)
+        beaten = clock.elapsed()
+        while not self._is_over(min(self._settings.poll_s, quiet_s)):
+            if self._progress is not None or clock.elapsed() - beaten >= quiet_s:
+                beaten = clock.elapsed()
+                if not self.beat():
+                    return
+
+    def _is_over(self, within_s: float) -> bool:
+        """Waits for the end, or less long for a phase to begin."""
+        self._new_phase.wait(within_s)
+        self._new_phase.clear()
+        return self._over.is_set()
+
+    def _beat(self) -> None:
+        progress, self._progress = self._progress, None
+        beat = jobs.heartbeat(self._database, self._job, lease_s=self._settings.lease_s, progress=progress)
+        if not beat.kept:
+            self.lost.set()
+            return
+        if beat.cancel_requested:
+            self.cancel_requested.set()
+        while self._messages:
+            self._record("log", {"message": self._messages.popleft()})
+        if progress is not None:
+            self._note(progress)
+
+    def _note(self, progress: dict[str, Any]) -> None:
+        """For the user's log the beginning of each phase; for the curve steps, ever more seldom: hundreds, not more."""
+        if progress.get("phase") != self._phase:
+            self._phase = progress.get("phase")
+            self._record("phase", {"phase": self._phase})
+        now = clock.elapsed()
+        if progress.get("loss") is not None and now - self._noted >= _NOTED_SHARE * (now - self._began):
+            self._noted = now
+            self._record("step", progress)
+
+    def _record(self, kind: str, data: dict[str, Any]) -> None:
+        jobs.record(self._database, self._job, kind, data)

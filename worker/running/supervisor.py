@@ -1,0 +1,157 @@
+"""Claims jobs and sees each through to one word to the database: published, failed, dismissed, or given back."""
+
+import errno
+import logging
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from worker import clock, jobs, logs
+from worker.database.connections import Database
+from worker.errors import DatabaseUnavailable, NotFound, ServiceError, StorageFullError
+from worker.jobs import Job
+from worker.running import endings
+from worker.running.attempt import Attempt, Bench, Verdict
+from worker.running.endings import Failure, Retry
+from worker.running.pulse import Pulse
+from worker.running.workplace import Workplace
+from worker.settings import Settings
+from worker.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+# -P: the attempt's folder, which the child works in, is no place to import from.
+COMMAND = (sys.executable, "-P", "-m", "worker.running.run_job")
+
+
+class Supervisor:
+    """One job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
+
+    ring: wakes other workers of a resource class when a job goes back to the queue.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        settings: Settings,
+        *,
+        worker_id: str,
+        device: str = "auto",
+        command: Sequence[str] = COMMAND,
+        ring: Callable[[str], object] = lambda resource_class: None,
+    ) -> None:
+        self.worker_id, self.device = worker_id, device
+        self.job_id: str | None = None
+        self._database, self._settings, self._ring = database, settings, ring
+        self._stopping = threading.Event()
+        self._bench = Bench(database, storage, settings, device, command, self._stopping, self._insist)
+        self._swept_at = -settings.reap_s
+
+    def stop(self) -> None:
+        """No further job; the present one is stopped at a checkpoint and goes back. Returns at once."""
+        self._stopping.set()
+
+    def work_once(self) -> bool:
+        """Claims a job and sees it through, whatever its end; False where there was none, or after `stop`.
+
+        Raises `DatabaseUnavailable` where none could be claimed.
+        """
+        if self._stopping.is_set():
+            return False
+        job = jobs.claim(
+            self._database,
+            worker_id=self.worker_id,
+            classes=self._settings.resource_classes,
+            lease_s=self._settings.lease_s,
+        )
+        if job is None:
+            self._sweep()
+            return False
+        self.job_id = job.id
+        try:
+            with logs.bound(job_id=job.id, attempt=job.attempt, worker_id=self.worker_id):
+                self._see_through(job)
+        finally:
+            self.job_id = None
+        return True
+
+    def _see_through(self, job: Job) -> None:
+        _log.info("job claimed")
+        with Pulse(self._database, job, self._settings) as pulse:
+            try:
+                verdict = Attempt(self._bench, job, pulse).run()
+            except ServiceError as error:  # of storage or database: it passes
+                reason = {"code": error.code, "detail": f"The worker has to wait: {error.detail}."}
+                verdict = endings.wait(reason, job.retry or {}, clock.now(), self._settings.reap_s)
+            except Exception as error:
+                _log.exception("supervisor failed")
+                verdict = self._after(error, job)
+            self._conclude(job, verdict)
+
+    def _after(self, error: Exception, job: Job) -> Verdict:
+        """What a supervisor that could not do its part makes of the job."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = endings.no_space(Workplace(self._settings.work_dir).free_bytes())
+            return endings.wait(reason, job.retry or {}, clock.now(), self._settings.reap_s)
+        return endings.crashed(job.retry or {}, "The worker failed.")
+
+    def _conclude(self, job: Job, verdict: Verdict) -> None:
+        """Every word is fenced: of a job that is no longer ours nothing changes."""
+        _log.info("job attempt over", extra={"verdict": verdict if isinstance(verdict, str) else vars(verdict)})
+        database = self._database
+        if isinstance(verdict, Failure):
+            self._insist(lambda: jobs.fail(database, job, verdict.error))
+        elif isinstance(verdict, Retry):
+            self._insist(lambda: _retry(database, job, verdict))
+        elif verdict == "cancelled":
+            self._insist(lambda: jobs.dismissed(database, job))
+        elif verdict == "stopping":
+            self._insist(lambda: jobs.release(database, job))
+        if isinstance(verdict, Failure) or verdict in ("published", "cancelled"):
+            Workplace(self._settings.work_dir).remove(job.id)
+        if verdict == "stopping" or (isinstance(verdict, Retry) and not verdict.delay_s):
+            self._ring(job.resource_class)
+
+    def _insist(self, call: Callable[[], bool]) -> bool | None:
+        """What the call answers, as soon as the database does. While stopping, not beyond the grace: None.
+
+        Then the job's lease will run out, which says the same.
+        """
+        until: float | None = None
+        while True:
+            try:
+                return call()
+            except (DatabaseUnavailable, StorageFullError) as error:
+                _log.warning("database does not take the outcome: %s", error.detail)
+            if self._stopping.wait(self._settings.poll_s):
+                until = until or clock.elapsed() + self._settings.cancel_grace_s
+                if clock.elapsed() > until:
+                    return None
+                threading.Event().wait(self._settings.poll_s)
+
+    def _sweep(self) -> None:
+        """Folders of jobs that other workers have ended; now and then."""
+        if clock.elapsed() - self._swept_at < self._settings.reap_s:
+            return
+        self._swept_at = clock.elapsed()
+        swept = Workplace(self._settings.work_dir).sweep(self._has_ended)
+        if swept:
+            _log.info("removed work folders", extra={"jobs": swept})
+
+    def _has_ended(self, job_id: str) -> bool:
+        try:
+            return jobs.get(self._database, job_id, None).ended
+        except NotFound:
+            return True
+
+
+def _retry(database: Database, job: Job, verdict: Retry) -> bool:
+    return jobs.retry(
+        database,
+        job,
+        reason=verdict.reason,
+        delay_s=verdict.delay_s,
+        retry=verdict.learnt,
+        refund_attempt=verdict.free,
+    )

@@ -1,0 +1,126 @@
+"""Where attempts work: WORK/JOB/ATTEMPT. A new attempt begins with hard links to what the one before it has left.
+
+So an old attempt that was frozen and thaws disturbs nobody: in `input`, `out` and `out.partial` the engine replaces
+files by rename, and the only ones it writes in place, arrays of an unfinished tile, are not linked.
+"""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from worker.jobs import Job
+from worker.running.job_folder import INPUT, OUT, PARTIAL
+
+# The engine's mark of a finished tile, see `seq2seq.pipeline`.
+_TILE_DONE = "facts.json"
+_TRIES = 3
+_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
+
+
+class Workplace:
+    """The folder `root`, shared by all supervisors of a machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self, job: Job) -> Path:
+        """The attempt's own folder, with what the newest earlier attempt on this machine has left."""
+        home = self._root / job.id
+        folder, fresh = home / str(job.attempt), home / f".{job.attempt}.new"
+        for stale in (fresh, folder):  # of a supervisor that died right here
+            shutil.rmtree(stale, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        for number in sorted(_numbers(home), reverse=True):
+            if number < job.attempt and continue_from(home / str(number), fresh):
+                break
+        os.replace(fresh, folder)
+        return folder
+
+    def latest(self, job: Job) -> int:
+        """The newest earlier attempt that left something on this machine, 0 where there is none."""
+        return max((n for n in _numbers(self._root / job.id) if n < job.attempt), default=0)
+
+    def free_bytes(self) -> int:
+        """On its disk."""
+        there = next(folder for folder in (self._root, *self._root.parents) if folder.is_dir())
+        return shutil.disk_usage(there).free
+
+    def remove(self, job_id: str) -> None:
+        """All attempts of a job that has ended, for others at one moment."""
+        removed = self._root / f".removed-{job_id}-{uuid.uuid4()}"
+        with suppress(FileNotFoundError):
+            os.replace(self._root / job_id, removed)
+        shutil.rmtree(removed, ignore_errors=True)
+
+    def sweep(self, has_ended: Callable[[str], bool]) -> list[str]:
+        """Removes the folders of jobs that have ended elsewhere or are gone; only what we have made is touched."""
+        swept = [home.name for home in self._homes() if has_ended(home.name)]
+        for job_id in swept:
+            self.remove(job_id)
+        for left_over in self._root.glob(".removed-*"):  # of a supervisor that died at it
+            shutil.rmtree(left_over, ignore_errors=True)
+        return swept
+
+    def _homes(self) -> Iterator[Path]:
+        for entry in self._root.iterdir() if self._root.is_dir() else ():
+            with suppress(ValueError):
+                uuid.UUID(entry.name)
+                yield entry
+
+
+def continue_from(earlier: Path, folder: Path) -> bool:
+    """Links input, result and checkpoint of the attempt `earlier` into `folder`; False, and nothing, if it had none.
+
+    `earlier` may still be at work, or being removed: then it is tried again.
+    """
+    for _ in range(_TRIES):
+        try:
+            linked = [link_tree(earlier / name, folder / name) for name in (INPUT, OUT, PARTIAL)]
+            earlier.stat()  # removing begins with a rename: what is still there was whole
+            return any(linked)
+        except FileNotFoundError:
+            for name in (INPUT, OUT, PARTIAL):
+                shutil.rmtree(folder / name, ignore_errors=True)
+    return False
+
+
+def link_tree(source: Path, target: Path) -> int:
+    """Hard links of the finished files below `source`; their number. Raises FileNotFoundError if one vanished.
+
+    Unfinished are files whose name begins with a dot, and arrays of a tile without its mark. Marks are looked for
+    first: a tile that is finished in between counts as unfinished.
+    """
+    before = _files(source)
+    finished = {file.parent for file in before if file.name == _TILE_DONE}
+    now, linked = _files(source), 0
+    if vanished := set(before) - set(now):
+        raise FileNotFoundError(str(vanished.pop()))
+    for file in now:
+        if file.parent not in finished and (file.name == _TILE_DONE or file.suffix == ".npy"):
+            continue
+        beside = target / file.relative_to(source)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        _link(file, beside)
+        linked += 1
+    return linked
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if not file.name.startswith(".") and file.is_file()]
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(source, target)
+
+
+def _numbers(home: Path) -> list[int]:
+    return [int(entry.name) for entry in home.iterdir() if entry.name.isdigit()] if home.is_dir() else []
