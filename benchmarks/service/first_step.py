@@ -1,6 +1,7 @@
-"""`python first_step.py INPUT OUT CONFIG`: a run without the service, ended at its first optimiser update.
+"""`python first_step.py INPUT OUT CONFIG`: a run without the service, ended at its network's first update.
 
-Prints as JSON, in seconds since this program began: when the engine was imported, each phase, the first update.
+Prints as JSON, in seconds since this program began: when the engine was imported, each phase, when the first ensemble
+of the prior was learnt, the network's first update.
 """
 
 import json
@@ -19,6 +20,8 @@ def main() -> None:
 
     def on_progress(progress: Progress) -> None:
         marks.setdefault(progress.phase, time.perf_counter() - BEGAN)
+        if progress.phase == "fitting the prior" and progress.step >= 2:  # samples, then the first band's trees
+            marks.setdefault("learnt", time.perf_counter() - BEGAN)
         if progress.phase == "fitting the network" and progress.step >= 1:
             print(json.dumps({**marks, "first": time.perf_counter() - BEGAN}), flush=True)
             os._exit(0)

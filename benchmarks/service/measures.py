@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 MB = 10**6
 CONNECTIONS = 32
-FITTING = "fitting the network"
+PRIOR, FITTING = "fitting the prior", "fitting the network"
 HERE = Path(__file__).parent
 
 
@@ -187,6 +187,8 @@ def _first_step_served(client: Client, upload_id: str, config: Row) -> dict[str,
         values = client.job(job.id).values
         for mark in filter(None, (values["status"], values.get("phase"))):
             marks.setdefault(mark, time.perf_counter() - began)
+        if values.get("phase") == PRIOR and (values.get("step") or 0) >= 2:  # samples, then the first band's trees
+            marks.setdefault("learnt", time.perf_counter() - began)
         if values.get("phase") == FITTING and (values.get("step") or 0) >= 1:
             marks["first"] = time.perf_counter() - began
             break

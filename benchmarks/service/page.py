@@ -135,24 +135,25 @@ def _first_step(rows: dict[str, Row]) -> str:
     goals = [f"< {FIRST_STEP_S:g}", f"< {OURS_S:g}"]
     cells = [
         [
-            "submission to the network's first update, seen by its client",
+            "submission to the network's first update",
             _several(first, 2),
             goals[0],
             reached(held[0]),
         ],
+        ["submission to the first ensemble of the prior", _several([one["learnt"] for one in served], 2), "", ""],
         ["the same run without the service, from the start of its process", _several(whole, 2), "", ""],
         ["difference of these two, in pairs", _several(more, 2), "", ""],
         ["submission to the beginning of the fit (of the prior)", _several(begun, 2), "", ""],
         ["`import torch` alone, in a process of its own", _several(torch, 2), "", ""],
         ["difference of these two: ours besides importing torch", _several(besides, 2), goals[1], reached(held[1])],
     ]
-    marks = [name for name in served[0] if name != "first" and all(name in one for one in served)]
+    marks = [name for name in served[0] if name not in ("first", "learnt") and all(name in one for one in served)]
     seen = ", ".join(f"{name} {statistics.median(one[name] for one in served):.2f} s" for name in marks)
     head = [f"{dates} dates, {size} x {size} pixels, simulated; seconds", "", "goal", "reached"]
     text = [
         f"Of {len(served)} runs. When the client saw what, after submission (median): {seen}.",
-        "Progress is stored once a second at most. What lies between the prior's beginning and the first update is the "
-        "fit of the prior, not the service.",
+        "Progress is stored when a phase begins, else once a second. What lies between the prior's beginning and the "
+        "network's first update is the fit of the prior, not the service.",
     ]
     return "\n\n".join([table(head, cells), " ".join(text), _loads([row])])
 
