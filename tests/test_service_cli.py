@@ -359,7 +359,7 @@ def test_a_key_may_have_figures_of_its_own(
     assert exit_code(*create, "--quota", "max_upload_bytes=3", "--quota", "max_run_s=1800") == 0
     key = capsys.readouterr().out.strip()
     Path("large.zip").write_bytes(b"1234")
-    assert "one upload may have 3" in error_of(capsys, "submit", "large.zip", "--detach", "--key", key)
+    assert "one upload may have 3" in error_of(capsys, "submit", "large.zip", "--detach", "--quiet", "--key", key)
     assert "known are max_upload_bytes" in error_of(capsys, *create, "--quota", "max_dogs=1")
     for wrong in ("max_run_s", "max_run_s=half", "max_run_s=1.5", "max_run_s=-1"):
         assert f"--quota {wrong}: must be NAME=N" in error_of(capsys, *create, "--quota", wrong)
