@@ -7,6 +7,7 @@ import torch
 from seq2seq.checkpoint import Checkpoint, make
 from seq2seq.errors import Stopped
 from seq2seq.regressors import (
+    ByteDropout,
     PerceptronRegressor,
     Standardised,
     TreeRegressor,
@@ -90,6 +91,16 @@ def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
     assert np.allclose(scaled.std(axis=0)[:5], 1, atol=1e-2)
     assert (scaled[:, 5] == 0).all()
     assert np.abs(Standardised(features)(features * 1e6)).max() == 6
+
+
+def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
+    torch.manual_seed(0)
+    values, dropout = torch.ones(1000, 37), ByteDropout()
+    dropped = dropout(values)
+    assert abs((dropped == 0).float().mean() - 26 / 256) < 0.005
+    assert abs(dropped.mean() - 1) < 0.01
+    assert not torch.equal(dropped, dropout(values))
+    assert torch.equal(dropout.eval()(values), values)
 
 
 def test_images_are_predicted_pixel_by_pixel():
