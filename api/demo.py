@@ -1,26 +1,18 @@
 """`decloud demo`: the main job through the service, by the commands a user types, on simulated data."""
 
 import contextlib
-import ctypes
-import os
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from api.data_folder import KEY, CannotServe, server_of
-
-_STARTS_WITHIN_S = 60.0
-# Longer than a worker's grace for a job that does not stop.
-_STOPS_WITHIN_S = 40.0
-_PR_SET_PDEATHSIG = 1
+from api.background import background_server, command_line, plain_environment, serve_arguments
+from api.data_folder import CannotServe
 
 
 def demo(folder: Path, *, simulation: Sequence[str], submission: Sequence[str]) -> int:
@@ -36,11 +28,12 @@ def demo(folder: Path, *, simulation: Sequence[str], submission: Sequence[str]) 
     fields, result = folder / "fields", folder / "cloud-free"
     _remove_simulation(fields)
     with _signals_as_exceptions(), tempfile.TemporaryDirectory(prefix="service-", dir=folder) as data:
-        environment = _environment()
+        environment = plain_environment()
         if status := _run(["simulate", str(fields), *simulation], environment):
             return status
-        with _served(Path(data), environment) as url:
-            access = {"DECLOUD_SERVER": url, "DECLOUD_KEY": Path(data, KEY).read_text().strip()}
+        print(f"{_typed(serve_arguments(Path(data)))} &", flush=True)
+        with background_server(Path(data), environment) as server:
+            access = {"DECLOUD_SERVER": server.url, "DECLOUD_KEY": server.key}
             # What it remembers of uploads goes with the demo.
             access["XDG_CACHE_HOME"] = str(Path(data, "cache"))
             command = ["submit", str(fields / "input"), str(result), "--overwrite", *submission]
@@ -53,15 +46,14 @@ def _remove_simulation(fields: Path) -> None:
         shutil.rmtree(fields)
 
 
-def _environment() -> dict[str, str]:
-    """Ours, without the settings of another service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("DECLOUD_")}
+def _typed(arguments: Sequence[str]) -> str:
+    return f"$ {shlex.join(['decloud', *arguments])}"
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """One command in the foreground, shown as it would be typed. A signal ends it before us."""
-    print(f"$ {shlex.join(['decloud', *arguments])}", flush=True)
-    process = subprocess.Popen(_command(arguments), env=environment)
+    print(_typed(arguments), flush=True)
+    process = subprocess.Popen(command_line(arguments), env=environment)
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -73,53 +65,6 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         if process.poll() is None:
             process.kill()
             process.wait()
-
-
-@contextmanager
-def _served(data: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """`decloud serve` in a session of its own, so that Ctrl-C is ours; its address. Raises `CannotServe`."""
-    arguments = ["serve", "--data", str(data), "--port", "0"]
-    print(f"$ {shlex.join(['decloud', *arguments])} &", flush=True)
-    log = data / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            _command(arguments),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=_stop_with_parent,
-        )
-    try:
-        yield _address(process, data, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOPS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _address(process: subprocess.Popen[bytes], data: Path, log: Path) -> str:
-    deadline = time.monotonic() + _STARTS_WITHIN_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if served := server_of(data):
-            return str(served["url"])
-        time.sleep(0.05)
-    said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    raise CannotServe(f"decloud serve did not start: {said[-1].removeprefix('decloud: error: ')}")
-
-
-def _command(arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "api.cli", *arguments]
-
-
-def _stop_with_parent() -> None:
-    """In the child: whoever kills the demo leaves no server behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
