@@ -98,7 +98,7 @@ class Intake:
         floor = self.settings.disk_floor_bytes
         if free - needed < floor:
             raise StorageFullError(
-                f"{needed} bytes are to come, {free} are free, and {floor} of them stay free",
+                f"no room on the server's disk: {needed} bytes are to come, {free} are free, {floor} must stay free",
                 needed_bytes=needed,
                 free_bytes=free,
                 floor_bytes=floor,

@@ -89,7 +89,6 @@ def test_a_job_makes_the_files_that_the_command_line_makes(
     assert not list(workshop.settings.work_dir.glob("*"))
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_makes_the_same_files(
     workshop: Workshop, fields: Path, expected: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ _VERSION = Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])
 TusResumable = Annotated[str | None, _VERSION]
 TusRequired = Annotated[str, _VERSION]
 _NUMBER = {"pattern": r"^[0-9]{1,16}$"}
+_LENGTH = {"pattern": r"^0*[1-9][0-9]*$", "maxLength": 16}
 
 
 @router.get("/uploads", response_model=UploadList, responses=may_answer(), summary="Your uploads, newest first")
@@ -96,7 +97,7 @@ async def create_upload(
     caller: CallerDep,
     addresses: AddressesDep,
     tus_resumable: TusRequired,
-    upload_length: Annotated[str | None, Header(description="Bytes of the whole.", json_schema_extra=_NUMBER)] = None,
+    upload_length: Annotated[str | None, Header(description="Bytes of the whole.", json_schema_extra=_LENGTH)] = None,
     upload_defer_length: Annotated[
         str | None, Header(description="1: the length comes later.", json_schema_extra={"const": "1"})
     ] = None,
@@ -144,7 +145,7 @@ async def send_piece(
     caller: CallerDep,
     tus_resumable: TusRequired,
     upload_offset: Annotated[str, Header(description="Where the piece begins.", json_schema_extra=_NUMBER)],
-    upload_length: Annotated[str | None, Header(description="If it was deferred.", json_schema_extra=_NUMBER)] = None,
+    upload_length: Annotated[str | None, Header(description="If it was deferred.", json_schema_extra=_LENGTH)] = None,
     upload_checksum: Annotated[str | None, Header(description="`sha256 BASE64` or `sha1 BASE64` of the piece.")] = None,
 ) -> Response:
     """What has come of a piece that breaks off stays, unless it has a checksum."""

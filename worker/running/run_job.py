@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -104,20 +104,35 @@ def _produce(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
         _simulate(request, tell, on_progress, should_stop)
         return
     config = _config(request)
-    threading.Thread(target=_load_engine, daemon=True).start()
     if not Path(INPUT).exists():
-        _import(request, config, on_progress, should_stop)
-    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
-    tell("progress", phase="loading")
-    from seq2seq import pipeline  # waits for the thread that is at it already
+        with _engine_loading(tell):
+            _import(request, config, on_progress, should_stop)
+    else:
+        tell("progress", phase="loading")
+    from seq2seq import pipeline
 
+    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
     pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
 
 
-def _load_engine() -> None:
-    """Torch takes seconds, in which the sandbox can import. What fails here fails again where it is used."""
-    with contextlib.suppress(Exception):
-        import seq2seq.pipeline  # noqa: F401
+@contextlib.contextmanager
+def _engine_loading(tell: Tell) -> Iterator[None]:
+    """Torch takes seconds, in which the sandbox can import; at the end of `with` it is there.
+
+    Nothing else is imported meanwhile but what is named here first: modules that need each other, such as rasterio's,
+    cannot be imported by two threads at a time. What fails in the thread fails again where it is used.
+    """
+    import worker.imports.importer  # noqa: F401
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            import seq2seq.pipeline  # noqa: F401
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    yield
+    tell("progress", phase="loading")
+    thread.join()
 
 
 def _import(
