@@ -1,5 +1,6 @@
 """Fixtures that more than one test file needs."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ from service_workers import workshop  # noqa: F401  fixture
 from webhook_receiver import names, receiver  # noqa: F401  fixtures
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would every test of it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
