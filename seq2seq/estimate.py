@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from seq2seq.config import ReconstructionConfig
 
 # Seconds on two CPU cores: of each tile whatever its size (regressors see samples, the network crops), and of each date
-# and pixel: 352 s together for 30 x 13 x 256 x 256, beside other work. The recipe `paper`: one update costs this for
-# each date and pixel of its window (0.5 s for 5 x 128 x 128, float32).
-_INTERNAL_S_PER_DATE_PX = 0.13e-3
-_FIXED_S = 80.0
+# and pixel: 242 s together for 30 x 13 x 256 x 256, 92 s for 20 x 9 x 101 x 101. The recipe `paper`: one update costs
+# this for each date and pixel of its window (0.5 s for 5 x 128 x 128, float32).
+_INTERNAL_S_PER_DATE_PX = 0.085e-3
+_FIXED_S = 75.0
 _PAPER_S_PER_STEP_DATE_PX = 0.5 / (5 * 128 * 128)
 _PAPER_WINDOW = 5
 _PAPER_STEPS_PER_WINDOW = 20 * 100

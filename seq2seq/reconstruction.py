@@ -20,6 +20,7 @@ from seq2seq.checkpoint import Arrays, Checkpoint, Keep
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, set_threads
 from seq2seq.errors import MissingDataError, Stopped
+from seq2seq.estimate import estimate
 from seq2seq.features import Tick
 from seq2seq.guided import LATER_STEPS
 from seq2seq.holdout import LINEAR, NEAREST, RESULT, Members, choose_holdout, lost_dates
@@ -321,12 +322,17 @@ class _Run:
             nonlocal done
             kept = self.checkpoint.keep(f"{name}-{piece}", make)
             done += 1
-            self._tell(phase, step=done, of=stage.pieces)
+            self._tell(phase, step=done, of=stage.pieces, eta_s=self._expected_left())
             return kept
 
         if stage.pieces:
-            self._tell(phase, of=stage.pieces)
+            self._tell(phase, of=stage.pieces, eta_s=self._expected_left())
         return keep
+
+    def _expected_left(self) -> float:
+        """Seconds to the end, as such runs take them: before the first step there is no pace to go by."""
+        expected, left = estimate(self.s2.shape, self.config).seconds - self.clock.elapsed(), self.clock.left()
+        return max(0.0, expected if left is None else min(expected, left))
 
     def _new_stage(self, observed: Bool) -> Stage:
         options: dict[str, Any] = {"device": self.device, "perceptual": self.perceptual}

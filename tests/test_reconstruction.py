@@ -275,6 +275,17 @@ def test_no_time_at_all_still_gives_a_result_that_is_not_below_linear(given, sec
     assert result.assessment.gain_db >= 0
 
 
+def test_how_long_it_will_take_is_said_from_the_first_piece_on_and_never_beyond_the_budget(given):
+    told = []
+    reconstruct(given, FULL, on_progress=told.append, budget_s=5.0)
+    working = [progress for progress in told if progress.of]
+    assert working[0].phase == "fitting the prior"
+    assert all(progress.eta_s is not None and 0 <= progress.eta_s <= 5 for progress in working)
+    pieces = 1 + len(given.s2.bands) + 1 + len(given.s2.dates)
+    steps = [progress.step for progress in working if progress.phase == "fitting the prior"]
+    assert steps == list(range(pieces + 1))
+
+
 def test_a_budget_is_kept(given, monkeypatch):
     monkeypatch.setattr("seq2seq.guided.STEPS", 10_000)
     result = reconstruct(given, FULL, budget_s=3.0)
