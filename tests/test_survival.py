@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,24 @@ def test_with_default_settings_a_cancel_answers_at_once_in_every_state_and_frees
     assert client.job(ended.id).status == "successful"
 
 
-@pytest.mark.slow
-def test_api_worker_redis_and_postgresql_killed_at_once_lose_no_job_and_publish_each_once(
-    postgresql_server: PostgresServer,
-    postgresql_database: Database,
-    real_redis: RealRedis,
-    file: Path,
-    tmp_path: Path,
-) -> None:
+@dataclass(frozen=True)
+class Composed:
+    """API, Celery worker, Redis and PostgreSQL, each a process."""
+
+    workshop: Workshop
+    server: Served
+    worker: "subprocess.Popen[bytes]"
+    client: Client
+
+    def serve_again(self) -> None:
+        """At the address that its client knows."""
+        self.server.start(int(self.client.url.rpartition(":")[2]))
+
+
+@pytest.fixture
+def composed(
+    postgresql_server: PostgresServer, postgresql_database: Database, real_redis: RealRedis, tmp_path: Path
+) -> Iterator[Composed]:
     database_url = postgresql_server.url(str(postgresql_database.engine.url.database))
     workshop = Workshop(postgresql_database, database_url, tmp_path)
     shared = {"database_url": database_url, "storage_url": workshop.settings.storage_url}
@@ -84,55 +95,45 @@ def test_api_worker_redis_and_postgresql_killed_at_once_lose_no_job_and_publish_
         stack.callback(workshop.end_processes)
         stack.callback(server.end)
         server.start()
-        port = int(server.url.rpartition(":")[2])
         worker = start_celery(workshop, real_redis.url)
-        client = stack.enter_context(Client(server.url))
-        first = server.submit(client, file, seconds=4, steps=40)
-        others = [server.submit(client, file) for _ in range(4)]
-        until(lambda: (client.job(first.id).values.get("step") or 0) >= 5, "it does not run")
-        server.kill()
-        os.killpg(worker.pid, signal.SIGKILL)
-        real_redis.kill()
-        postgresql_server.kill()
-        worker.wait()
-        postgresql_server.start()
-        real_redis.start()
-        server.start(port)
-        start_celery(workshop, real_redis.url)
-        for job in (first, *others):
-            assert client.wait(job.id, timeout_s=60).status == "successful"
-            assert len(list((tmp_path / "files" / "results" / job.id).iterdir())) == 1
+        yield Composed(workshop, server, worker, stack.enter_context(Client(server.url)))
+
+
+@pytest.mark.slow
+def test_api_worker_redis_and_postgresql_killed_at_once_lose_no_job_and_publish_each_once(
+    composed: Composed, postgresql_server: PostgresServer, real_redis: RealRedis, file: Path, tmp_path: Path
+) -> None:
+    workshop, server, client = composed.workshop, composed.server, composed.client
+    first = server.submit(client, file, seconds=4, steps=40)
+    others = [server.submit(client, file) for _ in range(4)]
+    until(lambda: (client.job(first.id).values.get("step") or 0) >= 5, "it does not run")
+    server.kill()
+    os.killpg(composed.worker.pid, signal.SIGKILL)
+    real_redis.kill()
+    postgresql_server.kill()
+    composed.worker.wait()
+    postgresql_server.start()
+    real_redis.start()
+    composed.serve_again()
+    start_celery(workshop, real_redis.url)
+    for job in (first, *others):
+        assert client.wait(job.id, timeout_s=60).status == "successful"
+        assert len(list((tmp_path / "files" / "results" / job.id).iterdir())) == 1
     (_, _, kept), (_, again, end) = workshop.result(workshop.get(first))["ran"]
     print(f"all killed: {kept - again} of {end} steps repeated")
     assert kept - 1 <= again <= kept
 
 
 @pytest.mark.slow
-def test_the_api_killed_alone_costs_a_running_job_nothing(
-    postgresql_server: PostgresServer,
-    postgresql_database: Database,
-    real_redis: RealRedis,
-    file: Path,
-    tmp_path: Path,
-) -> None:
-    database_url = postgresql_server.url(str(postgresql_database.engine.url.database))
-    workshop = Workshop(postgresql_database, database_url, tmp_path)
-    shared = {"database_url": database_url, "storage_url": workshop.settings.storage_url}
-    server = Served(tmp_path / "data", broker_url=real_redis.url, auth="none", **shared)
-    with ExitStack() as stack:
-        stack.callback(workshop.end_processes)
-        stack.callback(server.end)
-        server.start()
-        port = int(server.url.rpartition(":")[2])
-        start_celery(workshop, real_redis.url)
-        client = stack.enter_context(Client(server.url))
-        job, waiting = server.submit(client, file, seconds=2, steps=20), server.submit(client, file)
-        until(lambda: (client.job(job.id).values.get("step") or 0) >= 3, "it does not run")
-        server.kill()
-        for each in (job, waiting):  # as the database has it: nobody answers requests
-            until(lambda each=each: workshop.get(each).status == "successful", "it did not go on", within_s=30)
-        server.start(port)
-        assert client.wait(job.id).status == "successful"
+def test_the_api_killed_alone_costs_a_running_job_nothing(composed: Composed, file: Path) -> None:
+    workshop, server, client = composed.workshop, composed.server, composed.client
+    job, waiting = server.submit(client, file, seconds=2, steps=20), server.submit(client, file)
+    until(lambda: (client.job(job.id).values.get("step") or 0) >= 3, "it does not run")
+    server.kill()
+    for each in (job, waiting):  # as the database has it: nobody answers requests
+        until(lambda each=each: workshop.get(each).status == "successful", "it did not go on", within_s=30)
+    composed.serve_again()
+    assert client.wait(job.id).status == "successful"
     assert workshop.get(job).attempt == 1
     assert [ran for _, *ran in workshop.result(workshop.get(job))["ran"]] == [[0, 20]]
 
