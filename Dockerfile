@@ -27,6 +27,7 @@ COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY seq2seq seq2seq
 COPY worker worker
 COPY api api
+COPY decloud decloud
 
 FROM source AS installed-api
 RUN --mount=type=cache,target=/tmp/.cache/pip \

@@ -32,7 +32,7 @@ demo: setup
 	$(BIN)/decloud demo $(DEMO) --dates 20 --size 96 --bands L2A_10 --cloud 0.5 --max-minutes 2
 
 test: setup
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

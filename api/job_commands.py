@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from api.options import PANEL, Key, Overwrite, Quiet, Server, console_for, interruptible, needing
+from api.options import PANEL, Key, Overwrite, Quiet, Server, console_for, interruptible
 from seq2seq import cli as library
+from seq2seq.apart import check_apart
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError
 
@@ -80,6 +81,8 @@ def submit(
     wanted = settings_to_send(config, settings)
     if detach and output_path is not None:
         raise ConfigError("--detach does not wait for a result, so there is none for OUT; leave one of them out")
+    if output_path is not None:
+        check_apart(input_path, output_path, output_path.absolute().with_name(f"{output_path.name}.part"))
     console = console_for(stderr=detach)
     with _connected(server, key, console, quiet=quiet) as (client, display):
         if output_path is not None:
@@ -255,9 +258,8 @@ def _connected(
     server: str | None, key: str | None, console: "Console", *, quiet: bool
 ) -> Iterator[tuple["Client", "Display"]]:
     """A client that remembers uploads, and where its progress is shown."""
-    with needing("client"):
-        from api.client import Client
-        from api.client.calls import is_here
+    from api.client import Client
+    from api.client.calls import is_here
     from api.whereabouts import bookmarks_file, key_for, server_url
     from seq2seq.console import open_display
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.options import Data, console_for, needing, settings_from
+from api.options import Data, console_for, settings_from
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ def _quota(given: list[str]) -> dict[str, int]:
 @contextmanager
 def _database(data: Path | None) -> Iterator["Database"]:
     """The service's, which must be there already."""
-    with needing("service"):
-        from sqlalchemy import make_url
+    from sqlalchemy import make_url
 
-        from worker.database.connections import Database
-        from worker.database.migrate import migrate
+    from worker.database.connections import Database
+    from worker.database.migrate import migrate
+
     settings = settings_from(data=data)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seq2seq.errors import ConfigError, Stopped
+from seq2seq.errors import Stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,19 +55,10 @@ def interruptible(said: str) -> Iterator[None]:
         raise Stopped(said) from None
 
 
-@contextmanager
-def needing(extra: str) -> Iterator[None]:
-    """Around imports of packages that not every installation has."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"this command needs {error.name}: pip install 'decloud[{extra}]'") from error
-
-
 def settings_from(**given: Any) -> "Settings":
     """From the environment, with what was given in place of it."""
-    with needing("service"):
-        from worker.settings import load_settings
+    from worker.settings import load_settings
+
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
 

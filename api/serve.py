@@ -1,7 +1,6 @@
 """`decloud serve`: API, reaper and workers of one machine, started and stopped together."""
 
 import errno
-import importlib.util
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
 from api.protocol import HttpProtocol
+from seq2seq.extras import check_extra
 from worker import jobs, logs
 from worker.access import keys
 from worker.database import tables
@@ -278,8 +278,8 @@ def _take_back(settings: Settings, database: Database) -> None:
 
 
 def _check_engine(settings: Settings) -> None:
-    if settings.embedded and not settings.allow_simulated_method and importlib.util.find_spec("torch") is None:
-        raise CannotServe("jobs run here and need torch: pip install 'decloud[core,service]'")
+    if settings.embedded and not settings.allow_simulated_method:
+        check_extra("core")  # jobs run here
 
 
 def _devices(workers: EmbeddedWorkers | None) -> list[str]:

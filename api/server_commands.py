@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from api.options import PANEL, Data, interruptible, needing, settings_from
+from api.options import PANEL, Data, interruptible, settings_from
+from seq2seq.extras import check_extra
 
 app = typer.Typer()
 
@@ -31,8 +32,7 @@ def serve(
     ] = False,
 ) -> None:
     """Run the whole service on this machine: API, queue, files in one folder, a worker for each device."""
-    with needing("service"):
-        from api.serve import serve as serve_until_stopped
+    from api.serve import serve as serve_until_stopped
 
     auth = "none" if no_keys else None
     settings = settings_from(data=data, host=host, port=port, auth=auth)
@@ -57,6 +57,8 @@ def demo(
     max_minutes: Annotated[float, typer.Option(help="For the method.", min=0.1)] = 2.0,
 ) -> None:
     """Show it all on simulated data: start a server, submit with a progress bar, download, stop the server."""
+    for extra in ("core", "client", "service"):  # before a command of it fails half-way
+        check_extra(extra)
     from api.demo import demo as run_demo
 
     simulation = {"dates": dates, "size": size, "bands": bands, "cloud": cloud, "seed": seed}

@@ -11,6 +11,8 @@ The names below are loaded when they are first used: torch takes seconds, and no
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.extras import naming_extra
+
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
     from seq2seq.pipeline import run
@@ -44,4 +46,5 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with naming_extra():
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

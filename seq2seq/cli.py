@@ -7,13 +7,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from seq2seq.apart import check_apart
 from seq2seq.bands import BAND_SETS
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
+from seq2seq.extras import naming_extra
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -236,13 +238,26 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="decloud")
+        with naming_extra():
+            code = app(None if arguments is None else list(arguments), prog_name="decloud", standalone_mode=False)
+        sys.exit(code or 0)
+    except typer.TyperException as error:
+        _end_with_usage(error)
     except Stopped as stopped:
         print(f"decloud: {_one_line(stopped)}", file=sys.stderr)
         sys.exit(EXIT_STOPPED)
     except DecloudError as error:
         print(f"decloud: error: {_one_line(error)}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _end_with_usage(error: typer.TyperException) -> NoReturn:
+    """Something that was typed is no command, no option or no value for it."""
+    from seq2seq import usage
+
+    text = error.format_message() if usage.shows_help(error) else f"decloud: error: {usage.explain(error)}"
+    print(text, file=sys.stderr)
+    sys.exit(EXIT_BAD_INPUT)
 
 
 def build_config(file: Path | None, options: dict[str, Any]) -> ReconstructionConfig:
@@ -273,8 +288,9 @@ def _reconstruct(
     input_path: Path, output_path: Path, settings: ReconstructionConfig, display: "Display", *, overwrite: bool
 ) -> Path:
     """Runs the pipeline; a signal stops it at the next step, with a checkpoint."""
-    from seq2seq.writers import check_output
+    from seq2seq.writers import check_output, partial_of
 
+    check_apart(input_path, output_path, partial_of(output_path))
     check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is said at once
     from seq2seq import pipeline
 

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from seq2seq.errors import ConfigError
+from seq2seq.wording import nearest, no_number, not_one_of
 
 # Least and greatest value of each number, both allowed.
 RANGES: dict[str, tuple[float, float]] = {
@@ -66,13 +68,8 @@ class ReconstructionConfig:
     max_memory_gb: float = 8.0
 
     def __post_init__(self) -> None:
-        _check_choice("recipe", self.recipe, ("internal", "paper"))
-        _check_choice("s1_units", self.s1_units, ("auto", "db", "linear"))
-        _check_choice("cloud_detector", self.cloud_detector, ("auto", "user", "s2cloudless", "rules"))
-        _check_choice("perceptual", self.perceptual, ("auto", "vgg16", "off"))
-        _check_choice("paper_input", self.paper_input, ("s1", "noise"))
-        for name, (low, high) in RANGES.items():
-            _check_range(name, getattr(self, name), low, high)
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name), field.type)
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
@@ -82,27 +79,50 @@ class ReconstructionConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ReconstructionConfig":
-        """Raises `ConfigError` naming every unknown key."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
+        """Settings as JSON or TOML have them, where 5.0 is 5. Raises `ConfigError` naming every unknown key."""
+        kinds = {field.name: field.type for field in fields(cls)}
+        unknown = sorted(set(values) - set(kinds))
         if unknown:
-            raise ConfigError(f"unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-        return cls(**values)
+            near = nearest(unknown[0], kinds) if len(unknown) == 1 else ""
+            raise ConfigError(f"unknown settings {', '.join(unknown)}; known are {', '.join(sorted(kinds))}{near}")
+        return cls(**{name: _whole(value) if int in _kinds(kinds[name]) else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
         """A copy with some values changed, checked again."""
         return replace(self, **changes)
 
 
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} is {value!r}, must be one of {', '.join(allowed)}")
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """`int | None` -> (int, NoneType), `int` -> (int,)."""
+    return get_args(hint) if isinstance(hint, UnionType) else (hint,)
 
 
-def _check_range(name: str, value: float | None, low: float, high: float) -> None:
-    if value is None:
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    """Raises `ConfigError` where `value` is not of the setting's type, one of its choices, or in its range."""
+    kinds = _kinds(hint)
+    if value is None and NoneType in kinds:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{name} is {value!r}, must be a number from {low} to {high}")
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ConfigError(not_one_of(name, value, get_args(hint)))
+    elif bool in kinds:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} is {value!r}, must be true or false")
+    elif str in kinds:
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}, must be text")
+    else:
+        _check_number(name, value, whole=int in kinds)
+
+
+def _check_number(name: str, value: Any, *, whole: bool) -> None:
+    low, high = RANGES[name]
+    allowed: Any = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
+        raise ConfigError(no_number(name, value, low, high, whole=whole))
     if not low <= value <= high:
         raise ConfigError(f"{name} is {value}, must be from {low} to {high}")

@@ -65,6 +65,12 @@ class ConfigError(DecloudError):
     code = "invalid-config"
 
 
+class MissingExtraError(DecloudError, ImportError):
+    """A package that not every installation has is needed: `name`. The message says which extra brings it."""
+
+    code = "missing-extra"
+
+
 class WeightsUnavailableError(DecloudError):
     """Pretrained VGG16 weights were demanded and cannot be had."""
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
+from seq2seq.pairing import gsd_m
 from seq2seq.readers import SequenceInfo, SequenceSource
-from seq2seq.writers.schema import InputReport
+from seq2seq.writers.schema import InputReport, PixelSize
 
 
 def describe_input(source: SequenceSource) -> InputReport:
@@ -19,7 +20,7 @@ def describe_input(source: SequenceSource) -> InputReport:
         "simulated": info.simulated,
         "dates": [str(date) for date in info.dates],
         "bands": list(info.bands),
-        "grid": {"crs": crs_name(info), "width": width, "height": height, "gsd_m": gsd_m(info)},
+        "grid": {"crs": crs_name(info), "width": width, "height": height, **_pixel_size(info)},
         "s1": {
             "available": bool(info.s1_bands),
             "units": info.s1_units,
@@ -55,6 +56,9 @@ def crs_name(info: SequenceInfo) -> str:
     return f"EPSG:{code}" if code else str(info.geobox.crs.proj.name)
 
 
-def gsd_m(info: SequenceInfo) -> float:
-    """Length of a pixel's side in the units of the grid, metres for the projected grids of Sentinel products."""
-    return float(abs(info.geobox.resolution.x))
+def _pixel_size(info: SequenceInfo) -> PixelSize:
+    """A pixel's side in metres, and as the grid has it where that counts in degrees."""
+    size, crs = float(abs(info.geobox.resolution.x)), info.geobox.crs
+    if crs.geographic:
+        return {"gsd_m": gsd_m(info.geobox), "gsd_degrees": size}
+    return {"gsd_m": size * float(crs.proj.axis_info[0].unit_conversion_factor)}

@@ -6,6 +6,7 @@ by the same call. Nothing appears under OUT before it is complete.
 
 import hashlib
 import json
+import math
 import platform
 import shutil
 import time
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from seq2seq.apart import check_apart
 from seq2seq.assessment import Assessment, GapAssessment, pool
 from seq2seq.config import ReconstructionConfig
 from seq2seq.devices import choose_device, peak_memory_gb
@@ -34,7 +36,7 @@ from seq2seq.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile, blend_window, plan_tiles
 from seq2seq.vgg import Perceptual, resolve_perceptual
-from seq2seq.writers import check_output, partial_of, publish, write_file
+from seq2seq.writers import check_output, check_room, partial_of, publish, write_file
 from seq2seq.writers.cog import write_cog
 from seq2seq.writers.report import write_report
 
@@ -80,6 +82,7 @@ def run(
     """
     config, out = config or ReconstructionConfig(), Path(output_path)
     started = time.monotonic()
+    check_apart(input_path, out, partial_of(out))
     check_output(out, overwrite)
     device = choose_device(config.device)
     on_progress(Progress("reading"))
@@ -90,6 +93,7 @@ def run(
         if perceptual.dropped:
             on_progress(Progress("reading", message=perceptual.reason))
         job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
+        check_room(out, job.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.tiles]
         job.write(facts)
@@ -119,6 +123,13 @@ class _Job:
         self.overlap_px = min(config.overlap_px, tile_px // 2)
         self.tiles = plan_tiles(self.height, self.width, tile_px=tile_px, overlap_px=self.overlap_px)
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
+
+    @property
+    def least_bytes(self) -> int:
+        """What the arrays of all tiles take on the disk, in which images and checkpoints are not counted."""
+        bands, shown = len(self.info.bands), len(display_bands(self.info.bands))
+        pixels = len(self.info.dates) * sum(math.prod(tile.shape) for tile in self.tiles)
+        return pixels * (4 * (2 * bands + shown) + 1)
 
     def claim_partial(self) -> None:
         """OUT.partial of the very same run is kept, that of another is cleared, anything else is left alone."""

@@ -1,5 +1,6 @@
 """Fixtures that more than one test file needs."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -25,10 +26,17 @@ from webhook_receiver import names, receiver  # noqa: F401  fixtures
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def pytest_configure() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would every test of it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would every test of it.
+
+    Workers that test side by side share the processors: two that each start a thread per core take turns at spinning.
+    What they start inherits it, and a number that is set already stays.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    workers = config.getoption("numprocesses", None) or 1
+    if workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
 
 
 @pytest.fixture(scope="session")

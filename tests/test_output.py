@@ -58,7 +58,7 @@ def test_a_file_or_a_link_in_the_place_of_the_folder_is_refused(tmp_path: Path, 
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="no permission to write in"):
+    with pytest.raises(OutputError, match="file is not a folder, so nothing can lie in it"):
         check_output(tmp_path / "file" / "out", False)
 
 

@@ -286,7 +286,7 @@ def test_without_httpx_a_command_says_what_to_install(
     for name in [name for name in sys.modules if name == "httpx" or name.startswith("api.client")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "httpx", None)
-    assert error_of(capsys, "jobs") == "error: this command needs httpx: pip install 'decloud[client]'"
+    assert error_of(capsys, "jobs") == "error: this needs httpx, which is not installed: pip install 'decloud[client]'"
 
 
 @pytest.mark.parametrize("arguments", [["serve"], ["keys", "list"], ["keys", "create", "ann"], ["keys", "revoke", "a"]])
@@ -299,7 +299,7 @@ def test_without_the_service_extra_a_command_says_what_to_install(tmp_path: Path
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert finished.returncode == 2
-    assert finished.stderr.startswith("decloud: error: this command needs ")
+    assert finished.stderr.startswith("decloud: error: this needs ")
     assert finished.stderr.endswith(": pip install 'decloud[service]'\n")
     assert finished.stderr.count("\n") == 1
 

@@ -8,17 +8,21 @@ import logging
 import threading
 from typing import Any
 
-from celery import Celery, signals
-from celery.worker.consumer import Consumer
+from seq2seq.errors import MissingExtraError
+from seq2seq.extras import check_extra, naming_extra
 
-from worker import logs
-from worker.database.connections import Database
-from worker.errors import InvalidSettings, ServiceError
-from worker.queue.doorbell import WAKE, CeleryDoorbell, make_celery
-from worker.running.presence import Presence, new_worker_id
-from worker.running.supervisor import Supervisor
-from worker.settings import Settings, load_settings
-from worker.storage import open_storage
+with naming_extra():
+    from celery import Celery, signals
+    from celery.worker.consumer import Consumer
+
+    from worker import logs
+    from worker.database.connections import Database
+    from worker.errors import InvalidSettings, ServiceError
+    from worker.queue.doorbell import WAKE, CeleryDoorbell, make_celery
+    from worker.running.presence import Presence, new_worker_id
+    from worker.running.supervisor import Supervisor
+    from worker.settings import Settings, load_settings
+    from worker.storage import open_storage
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +90,7 @@ def make_app(settings: Settings) -> Celery:
     def begin(sender: Any, instance: Any, **_: Any) -> None:
         if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
             raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
+        _check_engine(settings)
         classes = tuple(instance.app.amqp.queues.consume_from)
         shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
 
@@ -103,6 +108,16 @@ def make_app(settings: Settings) -> Celery:
     signals.worker_shutting_down.connect(stop, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
     return app
+
+
+def _check_engine(settings: Settings) -> None:
+    """A worker that could do no job claims none."""
+    if settings.allow_simulated_method:
+        return
+    try:
+        check_extra("core")
+    except MissingExtraError as error:
+        raise SystemExit(f"decloud: error: {error}") from error
 
 
 @functools.cache

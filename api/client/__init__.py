@@ -1,20 +1,23 @@
 """For programs: `Client(url, key)` uploads, submits, follows and downloads, whatever the line does meanwhile."""
 
-from api.client.client import Client
-from api.client.errors import (
-    CannotStore,
-    ClientError,
-    DamagedTransfer,
-    InvalidPayload,
-    JobNotSuccessful,
-    NotAServer,
-    Refused,
-    ServerUnavailable,
-    StillRunning,
-    UnknownJob,
-)
-from api.client.jobs import RemoteJob
-from api.client.uploading import Upload
+from seq2seq.extras import naming_extra
+
+with naming_extra():
+    from api.client.client import Client
+    from api.client.errors import (
+        CannotStore,
+        ClientError,
+        DamagedTransfer,
+        InvalidPayload,
+        JobNotSuccessful,
+        NotAServer,
+        Refused,
+        ServerUnavailable,
+        StillRunning,
+        UnknownJob,
+    )
+    from api.client.jobs import RemoteJob
+    from api.client.uploading import Upload
 
 __all__ = [
     "CannotStore",

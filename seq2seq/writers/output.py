@@ -20,15 +20,15 @@ def partial_of(out: Path) -> Path:
 
 
 def check_output(out: Path, overwrite: bool) -> None:
-    """Raises `OutputError` where a result could not be published at `out`. Creates and changes nothing.
+    """Raises `OutputError` where a result could not be published at `out`. Leaves everything as it was.
 
     `overwrite` allows a folder that holds an earlier result, and only that: a folder with anything else in it is never
     removed.
     """
     out = Path(os.path.abspath(out))
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise OutputError(f"{out}: is not a folder; give the name of a folder that does not exist yet")
     with _one_line_errors(out):
+        if out.is_symlink() or (out.exists() and not out.is_dir()):
+            raise OutputError(f"{out}: is not a folder; give the name of a folder that does not exist yet")
         held = sorted(entry.name for entry in out.iterdir()) if out.exists() else []
     if held and not overwrite:
         raise OutputError(
@@ -37,9 +37,38 @@ def check_output(out: Path, overwrite: bool) -> None:
     foreign = sorted(set(held) - PRODUCTS)
     if foreign:
         raise OutputError(f"{out}: holds {_some(foreign)}, which no run has written; it will not be overwritten")
+    _check_place(out)
+
+
+def check_room(out: Path, needed: int) -> None:
+    """Raises `OutputError` where the disk of `out` has less than `needed` bytes, counting what an earlier run left."""
+    partial = partial_of(out)
+    folder = next(folder for folder in partial.parents if folder.exists())
+    with _one_line_errors(folder):
+        earlier = sum(entry.stat().st_blocks * 512 for entry in partial.rglob("*") if entry.is_file())
+        free = shutil.disk_usage(folder).free
+    if free + earlier < needed:
+        raise OutputError(
+            f"{out}: takes at least {needed / 2**20:,.0f} MiB while it is made, and {folder} has "
+            f"{free / 2**20:,.0f} MiB free; make room, or give a folder on another disk"
+        )
+
+
+def _check_place(out: Path) -> None:
+    """Raises `OutputError` where no folder could be made or moved. A try tells: permissions do not say everything."""
     parent = next(folder for folder in out.parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    if not parent.is_dir():
+        raise OutputError(f"{out}: {parent} is not a folder, so nothing can lie in it")
+    if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"{out}: no permission to write in {parent}")
+    if os.path.ismount(out):
+        raise OutputError(f"{out}: is where a disk is mounted, and nothing can be moved there; give a folder inside it")
+    partial = partial_of(out)
+    with _one_line_errors(out):
+        if partial.is_symlink() or (partial.exists() and not partial.is_dir()):
+            raise OutputError(f"{partial}: is in the way and no run of decloud has made it; please move it")
+        partial.exists()
+        os.rmdir(tempfile.mkdtemp(prefix=f".{out.name[:100]}.", dir=partial if partial.exists() else parent))
 
 
 def publish(partial: Path, out: Path, overwrite: bool) -> None:

@@ -1,15 +1,21 @@
 """What a report holds: the structure of report.json, as types. NaN means "not measured" and is null in the file."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
-class Grid(TypedDict):
+class PixelSize(TypedDict):
+    """Length of a pixel's side. gsd_degrees: there alone where the grid counts in degrees; gsd_m then of latitude."""
+
+    gsd_m: float
+    gsd_degrees: NotRequired[float]
+
+
+class Grid(PixelSize):
     """The grid of the S2 files. crs: as text, such as EPSG:32631."""
 
     crs: str
     width: int
     height: int
-    gsd_m: float
 
 
 class RadarReport(TypedDict):

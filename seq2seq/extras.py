@@ -1,0 +1,63 @@
+"""Which extra of decloud brings a package: what is missing is said together with the way to get it.
+
+An installation need not have everything: a client needs no torch, a laptop no database. Whatever is imported for a task
+is imported inside `naming_extra`, and so no lack of it ends as a bare ModuleNotFoundError.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from seq2seq.errors import MissingExtraError
+
+# Names as they are imported, by the extra of pyproject.toml that brings them; of two, the smaller one.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "core": ("torch", "lightgbm"),
+    "clouds": ("s2cloudless",),
+    "client": ("httpx",),
+    "service": (
+        "alembic",
+        "anyio",
+        "celery",
+        "fastapi",
+        "kombu",
+        "obstore",
+        "orjson",
+        "prometheus_client",
+        "psycopg",
+        "pydantic",
+        "pydantic_settings",
+        "redis",
+        "sqlalchemy",
+        "starlette",
+        "uvicorn",
+    ),
+}
+_EXTRAS = {package: extra for extra, packages in PACKAGES.items() for package in packages}
+# torch's wheel for Linux on PyPI is built for CUDA and brings gigabytes of it.
+CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+
+
+@contextmanager
+def naming_extra() -> Iterator[None]:
+    """Around imports: a package that an extra would have brought ends as `MissingExtraError`. Others pass."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        raise MissingExtraError(how_to_install(package), name=package) from error
+
+
+def check_extra(extra: str) -> None:
+    """Raises `MissingExtraError` where a package of `extra` is not installed. Imports none of them."""
+    for package in PACKAGES[extra]:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(how_to_install(package), name=package)
+
+
+def how_to_install(package: str) -> str:
+    """One sentence on a package that is not there."""
+    without_gpu = f" (without a GPU, first: {CPU_TORCH})" if package == "torch" else ""
+    return f"this needs {package}, which is not installed: pip install 'decloud[{_EXTRAS[package]}]'{without_gpu}"
