@@ -56,12 +56,12 @@ def create(
 )
 def list_keys(data: Data = None) -> None:
     """List all keys, without their secrets."""
-    from api.listings import key_table
-
     with _database(data) as database:
         from worker.access import keys as service_keys
 
         found = service_keys.listing(database)
+    from api.listings import key_table
+
     console_for().print(key_table(found) if found else "No keys.", highlight=False)
 
 

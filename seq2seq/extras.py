@@ -5,6 +5,7 @@ is imported inside `naming_extra`, and so no lack of it ends as a bare ModuleNot
 """
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,8 +54,14 @@ def naming_extra() -> Iterator[None]:
 def check_extra(extra: str) -> None:
     """Raises `MissingExtraError` where a package of `extra` is not installed. Imports none of them."""
     for package in PACKAGES[extra]:
-        if importlib.util.find_spec(package) is None:
+        if not _is_installed(package):
             raise MissingExtraError(how_to_install(package), name=package)
+
+
+def _is_installed(package: str) -> bool:
+    if package in sys.modules:  # some of them have no spec once they are loaded
+        return sys.modules[package] is not None
+    return importlib.util.find_spec(package) is not None
 
 
 def how_to_install(package: str) -> str:

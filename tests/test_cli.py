@@ -13,7 +13,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from affine import Affine
+from rasterio.transform import from_origin
 from report_example import example_report
+from sequence_files import s2_dn, write_tif
 
 import seq2seq
 from seq2seq import cli
@@ -278,6 +281,29 @@ def test_inspect_shows_every_date_and_trains_nothing(sequence: Path) -> None:
     assert all(date in finished.stdout for date in dates)
     assert "EPSG:32631" in finished.stdout
     assert "on 2 CPU cores" in finished.stdout
+
+
+def on_grid(root: Path, crs: str, transform: Affine) -> Path:
+    """A sequence of two dates."""
+    for date, pixels in zip(("2020-08-01", "2020-08-11"), s2_dn(2), strict=True):
+        write_tif(root / "S2" / f"{date}.tif", pixels, bands=("B02", "B03", "B04", "B08"), crs=crs, transform=transform)
+    return root
+
+
+def test_a_grid_in_degrees_is_shown_in_degrees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = on_grid(tmp_path / "fields", "EPSG:4326", from_origin(5.0, 50.0, 0.0001, 0.0001))
+    assert cli_exit(["inspect", str(root)]) == 0
+    assert "0.0001° (about 11.1 m), EPSG:4326" in capsys.readouterr().out
+    assert cli_exit(["inspect", str(root), "--json"]) == 0
+    grid = json.loads(capsys.readouterr().out)["grid"]
+    assert grid["gsd_degrees"] == pytest.approx(0.0001)
+    assert grid["gsd_m"] == pytest.approx(11.132)
+
+
+def test_a_grid_in_feet_is_shown_in_metres(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = on_grid(tmp_path / "fields", "EPSG:2229", from_origin(2e6, 6e5, 40, 40))
+    assert cli_exit(["inspect", str(root)]) == 0
+    assert "12.192 m, EPSG:2229" in capsys.readouterr().out
 
 
 def test_inspect_of_nothing_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,13 @@
 """The output folder: nothing of the user's is ever removed, and a result is there whole or not at all."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from seq2seq.errors import OutputError
-from seq2seq.writers import check_output, partial_of, publish, write_file
+from seq2seq.writers import check_output, check_room, output, partial_of, publish, write_file
 
 
 def result(folder: Path, text: str) -> Path:
@@ -130,3 +131,60 @@ def test_a_file_that_cannot_be_written_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"a\.json: cannot be written .* MiB free"):
         write_file(tmp_path / "file" / "a.json", b"{}")
+
+
+def test_a_name_that_no_disk_takes_is_refused_in_one_line(tmp_path: Path) -> None:
+    for name in ("x" * 300, "x" * 250):  # the second fits, but not with .partial
+        with pytest.raises(OutputError, match=r"cannot be written .*File name too long"):
+            check_output(tmp_path / name, False)
+
+
+def test_what_permissions_do_not_tell_a_try_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only disk, one without free inodes, a folder of /proc: the first folder that is made says so."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(output.tempfile, "mkdtemp", refuse)
+    with pytest.raises(OutputError, match=r"out: cannot be written \(Read-only file system; .* MiB free\)"):
+        check_output(tmp_path / "out", False)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")
+def test_a_place_where_even_root_makes_no_folder_is_found_before_anything_runs() -> None:
+    with pytest.raises(OutputError, match="/proc/out: "):
+        check_output(Path("/proc/out"), False)
+
+
+def test_a_folder_that_is_a_disk_of_its_own_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `docker run -v HERE:/out` makes it: nothing can be moved over it, which must not be found at the end."""
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path / "out")
+    with pytest.raises(OutputError, match=r"out: is where a disk is mounted.*give a folder inside it"):
+        check_output(tmp_path / "out", True)
+    check_output(tmp_path / "out" / "fields", False)
+
+
+def test_what_is_in_the_way_of_the_growing_result_is_found_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").write_text("mine")
+    with pytest.raises(OutputError, match=r"out\.partial: is in the way and no run of decloud has made it"):
+        check_output(tmp_path / "out", False)
+    assert (tmp_path / "out.partial").read_text() == "mine"
+
+
+def test_a_disk_that_is_too_small_is_said_with_both_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100 * 2**20))
+    check_room(tmp_path / "deep" / "out", 100 * 2**20)
+    with pytest.raises(OutputError, match=r"out: takes at least 101 MiB while it is made, and .* has 100 MiB free"):
+        check_room(tmp_path / "deep" / "out", 101 * 2**20)
+
+
+def test_what_an_earlier_run_left_is_room_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "pixels.npy").write_bytes(bytes(2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    check_room(tmp_path / "out", 2**20)
+    with pytest.raises(OutputError, match="takes at least 2 MiB"):
+        check_room(tmp_path / "out", 2**21)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -245,6 +246,25 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on_when_there_is_room(plain,
         read_all(run(plain[0] / "input", tmp_path / "out", CONFIG) / "declouded"),
         read_all(plain[0] / "out" / "declouded"),
     )
+
+
+def test_a_disk_without_room_for_the_arrays_is_found_before_anything_is_written(plain, tmp_path, monkeypatch):
+    usage, needed = shutil.disk_usage(tmp_path), 4 * 17 * 23 * (4 * (2 * 4 + 3) + 1)
+    taken = sum(path.stat().st_size for path in held_arrays(plain, tmp_path / "kept"))
+    assert needed <= taken <= needed + 4 * 200  # numpy's headers
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+        with pytest.raises(OutputError, match=r"takes at least .* while it is made"):
+            run(plain[0] / "input", tmp_path / "out", CONFIG)
+    assert not (tmp_path / "out").exists()
+    assert not partial_of(tmp_path / "out").exists()
+
+
+def held_arrays(plain, out):
+    """The arrays on the disk when images begin to be written."""
+    with pytest.raises(Stopped):
+        run(plain[0] / "input", out, CONFIG, should_stop=lambda: any(partial_of(out).rglob("facts.json")))
+    return list(partial_of(out).rglob("*.npy"))
 
 
 def test_the_shortest_budget_gives_a_whole_result_not_below_linear(plain, tmp_path):

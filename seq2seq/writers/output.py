@@ -123,7 +123,7 @@ def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
 
 def describe_failure(path: Path, reason: str) -> str:
     """One line: what could not be written, why, and the space left where that may be the cause."""
-    folder = next(folder for folder in (path, *path.parents) if folder.exists())
+    folder = next(folder for folder in (path, *path.parents) if os.path.exists(folder))  # a name may be too long
     free = shutil.disk_usage(folder).free
     return f"{path}: cannot be written ({reason}; {free / 2**20:,.0f} MiB free)"
 
