@@ -46,7 +46,7 @@ def test_a_vrt_saved_as_tif_is_refused_and_would_have_been_read_otherwise(root, 
 
 def test_a_vrt_is_refused_by_the_driver_too(root, secret, monkeypatch):
     (root / SECOND).write_text(vrt_of(secret))
-    for check in ("_check_magic", "_check_complete"):
+    for check in ("_check_magic", "_check_structure"):
         monkeypatch.setattr(geotiff, check, lambda *_: None)
     with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: not a readable GeoTIFF"):
         open_sequence(root)

@@ -66,6 +66,16 @@ class Header:
     simulated: bool = False
     own_mask: bool = False
 
+    @property
+    def pixels(self) -> int:
+        """Rows x columns."""
+        return int(self.geobox.shape[0] * self.geobox.shape[1])
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Of all bands, whatever little is stored."""
+        return self.pixels * len(self.descriptions) * np.dtype(self.dtype).itemsize
+
 
 class Raster(Protocol):
     """One acquisition of one sensor in some file."""
@@ -77,16 +87,19 @@ class Raster(Protocol):
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError`."""
 
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float) -> Float32:
-        """(C, h, w) raw values brought to a window of another grid, bilinearly; NaN for `nodata` and outside."""
+    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
+        """(C, h, w) raw values brought to a window of another grid; NaN for `nodata` and outside.
+
+        Bilinearly, or for classes, which have nothing between them, by the `nearest` pixel.
+        """
 
 
 @dataclass(frozen=True)
 class Contents:
     """The rasters of a sequence, each sensor's sorted by date, and what the format has to say about them.
 
-    fingerprint: hex digest of names and bytes, the same for the same input wherever and however it is stored. origin:
-    what a working copy was made of.
+    scl: scene classifications of Level-2A, on grids of their own. fingerprint: hex digest of names and bytes, the same
+    for the same input wherever and however it is stored. origin: what a working copy was made of.
     """
 
     s2: Sequence[Raster]
@@ -95,6 +108,11 @@ class Contents:
     fingerprint: str
     warnings: tuple[str, ...]
     origin: Path | None = None
+    scl: Sequence[Raster] = ()
+
+    def by_sensor(self) -> tuple[tuple[str, Sequence[Raster]], ...]:
+        """The rasters under the names of their folders."""
+        return ("S2", self.s2), ("S1", self.s1), ("MASK", self.masks), ("SCL", self.scl)
 
 
 def dates_of(rasters: Sequence[Raster]) -> Dates:

@@ -32,7 +32,7 @@ class SequenceInfo:
     path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D]. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
-    the values)", "linear (as set)", "" without S1. mask_source: user, s2cloudless or rules. warnings: what the user
+    the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the user
     should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored and
     however it is packed. simulated: a file says that no satellite saw it.
     """
@@ -153,7 +153,7 @@ def _checked(
     header = contents.s2[0].header
     dates, shape = dates_of(contents.s2), tuple(header.geobox.shape)
     pairing = pair_radar(contents.s1, dates, header.geobox, config)
-    masking, mask_warnings = choose_masking(contents.masks, contents.s2, s2[0].bands, config)
+    masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
     scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
     check_clear(scanned, s2, masking.source)

@@ -309,6 +309,7 @@ def _used(report: Report) -> Markup:
 
 _MASK_SOURCES = {
     "user": "yours, from the folder MASK",
+    "scl": "yours, classes of SCL",
     "s2cloudless": "s2cloudless, from ten bands",
     "rules": "rules on brightness and colour",
 }

@@ -34,9 +34,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
     many, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
-    named = [("S2", raster) for raster in contents.s2]
-    named += [("S1", raster) for raster in contents.s1]
-    named += [("MASK", raster) for raster in contents.masks]
+    named = [(sensor, raster) for sensor, rasters in contents.by_sensor() for raster in rasters]
     files = []
     for index, (sensor, raster) in enumerate(named):
         on_raster(index, len(named), raster.header.name)
@@ -52,7 +50,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
 
 def _descriptions(sensor: str, header: Header) -> Sequence[str | None]:
     """The names that the reader understood from the user's; none where the file has none, so that it says so again."""
-    if sensor == "MASK" or not any(header.descriptions):
+    if sensor in ("MASK", "SCL") or not any(header.descriptions):
         return [None] * len(header.descriptions)
     return (s2_bands if sensor == "S2" else s1_bands)(header.descriptions, name=header.name)
 
