@@ -137,10 +137,10 @@ def test_the_engine_cannot_tell_the_copy_from_the_upload(tmp_path, write, packed
     upload = pack(root, tmp_path / "input.zip") if packed else root
     config, copy = ReconstructionConfig(**CONFIGS.get(write, {})), tmp_path / "copy"
     copy.mkdir()
-    make_copy(upload, copy, origin=upload.name, config=config, pixel_dates=10**6, send=lambda **_: None)
+    make_copy(upload, copy, origin=upload.name, config=config, send=lambda **_: None)
     assert_same_to_the_engine(upload, copy, config)
     files = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
-    assert all(name in {"S1", "S2", "MASK"} for name in {file.split("/")[0] for file in files if "/" in file})
+    assert all(name in {"S1", "S2", "MASK", "SCL"} for name in {file.split("/")[0] for file in files if "/" in file})
     assert not {file for file in files if "MSI" in file or "notes" in file}
 
 
@@ -189,7 +189,6 @@ def test_a_problem_of_two_files_names_both(tmp_path):
             copy,
             origin="in",
             config=ReconstructionConfig(),
-            pixel_dates=10**6,
             send=lambda **message: heard.hear(message),
         )
     assert not list(copy.iterdir()), "headers are checked before anything is written"
@@ -330,7 +329,7 @@ def test_a_full_disk_is_no_fault_of_the_upload(tmp_path, monkeypatch):
 def test_a_full_disk_is_known_in_whichever_way_it_shows(tmp_path, monkeypatch):
     root = write_sequence(tmp_path / "in")
     request = {"upload": str(root), "scratch": str(tmp_path), "folder": str(tmp_path / "copy"), "origin": "in"}
-    request |= {"config": {}, "pixel_dates": 10**6}
+    request |= {"config": {}, "pixel_dates": 10**6, "expansion": 200}
     (tmp_path / "copy").mkdir()
 
     def full(*_: object, **__: object) -> None:
@@ -347,7 +346,9 @@ def test_memory_refused_inside_a_library_is_the_limit_and_not_a_damaged_file(tmp
     shape = {"width": 10_000, "height": 10_000, "count": 4, "interleave": "pixel", "blockysize": 10_000}
     image = empty_tiff(tmp_path / "empty.tif", compress="deflate", **shape)
     (tmp_path / "up.zip").write_bytes(zipped({f"S2/{date}.tif": image for date in DATES[:2]}))
-    problem = import_upload(tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000))
+    problem = import_upload(
+        tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000, expansion=10**6)
+    )
     assert problem.errors == ({"limit": "memory_bytes", "allowed": 700_000_000},)
     assert "while importing S2/2020-08-01.tif" in problem.detail
 

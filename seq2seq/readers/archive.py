@@ -175,9 +175,9 @@ def _inflate_member(
             written += len(piece)
             if written > allowed:
                 raise UnsafeArchiveError(
-                    f"{source}: {member.filename!r} inflates to more than {max(allowed, 0):,} bytes; in all, an archive "
-                    f"may inflate to {FREE_BYTES:,} bytes and {limits.expansion} times its own size, at most to "
-                    f"{limits.total_bytes:,}"
+                    f"{source}: {member.filename!r} inflates to more than {max(allowed, 0):,} bytes; in all, an "
+                    f"archive may inflate to {FREE_BYTES:,} bytes and {limits.expansion} times its own size, at "
+                    f"most to {limits.total_bytes:,}"
                 )
             _check_space(target.parent, len(piece), source, limits)
             plain.write(piece)

@@ -46,12 +46,25 @@ class Window:
 
 
 @dataclass(frozen=True)
+class StatedProduct:
+    """What metadata say of the Sentinel-2 product, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
+
+    baseline: str | None = None
+    add_offset: float | None = None
+
+    def tags(self) -> dict[str, str]:
+        """As a file states them."""
+        stated = {"PROCESSING_BASELINE": self.baseline, "BOA_ADD_OFFSET": self.add_offset}
+        return {name: str(value) for name, value in stated.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Header:
     """What a raster says about itself. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
-    has a mask or alpha band, which is not read.
+    has a mask or alpha band, which is not read. product: of S2, as far as the file says.
     """
 
     name: str
@@ -65,6 +78,7 @@ class Header:
     chunk: tuple[int, int]
     simulated: bool = False
     own_mask: bool = False
+    product: StatedProduct = StatedProduct()
 
     @property
     def pixels(self) -> int:

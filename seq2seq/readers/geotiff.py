@@ -26,6 +26,7 @@ from rasterio.vrt import WarpedVRT
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
 from seq2seq.pairing import gsd_m
 from seq2seq.readers.contents import Header, Window
+from seq2seq.readers.stated import stated_product
 from seq2seq.readers.tiff_extent import declared_bytes, tag_contents
 from seq2seq.sequence import Float32
 
@@ -186,6 +187,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         offsets=tuple(dataset.offsets),
         chunk=tuple(dataset.block_shapes[0]),
         simulated=dataset.tags().get("SIMULATED") == "YES",
+        product=stated_product(dataset.tags()),
         own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 

@@ -60,7 +60,7 @@ def declared_bytes(path: str | os.PathLike[str]) -> int:
 
 
 def tag_contents(path: str | os.PathLike[str], tag: int) -> list[bytes]:
-    """The bytes of the tag wherever it stands, also twice in a directory. Raises ValueError as `declared_bytes` does."""
+    """The bytes of the tag wherever it stands, also twice in one directory. Raises as `declared_bytes` does."""
     with open(path, "rb") as file:
         flavour, first = _preamble(file)
         found = [entry for tags, _ in _directories(file, flavour, first) for known, entry in tags if known == tag]

@@ -22,7 +22,7 @@ TILE_PX = 256
 # Decoded and written at a time. A file stored in larger pieces is read in those, so that each is decoded once.
 WINDOW_BYTES = 64 * 2**20
 # What the copy's header must share with the original's, beside the bands and the CRS.
-_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated")
+_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated", "product")
 
 OnRaster = Callable[[int, int, str], None]
 
@@ -84,6 +84,7 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
         copy.scales, copy.offsets = header.scales, header.offsets
         if header.simulated:
             copy.update_tags(SIMULATED="YES")
+        copy.update_tags(**header.product.tags())
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
             copy.write(raster.read(window), window=((window.row, window.row_end), (window.column, window.column_end)))
 
@@ -127,7 +128,16 @@ def _compared(file: CopiedFile, header: Header, path: Path) -> CopiedFile:
 def _facts(header: Header) -> tuple[str, ...]:
     """In the order of _FACTS, as text, in which NaN equals NaN."""
     size, transform = tuple(header.geobox.shape), tuple(header.geobox.affine)
-    facts = (size, transform, header.dtype, header.nodata, header.scales, header.offsets, header.simulated)
+    facts = (
+        size,
+        transform,
+        header.dtype,
+        header.nodata,
+        header.scales,
+        header.offsets,
+        header.simulated,
+        header.product,
+    )
     return tuple(map(repr, facts))
 
 

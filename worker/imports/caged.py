@@ -148,8 +148,9 @@ def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> No
     if decoded > limits.decoded_bytes(uploaded):
         raise LimitExceeded(
             "expansion",
-            f"its {uploaded:,} bytes decode to {decoded:,} bytes of pixels, more than {limits.decoded_bytes(uploaded):,}: "
-            "most of that was never written; leave out empty dates, or cut them to where there is data",
+            f"its {uploaded:,} bytes decode to {decoded:,} bytes of pixels, more than "
+            f"{limits.decoded_bytes(uploaded):,}: most of that was never written; leave out empty dates, or "
+            "cut them to where there is data",
         )
 
 
