@@ -142,7 +142,7 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("input", found["path"]),
         ("dates", f"{len(dates)}, {dates[0]} to {dates[-1]}"),
         ("bands", " ".join(found["bands"])),
-        ("grid", f"{grid['width']} x {grid['height']} px, {grid['gsd_m']:g} m, {grid['crs']}"),
+        ("grid", f"{grid['width']} x {grid['height']} px, {grid['pixel']}, {grid['crs']}"),
         (
             "values",
             f"{values['dtype']}, reflectance = value x {values['scale']:g} + {values['offset']:g}, "

@@ -6,6 +6,7 @@ import numpy as np
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
+from seq2seq.pairing import describe_pixel, gsd_m
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.writers.schema import InputReport
 
@@ -19,7 +20,13 @@ def describe_input(source: SequenceSource) -> InputReport:
         "simulated": info.simulated,
         "dates": [str(date) for date in info.dates],
         "bands": list(info.bands),
-        "grid": {"crs": crs_name(info), "width": width, "height": height, "gsd_m": gsd_m(info)},
+        "grid": {
+            "crs": crs_name(info),
+            "width": width,
+            "height": height,
+            "gsd_m": gsd_m(info.geobox),
+            "pixel": describe_pixel(info.geobox),
+        },
         "s1": {
             "available": bool(info.s1_bands),
             "units": info.s1_units,
@@ -53,8 +60,3 @@ def crs_name(info: SequenceInfo) -> str:
     """Such as EPSG:32631, else the name that the CRS gives itself."""
     code = info.geobox.crs.to_epsg()
     return f"EPSG:{code}" if code else str(info.geobox.crs.proj.name)
-
-
-def gsd_m(info: SequenceInfo) -> float:
-    """Length of a pixel's side in the units of the grid, metres for the projected grids of Sentinel products."""
-    return float(abs(info.geobox.resolution.x))

@@ -259,7 +259,7 @@ def test_simulate_writes_what_inspect_reads(sequence: Path, capsys: pytest.Captu
     found = json.loads(capsys.readouterr().out)
     assert found["simulated"] is True
     assert found["bands"] == ["B02", "B03", "B04", "B08"]
-    assert found["grid"] == {"crs": "EPSG:32631", "width": 24, "height": 24, "gsd_m": 10.0}
+    assert found["grid"] == {"crs": "EPSG:32631", "width": 24, "height": 24, "gsd_m": 10.0, "pixel": "10 m"}
     assert len(found["dates"]) == len(found["cloud_fraction"]) == len(found["s1"]["dates"]) == 4
     assert found["mask_source"] == "user"
     assert found["radiometry"]["dtype"] == "uint16"

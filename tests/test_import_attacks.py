@@ -28,7 +28,7 @@ from hostile_inputs import (
     zipped,
 )
 from import_batches import Batch, import_batch, pixel_bytes
-from sequence_files import s2_dn, write_tif
+from sequence_files import BANDS, s2_dn, write_tif
 
 from seq2seq.readers import read_sequence
 from worker.imports.importer import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
@@ -144,6 +144,26 @@ def huge_dates(sound: Members, _: Host, scratch: Path) -> bytes:
     return zipped({f"S2/{date}.tif": image for date in USED_DATES})
 
 
+def empty_giants(sound: Members, _: Host, scratch: Path) -> bytes:
+    """Within the budget of a sequence, but nothing was ever written; a minute of zeros if anybody looked."""
+    image = empty_tiff(scratch / "giant.tif", width=2000, height=4000, tiled=True, nodata=0)
+    return zipped({f"S2/{date}.tif": image for date in USED_DATES})
+
+
+def packed_giants(sound: Members, _: Host, scratch: Path) -> bytes:
+    """The same with one value everywhere, which zstd packs into next to nothing."""
+    pixels = np.full((4, 4000, 2000), 7, np.uint16)
+    image = write_tif(scratch / "giant.tif", pixels, tiled=True, compress="zstd", nodata=0).read_bytes()
+    return zipped({f"S2/{date}.tif": image for date in USED_DATES})
+
+
+def pointing(host: Host, scratch: Path) -> bytes:
+    path = write_tif(scratch / "pointing.tif", s2_dn(1, height=16, width=16)[0], bands=BANDS)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(host.raster))
+    return path.read_bytes()
+
+
 def circle(sound: Members, *_: object) -> bytes:
     content = bytearray(sound[SECOND])
     (directory,) = struct.unpack_from("<I", content, 4)
@@ -206,6 +226,17 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         "in a directory",
     ),
     "far-directory": (second(lambda *_: struct.pack("<2sHHHQ", b"II", 43, 8, 0, 2**62)), "unreadable-file", "within a"),
+    "empty-giants": (
+        empty_giants,
+        LIMIT,
+        "decode to 128,000,000 bytes of pixels, more than 67,",
+    ),
+    "packed-giants": (packed_giants, LIMIT, "bytes decode to 128,000,000 bytes of pixels"),
+    "overviews-elsewhere": (
+        second(lambda host, scratch: pointing(host, scratch)),
+        "unreadable-file",
+        f"{SECOND}: its metadata point to another file",
+    ),
     "directory-circle": (circle, ACCEPTED, ""),
     "dot-dot": (member("../evil.tif"), "unsafe-archive", LEAVES),
     "dot-dot-inside": (member("S2/../../../evil.tif"), "unsafe-archive", LEAVES),

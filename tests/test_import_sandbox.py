@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hostile_inputs import empty_tiff, zipped
 from rasterio.transform import from_origin
@@ -96,7 +97,50 @@ def height_datum(root):
         write_tif(root / "S2" / f"{date}.tif", dn, bands=BANDS, nodata=0, crs="EPSG:7415")
 
 
-INPUTS = [level_1c, level_2a, linear_elsewhere, float_with_nan, lost_date, own_masks, turned, height_datum]
+def scene_classes(root):
+    """SCL at 20 m on some dates, masks on others, and one date with neither."""
+    masks = np.random.default_rng(3).random((5, HEIGHT, WIDTH)) > 0.7
+    write_sequence(root, s2=s2_dn(), masks=masks)
+    classes = np.random.default_rng(4).choice([0, 3, 4, 5, 7, 9, 11], (5, HEIGHT // 2, WIDTH // 2)).astype(np.uint8)
+    for index, date in enumerate(DATES):
+        if index < 3:
+            (root / "MASK" / f"{date}.tif").unlink()
+        if index != 1:
+            write_tif(
+                root / "SCL" / f"{date}.tif", classes[index][None], transform=from_origin(600_000, 5_600_000, 20, 20)
+            )
+
+
+def classes_as_masks(root):
+    classes = np.random.default_rng(4).choice([0, 3, 4, 5, 7, 9, 11], (5, HEIGHT, WIDTH))
+    write_sequence(root, s2=s2_dn(), masks=classes)
+
+
+def lost_offsets(root):
+    """+1000 DN without a tag: known by a name, by metadata, and by values."""
+    names = ("S2A_MSIL2A_{}T105031_N0509_R051_T31UFS_20240101T000000", "{}")
+    for index, date in enumerate(DATES):
+        shifted = s2_dn()[index] + np.uint16(0 if index == 3 else 1000)
+        path = root / "S2" / f"{names[index > 1].format(date.replace('-', ''))}.tif"
+        write_tif(path, shifted, bands=BANDS, nodata=0)
+        if index == 2:
+            with rasterio.open(path, "r+") as file:
+                file.update_tags(PROCESSING_BASELINE="05.00", BOA_ADD_OFFSET_B02="-1000")
+
+
+INPUTS = [
+    scene_classes,
+    classes_as_masks,
+    lost_offsets,
+    level_1c,
+    level_2a,
+    linear_elsewhere,
+    float_with_nan,
+    lost_date,
+    own_masks,
+    turned,
+    height_datum,
+]
 CONFIGS = {
     linear_elsewhere: {"s1_max_days": 9},
     level_1c: {"cloud_detector": "rules", "cloud_buffer_px": 1},
@@ -324,6 +368,13 @@ def test_a_full_disk_is_no_fault_of_the_upload(tmp_path, monkeypatch):
     said = "say(answer={'problem': {'code': 'output-error', 'detail': 'no space left'}})"
     with pytest.raises(OutputError, match="no space left"):
         import_by(said, tmp_path, monkeypatch)
+
+
+def test_an_import_leaves_others_their_disk_space_and_is_not_at_fault(tmp_path):
+    pack(write_sequence(tmp_path / "in"), tmp_path / "in.zip")
+    with pytest.raises(OutputError, match=r"in\.zip: no space left.*disk_floor_bytes = 1,152,921,504,606,846,976"):
+        import_upload(tmp_path / "in.zip", tmp_path / "input", limits=ImportLimits(disk_floor_bytes=2**60))
+    assert not (tmp_path / "input").exists()
 
 
 def test_a_full_disk_is_known_in_whichever_way_it_shows(tmp_path, monkeypatch):

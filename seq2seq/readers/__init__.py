@@ -16,6 +16,7 @@ from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers import archive, folder, working_copy
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.source import SequenceInfo, SequenceSource, open_source
+from seq2seq.readers.unread import advice_for
 from seq2seq.sequence import Observations
 
 __all__ = [
@@ -64,6 +65,8 @@ def open_contents(path: Path) -> AbstractContextManager[Contents]:
     for known in FORMATS:
         if known.recognises(path):
             return known.open_contents(path)
+    if advice := advice_for(path):
+        raise UnreadableFileError(f"{path}: {advice}")
     raise UnreadableFileError(f"{path}: is none of: {'; '.join(known.name for known in FORMATS)}")
 
 

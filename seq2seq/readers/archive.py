@@ -59,12 +59,12 @@ def recognises(path: Path) -> bool:
 def open_contents(path: Path) -> Iterator[Contents]:
     """The rasters in the archive, inflated into a temporary folder that goes with the context."""
     with tempfile.TemporaryDirectory(prefix="decloud-") as folder:
-        files, warnings = extract(path, Path(folder))
-        yield read_layout(files, source=path.name, warnings=warnings)
+        files, ignored = extract(path, Path(folder))
+        yield read_layout(files, source=path.name, warnings=_warn(ignored), others=ignored)
 
 
 def extract(path: Path, folder: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> tuple[list[FoundFile], list[str]]:
-    """Inflates the GeoTIFFs of S2, S1 and MASK into `folder` as 0.tif, 1.tif, ...; also says what it left out.
+    """Inflates the GeoTIFFs of S2, S1 and MASK into `folder` as 0.tif, 1.tif, ...; also names what it left out.
 
     Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the folder, links, encryption, duplicate
     names, archives within, more than `limits`), `UnreadableFileError` for a damaged one or a member that does not begin
@@ -76,7 +76,7 @@ def extract(path: Path, folder: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS)
             found, ignored = _chosen(members)
             _check_first_bytes(archive, found)
             allowed = limits.allowed(path.stat().st_size)
-            return _inflate(archive, found, folder, path.name, limits, allowed), _warn(ignored)
+            return _inflate(archive, found, folder, path.name, limits, allowed), ignored
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, RuntimeError) as error:
         raise UnreadableFileError(f"{path.name}: not a readable ZIP ({str(error)[:160]})") from error
     except OSError as error:

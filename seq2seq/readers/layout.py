@@ -10,6 +10,7 @@ from seq2seq.errors import DuplicateDatesError, MissingDataError, UnreadableFile
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
 from seq2seq.readers.names import parse_date
+from seq2seq.readers.unread import advice_among
 
 SENSORS = ("S2", "S1", "MASK", "SCL")
 SUFFIXES = (".tif", ".tiff")
@@ -33,9 +34,17 @@ def sensor_of(relative: PurePosixPath) -> str | None:
     return folder if folder in SENSORS else None
 
 
-def read_layout(files: Sequence[FoundFile], *, source: str, warnings: Iterable[str] = ()) -> Contents:
-    """Reads all headers. Raises `MissingDataError` where `source` holds no S2, and what the files raise."""
+def read_layout(
+    files: Sequence[FoundFile], *, source: str, warnings: Iterable[str] = (), others: Iterable[str] = ()
+) -> Contents:
+    """Reads all headers. others: names of what else lies there.
+
+    Raises `MissingDataError` where `source` holds no S2, `UnreadableFileError` where it would be there in a format that
+    is not read, and what the files raise.
+    """
     if not any(file.sensor == "S2" for file in files):
+        if advice := advice_among(others):
+            raise UnreadableFileError(f"{source}: {advice}")
         there = ", ".join(sorted({file.sensor for file in files})) or "nothing it could use"
         raise MissingDataError(f"{source}: no GeoTIFF in a folder S2; found {there}")
     return Contents(

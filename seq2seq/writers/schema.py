@@ -1,15 +1,19 @@
 """What a report holds: the structure of report.json, as types. NaN means "not measured" and is null in the file."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Grid(TypedDict):
-    """The grid of the S2 files. crs: as text, such as EPSG:32631."""
+    """The grid of the S2 files. crs: as text, such as EPSG:32631. gsd_m: a pixel's side in metres, of degrees about.
+
+    pixel: the same in the grid's own units, for people; reports of earlier versions lack it.
+    """
 
     crs: str
     width: int
     height: int
     gsd_m: float
+    pixel: NotRequired[str]
 
 
 class RadarReport(TypedDict):
