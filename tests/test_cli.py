@@ -99,6 +99,7 @@ def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, ca
         "max_minutes": 2.5,
         "s1_max_days": 3,
         "s1_units": "linear",
+        "s2_offset": "-1000",
         "cloud_detector": "rules",
         "cloud_buffer_px": 5,
         "perceptual": "off",

@@ -398,7 +398,7 @@ def test_memory_refused_inside_a_library_is_the_limit_and_not_a_damaged_file(tmp
     image = empty_tiff(tmp_path / "empty.tif", compress="deflate", **shape)
     (tmp_path / "up.zip").write_bytes(zipped({f"S2/{date}.tif": image for date in DATES[:2]}))
     problem = import_upload(
-        tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000, expansion=10**6)
+        tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000, expansion=10**7)
     )
     assert problem.errors == ({"limit": "memory_bytes", "allowed": 700_000_000},)
     assert "while importing S2/2020-08-01.tif" in problem.detail
