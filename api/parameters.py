@@ -17,7 +17,7 @@ ABOUT = {
     "s1_max_days": "Use a Sentinel-1 acquisition at most this many days from a Sentinel-2 date.",
     "s1_units": "How Sentinel-1 is stored; auto tells from the values.",
     "s2_offset": "DN to add to Sentinel-2: -1000 since baseline 04.00; auto tells by name, metadata and values.",
-    "cloud_detector": "Where cloud masks come from; auto: MASK/ if it is there, else s2cloudless, else rules.",
+    "cloud_detector": "Where cloud masks come from; auto: MASK/, else SCL/, else s2cloudless, else rules.",
     "cloud_buffer_px": "Grow clouds by so many pixels; by default 0 for MASK/, 3 for detected ones.",
     "perceptual": "VGG16 perceptual loss; auto: where its weights can be had.",
     "perceptual_weight": "Weight of the perceptual loss.",

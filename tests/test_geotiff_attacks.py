@@ -153,6 +153,14 @@ def test_a_huge_strip_is_refused_before_it_is_decoded(root):
         open_sequence(root)
 
 
+def test_a_dtype_that_only_gdal_knows_is_refused(root):
+    profile = {"width": 32, "height": 24, "count": 4, "crs": "EPSG:32631", "transform": TRANSFORM}
+    with rasterio.open(root / SECOND, "w", driver="GTiff", dtype="complex_int16", **profile):
+        pass
+    with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: dtype complex_int16 is not read"):
+        open_sequence(root)
+
+
 def test_too_many_bands_are_refused(root):
     write_tif(root / SECOND, np.ones((40, 24, 32), np.uint16))
     with pytest.raises(UnreadableFileError, match="40 bands, at most 32"):

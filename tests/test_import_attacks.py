@@ -150,6 +150,12 @@ def empty_giants(sound: Members, _: Host, scratch: Path) -> bytes:
     return zipped({f"S2/{date}.tif": image for date in USED_DATES})
 
 
+def strips_of_a_pixel(sound: Members, _: Host, scratch: Path) -> bytes:
+    """Few pixels, but each is looked up and decoded for itself."""
+    image = empty_tiff(scratch / "strips.tif", width=1, height=100_000, blockysize=1, nodata=0)
+    return zipped({f"S2/{date}.tif": image for date in USED_DATES})
+
+
 def packed_giants(sound: Members, _: Host, scratch: Path) -> bytes:
     """The same with one value everywhere, which zstd packs into next to nothing."""
     pixels = np.full((4, 4000, 2000), 7, np.uint16)
@@ -231,6 +237,7 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         LIMIT,
         "decode to 128,000,000 bytes of pixels, more than 67,",
     ),
+    "strips-of-a-pixel": (strips_of_a_pixel, LIMIT, "decode to 819,200,000 bytes of pixels"),
     "packed-giants": (packed_giants, LIMIT, "bytes decode to 128,000,000 bytes of pixels"),
     "overviews-elsewhere": (
         second(lambda host, scratch: pointing(host, scratch)),

@@ -370,6 +370,19 @@ def test_a_full_disk_is_no_fault_of_the_upload(tmp_path, monkeypatch):
         import_by(said, tmp_path, monkeypatch)
 
 
+def test_empty_giants_are_refused_by_their_headers_alone(tmp_path):
+    """692 bytes that took three minutes: two dates of 15 800 x 15 800 pixels, none of them ever written."""
+    image = empty_tiff(
+        tmp_path / "giant.tif", width=15_800, height=15_800, tiled=True, blockxsize=2048, blockysize=2048
+    )
+    (tmp_path / "up.zip").write_bytes(zipped({f"S2/{date}.tif": image for date in DATES[:2]}))
+    told: list[Progress] = []
+    problem = import_upload(tmp_path / "up.zip", tmp_path / "input", on_progress=told.append)
+    assert problem.errors == ({"limit": "expansion", "allowed": 200},)
+    assert "decode to 3,994,240,000 bytes of pixels" in problem.detail
+    assert [progress.phase for progress in told] == ["unpacking"]
+
+
 def test_an_import_leaves_others_their_disk_space_and_is_not_at_fault(tmp_path):
     pack(write_sequence(tmp_path / "in"), tmp_path / "in.zip")
     with pytest.raises(OutputError, match=r"in\.zip: no space left.*disk_floor_bytes = 1,152,921,504,606,846,976"):

@@ -42,7 +42,7 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("working copy of a sequence", working_copy.recognises, working_copy.open_contents),
-    Format("folder with S2/DATE.tif, S1/, MASK/", folder.recognises, folder.open_contents),
+    Format("folder with S2/DATE.tif, S1/, MASK/, SCL/", folder.recognises, folder.open_contents),
     Format("ZIP of such a folder", archive.recognises, archive.open_contents),
 )
 

@@ -11,6 +11,9 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.sequence import Dates, Float32
 
+# A strip or tile is found, read and decoded for itself: a pixel each, 2 million take as long as 50 MB in large ones.
+PIECE_BYTES = 1024
+
 
 @dataclass(frozen=True)
 class Window:
@@ -87,8 +90,11 @@ class Header:
 
     @property
     def decoded_bytes(self) -> int:
-        """Of all bands, whatever little is stored."""
-        return self.pixels * len(self.descriptions) * np.dtype(self.dtype).itemsize
+        """Of all bands, whatever little is stored; a piece costs as much as `PIECE_BYTES` however small it is."""
+        rows, columns = self.chunk
+        pieces = -(-self.geobox.shape[0] // rows) * -(-self.geobox.shape[1] // columns)
+        pixel_bytes = self.pixels * np.dtype(self.dtype).itemsize
+        return int(max(pixel_bytes, pieces * PIECE_BYTES) * len(self.descriptions))
 
 
 class Raster(Protocol):

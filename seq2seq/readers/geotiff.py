@@ -167,6 +167,8 @@ def _check_budgets(dataset: Any, name: str) -> None:
         raise UnreadableFileError(f"{name}: {dataset.count} bands, at most {MAX_BANDS} are allowed")
     if len(set(dataset.dtypes)) > 1:
         raise UnreadableFileError(f"{name}: bands have different dtypes {', '.join(dataset.dtypes)}")
+    if "int" in dataset.dtypes[0] and dataset.dtypes[0].startswith("complex"):  # GDAL's own, which numpy lacks
+        raise UnreadableFileError(f"{name}: dtype {dataset.dtypes[0]} is not read")
     bands_in_chunk = dataset.count if dataset.interleaving == Interleaving.pixel else 1
     chunk_bytes = prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize * bands_in_chunk
     if chunk_bytes > MAX_CHUNK_BYTES:
