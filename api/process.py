@@ -56,8 +56,8 @@ def output_title(role: str) -> str:
 def _inputs() -> dict[str, Any]:
     sequence = {
         "title": "Sequence",
-        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif; a "
-        "SEN12MS-CR-TS tree; a NetCDF or Zarr cube.",
+        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif or "
+        "SCL/DATE.tif.",
         "schema": {
             "type": "object",
             "required": ["href"],

@@ -105,6 +105,10 @@ def run(
         Literal["auto", "db", "linear"] | None,
         _option("How S1 is stored: auto (default, from the values), db, linear.", _READING, metavar="NAME"),
     ] = None,
+    s2_offset: Annotated[
+        Literal["auto", "tags", "0", "-1000"] | None,
+        _option("DN to add to S2: auto (default, by name, metadata, values), tags, 0, -1000.", _READING, metavar="DN"),
+    ] = None,
     cloud_detector: Annotated[
         Literal["auto", "user", "s2cloudless", "rules"] | None,
         _option(
@@ -151,6 +155,7 @@ def run(
         "paper_input": paper_input,
         "s1_max_days": s1_max_days,
         "s1_units": s1_units,
+        "s2_offset": s2_offset,
         "cloud_detector": cloud_detector,
         "cloud_buffer_px": cloud_buffer_px,
         "full_prediction": full_prediction,

@@ -42,7 +42,10 @@ class ReconstructionConfig:
     # An S1 acquisition further away than this says little about the date; Sentinel-1 revisits in 6 to 12 days.
     s1_max_days: int = 12
     s1_units: Literal["auto", "db", "linear"] = "auto"
-    # Mask source. `auto`: the user's own, else s2cloudless where its ten bands are there, else rules.
+    # Products have stored reflectance 1000 DN too high since processing baseline 04.00, and copies may or may not.
+    # `auto`: by name, metadata and values of each date; `tags`: as the files state; else DN to add on all dates.
+    s2_offset: Literal["auto", "tags", "0", "-1000"] = "auto"
+    # Mask source. `auto`: the user's own (MASK, else SCL), else s2cloudless where its ten bands are there, else rules.
     cloud_detector: Literal["auto", "user", "s2cloudless", "rules"] = "auto"
     # None: 0 px for the user's own mask (it is theirs), 3 px for a detected one (detectors miss thin rims).
     cloud_buffer_px: int | None = None

@@ -142,7 +142,7 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("input", found["path"]),
         ("dates", f"{len(dates)}, {dates[0]} to {dates[-1]}"),
         ("bands", " ".join(found["bands"])),
-        ("grid", f"{grid['width']} x {grid['height']} px, {_pixel_size(grid)}, {grid['crs']}"),
+        ("grid", f"{grid['width']} x {grid['height']} px, {grid['pixel']}, {grid['crs']}"),
         (
             "values",
             f"{values['dtype']}, reflectance = value x {values['scale']:g} + {values['offset']:g}, "
@@ -152,13 +152,6 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("masks", found["mask_source"]),
         ("a run", f"about {format_duration(cost['seconds'])} and {cost['memory_gb']:.1f} GB on {cost['on']}"),
     ]
-
-
-def _pixel_size(grid: dict[str, Any]) -> str:
-    """In the unit of the grid: `10 m`, or `0.0001° (about 11 m)`."""
-    if "gsd_degrees" not in grid:
-        return f"{grid['gsd_m']:g} m"
-    return f"{grid['gsd_degrees']:.6g}° (about {grid['gsd_m']:.3g} m)"
 
 
 def _bar(fraction: float, width: int = 24) -> str:

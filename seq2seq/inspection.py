@@ -6,7 +6,7 @@ import numpy as np
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
-from seq2seq.pairing import gsd_m
+from seq2seq.pairing import describe_pixel, gsd_m
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.writers.schema import InputReport, PixelSize
 
@@ -57,8 +57,8 @@ def crs_name(info: SequenceInfo) -> str:
 
 
 def _pixel_size(info: SequenceInfo) -> PixelSize:
-    """A pixel's side in metres, and as the grid has it where that counts in degrees."""
-    size, crs = float(abs(info.geobox.resolution.x)), info.geobox.crs
-    if crs.geographic:
-        return {"gsd_m": gsd_m(info.geobox), "gsd_degrees": size}
-    return {"gsd_m": size * float(crs.proj.axis_info[0].unit_conversion_factor)}
+    """A pixel's side in metres, as the grid has it where that counts in degrees, and in words."""
+    size: PixelSize = {"gsd_m": gsd_m(info.geobox), "pixel": describe_pixel(info.geobox)}
+    if info.geobox.crs.geographic:
+        size["gsd_degrees"] = float(abs(info.geobox.resolution.x))
+    return size

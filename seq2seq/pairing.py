@@ -10,6 +10,7 @@ from seq2seq.sequence import Dates
 
 # Two grids are one if no corner differs by more than this share of a pixel: GeoTIFF origins are rounded decimals.
 GRID_TOLERANCE_PX = 0.01
+_UNITS = {"metre": " m", "meter": " m", "degree": "°"}
 _POINTS_PER_SIDE = 21  # straight edges bend in another CRS
 
 
@@ -42,17 +43,34 @@ def grids_overlap(a: GeoBox, b: GeoBox) -> bool:
 
 
 def describe_grid(grid: GeoBox) -> str:
-    """One phrase for messages: `EPSG:32631, 101 x 101 px of 10 x 10, upper left (664500, 5612650)`."""
+    """One phrase for messages: `EPSG:32631, 101 x 101 px of 10 m x 10 m, upper left (664500, 5612650)`."""
     affine, (height, width) = grid.affine, grid.shape
     crs = f"EPSG:{grid.crs.epsg}" if grid.crs.epsg else str(grid.crs)[:40]
-    x_size, y_size = np.hypot(affine.a, affine.d), np.hypot(affine.b, affine.e)
-    return f"{crs}, {width} x {height} px of {x_size:g} x {y_size:g}, upper left ({affine.c:.10g}, {affine.f:.10g})"
+    corner = f"upper left ({affine.c:.10g}, {affine.f:.10g})"
+    sizes = [np.hypot(affine.a, affine.d), np.hypot(affine.b, affine.e)]
+    x_size, y_size = (with_unit(float(size), grid.crs) for size in sizes)
+    return f"{crs}, {width} x {height} px of {x_size} x {y_size}, {corner}"
+
+
+def describe_pixel(grid: GeoBox) -> str:
+    """The side of a pixel as people say it: `10 m`, `0.0001° (11.1 m)`, `40 US survey foot (12.2 m)`."""
+    length = float(np.hypot(grid.affine.b, grid.affine.e))
+    size, metres = with_unit(length, grid.crs), gsd_m(grid)
+    return size if metres == length else f"{size} ({metres:.3g} m)"
+
+
+def with_unit(length: float, crs: CRS) -> str:
+    """A length in the units of the CRS: `10 m`, `0.0001°`, `32.8 US survey foot`."""
+    unit = "degree" if crs.geographic else str(crs.units[0])
+    return f"{length:.6g}{_UNITS.get(unit, f' {unit}')}"
 
 
 def gsd_m(grid: GeoBox) -> float:
     """Ground sampling distance in metres (for geographic CRSs by the length of a degree of latitude)."""
     size = float(np.hypot(grid.affine.b, grid.affine.e))
-    return size * 111_320 if grid.crs.geographic else size
+    if grid.crs.geographic:
+        return size * 111_320
+    return size * float(grid.crs.proj.axis_info[0].unit_conversion_factor)
 
 
 def _footprint(grid: GeoBox, crs: CRS) -> Geometry | None:

@@ -74,6 +74,7 @@ def import_batch(
         "names": list(uploads),
         "config": ReconstructionConfig(**config).to_dict(),
         "pixel_dates": limits.pixel_dates,
+        "expansion": limits.expansion,
     }
     ending = run_confined(
         ("-c", _BATCH), request, scratch=folder / "job", limits=limits, on_message=hear, should_stop=lambda: False

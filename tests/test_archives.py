@@ -86,7 +86,7 @@ def test_archives_within_are_refused(archive, unpacked, name):
 def test_a_bomb_is_stopped_while_it_inflates_though_it_declares_little(tmp_path, unpacked):
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("S2/2020-08-01.tif", bytes(50_000_000))
+        packed.writestr("S2/2020-08-01.tif", b"II*\0" + bytes(50_000_000))
     assert archive.stat().st_size < 100_000
     with pytest.raises(UnsafeArchiveError, match=r"bomb\.zip: 'S2/2020-08-01\.tif' inflates to more than 2,000,000"):
         extract(archive, unpacked, limits=ArchiveLimits(file_bytes=2_000_000))
@@ -103,6 +103,44 @@ def test_a_bomb_that_lies_about_its_size_inflates_no_further_than_it_says(tmp_pa
     with pytest.raises((UnreadableFileError, UnsafeArchiveError)):
         extract(archive, unpacked, limits=ArchiveLimits(total_bytes=2_000_000))
     assert sum(path.stat().st_size for path in unpacked.iterdir()) <= 2_000_000
+
+
+def test_an_archive_of_14_kilobytes_cannot_write_a_gigabyte_whatever_its_compression(tmp_path, unpacked):
+    """Deflate stops at 1000 times; bzip2 packs a mebibyte of zeros into a few bytes."""
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_BZIP2) as packed, packed.open("S2/2020-08-01.tif", "w") as member:
+        member.write(b"II*\0")
+        for _ in range(80):
+            member.write(bytes(2**20))
+    assert archive.stat().st_size < 14_000
+    with pytest.raises(
+        UnsafeArchiveError, match=r"inflates to more than 67,\d\d\d,\d\d\d bytes; in all, an archive may"
+    ):
+        extract(archive, unpacked)
+    assert sum(path.stat().st_size for path in unpacked.iterdir()) < 70_000_000
+
+
+def test_members_share_one_allowance(tmp_path, unpacked):
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for month in range(1, 10):
+            packed.writestr(f"S2/2020-0{month}-01.tif", b"II*\0" + bytes(12_000_000))
+    with pytest.raises(UnsafeArchiveError, match="100 times its own size"):
+        extract(archive, unpacked)
+    assert sum(path.stat().st_size for path in unpacked.iterdir()) < 64 * 2**20 + 100 * archive.stat().st_size
+
+
+def test_the_first_bytes_of_all_members_are_looked_at_before_one_is_unpacked(archive, unpacked):
+    with pytest.raises(UnreadableFileError, match=r"S2/2020-12-24\.tif: is not a TIFF, its first bytes are b'%PDF'"):
+        extract(add(archive, "S2/2020-12-24.tif", b"%PDF" + bytes(1000)), unpacked)
+    assert not list(unpacked.iterdir())
+
+
+def test_unpacking_leaves_others_their_disk_space(archive, unpacked, monkeypatch):
+    usage = type("Usage", (), {"free": 2**28 + 2000})
+    monkeypatch.setattr("seq2seq.readers.archive.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(OutputError, match=r"no space left to unpack it: 268,437,456 bytes are free, 268,435,456 must"):
+        extract(archive, unpacked)
 
 
 def test_too_many_members_and_too_many_bytes_are_refused_before_anything_is_unpacked(archive, unpacked):
@@ -139,17 +177,17 @@ def test_a_full_disk_is_not_the_archives_fault(archive, unpacked, monkeypatch):
 
 
 def test_unpacked_files_have_names_of_ours_and_messages_those_of_the_user(archive, unpacked):
-    files, warnings = extract(archive, unpacked)
+    files, ignored = extract(archive, unpacked)
     assert sorted(path.name for path in unpacked.iterdir()) == sorted(f"{index}.tif" for index in range(10))
     assert {file.name for file in files} >= {"S2/2020-08-01.tif", "S1/2020-09-10.tif"}
-    assert warnings == []
+    assert ignored == []
 
 
 def test_other_files_are_left_out_with_a_warning_and_apples_leftovers_without(archive, unpacked):
     add(add(archive, "README.txt"), "__MACOSX/S2/._2020-08-01.tif")
-    files, warnings = extract(archive, unpacked)
-    assert len(files) == 10
-    assert warnings == ["1 files of the archive were ignored: README.txt"]
+    with open_sequence(archive) as source:
+        assert len(source.info.dates) == 5
+        assert source.info.warnings[0] == "1 files of the archive were ignored: README.txt"
 
 
 def test_nothing_is_left_of_an_archive_after_use_or_failure(archive, tmp_path, monkeypatch):

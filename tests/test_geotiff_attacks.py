@@ -1,13 +1,15 @@
 """A hostile GeoTIFF reaches nothing but itself."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sequence_files import BANDS, DATES, TRANSFORM, s2_dn, write_sequence, write_tif
+from rasterio.crs import CRS
+from sequence_files import BANDS, DATES, TRANSFORM, s1_db, s2_dn, write_sequence, write_tif
 
 from seq2seq.errors import DecloudError, UnreadableFileError
 from seq2seq.readers import geotiff, open_sequence, read_sequence
@@ -46,7 +48,7 @@ def test_a_vrt_saved_as_tif_is_refused_and_would_have_been_read_otherwise(root, 
 
 def test_a_vrt_is_refused_by_the_driver_too(root, secret, monkeypatch):
     (root / SECOND).write_text(vrt_of(secret))
-    for check in ("_check_magic", "_check_complete"):
+    for check in ("_check_magic", "_check_structure"):
         monkeypatch.setattr(geotiff, check, lambda *_: None)
     with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: not a readable GeoTIFF"):
         open_sequence(root)
@@ -69,6 +71,70 @@ def test_sidecars_are_never_opened(root, secret):
     assert observations.s2.geobox == clean.s2.geobox
 
 
+@pytest.mark.parametrize("domain", ["OVERVIEWS", "overviews"])
+@pytest.mark.parametrize("sensor", ["S2", "S1", "MASK", "SCL"])
+def test_overviews_in_another_file_are_refused_whichever_file_names_them(tmp_path, secret, sensor, domain):
+    masks = np.zeros((len(DATES), 24, 32), np.uint8)
+    root = write_sequence(tmp_path / "input", s1=s1_db(), masks=masks)
+    target = root / sensor / f"{DATES[1]}.tif"
+    if sensor == "SCL":
+        write_tif(target, masks[:1] + np.uint8(4))
+    with rasterio.open(target, "r+") as file:
+        file.update_tags(ns=domain, OVERVIEW_FILE=str(secret))
+    with rasterio.open(target) as unprotected:
+        assert Path(secret).name in " ".join(unprotected.tags(ns="OVERVIEWS").values())
+    with pytest.raises(UnreadableFileError, match=rf"{sensor}/{DATES[1]}\.tif: its metadata point to another file"):
+        open_sequence(root)
+
+
+def test_gdal_would_have_opened_overviews_in_another_file(tmp_path):
+    """What the reader's own settings do not prevent."""
+    path = write_tif(tmp_path / "a.tif", s2_dn()[0], bands=BANDS)
+    write_tif(tmp_path / "secret.tif", np.full((4, 12, 16), 4242, np.uint16))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(tmp_path / "secret.tif"))
+    with rasterio.Env(**geotiff._HARDENED), rasterio.open(path, driver="GTiff") as unprotected:
+        assert (unprotected.read(1, out_shape=(12, 16)) == 4242).all()
+    with pytest.raises(UnreadableFileError, match="its metadata point to another file"):
+        geotiff.open_geotiff(path, name="a.tif", date=np.datetime64(DATES[0]))
+
+
+ESRI_GRIDS = (
+    'PROJCS["x",GEOGCS["g",DATUM["D",SPHEROID["bessel",6377397.155,299.1528128],EXTENSION["PROJ4_GRIDS","{}"]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",3],PARAMETER["scale_factor",0.9996],'
+    'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_crs_with_a_shift_grid_is_refused_before_proj_opens_it(root, tmp_path, again):
+    """A GeoTIFF of the ESRI flavour keeps a whole WKT, in which a grid may be any file of the host."""
+    crs = CRS.from_wkt(ESRI_GRIDS.format(tmp_path / "secret.gsb"))
+    write_tif(root / SECOND, s2_dn()[1], bands=BANDS, nodata=0, crs=crs, GEOTIFF_KEYS_FLAVOR="ESRI_PE")
+    assert b"secret.gsb" in (root / SECOND).read_bytes()
+    if again:  # another tag of the same number behind it, of which readers may take either
+        hide_behind_another(root / SECOND, 34737, 34736)
+    with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: its CRS points to another file"):
+        open_sequence(root)
+
+
+def hide_behind_another(path, tag, other):
+    content = bytearray(path.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, directory)
+    places = {struct.unpack_from("<H", content, directory + 2 + 12 * index)[0]: index for index in range(count)}
+    struct.pack_into("<H", content, directory + 2 + 12 * places[other], tag)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:27700", "EPSG:7415", "+proj=laea +lat_0=50.5 +lon_0=4.5"])
+@pytest.mark.parametrize("flavour", ["STANDARD", "ESRI_PE"])
+def test_an_honest_crs_names_no_file(tmp_path, crs, flavour):
+    path = write_tif(tmp_path / "a.tif", s2_dn()[0], bands=BANDS, crs=crs, GEOTIFF_KEYS_FLAVOR=flavour)
+    assert geotiff.open_geotiff(path, name="a.tif", date=np.datetime64(DATES[0])).header.geobox.shape == (24, 32)
+
+
 def test_a_huge_header_is_refused_before_any_pixel_is_decoded(root):
     profile = {"count": 4, "dtype": "uint16", "crs": "EPSG:32631", "transform": TRANSFORM, "tiled": True}
     with rasterio.open(root / SECOND, "w", driver="GTiff", width=65535, height=65535, SPARSE_OK=True, **profile):
@@ -84,6 +150,14 @@ def test_a_huge_strip_is_refused_before_it_is_decoded(root):
     with rasterio.open(root / SECOND, "w", driver="GTiff", SPARSE_OK=True, compress="deflate", **size, **profile):
         pass
     with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: stored in pieces of 2,048,000,000 bytes"):
+        open_sequence(root)
+
+
+def test_a_dtype_that_only_gdal_knows_is_refused(root):
+    profile = {"width": 32, "height": 24, "count": 4, "crs": "EPSG:32631", "transform": TRANSFORM}
+    with rasterio.open(root / SECOND, "w", driver="GTiff", dtype="complex_int16", **profile):
+        pass
+    with pytest.raises(UnreadableFileError, match=r"S2/2020-08-11\.tif: dtype complex_int16 is not read"):
         open_sequence(root)
 
 

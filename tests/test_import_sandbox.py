@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hostile_inputs import empty_tiff, zipped
 from rasterio.transform import from_origin
@@ -96,7 +97,50 @@ def height_datum(root):
         write_tif(root / "S2" / f"{date}.tif", dn, bands=BANDS, nodata=0, crs="EPSG:7415")
 
 
-INPUTS = [level_1c, level_2a, linear_elsewhere, float_with_nan, lost_date, own_masks, turned, height_datum]
+def scene_classes(root):
+    """SCL at 20 m on some dates, masks on others, and one date with neither."""
+    masks = np.random.default_rng(3).random((5, HEIGHT, WIDTH)) > 0.7
+    write_sequence(root, s2=s2_dn(), masks=masks)
+    classes = np.random.default_rng(4).choice([0, 3, 4, 5, 7, 9, 11], (5, HEIGHT // 2, WIDTH // 2)).astype(np.uint8)
+    for index, date in enumerate(DATES):
+        if index < 3:
+            (root / "MASK" / f"{date}.tif").unlink()
+        if index != 1:
+            write_tif(
+                root / "SCL" / f"{date}.tif", classes[index][None], transform=from_origin(600_000, 5_600_000, 20, 20)
+            )
+
+
+def classes_as_masks(root):
+    classes = np.random.default_rng(4).choice([0, 3, 4, 5, 7, 9, 11], (5, HEIGHT, WIDTH))
+    write_sequence(root, s2=s2_dn(), masks=classes)
+
+
+def lost_offsets(root):
+    """+1000 DN without a tag: known by a name, by metadata, and by values."""
+    names = ("S2A_MSIL2A_{}T105031_N0509_R051_T31UFS_20240101T000000", "{}")
+    for index, date in enumerate(DATES):
+        shifted = s2_dn()[index] + np.uint16(0 if index == 3 else 1000)
+        path = root / "S2" / f"{names[index > 1].format(date.replace('-', ''))}.tif"
+        write_tif(path, shifted, bands=BANDS, nodata=0)
+        if index == 2:
+            with rasterio.open(path, "r+") as file:
+                file.update_tags(PROCESSING_BASELINE="05.00", BOA_ADD_OFFSET_B02="-1000")
+
+
+INPUTS = [
+    scene_classes,
+    classes_as_masks,
+    lost_offsets,
+    level_1c,
+    level_2a,
+    linear_elsewhere,
+    float_with_nan,
+    lost_date,
+    own_masks,
+    turned,
+    height_datum,
+]
 CONFIGS = {
     linear_elsewhere: {"s1_max_days": 9},
     level_1c: {"cloud_detector": "rules", "cloud_buffer_px": 1},
@@ -137,10 +181,10 @@ def test_the_engine_cannot_tell_the_copy_from_the_upload(tmp_path, write, packed
     upload = pack(root, tmp_path / "input.zip") if packed else root
     config, copy = ReconstructionConfig(**CONFIGS.get(write, {})), tmp_path / "copy"
     copy.mkdir()
-    make_copy(upload, copy, origin=upload.name, config=config, pixel_dates=10**6, send=lambda **_: None)
+    make_copy(upload, copy, origin=upload.name, config=config, send=lambda **_: None)
     assert_same_to_the_engine(upload, copy, config)
     files = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
-    assert all(name in {"S1", "S2", "MASK"} for name in {file.split("/")[0] for file in files if "/" in file})
+    assert all(name in {"S1", "S2", "MASK", "SCL"} for name in {file.split("/")[0] for file in files if "/" in file})
     assert not {file for file in files if "MSI" in file or "notes" in file}
 
 
@@ -189,7 +233,6 @@ def test_a_problem_of_two_files_names_both(tmp_path):
             copy,
             origin="in",
             config=ReconstructionConfig(),
-            pixel_dates=10**6,
             send=lambda **message: heard.hear(message),
         )
     assert not list(copy.iterdir()), "headers are checked before anything is written"
@@ -327,10 +370,30 @@ def test_a_full_disk_is_no_fault_of_the_upload(tmp_path, monkeypatch):
         import_by(said, tmp_path, monkeypatch)
 
 
+def test_empty_giants_are_refused_by_their_headers_alone(tmp_path):
+    """692 bytes that took three minutes: two dates of 15 800 x 15 800 pixels, none of them ever written."""
+    image = empty_tiff(
+        tmp_path / "giant.tif", width=15_800, height=15_800, tiled=True, blockxsize=2048, blockysize=2048
+    )
+    (tmp_path / "up.zip").write_bytes(zipped({f"S2/{date}.tif": image for date in DATES[:2]}))
+    told: list[Progress] = []
+    problem = import_upload(tmp_path / "up.zip", tmp_path / "input", on_progress=told.append)
+    assert problem.errors == ({"limit": "expansion", "allowed": 200},)
+    assert "decode to 3,994,240,000 bytes of pixels" in problem.detail
+    assert [progress.phase for progress in told] == ["unpacking"]
+
+
+def test_an_import_leaves_others_their_disk_space_and_is_not_at_fault(tmp_path):
+    pack(write_sequence(tmp_path / "in"), tmp_path / "in.zip")
+    with pytest.raises(OutputError, match=r"in\.zip: no space left.*disk_floor_bytes = 1,152,921,504,606,846,976"):
+        import_upload(tmp_path / "in.zip", tmp_path / "input", limits=ImportLimits(disk_floor_bytes=2**60))
+    assert not (tmp_path / "input").exists()
+
+
 def test_a_full_disk_is_known_in_whichever_way_it_shows(tmp_path, monkeypatch):
     root = write_sequence(tmp_path / "in")
     request = {"upload": str(root), "scratch": str(tmp_path), "folder": str(tmp_path / "copy"), "origin": "in"}
-    request |= {"config": {}, "pixel_dates": 10**6}
+    request |= {"config": {}, "pixel_dates": 10**6, "expansion": 200}
     (tmp_path / "copy").mkdir()
 
     def full(*_: object, **__: object) -> None:
@@ -347,7 +410,9 @@ def test_memory_refused_inside_a_library_is_the_limit_and_not_a_damaged_file(tmp
     shape = {"width": 10_000, "height": 10_000, "count": 4, "interleave": "pixel", "blockysize": 10_000}
     image = empty_tiff(tmp_path / "empty.tif", compress="deflate", **shape)
     (tmp_path / "up.zip").write_bytes(zipped({f"S2/{date}.tif": image for date in DATES[:2]}))
-    problem = import_upload(tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000))
+    problem = import_upload(
+        tmp_path / "up.zip", tmp_path / "input", limits=ImportLimits(memory_bytes=700_000_000, expansion=10**7)
+    )
     assert problem.errors == ({"limit": "memory_bytes", "allowed": 700_000_000},)
     assert "while importing S2/2020-08-01.tif" in problem.detail
 

@@ -44,7 +44,7 @@ def test_overlap_is_seen_across_crss_and_touching_is_none():
 
 
 def test_messages_name_crs_size_and_place():
-    assert describe_grid(GRID) == "EPSG:32631, 30 x 20 px of 10 x 10, upper left (600000, 5600000)"
+    assert describe_grid(GRID) == "EPSG:32631, 30 x 20 px of 10 m x 10 m, upper left (600000, 5600000)"
 
 
 def test_the_ground_sampling_distance_is_in_metres_also_in_degrees():

@@ -281,16 +281,6 @@ def test_scale_and_offset_tags_are_obeyed_also_where_files_differ(tmp_path):
         assert np.allclose(source.read().s2.pixels, dn * 1e-4)
 
 
-def test_an_undeclared_baseline_offset_is_suspected(tmp_path):
-    dates = ("2022-03-01", "2022-03-11")
-    root = write_sequence(tmp_path, s2=s2_dn(2) + np.uint16(1000), dates=dates)
-    with open_sequence(root) as source:
-        assert any("baseline 04.00" in warning for warning in source.info.warnings)
-    root = write_sequence(tmp_path / "harmonised", s2=s2_dn(2), dates=dates)
-    with open_sequence(root) as source:
-        assert not any("baseline 04.00" in warning for warning in source.info.warnings)
-
-
 def test_float_reflectance_with_declared_nan_is_read_as_it_is(tmp_path):
     reflectance = (s2_dn() * 1e-4).astype(np.float32)
     reflectance[1, 2, 3, 4] = np.nan

@@ -15,7 +15,7 @@ from typing import IO, Any
 from api.client.errors import InvalidPayload
 
 # The layout that `seq2seq.readers` knows; a test holds the two against each other.
-_SENSORS = ("S2", "S1", "MASK")
+_SENSORS = ("S2", "S1", "MASK", "SCL")
 _SUFFIXES = (".tif", ".tiff")
 _PIECE = 1 << 20
 _PLAIN_FILE = 0o100644 << 16

@@ -16,6 +16,7 @@ from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers import archive, folder, working_copy
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.source import SequenceInfo, SequenceSource, open_source
+from seq2seq.readers.unread import advice_for
 from seq2seq.sequence import Observations
 
 __all__ = [
@@ -41,7 +42,7 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("working copy of a sequence", working_copy.recognises, working_copy.open_contents),
-    Format("folder with S2/DATE.tif, S1/, MASK/", folder.recognises, folder.open_contents),
+    Format("folder with S2/DATE.tif, S1/, MASK/, SCL/", folder.recognises, folder.open_contents),
     Format("ZIP of such a folder", archive.recognises, archive.open_contents),
 )
 
@@ -64,6 +65,8 @@ def open_contents(path: Path) -> AbstractContextManager[Contents]:
     for known in FORMATS:
         if known.recognises(path):
             return known.open_contents(path)
+    if advice := advice_for(path):
+        raise UnreadableFileError(f"{path}: {advice}")
     raise UnreadableFileError(f"{path}: is none of: {'; '.join(known.name for known in FORMATS)}")
 
 

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from seq2seq.errors import InvalidPixelsError
 from seq2seq.pairing import same_grid
 from seq2seq.radiometry import Radiometry, S1Units, detect_s1_units, to_db
-from seq2seq.readers.contents import Raster, Window
+from seq2seq.readers.contents import Header, Raster, Window
 from seq2seq.sequence import Bool, Float32
 
 # Reflectance below it is an undeclared no-data value: offsets of -1000 DN can reach -0.1, no lower.
@@ -113,15 +113,22 @@ class MaskAcquisition:
 
 def sampled_s1_units(raster: Raster) -> S1Units | None:
     """dB or linear power from 9 small windows spread over the raster; None where they hold no data."""
-    height, width = raster.header.geobox.shape
     nodata = _radar_nodata(raster.header.nodata)
     parts = []
-    for row in _spread(height):
-        for column in _spread(width):
-            window = Window(row, min(height, row + _SAMPLE_PX), column, min(width, column + _SAMPLE_PX))
-            raw = raster.read(window)
-            parts.append(_scaled(raw, raster)[raw != nodata])
+    for window in sample_windows(raster.header):
+        raw = raster.read(window)
+        parts.append(_scaled(raw, raster)[raw != nodata])
     return detect_s1_units(raster.header.name, np.concatenate(parts))
+
+
+def sample_windows(header: Header) -> list[Window]:
+    """9 small windows spread over a raster, fewer where it is small; they cover it where it is up to 384 px wide."""
+    height, width = header.geobox.shape
+    return [
+        Window(row, min(height, row + _SAMPLE_PX), column, min(width, column + _SAMPLE_PX))
+        for row in _spread(height)
+        for column in _spread(width)
+    ]
 
 
 def _radar_nodata(declared: float | None) -> float:

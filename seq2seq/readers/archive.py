@@ -1,6 +1,7 @@
 """A ZIP of the folder layout, inflated into a private folder under names of ours, with caps while inflating."""
 
 import errno
+import shutil
 import stat
 import tempfile
 import unicodedata
@@ -13,19 +14,34 @@ from pathlib import Path, PurePosixPath
 
 from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError
 from seq2seq.readers.contents import Contents
+from seq2seq.readers.geotiff import MAGIC, check_first_bytes
 from seq2seq.readers.layout import FoundFile, read_layout, sensor_of
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _PIECE = 2**20
+# Unpacking may cost this much, and this many bytes for each of the archive. A whole mask of zeros deflates 1000 times,
+# but stands beside images, which deflate 2 or 3 times.
+FREE_BYTES = 64 * 2**20
+EXPANSION = 100
 
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may cost: members, and bytes after inflating, of one file and of all."""
+    """What an archive may cost: members, and bytes after inflating, of one file and of all.
+
+    expansion: bytes after inflating for each byte of the archive, beyond the first `FREE_BYTES`. disk_floor_bytes: what
+    stays free on the disk.
+    """
 
     members: int = 10_000
     file_bytes: int = 8 * 2**30
     total_bytes: int = 64 * 2**30
+    expansion: int = EXPANSION
+    disk_floor_bytes: int = 256 * 2**20
+
+    def allowed(self, archive_bytes: int) -> int:
+        """Bytes that an archive of that size may inflate to."""
+        return min(self.total_bytes, FREE_BYTES + self.expansion * archive_bytes)
 
 
 DEFAULT_LIMITS = ArchiveLimits()
@@ -43,22 +59,24 @@ def recognises(path: Path) -> bool:
 def open_contents(path: Path) -> Iterator[Contents]:
     """The rasters in the archive, inflated into a temporary folder that goes with the context."""
     with tempfile.TemporaryDirectory(prefix="decloud-") as folder:
-        files, warnings = extract(path, Path(folder))
-        yield read_layout(files, source=path.name, warnings=warnings)
+        files, ignored = extract(path, Path(folder))
+        yield read_layout(files, source=path.name, warnings=_warn(ignored), others=ignored)
 
 
 def extract(path: Path, folder: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> tuple[list[FoundFile], list[str]]:
-    """Inflates the GeoTIFFs of S2, S1 and MASK into `folder` as 0.tif, 1.tif, ...; also says what it left out.
+    """Inflates the GeoTIFFs of S2, S1 and MASK into `folder` as 0.tif, 1.tif, ...; also names what it left out.
 
     Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the folder, links, encryption, duplicate
-    names, archives within, more than `limits`), `UnreadableFileError` for a damaged one, `OutputError` where the disk
-    is full.
+    names, archives within, more than `limits`), `UnreadableFileError` for a damaged one or a member that does not begin
+    like a TIFF, before anything is written; `OutputError` where the disk is full or about to be.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive, path.name, limits)
             found, ignored = _chosen(members)
-            return _inflate(archive, found, folder, path.name, limits), _warn(ignored)
+            _check_first_bytes(archive, found)
+            allowed = limits.allowed(path.stat().st_size)
+            return _inflate(archive, found, folder, path.name, limits, allowed), ignored
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, RuntimeError) as error:
         raise UnreadableFileError(f"{path.name}: not a readable ZIP ({str(error)[:160]})") from error
     except OSError as error:
@@ -124,28 +142,54 @@ def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo],
     return found, ignored
 
 
+def _check_first_bytes(archive: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo]) -> None:
+    """Of all members, before the first is unpacked whole."""
+    for name, member in sorted(found.items()):
+        with archive.open(member) as packed:
+            check_first_bytes(packed.read(len(MAGIC[0])), name)
+
+
 def _inflate(
-    archive: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo], folder: Path, source: str, limits: ArchiveLimits
+    archive: zipfile.ZipFile,
+    found: dict[str, zipfile.ZipInfo],
+    folder: Path,
+    source: str,
+    limits: ArchiveLimits,
+    allowed: int,
 ) -> list[FoundFile]:
     files, total = [], 0
     for index, (name, member) in enumerate(sorted(found.items())):
         target = folder / f"{index}.tif"
-        allowed = min(limits.file_bytes, limits.total_bytes - total)
-        total += _inflate_member(archive, member, target, allowed, source)
+        total += _inflate_member(archive, member, target, min(limits.file_bytes, allowed - total), source, limits)
         files.append(FoundFile(name.split("/")[0], name, target))
     return files
 
 
-def _inflate_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, allowed: int, source: str) -> int:
+def _inflate_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, allowed: int, source: str, limits: ArchiveLimits
+) -> int:
     """Bytes written. What the member declares is not believed: they are counted as they come."""
     written = 0
     with archive.open(member) as packed, target.open("xb") as plain:
         while piece := packed.read(_PIECE):
             written += len(piece)
             if written > allowed:
-                raise UnsafeArchiveError(f"{source}: {member.filename!r} inflates to more than {allowed:,} bytes")
+                raise UnsafeArchiveError(
+                    f"{source}: {member.filename!r} inflates to more than {max(allowed, 0):,} bytes; in all, an "
+                    f"archive may inflate to {FREE_BYTES:,} bytes and {limits.expansion} times its own size, at "
+                    f"most to {limits.total_bytes:,}"
+                )
+            _check_space(target.parent, len(piece), source, limits)
             plain.write(piece)
     return written
+
+
+def _check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) -> None:
+    free = shutil.disk_usage(folder).free
+    if free - wanted < limits.disk_floor_bytes:
+        raise OutputError(
+            f"{source}: no space left to unpack it: {free:,} bytes are free, {limits.disk_floor_bytes:,} must stay so"
+        )
 
 
 def _warn(ignored: list[str]) -> list[str]:

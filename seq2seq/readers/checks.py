@@ -89,7 +89,6 @@ class SequenceStatistics:
         self._highest = np.full(bands, -np.inf)
         self._totals = np.zeros((len(s2), bands))
         self._counts = np.zeros(len(s2), dtype=np.int64)
-        self.lowest_by_date = np.full(len(s2), np.inf)
 
     def add(self, index: int, reflectance: Float32, has_data: Bool) -> None:
         """(C, h, w), (h, w) of the date at `index`."""
@@ -98,7 +97,6 @@ class SequenceStatistics:
         if not values.size:
             return
         self._lowest = np.minimum(self._lowest, values.min(axis=1))
-        self.lowest_by_date[index] = min(self.lowest_by_date[index], values.min())
         self._highest = np.maximum(self._highest, values.max(axis=1))
         self._totals[index] += values.sum(axis=1, dtype=np.float64)
         self._counts[index] += values.shape[1]

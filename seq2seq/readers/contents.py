@@ -11,6 +11,9 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.sequence import Dates, Float32
 
+# A strip or tile is found, read and decoded for itself: a pixel each, 2 million take as long as 50 MB in large ones.
+PIECE_BYTES = 1024
+
 
 @dataclass(frozen=True)
 class Window:
@@ -46,12 +49,25 @@ class Window:
 
 
 @dataclass(frozen=True)
+class StatedProduct:
+    """What metadata say of the Sentinel-2 product, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
+
+    baseline: str | None = None
+    add_offset: float | None = None
+
+    def tags(self) -> dict[str, str]:
+        """As a file states them."""
+        stated = {"PROCESSING_BASELINE": self.baseline, "BOA_ADD_OFFSET": self.add_offset}
+        return {name: str(value) for name, value in stated.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Header:
     """What a raster says about itself. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
-    has a mask or alpha band, which is not read.
+    has a mask or alpha band, which is not read. product: of S2, as far as the file says.
     """
 
     name: str
@@ -65,6 +81,20 @@ class Header:
     chunk: tuple[int, int]
     simulated: bool = False
     own_mask: bool = False
+    product: StatedProduct = StatedProduct()
+
+    @property
+    def pixels(self) -> int:
+        """Rows x columns."""
+        return int(self.geobox.shape[0] * self.geobox.shape[1])
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Of all bands, whatever little is stored; a piece costs as much as `PIECE_BYTES` however small it is."""
+        rows, columns = self.chunk
+        pieces = -(-self.geobox.shape[0] // rows) * -(-self.geobox.shape[1] // columns)
+        pixel_bytes = self.pixels * np.dtype(self.dtype).itemsize
+        return int(max(pixel_bytes, pieces * PIECE_BYTES) * len(self.descriptions))
 
 
 class Raster(Protocol):
@@ -77,16 +107,19 @@ class Raster(Protocol):
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError`."""
 
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float) -> Float32:
-        """(C, h, w) raw values brought to a window of another grid, bilinearly; NaN for `nodata` and outside."""
+    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
+        """(C, h, w) raw values brought to a window of another grid; NaN for `nodata` and outside.
+
+        Bilinearly, or for classes, which have nothing between them, by the `nearest` pixel.
+        """
 
 
 @dataclass(frozen=True)
 class Contents:
     """The rasters of a sequence, each sensor's sorted by date, and what the format has to say about them.
 
-    fingerprint: hex digest of names and bytes, the same for the same input wherever and however it is stored. origin:
-    what a working copy was made of.
+    scl: scene classifications of Level-2A, on grids of their own. fingerprint: hex digest of names and bytes, the same
+    for the same input wherever and however it is stored. origin: what a working copy was made of.
     """
 
     s2: Sequence[Raster]
@@ -95,6 +128,11 @@ class Contents:
     fingerprint: str
     warnings: tuple[str, ...]
     origin: Path | None = None
+    scl: Sequence[Raster] = ()
+
+    def by_sensor(self) -> tuple[tuple[str, Sequence[Raster]], ...]:
+        """The rasters under the names of their folders."""
+        return ("S2", self.s2), ("S1", self.s1), ("MASK", self.masks), ("SCL", self.scl)
 
 
 def dates_of(rasters: Sequence[Raster]) -> Dates:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.layout import SENSORS, FoundFile, read_layout, sensor_of
+from seq2seq.readers.unread import advice_for
 
 _SIDECARS = (".xml", ".ovr", ".tfw", ".msk", ".txt", ".md", ".json")
 
@@ -25,9 +26,12 @@ def open_contents(path: Path) -> Iterator[Contents]:
     except OSError as error:
         raise UnreadableFileError(f"{path}: cannot be listed ({error.strerror})") from error
     if "S2" not in sensors:
+        if advice := advice_for(path):
+            raise UnreadableFileError(f"{path}: {advice}")
         there = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
         raise MissingDataError(f"{path}: has no folder S2; it holds {there}")
-    yield read_layout(_found(path, entries), source=str(path), warnings=_unused(path, entries))
+    others = [entry.name for entry in entries]
+    yield read_layout(_found(path, entries), source=str(path), warnings=_unused(path, entries), others=others)
 
 
 def _found(root: Path, entries: list[Path]) -> list[FoundFile]:

@@ -6,6 +6,7 @@ checked against budgets before any pixel is decoded. Drivers are not removed (`G
 in the caller's process; a sandbox sets it in the environment of its own.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ from rasterio.vrt import WarpedVRT
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
 from seq2seq.pairing import gsd_m
 from seq2seq.readers.contents import Header, Window
-from seq2seq.readers.tiff_extent import declared_bytes
+from seq2seq.readers.stated import stated_product
+from seq2seq.readers.tiff_extent import declared_bytes, tag_contents
 from seq2seq.sequence import Float32
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big TIFF, little and big endian
@@ -35,6 +37,11 @@ MAX_CHUNK_BYTES = 2**30  # one strip or tile is decoded whole, whatever window i
 # As good as exact: what the approximate transformer gives depends on the window, and windows must equal the crop of
 # the whole. (0 would say so, but rasterio 1.4 cannot make such a dataset.)
 WARP_TOLERANCE_PX = 1e-9
+
+# In the texts of a CRS (GeoAsciiParamsTag, where the ESRI flavour keeps a whole WKT): shift grids, which PROJ opens.
+# `@null` is none: web Mercator has it.
+_GEO_ASCII = 34737
+_GRID_FILE = re.compile(rb"(?i)PROJ4_GRIDS|PARAMETERFILE|EXTENSION[^]]*(?:grids|init|catalog)\s*=\s*(?!@null[\"\s])")
 
 _HARDENED = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -56,15 +63,16 @@ class GeoTiff:
         with _opened(self.path, self.header.name) as dataset, self._pixel_errors(window):
             return np.asarray(dataset.read(window=_rasterio_window(window)))
 
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float) -> Float32:
-        """(C, h, w) raw values on a window of `grid`, bilinear; NaN for `nodata` and outside the file."""
+    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
+        """(C, h, w) raw values on a window of `grid`, bilinear or nearest; NaN for `nodata` and outside the file."""
         height, width = grid.shape
         target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
         fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
         fill |= {"src_crs": self.header.geobox.crs.to_wkt()}
         # left to itself, GDAL widens the kernel by a ratio that it estimates anew for each window
         ratio = str(min(1.0, gsd_m(self.header.geobox) / gsd_m(grid)))
-        how = {"resampling": Resampling.bilinear, "tolerance": WARP_TOLERANCE_PX, "XSCALE": ratio, "YSCALE": ratio}
+        resampling = Resampling.nearest if nearest else Resampling.bilinear
+        how = {"resampling": resampling, "tolerance": WARP_TOLERANCE_PX, "XSCALE": ratio, "YSCALE": ratio}
         with (
             _opened(self.path, self.header.name) as dataset,
             self._pixel_errors(window),
@@ -90,13 +98,21 @@ def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
     position.
     """
     _check_magic(path, name)
-    _check_complete(path, name)
+    _check_structure(path, name)
     with _opened(path, name) as dataset:
         try:
             _check_budgets(dataset, name)
             return GeoTiff(path, _header(dataset, name, date))
         except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:
             raise UnreadableFileError(f"{name}: header cannot be read ({_one_line(error)})") from error
+
+
+def check_first_bytes(start: bytes, name: str) -> None:
+    """Raises `UnreadableFileError` where a file that begins with these 4 bytes is no TIFF."""
+    if not start:
+        raise UnreadableFileError(f"{name}: is empty (0 bytes)")
+    if start not in MAGIC:
+        raise UnreadableFileError(f"{name}: is not a TIFF, its first bytes are {start!r}")
 
 
 @contextmanager
@@ -108,7 +124,14 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
         except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError, ValueError) as error:
             raise UnreadableFileError(f"{name}: not a readable GeoTIFF ({_one_line(error)})") from error
         with dataset:
+            _check_self_contained(dataset, name)
             yield dataset
+
+
+def _check_self_contained(dataset: Any, name: str) -> None:
+    """GDAL opens what this points to with any driver: refused before anything can make it look for overviews."""
+    if any(key.upper() == "OVERVIEW_FILE" for key in dataset.tags(ns="OVERVIEWS")):
+        raise UnreadableFileError(f"{name}: its metadata point to another file (OVERVIEW_FILE), which is not opened")
 
 
 def _check_magic(path: Path, name: str) -> None:
@@ -117,20 +140,21 @@ def _check_magic(path: Path, name: str) -> None:
             start = file.read(4)
     except OSError as error:
         raise UnreadableFileError(f"{name}: cannot be opened ({error.strerror})") from error
-    if not start:
-        raise UnreadableFileError(f"{name}: is empty (0 bytes)")
-    if start not in MAGIC:
-        raise UnreadableFileError(f"{name}: is not a TIFF, its first bytes are {start!r}")
+    check_first_bytes(start, name)
 
 
-def _check_complete(path: Path, name: str) -> None:
+def _check_structure(path: Path, name: str) -> None:
+    """That the file is whole, and its CRS keeps to itself: GDAL opens a shift grid as soon as it reads the CRS."""
     size = path.stat().st_size
     try:
         declared = declared_bytes(path)
+        crs_texts = tag_contents(path, _GEO_ASCII) if declared <= size else []
     except ValueError as error:
         raise UnreadableFileError(f"{name}: the file is corrupt or truncated ({error})") from error
     if declared > size:
         raise UnreadableFileError(f"{name}: the file is truncated, it has {size:,} of {declared:,} bytes")
+    if any(_GRID_FILE.search(text) for text in crs_texts):
+        raise UnreadableFileError(f"{name}: its CRS points to another file (a shift grid), which is not opened")
 
 
 def _check_budgets(dataset: Any, name: str) -> None:
@@ -143,6 +167,8 @@ def _check_budgets(dataset: Any, name: str) -> None:
         raise UnreadableFileError(f"{name}: {dataset.count} bands, at most {MAX_BANDS} are allowed")
     if len(set(dataset.dtypes)) > 1:
         raise UnreadableFileError(f"{name}: bands have different dtypes {', '.join(dataset.dtypes)}")
+    if "int" in dataset.dtypes[0] and dataset.dtypes[0].startswith("complex"):  # GDAL's own, which numpy lacks
+        raise UnreadableFileError(f"{name}: dtype {dataset.dtypes[0]} is not read")
     bands_in_chunk = dataset.count if dataset.interleaving == Interleaving.pixel else 1
     chunk_bytes = prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize * bands_in_chunk
     if chunk_bytes > MAX_CHUNK_BYTES:
@@ -163,6 +189,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         offsets=tuple(dataset.offsets),
         chunk=tuple(dataset.block_shapes[0]),
         simulated=dataset.tags().get("SIMULATED") == "YES",
+        product=stated_product(dataset.tags()),
         own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 

@@ -1,4 +1,4 @@
-"""The layout of a folder or archive: `S2/DATE*.tif`, optional `S1/DATE*.tif` and `MASK/DATE*.tif`."""
+"""The layout of a folder or archive: `S2/DATE*.tif`, optional `S1/DATE*.tif`, `MASK/DATE*.tif`, `SCL/DATE*.tif`."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,9 @@ from seq2seq.errors import DuplicateDatesError, MissingDataError, UnreadableFile
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
 from seq2seq.readers.names import parse_date
+from seq2seq.readers.unread import advice_among
 
-SENSORS = ("S2", "S1", "MASK")
+SENSORS = ("S2", "S1", "MASK", "SCL")
 SUFFIXES = (".tif", ".tiff")
 MAX_FILES_PER_SENSOR = 1000  # ten years of Sentinel-2 at one place
 
@@ -26,22 +27,31 @@ class FoundFile:
 
 
 def sensor_of(relative: PurePosixPath) -> str | None:
-    """S2, S1 or MASK for a GeoTIFF in a folder of that name (any case), None for every other file."""
+    """S2, S1, MASK or SCL for a GeoTIFF in a folder of that name (any case), None for every other file."""
     if len(relative.parts) != 2 or relative.suffix.lower() not in SUFFIXES or relative.name.startswith("."):
         return None
     folder = relative.parts[0].upper()
     return folder if folder in SENSORS else None
 
 
-def read_layout(files: Sequence[FoundFile], *, source: str, warnings: Iterable[str] = ()) -> Contents:
-    """Reads all headers. Raises `MissingDataError` where `source` holds no S2, and what the files raise."""
+def read_layout(
+    files: Sequence[FoundFile], *, source: str, warnings: Iterable[str] = (), others: Iterable[str] = ()
+) -> Contents:
+    """Reads all headers. others: names of what else lies there.
+
+    Raises `MissingDataError` where `source` holds no S2, `UnreadableFileError` where it would be there in a format that
+    is not read, and what the files raise.
+    """
     if not any(file.sensor == "S2" for file in files):
+        if advice := advice_among(others):
+            raise UnreadableFileError(f"{source}: {advice}")
         there = ", ".join(sorted({file.sensor for file in files})) or "nothing it could use"
         raise MissingDataError(f"{source}: no GeoTIFF in a folder S2; found {there}")
     return Contents(
         s2=_acquisitions(files, "S2"),
         s1=_acquisitions(files, "S1"),
         masks=_acquisitions(files, "MASK"),
+        scl=_acquisitions(files, "SCL"),
         fingerprint=_fingerprint(files),
         warnings=tuple(warnings),
     )

@@ -75,7 +75,9 @@ def _day(match: re.Match[str]) -> np.datetime64 | None:
 def _s2_band(text: str | None, index: int, *, name: str) -> str:
     match = _S2_BAND.fullmatch((text or "").strip().upper())
     if not match:
-        raise UnknownBandsError(f"{name}: band {index} is described as {text!r}; Sentinel-2 has {', '.join(S2_BANDS)}")
+        hint = "; a scene classification goes to SCL/DATE.tif" if (text or "").strip().upper() == "SCL" else ""
+        known = ", ".join(S2_BANDS)
+        raise UnknownBandsError(f"{name}: band {index} is described as {text!r}; Sentinel-2 has {known}{hint}")
     number = match.group(1)
     return "B8A" if number == "8A" else f"B{int(number):02d}"
 

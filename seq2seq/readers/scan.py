@@ -47,15 +47,13 @@ class PackedMask:
 class Scan:
     """What the pass found. cloud_mask: (T, H, W), True = cloud, shadow or no data.
 
-    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data. lowest: (T,)
-    smallest reflectance of any band, +inf without data.
+    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data.
     """
 
     cloud_mask: PackedMask
     cloud_fractions: NDArray[np.float64]
     no_data_fractions: NDArray[np.float64]
     s1_fractions: NDArray[np.float64]
-    lowest: NDArray[np.float64]
 
 
 def scan(
@@ -83,7 +81,7 @@ def scan(
         radar += _check_radar(s1, block)
     statistics.check()
     pixels = shape[0] * shape[1]
-    return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels, statistics.lowest_by_date)
+    return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels)
 
 
 def check_clear(scanned: Scan, s2: Sequence[OpticalAcquisition], source: MaskSource) -> None:

@@ -17,6 +17,7 @@ from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
 from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
+from seq2seq.readers.offsets import settle_offsets
 from seq2seq.readers.radar import pair_radar
 from seq2seq.readers.remarks import optical_remarks
 from seq2seq.readers.scan import Scan, block_side, check_clear, scan
@@ -32,9 +33,9 @@ class SequenceInfo:
     path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D]. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
-    the values)", "linear (as set)", "" without S1. mask_source: user, s2cloudless or rules. warnings: what the user
-    should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored and
-    however it is packed. simulated: a file says that no satellite saw it.
+    the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
+    user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
+    and however it is packed. simulated: a file says that no satellite saw it.
     """
 
     path: Path
@@ -153,7 +154,8 @@ def _checked(
     header = contents.s2[0].header
     dates, shape = dates_of(contents.s2), tuple(header.geobox.shape)
     pairing = pair_radar(contents.s1, dates, header.geobox, config)
-    masking, mask_warnings = choose_masking(contents.masks, contents.s2, s2[0].bands, config)
+    masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
+    s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
     scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
     check_clear(scanned, s2, masking.source)
@@ -168,7 +170,7 @@ def _checked(
         s1_acquisitions=pairing.available,
         s1_units=pairing.units,
         mask_source=masking.source,
-        warnings=(*contents.warnings, *optical_remarks(s2, scanned), *pairing.warnings, *mask_warnings),
+        warnings=(*contents.warnings, *optical_remarks(s2), *offset_remarks, *pairing.warnings, *mask_warnings),
         fingerprint=contents.fingerprint,
         simulated=any(raster.header.simulated for raster in contents.s2),
     )

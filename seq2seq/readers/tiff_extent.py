@@ -5,6 +5,7 @@ What is cut off is often the tail of the metadata: band names, no-data value or 
 
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -50,14 +51,29 @@ def declared_bytes(path: str | os.PathLike[str]) -> int:
     A file that is shorter is truncated. Directories that are linked in a circle are read once.
     """
     with open(path, "rb") as file:
-        flavour, offset = _preamble(file)
-        end, seen = 0, {0}
-        while offset not in seen and len(seen) <= _MAX_DIRECTORIES:
-            seen.add(offset)
-            entries, offset, directory_end = _directory(file, flavour, offset)
-            ends = [entry.end for entry in entries.values()]
-            end = max([end, directory_end, *ends, *_chunk_ends(file, flavour, entries)])
+        flavour, first = _preamble(file)
+        end = 0
+        for tags, directory_end in _directories(file, flavour, first):
+            ends = [entry.end for _, entry in tags]
+            end = max([end, directory_end, *ends, *_chunk_ends(file, flavour, dict(tags))])
         return end
+
+
+def tag_contents(path: str | os.PathLike[str], tag: int) -> list[bytes]:
+    """The bytes of the tag wherever it stands, also twice in one directory. Raises as `declared_bytes` does."""
+    with open(path, "rb") as file:
+        flavour, first = _preamble(file)
+        found = [entry for tags, _ in _directories(file, flavour, first) for known, entry in tags if known == tag]
+        return [_read(file, entry.at, entry.end - entry.at) for entry in found]
+
+
+def _directories(file: BinaryIO, flavour: _Flavour, offset: int) -> Iterator[tuple[list[tuple[int, _Entry]], int]]:
+    """The tags of each directory, and where it ends."""
+    seen = {0}
+    while offset not in seen and len(seen) <= _MAX_DIRECTORIES:
+        seen.add(offset)
+        tags, offset, end = _directory(file, flavour, offset)
+        yield tags, end
 
 
 def _preamble(file: BinaryIO) -> tuple[_Flavour, int]:
@@ -73,24 +89,24 @@ def _preamble(file: BinaryIO) -> tuple[_Flavour, int]:
     return flavour, flavour.unpack("I", _read(file, 4, 4))[0]
 
 
-def _directory(file: BinaryIO, flavour: _Flavour, offset: int) -> tuple[dict[int, _Entry], int, int]:
-    """Entries by tag, offset of the next directory, and where this one ends."""
+def _directory(file: BinaryIO, flavour: _Flavour, offset: int) -> tuple[list[tuple[int, _Entry]], int, int]:
+    """Tags with their entries, offset of the next directory, and where this one ends."""
     head, width = struct.calcsize(flavour.entries), struct.calcsize(flavour.offset)
     (count,) = flavour.unpack(flavour.entries, _read(file, offset, head))
     if count > _MAX_ENTRIES:
         raise ValueError(f"{count} tags in a directory, at most {_MAX_ENTRIES} are allowed")
     size = 4 + 2 * width
     content = _read(file, offset + head, count * size + width)
-    entries = {}
+    tags = []
     for index in range(count):
         tag, kind, values, value_offset = flavour.unpack(
             f"HH{flavour.offset}{flavour.offset}", content[index * size : (index + 1) * size]
         )
         inline = values * _SIZES.get(kind, 1) <= width
         at = offset + head + (index + 1) * size - width if inline else value_offset
-        entries[tag] = _Entry(kind, values, at)
+        tags.append((tag, _Entry(kind, values, at)))
     (following,) = flavour.unpack(flavour.offset, content[-width:])
-    return entries, following, offset + head + len(content)
+    return tags, following, offset + head + len(content)
 
 
 def _chunk_ends(file: BinaryIO, flavour: _Flavour, entries: dict[int, _Entry]) -> list[int]:

@@ -82,6 +82,7 @@ def open_contents(path: Path) -> Iterator[Contents]:
         s2=_rasters(path, manifest.files, "S2"),
         s1=_rasters(path, manifest.files, "S1"),
         masks=_rasters(path, manifest.files, "MASK"),
+        scl=_rasters(path, manifest.files, "SCL"),
         fingerprint=manifest.fingerprint,
         warnings=manifest.warnings,
         origin=Path(manifest.origin),

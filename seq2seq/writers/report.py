@@ -101,10 +101,11 @@ def render(report: Report, thumbnails: Sequence[Thumbnail]) -> str:
 def _header(report: Report) -> Markup:
     source = report["input"]
     dates, grid = source["dates"], source["grid"]
+    pixel = grid.get("pixel") or f"{grid['gsd_m']:g} m"
     facts = [
         f"{len(dates)} dates, {dates[0]} to {dates[-1]}",
         f"{len(source['bands'])} bands",
-        f"{grid['width']} × {grid['height']} px at {grid['gsd_m']:g} m",
+        f"{grid['width']} × {grid['height']} px at {pixel}",
         grid["crs"],
     ]
     badge = element("span", "Simulated data", class_="badge") if source["simulated"] else None
@@ -309,6 +310,7 @@ def _used(report: Report) -> Markup:
 
 _MASK_SOURCES = {
     "user": "yours, from the folder MASK",
+    "scl": "yours, classes of SCL",
     "s2cloudless": "s2cloudless, from ten bands",
     "rules": "rules on brightness and colour",
 }

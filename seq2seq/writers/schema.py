@@ -4,10 +4,14 @@ from typing import Any, NotRequired, TypedDict
 
 
 class PixelSize(TypedDict):
-    """Length of a pixel's side. gsd_degrees: there alone where the grid counts in degrees; gsd_m then of latitude."""
+    """Length of a pixel's side. gsd_degrees: there alone where the grid counts in degrees; gsd_m then of latitude.
+
+    pixel: in the grid's own units, for people; reports of earlier versions lack it.
+    """
 
     gsd_m: float
     gsd_degrees: NotRequired[float]
+    pixel: NotRequired[str]
 
 
 class Grid(PixelSize):

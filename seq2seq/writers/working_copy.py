@@ -22,7 +22,7 @@ TILE_PX = 256
 # Decoded and written at a time. A file stored in larger pieces is read in those, so that each is decoded once.
 WINDOW_BYTES = 64 * 2**20
 # What the copy's header must share with the original's, beside the bands and the CRS.
-_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated")
+_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated", "product")
 
 OnRaster = Callable[[int, int, str], None]
 
@@ -34,9 +34,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
     many, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
-    named = [("S2", raster) for raster in contents.s2]
-    named += [("S1", raster) for raster in contents.s1]
-    named += [("MASK", raster) for raster in contents.masks]
+    named = [(sensor, raster) for sensor, rasters in contents.by_sensor() for raster in rasters]
     files = []
     for index, (sensor, raster) in enumerate(named):
         on_raster(index, len(named), raster.header.name)
@@ -52,7 +50,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
 
 def _descriptions(sensor: str, header: Header) -> Sequence[str | None]:
     """The names that the reader understood from the user's; none where the file has none, so that it says so again."""
-    if sensor == "MASK" or not any(header.descriptions):
+    if sensor in ("MASK", "SCL") or not any(header.descriptions):
         return [None] * len(header.descriptions)
     return (s2_bands if sensor == "S2" else s1_bands)(header.descriptions, name=header.name)
 
@@ -86,6 +84,7 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
         copy.scales, copy.offsets = header.scales, header.offsets
         if header.simulated:
             copy.update_tags(SIMULATED="YES")
+        copy.update_tags(**header.product.tags())
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
             copy.write(raster.read(window), window=((window.row, window.row_end), (window.column, window.column_end)))
 
@@ -129,7 +128,16 @@ def _compared(file: CopiedFile, header: Header, path: Path) -> CopiedFile:
 def _facts(header: Header) -> tuple[str, ...]:
     """In the order of _FACTS, as text, in which NaN equals NaN."""
     size, transform = tuple(header.geobox.shape), tuple(header.geobox.affine)
-    facts = (size, transform, header.dtype, header.nodata, header.scales, header.offsets, header.simulated)
+    facts = (
+        size,
+        transform,
+        header.dtype,
+        header.nodata,
+        header.scales,
+        header.offsets,
+        header.simulated,
+        header.product,
+    )
     return tuple(map(repr, facts))
 
 

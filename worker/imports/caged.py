@@ -25,6 +25,7 @@ from seq2seq.readers.contents import Contents
 from seq2seq.readers.masking import choose_masking
 from seq2seq.writers.working_copy import write_working_copy
 from worker.imports import confinement
+from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
 from worker.imports.sandbox import PASSED_ON
 
 # The checking pass takes an eighth of it; what it finds does not depend on it.
@@ -64,7 +65,13 @@ def main() -> int:
 
 
 def make_copy(
-    upload: Path, folder: Path, *, origin: str, config: ReconstructionConfig, pixel_dates: int, send: Send
+    upload: Path,
+    folder: Path,
+    *,
+    origin: str,
+    config: ReconstructionConfig,
+    limits: ImportLimits = DEFAULT_LIMITS,
+    send: Send,
 ) -> dict[str, Any]:
     """Writes the working copy into the empty `folder` and says what is in it, in the words of `decloud inspect --json`.
 
@@ -75,7 +82,8 @@ def make_copy(
     with open_contents(upload) as contents:
         rasters = (*contents.s2, *contents.s1, *contents.masks)
         send(files=[(raster.header.name, str(raster.header.date)) for raster in rasters])
-        _check_headers(contents, config, pixel_dates)
+        _check_budgets(contents, upload, limits)
+        _check_headers(contents, config)
         write_working_copy(
             contents,
             folder,
@@ -93,7 +101,8 @@ def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
     upload, scratch, folder = (Path(request[name]) for name in ("upload", "scratch", "folder"))
     config, origin = ReconstructionConfig.from_dict(request["config"]), request["origin"]
     try:
-        report = make_copy(upload, folder, origin=origin, config=config, pixel_dates=request["pixel_dates"], send=send)
+        limits = ImportLimits.from_dict({name: request[name] for name in ("pixel_dates", "expansion")})
+        report = make_copy(upload, folder, origin=origin, config=config, limits=limits, send=send)
         return {"report": report}
     except LimitExceeded as error:
         return {"exceeded": error.limit, "detail": str(error)}
@@ -127,16 +136,35 @@ def _refuse_links(upload: Path) -> None:
                 raise UnsafeArchiveError(f"{upload}: '{path.relative_to(upload).as_posix()}' is a link")
 
 
-def _check_headers(contents: Contents, config: ReconstructionConfig, pixel_dates: int) -> None:
-    """All that can be known before a pixel is decoded."""
-    for sensor, rasters in (("S2", contents.s2), ("S1", contents.s1), ("MASK", contents.masks)):
-        asked = sum(raster.header.geobox.shape[0] * raster.header.geobox.shape[1] for raster in rasters)
-        if asked > pixel_dates:
+def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> None:
+    """What all files together cost, by their headers, before the first pixel of any is decoded."""
+    by_sensor = {sensor: rasters for sensor, rasters in contents.by_sensor() if rasters}
+    for sensor, rasters in by_sensor.items():
+        asked = sum(raster.header.pixels for raster in rasters)
+        if asked > limits.pixel_dates:
             raise LimitExceeded("pixel_dates", f"{sensor} has {asked:,} pixels on {len(rasters)} dates")
+    decoded = sum(raster.header.decoded_bytes for rasters in by_sensor.values() for raster in rasters)
+    uploaded = _size(upload)
+    if decoded > limits.decoded_bytes(uploaded):
+        raise LimitExceeded(
+            "expansion",
+            f"its {uploaded:,} bytes decode to {decoded:,} bytes of pixels, more than "
+            f"{limits.decoded_bytes(uploaded):,}: most of that was never written; leave out empty dates, or "
+            "cut them to where there is data",
+        )
+
+
+def _size(upload: Path) -> int:
+    files = upload.glob("*/*") if upload.is_dir() else [upload]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _check_headers(contents: Contents, config: ReconstructionConfig) -> None:
+    """All that can be known before images are decoded; of masks, a sample says what their values mean."""
     s2 = check_s2(contents.s2)
     if contents.s1:
         check_s1(contents.s1, contents.s2[0].header.geobox)
-    choose_masking(contents.masks, contents.s2, s2[0].bands, config)
+    choose_masking(contents, s2[0].bands, config)
 
 
 def _limit_behind(error: BaseException | None) -> str | None:

@@ -28,9 +28,9 @@ CRASHED, LIMIT = "import-crashed", "import-limit"
 _PROGRAM = ("-m", "worker.imports.caged")
 _MAX_DETAIL = 500
 _MAX_ERRORS = 8
-_SENSOR = re.compile(r"S1|S2|MASK")
-_FILE = re.compile(r"(S1|S2|MASK)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
-_FIRST_NAME = re.compile(r"((?:S1|S2|MASK)/.+?): ", re.IGNORECASE)
+_SENSOR = re.compile(r"S1|S2|MASK|SCL")
+_FILE = re.compile(r"(S1|S2|MASK|SCL)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
+_FIRST_NAME = re.compile(r"((?:S1|S2|MASK|SCL)/.+?): ", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"'([^']+)'")
 _PLACES = {
     "band": re.compile(r"\bband (\w+)"),
@@ -103,6 +103,7 @@ def import_upload(
         "origin": origin,
         "config": settings,
         "pixel_dates": limits.pixel_dates,
+        "expansion": limits.expansion,
     }
     try:
         (scratch / "sequence").mkdir()
@@ -148,6 +149,8 @@ def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) ->
     """The answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
     answer = ending.answer or {}
     exceeded = ending.exceeded or str(answer.get("exceeded"))
+    if exceeded == "disk_floor_bytes":
+        raise OutputError(f"{origin}: no space left {heard.doing}: {limits.describe(exceeded)} must stay free")
     if exceeded in asdict(limits):
         return _over_limit(limits, exceeded, str(answer.get("detail") or ""), heard, origin)
     problem = answer.get("problem")

@@ -7,6 +7,7 @@ from typing import Any
 from seq2seq.errors import ConfigError
 
 _GIB = 2**30
+DECODED_FREE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class ImportLimits:
     wall_s: int = 10_800
     # Dates x rows x columns: 166 dates of a whole Sentinel-2 tile. The service's `max_pixels_dates`.
     pixel_dates: int = 20_000_000_000
+    # Bytes that all images decode to for each byte of the upload, beyond the first 64 MiB: files in which nothing, or
+    # one value, was written pretend to be any size. Images decode to 2 or 3 times their bytes, to 40 with wide borders.
+    expansion: int = 200
+    # What stays free on the disk for everybody else. An import that comes this far is not at fault, and waits.
+    disk_floor_bytes: int = 256 * 2**20
+
+    def decoded_bytes(self, upload_bytes: int) -> int:
+        """What the images of an upload of that size may decode to."""
+        return DECODED_FREE_BYTES + self.expansion * upload_bytes
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

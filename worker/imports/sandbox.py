@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,8 @@ class _Watch:
                 self.exceeded = "disk_bytes"
             elif files > self._limits.files:
                 self.exceeded = "files"
+            elif shutil.disk_usage(self._scratch).free < self._limits.disk_floor_bytes:
+                self.exceeded = "disk_floor_bytes"
 
     def _hear(self, content: bytes) -> bool:
         """Whether there may be more. What is no JSON object is the last word of a process that was killed, or a lie."""
