@@ -156,7 +156,8 @@ async def upload_offset(
 
 async def _nothing() -> AsyncIterator[bytes]:
     """The body of a part without bytes, which is complete when it begins."""
-    for piece in ():
+    none: tuple[bytes, ...] = ()
+    for piece in none:
         yield piece
 
 
