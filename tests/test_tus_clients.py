@@ -44,6 +44,7 @@ class JsClient:
             "file": str(self.file),
             "remembered": str(self.remembered),
             "breakAfter": break_after,
+            "source": source,
             "options": {"chunkSize": PIECE_BYTES, **options},
         }
         command = ["node", str(HERE / "upload.cjs"), json.dumps(asked)]
