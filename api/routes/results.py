@@ -20,6 +20,7 @@ from api.schemas import ResultFile
 from api.sending import Content, send_content
 from api.services import Services
 from worker import clock
+from worker.errors import NotFound
 from worker.jobs import Job, artifacts
 from worker.jobs.artifacts import Artifact
 from worker.storage.archive import Archive, ArchiveEntry
@@ -139,7 +140,13 @@ async def result_file(request: Request, job_id: str, path: str, services: Servic
     if content is None:
         content = await services.ask(_file_content, services, job_id, path, owner)
         services.contents.put(asked, content)
-    return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+    try:
+        return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+    except NotFound:
+        services.contents.forget(asked)
+        # What was known a moment ago has been removed meanwhile: this says so.
+        await services.ask(_file_content, services, job_id, path, owner)
+        raise
 
 
 @router.get(
@@ -178,6 +185,7 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
         partial(services.storage.open_range, key),
         partial(services.storage.read_now, key),
         file.size,
+        partial(_check_same, services, job_id, owner, prefix),
         f'"{file.sha256}"',
         file.media_type,
         headers,
@@ -186,13 +194,21 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
 
 def _archive_content(services: Services, job_id: str, owner: str | None) -> Content:
     job = get_job(services.database, job_id, owner)
-    _check_there(job)
+    prefix = _check_there(job)
     archive = _archive(job, artifacts.listing(services.database, job.id), services)
     headers = {
         "Last-Modified": formatdate(job.finished, usegmt=True),
         "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
     }
-    return Content(archive.open_range, lambda *_: None, archive.size, f'"{archive.etag}"', "application/zip", headers)
+    check = partial(_check_same, services, job_id, owner, prefix)
+    etag = f'"{archive.etag}"'
+    return Content(archive.open_range, lambda *_: None, archive.size, check, etag, "application/zip", headers)
+
+
+def _check_same(services: Services, job_id: str, owner: str | None, prefix: str) -> None:
+    """Raises `Refusal` where the job no longer has the result that is being sent."""
+    if _check_there(get_job(services.database, job_id, owner)) != prefix:
+        raise Refusal("result-expired", f"the files of job {job_id} are others now")
 
 
 def _archive(job: Job, files: tuple[Artifact, ...], services: Services) -> Archive:
