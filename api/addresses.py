@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 
 from worker.settings import Settings
-from worker.signing.addresses import sign
+from worker.signing.addresses import sign, sign_below
 
 
 def base_of(request: Request, settings: Settings) -> str:
@@ -27,6 +27,16 @@ def result_path(job_id: str, path: str) -> str:
     return f"/jobs/{job_id}/results/{path}"
 
 
+def results_prefix(job_id: str) -> str:
+    """What the signature of a whole result is made for."""
+    return f"/jobs/{job_id}/results/"
+
+
+def signed_path(job_id: str, token: str, path: str) -> str:
+    """Of a file of a result; a relative link there leads to another file of it, with the same signature."""
+    return f"/jobs/{job_id}/signed/{token}/results/{path}"
+
+
 def archive_path(job_id: str) -> str:
     """Decoded, as it is signed."""
     return f"/jobs/{job_id}/results.zip"
@@ -45,3 +55,10 @@ class Addresses:
         if self.secret is None:
             return self.base + quote(path)
         return self.base + sign(path, expires=self.expires, secret=self.secret)
+
+    def of_document(self, job_id: str, path: str) -> str:
+        """The address of a result's file whose relative links lead to other files of the result."""
+        if self.secret is None:
+            return self.base + quote(result_path(job_id, path))
+        token = sign_below(results_prefix(job_id), expires=self.expires, secret=self.secret)
+        return self.base + quote(signed_path(job_id, token, path))

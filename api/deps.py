@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
 
-from api.addresses import Addresses, base_of
+from api.addresses import Addresses, base_of, results_prefix
 from api.callers import Caller
 from api.errors import Refusal
 from api.services import Services
@@ -13,7 +13,7 @@ from worker import clock, jobs
 from worker.database.connections import Database
 from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
-from worker.signing.addresses import verify
+from worker.signing.addresses import verify, verify_below
 
 # Some of OGC's clients say so always.
 _FORMAT = ("f", "json")
@@ -102,12 +102,24 @@ class _Reader(HTTPBearer):
             return await admit_reader(request)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         verify(path, expires=expires or "", signature=signature or "", secret=services.secret, now=clock.now())
-        per_minute = services.settings.requests_per_minute
-        services.rates.spend(f"{request.path_params['job_id']} reads", _READS_FOR_A_REQUEST * per_minute)
+        _count_reads(services, request.path_params["job_id"])
         return None
 
 
 ReaderDep = Annotated[str | None, Depends(_Reader(scheme_name="key", description=_by_key.model.description))]
+
+
+async def admit_holder(request: Request, job_id: str, token: str) -> None:
+    """Whoever has the signature of a whole result. Raises `InvalidSignature`, and `Refusal` for a read too many."""
+    services = services_of(request)
+    verify_below(results_prefix(job_id), token=token, secret=services.secret, now=clock.now())
+    _count_reads(services, job_id)
+
+
+def _count_reads(services: Services, job_id: str) -> None:
+    """Of a job, by signed addresses."""
+    allowed = _READS_FOR_A_REQUEST * services.settings.requests_per_minute
+    services.rates.spend(f"{job_id} reads", allowed)
 
 
 def get_job(database: Database, job_id: str, owner: str | None) -> Job:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.deps import admit, admit_reader, count, services_of
 from api.errors import service_problem
 from api.routes.jobs import current_status
-from api.routes.results import result_file
+from api.routes.results import result_file, signed_file
 from worker.errors import ServiceError
 
 _ID = "([A-Za-z0-9-]{1,64})"
@@ -32,10 +32,19 @@ async def _file(request: Request, job_id: str, path: str) -> Response:
     return await result_file(request, job_id, path, services_of(request), owner)
 
 
+async def _signed_file(request: Request, job_id: str, token: str, path: str) -> Response:
+    return await signed_file(request, job_id, token, path, services_of(request))
+
+
 # Each with the path of its route, which is what figures are counted by.
 _WAYS: tuple[tuple[re.Pattern[str], str, Callable[..., Awaitable[Response]]], ...] = (
     (re.compile(f"/jobs/{_ID}"), "/jobs/{job_id}", _status),
     (re.compile(f"/jobs/{_ID}/results/(.+)"), "/jobs/{job_id}/results/{path:path}", _file),
+    (
+        re.compile(f"/jobs/{_ID}/signed/([^/]+)/results/(.+)"),
+        "/jobs/{job_id}/signed/{token}/results/{path:path}",
+        _signed_file,
+    ),
 )
 
 

@@ -40,6 +40,9 @@ _HEADERS = {
 # tus 1.0 wants it in every answer.
 _TUS = {b"tus-resumable": b"1.0.0"}
 _UPLOADS = "/uploads"
+_PIECE = "application/offset+octet-stream"
+# tus 1.0: what a client may mean by a POST whose network lets nothing else through.
+_OVERRIDDEN = frozenset({"PATCH", "DELETE", "HEAD"})
 _HTTPS = {b"strict-transport-security": b"max-age=31536000"}
 
 
@@ -61,7 +64,7 @@ class Gate:
         passage = _Passage(scope, receive, send, headers)
         with logs.bound(request_id=passage.request_id):
             try:
-                self._check(scope, passage)
+                scope = self._check(scope, passage)
                 await self._app(scope, passage.receive, passage.send)
             except Refusal as refusal:
                 await service_problem(refusal)(scope, passage.receive, passage.send)
@@ -73,8 +76,8 @@ class Gate:
             finally:
                 self._tell(scope, passage)
 
-    def _check(self, scope: Scope, passage: "_Passage") -> None:
-        """Raises `Refusal` for what no route should see."""
+    def _check(self, scope: Scope, passage: "_Passage") -> Scope:
+        """The request as routes should see it. Raises `Refusal` for what none should."""
         size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["query_string"])
         if size > HEADER_BYTES:
             raise Refusal(
@@ -85,8 +88,10 @@ class Gate:
             raise Refusal("invalid-request", "Host is no name or address of a server")
         if self._settings.auth == "none":
             self._check_page(scope, passage, host)
-        if not _is_upload(scope):
+        meant = _as_meant(scope, passage.header(b"x-http-method-override"))
+        if not _is_upload(meant, passage):
             passage.limit_body(BODY_BYTES)
+        return meant
 
     def _check_page(self, scope: Scope, passage: "_Passage", host: str) -> None:
         """Without keys, whoever reaches us is let in: so nobody from another machine, whatever the server was bound to,
@@ -191,7 +196,19 @@ def _too_large(limit: int) -> str:
     return f"the body may have at most {limit} bytes"
 
 
-def _is_upload(scope: Scope) -> bool:
+def _as_meant(scope: Scope, override: str) -> Scope:
+    """An upload's POST that says to be another method is that, in a copy: the server still answers a POST."""
+    if not override or scope["method"] != "POST" or not scope["path"].startswith(f"{_UPLOADS}/"):
+        return scope
+    if override not in _OVERRIDDEN:
+        raise Refusal("invalid-request", f"X-HTTP-Method-Override: must be one of {', '.join(sorted(_OVERRIDDEN))}")
+    return {**scope, "method": override}
+
+
+def _is_upload(scope: Scope, passage: "_Passage") -> bool:
+    """Whether its body is a file's bytes, as long as they may be."""
+    if scope["method"] == "POST":
+        return scope["path"] == _UPLOADS and passage.header(b"content-type").startswith(_PIECE)
     return scope["path"].startswith(_UPLOADS) and scope["method"] in ("PUT", "PATCH")
 
 

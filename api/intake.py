@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import logging
 import shutil
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.errors import Refusal
+from api.joining import join
 from api.staging import StagedFile, alone, is_idle, sha256_of
 from worker.database.connections import Database
 from worker.errors import (
@@ -46,6 +48,8 @@ _REMEMBERED = 1000
 _SWEPT_AFTER_S = 60.0
 # In `Upload.metadata`: nobody can go on with it, so it goes when its request ends.
 SINGLE_SHOT = {"decloud": "single-shot"}
+# Final uploads that are made of their parts at the same time; the other threads stay for what arrives.
+_JOINED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Intake:
         self._active: dict[str, _Reception] = {}
         self._digests: dict[str, tuple[int, _Hash]] = {}
         self._finishing: dict[str, asyncio.Task[Upload]] = {}
+        self._joining = asyncio.Semaphore(_JOINED_AT_ONCE)
+        self._stopping = threading.Event()
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """In a thread of ours."""
@@ -130,6 +136,15 @@ class Intake:
             await asyncio.shield(self.discard(upload.id, sending.owner))
             raise
 
+    async def receive_first(self, upload: Upload, pieces: AsyncIterator[bytes], sending: Sending) -> Upload:
+        """What comes with the request that began the upload. Where that fails nothing is left: its sender was never
+        told where to go on."""
+        try:
+            return await self.receive(upload, pieces, sending, offset=0)
+        except BaseException:
+            await asyncio.shield(self.discard(upload.id, sending.owner))
+            raise
+
     @asynccontextmanager
     async def _turn(self, upload_id: str) -> AsyncIterator["_Reception"]:
         await self.release(upload_id)
@@ -155,25 +170,68 @@ class Intake:
 
     def interrupt_all(self) -> None:
         """The server stops: what has come is recorded, and can be continued at the next start."""
+        self._stopping.set()
         for reception in self._active.values():
             reception.interrupt(Refusal("not-ready", "the server is stopping; go on in a moment"))
 
     async def settle(self, upload_id: str, owner: str) -> Upload:
         """The upload as it is now; one whose bytes are all here becomes complete, also after a crash in between."""
         upload = await self.run(uploads.get, self.database, upload_id, owner)
-        if upload.state == "complete" or upload.length != upload.offset:
+        if upload.state == "complete" or (not upload.parts and upload.length != upload.offset):
+            return upload
+        if upload.parts:  # may take a minute: whoever looks is not kept waiting
+            self._finished(upload_id, self._join(upload))
             return upload
         return await self._finish(upload_id, owner)
 
+    async def join(self, final: Upload) -> Upload:
+        """A final upload, when it is complete; also one that a crash, or a full disk, left unfinished."""
+        if final.state == "complete":
+            return final
+        return await asyncio.shield(self._finished(final.id, self._join(final)))
+
     async def _finish(self, upload_id: str, owner: str) -> Upload:
         """Goes on when the one who asked for it has gone."""
-        task = self._finishing.get(upload_id)
-        if task is None:
-            digest = self._digests.pop(upload_id, None)
-            task = asyncio.create_task(self.run(self._complete, upload_id, owner, digest))
-            self._finishing[upload_id] = task
-            task.add_done_callback(lambda _: self._finishing.pop(upload_id, None))
-        return await asyncio.shield(task)
+        digest = None if upload_id in self._finishing else self._digests.pop(upload_id, None)
+        completed = self.run(self._complete, upload_id, owner, digest)
+        return await asyncio.shield(self._finished(upload_id, completed))
+
+    def _finished(self, upload_id: str, work: Coroutine[Any, Any, Upload]) -> "asyncio.Task[Upload]":
+        """One task for each upload, however many ask; the first one's work is done."""
+        if (task := self._finishing.get(upload_id)) is not None:
+            work.close()
+            return task
+
+        def over(done: "asyncio.Task[Upload]") -> None:
+            self._finishing.pop(upload_id, None)
+            if not done.cancelled() and (error := done.exception()):
+                _log.info("upload not completed: %s", error, extra={"upload_id": upload_id})
+
+        task = self._finishing[upload_id] = asyncio.create_task(work)
+        task.add_done_callback(over)
+        return task
+
+    async def _join(self, final: Upload) -> Upload:
+        async with self._joining:
+            return await self.run(self._make_of_parts, final.id, final.owner)
+
+    def _make_of_parts(self, upload_id: str, owner: str) -> Upload:
+        final = uploads.get(self.database, upload_id, owner)
+        if final.state == "complete":
+            return final
+        self.check_room(final.length or 0)
+        try:
+            sha256 = join(self.database, self.storage, final, self._check_going_on)
+        except Refusal:
+            final = uploads.get(self.database, upload_id, owner)
+            if final.state == "complete":  # by another server, whose reaper has taken the parts' bytes meanwhile
+                return final
+            raise
+        return uploads.complete(self.database, upload_id, owner, sha256=sha256, limits=self.settings)
+
+    def _check_going_on(self) -> None:
+        if self._stopping.is_set():
+            raise Refusal("not-ready", "the server is stopping; ask again in a moment")
 
     def _complete(self, upload_id: str, owner: str, digest: "tuple[int, _Hash] | None") -> Upload:
         upload = uploads.get(self.database, upload_id, owner)

@@ -1,6 +1,7 @@
 """What was found a moment ago, so that many requests at once ask for it once."""
 
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -28,3 +29,8 @@ class Recent(Generic[K, V]):
     def forget(self, key: K) -> None:
         """Whether known or not."""
         self._kept.pop(key, None)
+
+    def forget_those(self, which: Callable[[K], bool]) -> None:
+        """All that `which` says yes to; from any thread."""
+        for key in [key for key in tuple(self._kept) if which(key)]:
+            self.forget(key)

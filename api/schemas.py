@@ -289,7 +289,8 @@ class JobList(Document):
 
 
 class UploadInfo(Document):
-    """offset: bytes stored so far. sha256: of the whole, when state is `complete`."""
+    """offset: bytes stored so far. sha256: of the whole, when state is `complete`. concat: a `partial` one is to become
+    a part of a `final` one."""
 
     id: str
     href: str
@@ -298,6 +299,7 @@ class UploadInfo(Document):
     length: int | None = None
     offset: int
     sha256: str | None = None
+    concat: Literal["partial", "final"] | None = None
     created: Timestamp
     expires: Timestamp
     links: list[Link]

@@ -1,6 +1,8 @@
 """Stored files as answers: whole or in part, at constant memory, to receivers fast and slow."""
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,9 +13,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.conditions import names, part
+from worker.errors import DatabaseUnavailable, ServiceError
+
+_log = logging.getLogger(__name__)
 
 # Map viewers ask for this much a thousand times. What lies in memory is copied faster than a thread is asked for it.
 _AT_ONCE_BYTES = 1 << 20
+# How often a long answer asks whether what it sends is still to be had.
+_CHECK_S = 0.25
 # A receiver that takes nothing for so long has gone.
 _STALLED_S = 120.0
 
@@ -23,15 +30,20 @@ class Content:
     """Bytes that can be had in part. open_range: from start to end, exclusive; raises before the first byte.
 
     read_now: the same at once, where they lie in memory; None: they do not, or nobody knows. etag: quoted, strong.
-    headers: what else describes them.
+    check: raises `ServiceError` where they are no longer to be had; blocks. headers: what else describes them.
     """
 
     open_range: Callable[[int, int], Generator[bytes, None, None]]
     read_now: Callable[[int, int], memoryview | None]
     size: int
+    check: Callable[[], object]
     etag: str
     media_type: str
     headers: dict[str, str]
+
+
+class _Withdrawn(Exception):  # noqa: N818  no failure: somebody removed it
+    """What is being sent may no longer be had."""
 
 
 async def send_content(
@@ -54,28 +66,29 @@ async def send_content(
         sent(len(body))
         return Response(body, int(status), headers, content.media_type)
     pieces = await to_thread.run_sync(content.open_range, start, stop, limiter=readers)
-    return _Pieces(pieces, int(status), headers, content.media_type, readers, sent)
+    return _Pieces(pieces, int(status), headers, content, readers, sent)
 
 
 class _Pieces(Response):
-    """Sends what a generator gives, which is closed however it ends."""
+    """Sends what a generator gives, which is closed however it ends: also in the midst, when it is withdrawn."""
 
     def __init__(
         self,
         pieces: Generator[bytes, None, None],
         status: int,
         headers: dict[str, str],
-        media_type: str,
+        content: Content,
         readers: CapacityLimiter,
         sent: Callable[[float], object],
     ) -> None:
-        self.status_code, self.media_type, self.background = status, media_type, None
-        named = {**headers, "Content-Type": media_type}
+        self.status_code, self.media_type, self.background = status, content.media_type, None
+        named = {**headers, "Content-Type": content.media_type}
         self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
         self._pieces, self._readers, self._sent = pieces, readers, sent
+        self._check, self._checked_at = content.check, time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ends early when the receiver has gone."""
+        """Ends early when the receiver has gone, or what it receives. That one sees a short answer."""
         gone = asyncio.create_task(_disconnected(receive))
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -86,13 +99,26 @@ class _Pieces(Response):
                     self._sent(len(piece))
             if not gone.done():
                 await send({"type": "http.response.body", "body": b""})
+        except _Withdrawn as withdrawn:
+            _log.info("answer broken off: %s", withdrawn)
         finally:
             gone.cancel()
             self._pieces.close()
 
     async def _next(self) -> bytes:
         """Empty at the end."""
-        return await to_thread.run_sync(next, self._pieces, b"", limiter=self._readers)
+        return await to_thread.run_sync(self._read, limiter=self._readers)
+
+    def _read(self) -> bytes:
+        if (now := time.monotonic()) - self._checked_at >= _CHECK_S:
+            self._checked_at = now
+            try:
+                self._check()
+            except DatabaseUnavailable:  # nobody can have removed it either
+                pass
+            except ServiceError as error:
+                raise _Withdrawn(error.detail) from error
+        return next(self._pieces, b"")
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -24,7 +24,7 @@ from worker.storage import Storage
 
 T = TypeVar("T")
 
-# A map viewer asks for parts of one file a hundred times a second. Those of a removed job are served for so long.
+# A map viewer asks for parts of one file a hundred times a second. What was removed since, storage no longer has.
 _CONTENTS_KEPT_S = 2.0
 _CONTENTS_KEPT = 1000
 # Threads that read results at the same time; the rest of the pool stays free for short questions.

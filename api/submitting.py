@@ -17,7 +17,7 @@ from seq2seq.estimate import estimate, tile_size
 from worker import jobs
 from worker.access import quotas
 from worker.database.sql import storable
-from worker.errors import ForbiddenDestination, QuotaExceeded, UploadNotReady
+from worker.errors import ForbiddenDestination, QuotaExceeded
 from worker.jobs import Job, uploads
 from worker.notices import destinations
 from worker.queue import workers
@@ -92,13 +92,7 @@ def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str
 def foresee(services: Services, caller: Caller, job: Wanted) -> dict[str, Any]:
     """What submitting would find, with nothing stored: raises what it would raise, else says what the job may cost."""
     if job.input_id is not None:
-        upload = uploads.get(services.database, job.input_id, caller.owner)
-        if upload.state != "complete":
-            raise UploadNotReady(
-                f"upload {upload.id} is not complete: {upload.offset} of {upload.length} bytes",
-                offset=upload.offset,
-                length=upload.length,
-            )
+        uploads.check_ready(uploads.get(services.database, job.input_id, caller.owner))
     _check_shape(job.shape, caller.limits)
     used = quotas.usage(services.database, caller.owner)
     quotas.check_queued(used, caller.limits)

@@ -1,15 +1,17 @@
-"""The headers of tus 1.0 (core, creation, expiration, termination, checksum), read strictly."""
+"""The headers of tus 1.0 (core, creation, expiration, termination, checksum, concatenation), read strictly."""
 
 import base64
 import binascii
 import re
 from email.utils import formatdate
+from urllib.parse import urljoin
 
 from api.errors import Refusal
-from worker.database.sql import storable
+from worker.database.sql import is_id, storable
+from worker.jobs.joining import PARTIAL
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,creation-defer-length,expiration,termination,checksum"
+EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"
 CHECKSUMS = ("sha1", "sha256")
 CONTENT_TYPE = "application/offset+octet-stream"
 
@@ -18,6 +20,7 @@ _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 _LONGEST_METADATA = 4096
 _MOST_ENTRIES = 20
 _SHA256_BYTES = 32
+_FINAL = "final;"
 
 
 def check_version(given: str | None) -> None:
@@ -53,6 +56,33 @@ def parse_metadata(text: str) -> dict[str, str]:
 def format_metadata(entries: dict[str, str]) -> str:
     """The inverse."""
     return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}".strip() for key, value in entries.items())
+
+
+def parse_concat(text: str | None, base: str) -> list[str] | None:
+    """Of Upload-Concat: ids of the parts of `final;URL URL`; none for `partial`; None where there is no such header.
+
+    base: of our own addresses. URLs may be relative to it, or to `/uploads`.
+    """
+    if text is None:
+        return None
+    if text == PARTIAL:
+        return []
+    if not text.startswith(_FINAL) or not (references := text.removeprefix(_FINAL).split()):
+        raise _invalid("Upload-Concat", "must be 'partial', or 'final;' and the addresses of partial uploads")
+    return [_part(reference, base) for reference in references]
+
+
+def _part(reference: str, base: str) -> str:
+    here = f"{base}/uploads/"
+    try:
+        there = urljoin(here.rstrip("/"), reference)
+        bare = urljoin(base, "/uploads/")  # what `href` says, also below a prefix
+    except ValueError:
+        there = bare = ""
+    for own in {here, bare}:
+        if own and there.startswith(own) and is_id(part := there.removeprefix(own).rstrip("/")):
+            return part
+    raise _invalid("Upload-Concat", f"{reference[:100]!r} is no upload of this server, /uploads/ID")
 
 
 def parse_checksum(text: str) -> tuple[str, bytes]:

@@ -80,9 +80,11 @@ class User(httpx.Client):
 class ServedApi:
     """What a test and the operator see of one server."""
 
-    def __init__(self, folder: Path, migrated: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, migrated: Path | None, **settings: Any) -> None:
+        """migrated: an empty database to begin with; None: another server has begun already."""
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(migrated, folder / "decloud.db")
+        if migrated is not None:
+            shutil.copy(migrated, folder / "decloud.db")
         values = {"environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0, **settings}
         self.settings = Settings(data=folder, **values)
         self.database = Database(self.settings.database_url)
@@ -184,8 +186,12 @@ def serve(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Serve]:
     """Servers with settings of their own."""
     started: list[ServedApi] = []
 
-    def start(**settings: Any) -> ServedApi:
-        served = ServedApi(tmp_path / f"api-{len(started)}", migrated_sqlite_file, **settings)
+    def start(*, beside: ServedApi | None = None, **settings: Any) -> ServedApi:
+        """beside: another server, whose data folder it shares."""
+        if beside is None:
+            served = ServedApi(tmp_path / f"api-{len(started)}", migrated_sqlite_file, **settings)
+        else:
+            served = ServedApi(beside.settings.data, None, **settings)
         served.start()
         started.append(served)
         return served

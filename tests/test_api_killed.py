@@ -3,13 +3,19 @@
 import hashlib
 import threading
 import time
+from contextlib import suppress
 
 import httpx
+import pytest
 from service_api import ApiProcess
 from service_storages import pattern, read
 from service_workers import until
 
+from worker.access import quotas
+from worker.jobs import uploads
+
 TUS = {"Tus-Resumable": "1.0.0"}
+PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
 def test_an_upload_goes_on_after_the_server_was_killed_in_the_middle_of_it(api_process: ApiProcess) -> None:
@@ -61,3 +67,32 @@ def test_what_was_answered_survives_a_kill_at_any_moment(api_process: ApiProcess
         told = user.get(href).json()
         assert (told["state"], told["sha256"]) == ("complete", sha256)
         assert hashlib.sha256(read(api_process.storage, href.removeprefix("/"))).hexdigest() == sha256
+
+
+@pytest.mark.slow
+def test_a_whole_is_made_of_its_parts_however_often_the_server_is_killed(api_process: ApiProcess) -> None:
+    """Ten times at another moment of it: the same upload, every byte of it once, and counted once."""
+    user, content = api_process.user, pattern(120_000_000)
+    addresses = []
+    for start in range(0, len(content), 40_000_000):
+        part = content[start : start + 40_000_000]
+        headers = {**PIECE, "Upload-Length": str(len(part)), "Upload-Concat": "partial"}
+        begun = user.post("/uploads", headers=headers, content=part)
+        addresses.append(begun.headers["location"])
+    wanted = {**TUS, "Upload-Concat": f"final;{' '.join(addresses)}"}
+    killed_within = 0
+    for number in range(10):
+        killer = threading.Timer(0.02 + 0.03 * number, api_process.kill)
+        killer.start()
+        with suppress(httpx.TransportError):
+            user.post("/uploads", headers=wanted)
+        killer.join()
+        api_process.start()
+        assert quotas.usage(api_process.database, "ann").stored_bytes == len(content)
+        killed_within += any(upload.state == "receiving" for upload in uploads.listing(api_process.database, "ann"))
+    answer = user.post("/uploads", headers=wanted)
+    assert answer.status_code == 201
+    (told,) = user.get("/uploads").json()["uploads"]
+    assert told["sha256"] == hashlib.sha256(content).hexdigest()
+    assert read(api_process.storage, told["href"].removeprefix("/")) == content
+    assert killed_within, "no kill came in the midst of it"

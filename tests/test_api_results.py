@@ -14,6 +14,7 @@ from service_jobs import WallClock
 from service_storages import pattern
 
 from worker import jobs
+from worker.errors import NotFound, StorageUnavailable
 
 IMAGE = pattern(2_500_001)
 FILES = {
@@ -314,3 +315,78 @@ def test_a_file_that_storage_has_lost_is_not_served_as_something_else(api: Serve
     with pytest.raises(httpx.RemoteProtocolError):  # its length was announced: a short answer is a broken one
         user.get(f"/jobs/{done}/results.zip")
     assert user.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["this server", "another server"])
+def test_no_part_of_a_removed_result_is_sent_any_more(serve: Serve, elsewhere: bool) -> None:
+    api = serve()
+    user = api.user()
+    job = finished(user)
+    other = serve(beside=api) if elsewhere else api
+    reader = other.anybody(user.owner, user.key)
+    ranges = [{"Range": "bytes=0-99"}, {"Range": f"bytes=0-{2 << 20}"}]
+    path = f"/jobs/{job}/results/declouded/2021-05-01.tif"
+    signed = urlsplit(user.get(f"/jobs/{job}/results?signed=true").json()["declouded"][0]["href"])
+    addresses = [path, f"{signed.path}?{signed.query}"]
+    for headers in ranges:
+        for address in addresses:
+            assert reader.get(address, headers=headers).status_code == 206
+    assert user.delete(f"/jobs/{job}").status_code == 200
+    for headers in ranges:
+        for address in addresses:
+            answer = reader.get(address, headers=headers)
+            assert (answer.status_code, code_of(answer)) == (404, "no-such-job")
+
+
+def test_no_part_of_an_expired_result_is_sent_any_more(serve: Serve, wall_clock: WallClock) -> None:
+    api = serve()
+    user = api.user()
+    path = f"/jobs/{finished(user)}/results/declouded/2021-05-01.tif"
+    assert user.get(path, headers={"Range": "bytes=0-99"}).status_code == 206
+    wall_clock.move(api.settings.artifact_expiry_s + 1)
+    reaped = jobs.reap(api.database, api.settings, take_leases=False)
+    for prefix in reaped.garbage:
+        api.storage.delete_prefix(prefix)
+    answer = user.get(path, headers={"Range": "bytes=0-99"})
+    assert (answer.status_code, code_of(answer)) == (410, "result-expired")
+
+
+@pytest.mark.parametrize("tail", ["results/large.bin", "results.zip"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["this server", "another server"])
+def test_a_download_that_runs_stops_when_its_result_is_removed(serve: Serve, tail: str, elsewhere: bool) -> None:
+    api = serve()
+    user = api.user()
+    job = finished(user, {"large.bin": bytes(64 << 20)})
+    reader = (serve(beside=api) if elsewhere else api).anybody(user.owner, user.key)
+    with reader.stream("GET", f"/jobs/{job}/{tail}") as answer:
+        pieces = answer.iter_raw(1 << 20)
+        next(pieces)
+        assert user.delete(f"/jobs/{job}").status_code == 200
+        time.sleep(0.3)
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)
+        assert answer.num_bytes_downloaded < 64 << 20
+
+
+def test_a_removed_results_files_do_not_wait_for_the_reaper(api: ServedApi, user: User) -> None:
+    job = finished(user)
+    key = f"{api.job(job).result_prefix}/report.json"
+    assert api.storage.size(key)
+    user.delete(f"/jobs/{job}")
+    with pytest.raises(NotFound):
+        api.storage.size(key)
+
+
+def test_a_storage_that_does_not_answer_keeps_no_job_from_being_removed(
+    api: ServedApi, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finished(user)
+    prefix = api.job(job).result_prefix
+
+    def unavailable(_: str) -> None:
+        raise StorageUnavailable("no answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(api.app.state.services.storage, "delete_prefix", unavailable)
+        assert user.delete(f"/jobs/{job}").status_code == 200
+    assert prefix in jobs.reap(api.database, api.settings, take_leases=False).garbage

@@ -304,7 +304,7 @@ def test_a_method_that_an_address_does_not_know_is_answered_with_those_it_knows(
     for method, path, allowed in (
         ("POST", "/jobs", {"GET"}),
         ("PUT", "/jobs/x", {"GET", "DELETE"}),
-        ("POST", "/uploads/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+        ("POST", "/uploads/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
         ("TRACE", "/uploads", {"GET", "POST", "OPTIONS"}),
         ("DELETE", "/", {"GET"}),
     ):

@@ -1,6 +1,5 @@
 """Uploads over HTTP: in one shot and by tus; cut, resumed, taken over, refused, and never stored unasked."""
 
-import base64
 import hashlib
 import os
 import socket
@@ -11,53 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from service_api import Serve, ServedApi, User
-from service_storages import everything_in, pattern, read
+from service_storages import pattern
 from service_workers import until
+from tus_requests import PIECE, TUS, b64, begin, code_of, offset_of, send, staged, stored
 
 from api import staging
 from worker.access import keys
 from worker.jobs import uploads
-
-TUS = {"Tus-Resumable": "1.0.0"}
-PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
-
-
-def code_of(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    return str(answer.json()["code"])
-
-
-def b64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def begin(user: User, length: int, **headers: str) -> str:
-    answer = user.post("/uploads", headers={**TUS, "Upload-Length": str(length), **headers})
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["location"].startswith(f"{user.api.url}/uploads/")
-    return str(answer.headers["location"].removeprefix(user.api.url))
-
-
-def send(user: User, address: str, offset: int, content: Any, **headers: str) -> httpx.Response:
-    return user.patch(address, headers={**PIECE, "Upload-Offset": str(offset), **headers}, content=content)
-
-
-def offset_of(user: User, address: str) -> int:
-    answer = user.head(address, headers=TUS)
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
-    return int(answer.headers["upload-offset"])
-
-
-def stored(user: User, address: str) -> bytes:
-    return read(user.api.storage, address.removeprefix("/"))
-
-
-def staged(api: ServedApi) -> list[str]:
-    return everything_in(api.settings.data / "incoming")
 
 
 class RawSender:
@@ -199,10 +160,14 @@ def test_the_length_may_be_told_later(user: User) -> None:
 
 def test_what_the_server_can_do_is_told_to_anybody(api: ServedApi) -> None:
     answer = api.anybody().options("/uploads")
+    assert api.anybody().options("/uploads/any").headers["tus-extension"] == answer.headers["tus-extension"]
     assert answer.status_code == 204
     assert answer.headers["tus-version"] == "1.0.0"
     assert answer.headers["tus-max-size"] == str(api.settings.max_upload_bytes)
-    assert set(answer.headers["tus-extension"].split(",")) >= {"creation", "expiration", "termination", "checksum"}
+    assert set(answer.headers["tus-extension"].split(",")) == {
+        *("creation", "creation-with-upload", "creation-defer-length"),
+        *("expiration", "termination", "checksum", "concatenation"),
+    }
     assert "sha1" in answer.headers["tus-checksum-algorithm"].split(",")
 
 

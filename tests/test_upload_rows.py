@@ -6,9 +6,10 @@ import pytest
 from service_jobs import LIMITS, complete_upload, submit
 
 from worker import jobs
+from worker.access import quotas
 from worker.database.connections import Database
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
-from worker.jobs import garbage, uploads
+from worker.jobs import garbage, joining, uploads
 
 
 def test_an_upload_grows_to_its_length_and_is_then_complete(database: Database) -> None:
@@ -93,3 +94,66 @@ def test_an_upload_is_discarded_in_any_state_but_not_under_a_job(database: Datab
     uploads.discard(database, whole.id, "ann")
     assert uploads.listing(database, "ann") == ()
     assert set(garbage.due(database)) == {half.key, whole.key}
+
+
+def partial(database: Database, length: int = 10, *, owner: str = "ann") -> uploads.Upload:
+    """A complete one."""
+    upload = uploads.create(database, owner=owner, length=length, limits=LIMITS, concat="partial")
+    if length:
+        uploads.advance(database, upload.id, owner, old=0, new=length, limits=LIMITS)
+    return uploads.complete(database, upload.id, owner, sha256="0" * 64, limits=LIMITS)
+
+
+def final_of(database: Database, *parts: str, owner: str = "ann") -> uploads.Upload:
+    return joining.create_final(database, owner=owner, concat="final;...", parts=parts, limits=LIMITS)
+
+
+def test_bytes_of_parts_move_to_the_whole_in_one_moment(database: Database) -> None:
+    first, second = partial(database), partial(database, 5)
+    final = final_of(database, first.id, second.id)
+    assert (final.state, final.offset, final.length, final.parts) == ("receiving", 0, 15, (first.id, second.id))
+    assert quotas.usage(database, "ann").stored_bytes == 15
+    assert final_of(database, first.id, second.id) == final
+    assert garbage.due(database) == ()
+    done = uploads.complete(database, final.id, "ann", sha256="s", limits=LIMITS)
+    assert (done.state, done.offset) == ("complete", 15)
+    assert quotas.usage(database, "ann").stored_bytes == 15
+    assert set(garbage.due(database)) == {first.key, second.key}
+    assert uploads.listing(database, "ann") == (done,)
+    uploads.discard(database, final.id, "ann")
+    assert quotas.usage(database, "ann").stored_bytes == 0
+    with pytest.raises(NotFound):
+        uploads.get(database, first.id, "ann")
+
+
+def test_of_two_wholes_that_want_one_part_one_gets_it(database: Database) -> None:
+    shared, others = partial(database), [partial(database) for _ in range(4)]
+
+    def ask(other: uploads.Upload) -> bool:
+        try:
+            final_of(database, shared.id, other.id)
+        except UploadInUse:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(ask, others)) == [False, False, False, True]
+    assert quotas.usage(database, "ann").stored_bytes == 50
+
+
+def test_who_asks_for_one_whole_many_times_at_once_gets_one(database: Database) -> None:
+    parts = [partial(database).id for _ in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        finals = set(pool.map(lambda _: final_of(database, *parts).id, range(8)))
+    assert len(finals) == len(uploads.listing(database, "ann")) == 1
+
+
+def test_no_part_is_taken_from_another_owner_or_removed_under_its_whole(database: Database) -> None:
+    mine, theirs = partial(database), partial(database, owner="bob")
+    with pytest.raises(InvalidRequest, match="no partial upload of yours"):
+        final_of(database, mine.id, theirs.id)
+    final_of(database, mine.id)
+    with pytest.raises(UploadInUse, match="remove that one"):
+        uploads.discard(database, mine.id, "ann")
+    with pytest.raises(UploadNotReady, match="is a part"):
+        jobs.submit(database, owner="bob", input_id=theirs.id, params={}, limits=LIMITS)

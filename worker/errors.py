@@ -55,7 +55,7 @@ class UploadNotReady(ServiceError):  # noqa: N818
 
 
 class UploadInUse(ServiceError):  # noqa: N818
-    """The upload is the input of jobs that have not ended. `extra`: jobs."""
+    """The upload is the input of jobs that have not ended, or a part of another. `extra`: jobs, or that upload."""
 
     code = "upload-in-use"
 

@@ -26,6 +26,7 @@ _SECRETS = (
     # user:password@ in an URL
     (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), r"\1:***@"),
     # signed addresses, ours and S3's
+    (re.compile(r"(/signed/)[^/\s\"']+"), r"\1***"),
     (re.compile(r"([?&](?:[\w-]*signature|sig|token|x-amz-[\w-]+)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
     (re.compile(r"\b(whsec_)[A-Za-z0-9+/=_-]+"), r"\1***"),
 )

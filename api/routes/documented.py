@@ -9,7 +9,7 @@ _WHEN = {
     304: "Not modified: the entity tag is the one you have.",
     400: "The request is not valid; `errors` say where.",
     401: "No valid API key.",
-    403: "The signed address was changed or has expired.",
+    403: "The signed address was changed or has expired; or the upload is made of others and takes no bytes.",
     404: "There is nothing here, or it belongs to somebody else.",
     405: "This address does not know the method.",
     408: "Nothing arrived for too long.",

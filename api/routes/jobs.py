@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -23,9 +24,10 @@ from api.services import Services
 from api.status import PROCESS, status_info
 from api.submitting import submit, wanted_again
 from worker import jobs
-from worker.database.connections import Database
-from worker.errors import JobActive, NotFound
-from worker.jobs import Filters, Job
+from worker.errors import JobActive, NotFound, ServiceError
+from worker.jobs import Filters, Job, garbage
+
+_log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
@@ -176,18 +178,25 @@ def end_job(
     removed with its result."""
     job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
-        _remove(services.database, job)
+        _remove(services, job)
         gone = {**status_info(job, None, addresses.base), "message": "Removed."}
         return json_answer(gone)
     dismissed = jobs.dismiss(services.database, job_id, caller.owner)
     return json_answer(status_info(dismissed, None, addresses.base))
 
 
-def _remove(database: Database, job: Job) -> None:
+def _remove(services: Services, job: Job) -> None:
+    """With its files, at once: whoever was reading them gets no further part, here or from another server."""
     try:
-        jobs.remove(database, job.id, job.owner)
+        removed = jobs.remove(services.database, job.id, job.owner)
     except (NotFound, JobActive) as error:  # removed by another request at the same time
         raise Refusal("no-such-job", error.detail) from None
+    services.contents.forget_those(lambda asked: asked[1] == job.id)
+    if removed.result_prefix is not None:
+        try:
+            garbage.collect(services.database, services.storage, removed.result_prefix)
+        except ServiceError as error:  # the reaper tries again
+            _log.warning("not deleted: %s", error.detail, extra={"prefix": removed.result_prefix})
 
 
 @router.post(

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.addresses import Addresses, archive_path, result_path
 from api.answers import json_answer
-from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, get_job
+from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, admit_holder, get_job
 from api.errors import Refusal, job_problem
 from api.process import output_title
 from api.routes.documented import may_answer
@@ -20,6 +20,7 @@ from api.schemas import ResultFile
 from api.sending import Content, send_content
 from api.services import Services
 from worker import clock
+from worker.errors import NotFound
 from worker.jobs import Job, artifacts
 from worker.jobs.artifacts import Artifact
 from worker.storage.archive import Archive, ArchiveEntry
@@ -27,6 +28,8 @@ from worker.storage.archive import Archive, ArchiveEntry
 router = APIRouter(tags=["results"])
 
 _LONGEST_SIGNED_S = 7 * 24 * 3600
+# The role of documents whose links lead to other files of the result.
+_LINKED = "stac"
 # A result's own page has styles and pictures inside, and nothing that runs.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -47,7 +50,13 @@ def results(
     services: ServicesDep,
     caller: CallerDep,
     addresses: AddressesDep,
-    signed: Annotated[bool, Query(description="Addresses that work without a key, for browsers and QGIS.")] = False,
+    signed: Annotated[
+        bool,
+        Query(
+            description="Addresses that work without a key, for browsers and QGIS: of STAC with "
+            "all it links to, of other files for themselves."
+        ),
+    ] = False,
     expires_s: Annotated[int, Query(ge=1, le=_LONGEST_SIGNED_S, description="How long they do.")] = 3600,
 ) -> Response:
     """Links by output. While the job has none: 404, type `result-not-ready`. For a failed job: why, with 422."""
@@ -91,7 +100,7 @@ def _by_output(job: Job, files: tuple[Artifact, ...], addresses: Addresses, serv
 
 def _link(job: Job, file: Artifact, addresses: Addresses) -> dict[str, Any]:
     return {
-        "href": addresses.of(result_path(job.id, file.path)),
+        "href": _address(job, file, addresses),
         "type": file.media_type,
         "title": f"{output_title(file.role)}: {file.path}",
         "path": file.path,
@@ -99,6 +108,13 @@ def _link(job: Job, file: Artifact, addresses: Addresses) -> dict[str, Any]:
         "size": file.size,
         "sha256": file.sha256,
     }
+
+
+def _address(job: Job, file: Artifact, addresses: Addresses) -> str:
+    """STAC is read along its links: so its address opens the result, and every other one its own file alone."""
+    if file.role == _LINKED:
+        return addresses.of_document(job.id, file.path)
+    return addresses.of(result_path(job.id, file.path))
 
 
 @router.get("/jobs/{job_id}/results.zip", responses=_FILES | may_answer(304, 403, 404, 410, 416), summary="All files",
@@ -124,7 +140,31 @@ async def result_file(request: Request, job_id: str, path: str, services: Servic
     if content is None:
         content = await services.ask(_file_content, services, job_id, path, owner)
         services.contents.put(asked, content)
-    return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+    try:
+        return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
+    except NotFound:
+        services.contents.forget(asked)
+        # What was known a moment ago has been removed meanwhile: this says so.
+        await services.ask(_file_content, services, job_id, path, owner)
+        raise
+
+
+@router.get(
+    "/jobs/{job_id}/signed/{token}/results/{path:path}",
+    responses=_FILES | may_answer(304, 403, 404, 410, 416),
+    response_class=Response,
+    summary="One file, by the signature of the whole result",
+)
+@router.head(
+    "/jobs/{job_id}/signed/{token}/results/{path:path}",
+    responses=may_answer(304, 403, 404, 410),
+    include_in_schema=False,
+)
+async def signed_file(request: Request, job_id: str, token: str, path: str, services: ServicesDep) -> Response:
+    """As `?signed=true` gives it for documents with relative links, such as STAC: those lead to addresses that work
+    as well. The same answers as with a key."""
+    await admit_holder(request, job_id, token)
+    return await result_file(request, job_id, path, services, None)
 
 
 def _file_content(services: Services, job_id: str, path: str, owner: str | None) -> Content:
@@ -145,6 +185,7 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
         partial(services.storage.open_range, key),
         partial(services.storage.read_now, key),
         file.size,
+        partial(_check_same, services, job_id, owner, prefix),
         f'"{file.sha256}"',
         file.media_type,
         headers,
@@ -153,13 +194,21 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
 
 def _archive_content(services: Services, job_id: str, owner: str | None) -> Content:
     job = get_job(services.database, job_id, owner)
-    _check_there(job)
+    prefix = _check_there(job)
     archive = _archive(job, artifacts.listing(services.database, job.id), services)
     headers = {
         "Last-Modified": formatdate(job.finished, usegmt=True),
         "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
     }
-    return Content(archive.open_range, lambda *_: None, archive.size, f'"{archive.etag}"', "application/zip", headers)
+    check = partial(_check_same, services, job_id, owner, prefix)
+    etag = f'"{archive.etag}"'
+    return Content(archive.open_range, lambda *_: None, archive.size, check, etag, "application/zip", headers)
+
+
+def _check_same(services: Services, job_id: str, owner: str | None, prefix: str) -> None:
+    """Raises `Refusal` where the job no longer has the result that is being sent."""
+    if _check_there(get_job(services.database, job_id, owner)) != prefix:
+        raise Refusal("result-expired", f"the files of job {job_id} are others now")
 
 
 def _archive(job: Job, files: tuple[Artifact, ...], services: Services) -> Archive:

@@ -1,5 +1,6 @@
 """Uploads: in one shot by PUT, or in pieces that can be resumed, by tus 1.0."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -18,7 +19,7 @@ from api.schemas import UploadInfo, UploadList
 from api.services import Services
 from worker.access import quotas
 from worker.database.sql import storable
-from worker.jobs import uploads
+from worker.jobs import joining, uploads
 from worker.jobs.uploads import Upload
 
 router = APIRouter(tags=["uploads"])
@@ -26,7 +27,9 @@ router = APIRouter(tags=["uploads"])
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _PUT_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
 _PATCH_BODY = {"requestBody": {"required": True, "content": {tus.CONTENT_TYPE: _BYTES}}}
+_POST_BODY = {"requestBody": {"required": False, "content": {tus.CONTENT_TYPE: _BYTES}}}
 _LONGEST_NAME = 255
+_CONCAT = r"^(partial|final;.*[^ ].*)$"
 
 _VERSION = Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])
 TusResumable = Annotated[str | None, _VERSION]
@@ -48,6 +51,7 @@ def upload_list(
 
 
 @router.options("/uploads", status_code=204, responses=answers_openly(), summary="tus: what the server can do")
+@router.options("/uploads/{upload_id}", status_code=204, responses=answers_openly(), include_in_schema=False)
 async def capabilities(services: ServicesDep) -> Response:
     """Version, extensions, the largest upload by default."""
     return Response(
@@ -89,10 +93,15 @@ async def put_upload(
 
 
 @router.post(
-    "/uploads", status_code=201, responses=may_answer(412, 413, 507), response_class=Response,
+    "/uploads",
+    status_code=201,
+    responses=may_answer(408, 409, 410, 412, 413, 415, 460, 507),
+    response_class=Response,
+    openapi_extra=_POST_BODY,
     summary="tus: begin an upload",
-)  # fmt: skip
+)
 async def create_upload(
+    request: Request,
     services: ServicesDep,
     caller: CallerDep,
     addresses: AddressesDep,
@@ -104,19 +113,33 @@ async def create_upload(
     upload_metadata: Annotated[str | None, Header(description="`filename BASE64`", examples=["filename Zi56aXA="])] = (
         None
     ),
+    upload_concat: Annotated[
+        str | None,
+        Header(description="`partial`, or `final;/uploads/ID /uploads/ID` to make one of those.", pattern=_CONCAT),
+    ] = None,
+    upload_checksum: Annotated[str | None, Header(description="Of the body, as with PATCH.")] = None,
 ) -> Response:
-    """`Location` is where the pieces go."""
+    """`Location` is where the pieces go. The first may come at once, as the body. A final upload has no length and no
+    body of its own: it is complete with the answer."""
     tus.check_version(tus_resumable)
+    metadata = tus.parse_metadata(upload_metadata or "")
+    parts = tus.parse_concat(upload_concat, addresses.base)
+    first = _first_piece(request, caller, upload_checksum)
+    if parts:
+        if first is not None or upload_length is not None or upload_defer_length is not None:
+            raise Refusal("invalid-request", "Upload-Concat: a final upload has no body and no length of its own")
+        upload = await _make_final(services, caller, parts, concat=str(upload_concat), metadata=metadata)
+        return _created(upload, addresses.base)
     if (upload_length is None) == (upload_defer_length != "1"):
         raise Refusal("invalid-request", "either Upload-Length, or Upload-Defer-Length: 1, must be given")
     length = None if upload_length is None else tus.parse_number("Upload-Length", upload_length)
-    metadata = tus.parse_metadata(upload_metadata or "")
-    name = metadata.get("filename") or metadata.get("name")
-    upload = await _create(services, caller, length, name=name, metadata=metadata)
-    return Response(
-        status_code=201,
-        headers={"Location": addresses.base + upload_path(upload.id), "Upload-Expires": tus.expiry(upload.expires)},
-    )
+    _check_fits(services, length, 0, (_content_length(request) or 0) if first else 0)
+    upload = await _create(services, caller, length, name=_name(metadata), metadata=metadata, concat=upload_concat)
+    if first is None and length != 0:
+        return _created(upload, addresses.base)
+    pieces = request.stream() if first else _nothing()
+    received = await services.intake.receive_first(upload, pieces, first or _sending(request, caller, None))
+    return _created(received, addresses.base, {"Upload-Offset": str(received.offset)})
 
 
 @router.head("/uploads/{upload_id}", responses=may_answer(404, 410, 412, 423), summary="tus: how much is stored")
@@ -131,10 +154,17 @@ async def upload_offset(
     return Response(status_code=200, headers=_tus_headers(upload))
 
 
+async def _nothing() -> AsyncIterator[bytes]:
+    """The body of a part without bytes, which is complete when it begins."""
+    none: tuple[bytes, ...] = ()
+    for piece in none:
+        yield piece
+
+
 @router.patch(
     "/uploads/{upload_id}",
     status_code=204,
-    responses=may_answer(404, 408, 409, 410, 412, 413, 415, 423, 460, 507),
+    responses=may_answer(403, 404, 408, 409, 410, 412, 413, 415, 423, 460, 507),
     openapi_extra=_PATCH_BODY,
     summary="tus: send a piece",
 )
@@ -151,14 +181,16 @@ async def send_piece(
     """What has come of a piece that breaks off stays, unless it has a checksum."""
     tus.check_version(tus_resumable)
     _check_body(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != tus.CONTENT_TYPE:
+    if not _is_piece(request):
         raise Refusal("unsupported-media-type", f"Content-Type must be {tus.CONTENT_TYPE}")
     offset = tus.parse_number("Upload-Offset", upload_offset)
     checksum = tus.parse_checksum(upload_checksum) if upload_checksum is not None else None
     upload = await services.intake.run(uploads.get, services.database, upload_id, caller.owner)
+    if upload.parts:
+        raise Refusal("upload-is-final", f"upload {upload.id} is made of others and takes no bytes")
     if upload_length is not None and upload.length is None:
         upload = await _set_length(services, caller, upload, tus.parse_number("Upload-Length", upload_length))
-    _check_fits(services, upload, offset, _content_length(request))
+    _check_fits(services, upload.length, offset, _content_length(request))
     sending = _sending(request, caller, checksum)
     stored = await services.intake.receive(upload, request.stream(), sending, offset=offset)
     return Response(status_code=204, headers=_tus_headers(stored))
@@ -186,10 +218,16 @@ async def remove_upload(
 
 
 async def _create(
-    services: Services, caller: Caller, length: int | None, *, name: str | None, metadata: dict[str, str]
+    services: Services,
+    caller: Caller,
+    length: int | None,
+    *,
+    name: str | None,
+    metadata: dict[str, str],
+    concat: str | None = None,
 ) -> Upload:
     """Room for it. Raises what quotas and the disk raise, before a byte is read."""
-    if length == 0:
+    if length == 0 and concat is None:  # a part may be empty: who divides a small file makes such
         raise Refusal("invalid-request", "an empty file is no sequence")
     if length is not None:
         quotas.check_upload(caller.limits, length)
@@ -203,9 +241,53 @@ async def _create(
             limits=caller.limits,
             name=storable(name, _LONGEST_NAME) if name else None,
             metadata=metadata,
+            concat=concat,
         )
 
     return await to_thread.run_sync(create)
+
+
+async def _make_final(
+    services: Services, caller: Caller, parts: list[str], *, concat: str, metadata: dict[str, str]
+) -> Upload:
+    """Complete. Who asks again after a lost answer gets the same."""
+
+    def create() -> Upload:
+        return joining.create_final(
+            services.database,
+            owner=caller.owner,
+            concat=concat,
+            parts=parts,
+            limits=caller.limits,
+            name=_name(metadata),
+            metadata=metadata,
+        )
+
+    return await services.intake.join(await to_thread.run_sync(create))
+
+
+def _created(upload: Upload, base: str, more: dict[str, str] | None = None) -> Response:
+    headers = {"Location": base + upload_path(upload.id), "Upload-Expires": tus.expiry(upload.expires), **(more or {})}
+    return Response(status_code=201, headers=headers)
+
+
+def _name(metadata: dict[str, str]) -> str | None:
+    return metadata.get("filename") or metadata.get("name")
+
+
+def _is_piece(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip() == tus.CONTENT_TYPE
+
+
+def _first_piece(request: Request, caller: Caller, checksum: str | None) -> Sending | None:
+    """How the bytes that come with the request that begins an upload are received; None: none come."""
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if not _is_piece(request):
+        if has_body:
+            raise Refusal("unsupported-media-type", f"Content-Type of a first piece must be {tus.CONTENT_TYPE}")
+        return None
+    _check_body(request)
+    return _sending(request, caller, tus.parse_checksum(checksum) if checksum is not None else None)
 
 
 async def _set_length(services: Services, caller: Caller, upload: Upload, length: int) -> Upload:
@@ -253,12 +335,10 @@ def _check_body(request: Request) -> None:
         raise Refusal("invalid-request", "Content-Range: to send a file in pieces, use tus (POST /uploads)")
 
 
-def _check_fits(services: Services, upload: Upload, offset: int, more: int | None) -> None:
+def _check_fits(services: Services, length: int | None, offset: int, more: int | None) -> None:
     """Before a byte is read."""
-    if more is not None and upload.length is not None and offset + more > upload.length:
-        raise Refusal(
-            "invalid-request", f"{more} bytes from {offset} are more than the {upload.length} announced in all"
-        )
+    if more is not None and length is not None and offset + more > length:
+        raise Refusal("invalid-request", f"{more} bytes from {offset} are more than the {length} announced in all")
     services.intake.check_room(more or 0)
 
 
@@ -270,8 +350,10 @@ def _content_length(request: Request) -> int | None:
 def _tus_headers(upload: Upload) -> dict[str, str]:
     length = {"Upload-Length": str(upload.length)} if upload.length is not None else {"Upload-Defer-Length": "1"}
     metadata = tus.format_metadata(upload.metadata)
+    making = bool(upload.parts) and upload.state == "receiving"
     return {
-        "Upload-Offset": str(upload.offset),
+        **({} if making else {"Upload-Offset": str(upload.offset)}),
+        **({"Upload-Concat": upload.concat} if upload.concat else {}),
         "Upload-Expires": tus.expiry(upload.expires),
         **length,
         **({"Upload-Metadata": metadata} if metadata and upload.metadata != SINGLE_SHOT else {}),
@@ -289,6 +371,7 @@ def _info(upload: Upload, base: str) -> dict[str, Any]:
             "length": upload.length,
             "offset": upload.offset,
             "sha256": upload.sha256,
+            "concat": None if upload.concat is None else "final" if upload.parts else "partial",
             "created": timestamp(upload.created),
             "expires": timestamp(upload.expires),
             "links": [link(address, "self", "This upload")],

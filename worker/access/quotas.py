@@ -65,7 +65,9 @@ def usage_within(connection: Connection, owner: str) -> Usage:
 def _stored_bytes(connection: Connection, owner: str) -> int:
     length = func.coalesce(uploads.c.length, 0)
     claimed = case((length > uploads.c.offset, length), else_=uploads.c.offset)
-    in_uploads = select(func.coalesce(func.sum(claimed), 0)).where(uploads.c.owner == owner)
+    # Bytes that a final upload has taken are counted there.
+    own = (uploads.c.owner == owner, uploads.c.part_of.is_(None))
+    in_uploads = select(func.coalesce(func.sum(claimed), 0)).where(*own)
     in_results = select(func.coalesce(func.sum(jobs.c.result_bytes), 0)).where(jobs.c.owner == owner)
     # PostgreSQL sums bigints to a decimal.
     return int(connection.scalar(in_uploads) or 0) + int(connection.scalar(in_results) or 0)

@@ -125,7 +125,9 @@ artifacts = Table(
     Column("media_type", Text, nullable=False),
 )
 
-# length is null while a sender has not said it; state: receiving | complete.
+# length is null while a sender has not said it; state: receiving | complete. By tus, an upload may be made of others:
+# `concat` is what a partial or final one said of itself, `parts` the ids that a final one is made of, in order, and
+# `part_of` the final one that has taken a partial one and counts its bytes.
 uploads = Table(
     "uploads",
     metadata,
@@ -140,8 +142,12 @@ uploads = Table(
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
     Column("expires", Double, nullable=False),
+    Column("concat", Text),
+    Column("parts", JSON(none_as_null=True)),
+    Column("part_of", Text),
     Index(None, "owner"),
     Index(None, "expires"),
+    Index(None, "part_of"),
 )
 
 # Storage prefixes nobody refers to any more. Written in the transaction that drops the reference, taken out when the

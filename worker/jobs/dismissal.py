@@ -27,8 +27,11 @@ def dismiss(database: Database, job_id: str, owner: str | None) -> Job:
         return requested
 
 
-def remove(database: Database, job_id: str, owner: str | None) -> None:
-    """Delete an ended job and its events; its files become garbage. Raises `JobActive`, `NotFound`."""
+def remove(database: Database, job_id: str, owner: str | None) -> Job:
+    """Delete an ended job and its events; its files become garbage. Raises `JobActive`, `NotFound`.
+
+    The job as it was: whoever does not want to wait for the reaper deletes its files (`garbage.collect`).
+    """
     with database.begin() as connection:
         job = lock_owned(connection, job_id, owner)
         if not job.ended:
@@ -36,3 +39,4 @@ def remove(database: Database, job_id: str, owner: str | None) -> None:
         if job.result_prefix is not None:
             garbage.add(connection, job.result_prefix)
         connection.execute(delete(jobs).where(jobs.c.number == job.number))
+        return job

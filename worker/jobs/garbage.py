@@ -6,6 +6,7 @@ from worker import clock
 from worker.database.connections import Database
 from worker.database.sql import insert_missing
 from worker.database.tables import garbage
+from worker.storage import Storage
 
 
 def add(connection: Connection, prefix: str, *, delay_s: float = 0.0) -> None:
@@ -18,6 +19,12 @@ def due(database: Database, *, limit: int = 100) -> tuple[str, ...]:
     query = select(garbage.c.prefix).where(garbage.c.due <= clock.now()).order_by(garbage.c.due).limit(limit)
     with database.read() as connection:
         return tuple(connection.scalars(query))
+
+
+def collect(database: Database, storage: Storage, prefix: str) -> None:
+    """Deletes the files below `prefix`. Raises what storage raises; they come again then."""
+    storage.delete_prefix(prefix)
+    forget(database, prefix)
 
 
 def forget(database: Database, prefix: str) -> None:

@@ -1,6 +1,7 @@
 """Uploads: rows about bytes that arrive. The bytes themselves are kept by whoever calls, below `uploads/ID`."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ class Upload:
     """length: bytes, None while the sender has not said it. offset: bytes stored so far. metadata: the sender's own.
 
     sha256: of the whole, known when complete. expires: when it is deleted, unless a job that has not ended needs it.
+    concat, parts, part_of: see `worker.jobs.joining`.
     """
 
     id: str
@@ -36,11 +38,24 @@ class Upload:
     created: float
     updated: float
     expires: float
+    concat: str | None = None
+    parts: tuple[str, ...] = ()
+    part_of: str | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is to become a part of another, and no job's input."""
+        return self.concat is not None and not self.parts
 
     @property
     def key(self) -> str:
         """Where its bytes are in storage."""
-        return f"uploads/{self.id}"
+        return key_of(self.id)
+
+
+def key_of(upload_id: str) -> str:
+    """Where an upload's bytes are in storage."""
+    return f"uploads/{upload_id}"
 
 
 _COLUMNS = (
@@ -55,6 +70,9 @@ _COLUMNS = (
     uploads.c.created,
     uploads.c.updated,
     uploads.c.expires,
+    uploads.c.concat,
+    uploads.c.parts,
+    uploads.c.part_of,
 )
 
 
@@ -66,31 +84,48 @@ def create(
     limits: Settings,
     name: str | None = None,
     metadata: dict[str, Any] | None = None,
+    concat: str | None = None,
 ) -> Upload:
-    """Room for `length` bytes, counted at once. Raises `UploadTooLarge`, `QuotaExceeded`."""
+    """Room for `length` bytes, counted at once. concat: as the sender said it, of a partial upload.
+
+    Raises `UploadTooLarge`, `QuotaExceeded`.
+    """
     if length is not None:
         if length < 0:
             raise InvalidRequest(f"an upload of {length} bytes", length=length)
         quotas.check_upload(limits, length)
+    row = new_row(str(uuid.uuid4()), owner, length, limits, name=name, metadata=metadata, concat=concat)
+    with database.begin() as connection:
+        lock_owner(connection, owner)
+        # An unknown length asks for one byte: an owner who is at the limit must not begin.
+        quotas.check_stored(quotas.usage_within(connection, owner), limits, 1 if length is None else length)
+        return insert_row(connection, row)
+
+
+def new_row(
+    upload_id: str, owner: str, length: int | None, limits: Settings, *, name: str | None, **more: Any
+) -> dict[str, Any]:
+    """Of an upload that begins now."""
     now = clock.now()
-    row = {
-        "id": str(uuid.uuid4()),
+    return {
+        "id": upload_id,
         "owner": owner,
         "name": None if name is None else storable(name, _MAX_NAME),
         "length": length,
         "offset": 0,
         "sha256": None,
         "state": "receiving",
-        "metadata": metadata or {},
         "created": now,
         "updated": now,
         "expires": now + limits.upload_expiry_s,
+        **more,
+        "metadata": more.get("metadata") or {},
     }
-    with database.begin() as connection:
-        lock_owner(connection, owner)
-        # An unknown length asks for one byte: an owner who is at the limit must not begin.
-        quotas.check_stored(quotas.usage_within(connection, owner), limits, 1 if length is None else length)
-        return _to_upload(connection.execute(insert(uploads).values(row).returning(*_COLUMNS)).one())
+
+
+def insert_row(connection: Connection, row: dict[str, Any]) -> Upload:
+    """Within the transaction that has found it to be within the owner's limits."""
+    return _to_upload(connection.execute(insert(uploads).values(row).returning(*_COLUMNS)).one())
 
 
 def get(database: Database, upload_id: str, owner: str | None) -> Upload:
@@ -100,10 +135,18 @@ def get(database: Database, upload_id: str, owner: str | None) -> Upload:
 
 
 def listing(database: Database, owner: str, *, limit: int = 100) -> tuple[Upload, ...]:
-    """The owner's uploads, newest first."""
-    query = select(*_COLUMNS).where(uploads.c.owner == owner).order_by(uploads.c.created.desc(), uploads.c.id)
+    """The owner's uploads, newest first, without those that are parts of another."""
+    own = (uploads.c.owner == owner, uploads.c.part_of.is_(None))
+    query = select(*_COLUMNS).where(*own).order_by(uploads.c.created.desc(), uploads.c.id)
     with database.read() as connection:
         return tuple(_to_upload(row) for row in connection.execute(query.limit(limit)))
+
+
+def among(connection: Connection, owner: str, ids: Sequence[str]) -> dict[str, Upload]:
+    """Those of the owner's uploads that have these ids, locked, by id."""
+    own = (uploads.c.owner == owner, uploads.c.id.in_(ids))
+    rows = connection.execute(select(*_COLUMNS).where(*own).order_by(uploads.c.id).with_for_update())
+    return {upload.id: upload for upload in map(_to_upload, rows)}
 
 
 def advance(
@@ -143,26 +186,34 @@ def complete(database: Database, upload_id: str, owner: str, *, sha256: str, lim
         upload = _find(connection, upload_id, owner, lock=True)
         if upload.state == "complete" and upload.sha256 == sha256:
             return upload
-        if upload.state == "complete" or upload.length not in (None, upload.offset):
+        if upload.state == "complete" or (not upload.parts and upload.length not in (None, upload.offset)):
             raise UploadNotReady(
                 f"{upload.offset} of {upload.length} bytes are stored", offset=upload.offset, length=upload.length
             )
+        for part in upload.parts:
+            garbage.add(connection, key_of(part))
         now = clock.now()
+        length = upload.length if upload.parts else upload.offset
         return _change(
             connection,
             upload_id,
             state="complete",
             sha256=sha256,
-            length=upload.offset,
+            length=length,
+            offset=length,
             updated=now,
             expires=now + limits.upload_expiry_s,
         )
 
 
 def discard(database: Database, upload_id: str, owner: str | None) -> None:
-    """Forget it, in any state; its bytes become garbage. Raises `UploadInUse` while an active job needs it."""
+    """Forget it, in any state, with its parts; its bytes become garbage.
+
+    Raises `UploadInUse` while an active job needs it, or another upload that is being made of it.
+    """
     with database.begin() as connection:
         upload = _find(connection, upload_id, owner, lock=True)
+        _check_not_taken(connection, upload)
         active = connection.scalar(
             select(func.count()).where(jobs.c.input_id == upload_id, jobs.c.status.in_(("accepted", "running")))
         )
@@ -171,21 +222,38 @@ def discard(database: Database, upload_id: str, owner: str | None) -> None:
         delete_row(connection, upload)
 
 
+def _check_not_taken(connection: Connection, upload: Upload) -> None:
+    whole = select(uploads.c.state).where(uploads.c.id == upload.part_of)
+    if upload.part_of is not None and connection.scalar(whole) == "receiving":
+        raise UploadInUse(
+            f"upload {upload.part_of} is being made of upload {upload.id}: remove that one", upload=upload.part_of
+        )
+
+
 def delete_row(connection: Connection, upload: Upload) -> None:
-    """Within a transaction that has locked the row and seen that no job needs it."""
-    connection.execute(delete(uploads).where(uploads.c.id == upload.id))
-    garbage.add(connection, upload.key)
+    """Within a transaction that has locked the row and seen that no job needs it. Its parts go with it."""
+    gone = [upload.id, *upload.parts]
+    connection.execute(delete(uploads).where(uploads.c.id.in_(gone)))
+    for upload_id in gone:
+        garbage.add(connection, key_of(upload_id))
+
+
+def check_ready(upload: Upload) -> None:
+    """Raises `UploadNotReady` for what is no job's input, or not yet."""
+    if upload.is_partial:
+        raise UploadNotReady(f"upload {upload.id} is a part: make a whole of it first (Upload-Concat: final;...)")
+    if upload.state != "complete":
+        raise UploadNotReady(
+            f"upload {upload.id} is not complete: {upload.offset} of {upload.length} bytes",
+            offset=upload.offset,
+            length=upload.length,
+        )
 
 
 def keep_for_job(connection: Connection, upload_id: str, owner: str, limits: Settings) -> None:
     """Within the submission of a job: the upload must be complete, and stays for a full expiry from now."""
     upload = _find(connection, upload_id, owner, lock=True)
-    if upload.state != "complete":
-        raise UploadNotReady(
-            f"upload {upload_id} is not complete: {upload.offset} of {upload.length} bytes",
-            offset=upload.offset,
-            length=upload.length,
-        )
+    check_ready(upload)
     _change(connection, upload_id, expires=max(upload.expires, clock.now() + limits.upload_expiry_s))
 
 
@@ -213,4 +281,5 @@ def _change(connection: Connection, upload_id: str, **values: Any) -> Upload:
 
 
 def _to_upload(row: Any) -> Upload:
-    return Upload(*tuple(row))
+    values = dict(row._mapping)
+    return Upload(**{**values, "parts": tuple(values["parts"] or ())})

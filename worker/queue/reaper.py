@@ -58,8 +58,7 @@ class Reaper:
 
     def _delete(self, prefix: str) -> None:
         try:
-            self._storage.delete_prefix(prefix)
-            garbage.forget(self._database, prefix)
+            garbage.collect(self._database, self._storage, prefix)
         except ServiceError as error:  # comes again next round
             _log.warning("not deleted: %s", error.detail, extra={"prefix": prefix})
 

@@ -14,6 +14,8 @@ SECRET_FILE = "signing.secret"
 _SECRET_BYTES = 32
 _SHORTEST_SECRET = 16
 _LONGEST_NUMBER = 12
+# What a signature is good for: one path, or all below it.
+_ONE, _BELOW = "decloud address 1", "decloud tree 1"
 
 
 def sign(path: str, *, expires: int, secret: bytes) -> str:
@@ -21,13 +23,31 @@ def sign(path: str, *, expires: int, secret: bytes) -> str:
 
     `path` is the request's path as a server sees it, decoded, without a query; `expires` is in seconds since 1970.
     """
-    return f"{quote(path)}?expires={expires}&signature={_signature(path, str(expires), secret)}"
+    return f"{quote(path)}?expires={expires}&signature={_signature(path, str(expires), secret, _ONE)}"
+
+
+def sign_below(prefix: str, *, expires: int, secret: bytes) -> str:
+    """`EXPIRES-SIGNATURE`, to stand in a path: whoever has it may read what lies below `prefix`, until `expires`.
+
+    Relative links of a document lead to addresses with the same signature, which a query would not be passed on to.
+    """
+    return f"{expires}-{_signature(prefix, str(expires), secret, _BELOW)}"
+
+
+def verify_below(prefix: str, *, token: str, secret: bytes, now: float) -> None:
+    """Raises `InvalidSignature` unless `sign_below` made the token for this very prefix and it has not expired."""
+    expires, _, signature = token.partition("-")
+    _verify(prefix, expires, signature, secret, now, _BELOW)
 
 
 def verify(path: str, *, expires: str, signature: str, secret: bytes, now: float) -> None:
     """Raises `InvalidSignature` unless `sign` made the two values for this very path and `now` is before `expires`."""
+    _verify(path, expires, signature, secret, now, _ONE)
+
+
+def _verify(path: str, expires: str, signature: str, secret: bytes, now: float, kind: str) -> None:
     number = expires.isascii() and expires.isdigit() and len(expires) <= _LONGEST_NUMBER
-    right = _signature(path, expires, secret).encode()
+    right = _signature(path, expires, secret, kind).encode()
     if not number or not hmac.compare_digest(right, signature.encode(errors="replace")):
         raise InvalidSignature("the address was not signed by this server, or was changed since", expired=False)
     if now >= int(expires):
@@ -53,9 +73,9 @@ def load_secret(folder: Path, given: str | None = None) -> bytes:
         raise InvalidSettings(f"{path}: {error.strerror or error}") from error
 
 
-def _signature(path: str, expires: str, secret: bytes) -> str:
+def _signature(path: str, expires: str, secret: bytes, kind: str) -> str:
     # The number comes first and holds no line end: no two pairs make one message.
-    message = f"decloud address 1\n{expires}\n{path}"
+    message = f"{kind}\n{expires}\n{path}"
     return hmac.new(secret, message.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
