@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from seq2seq.blending import Blend
 from seq2seq.calibration import NORMAL_90
+from seq2seq.gain import DateErrors, GainRange, ToFill, gain_range
 from seq2seq.holdout import DATE_KINDS, GAP_EDGES, LINEAR, RESULT, gap_class
 from seq2seq.metrics import Scores, score
 from seq2seq.sequence import Bool, Float32
@@ -28,17 +29,27 @@ class GapAssessment:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the held-out pixels say. methods, by_band[band]: scores by method. coverage_90: share within 1.645 sigma."""
+    """What the held-out pixels say. methods, by_band[band]: scores by method. coverage_90: share within 1.645 sigma.
+
+    by_date: errors of each date; to_fill: which pixels were filled in truth. The claimed gain comes from both.
+    """
 
     pixels: int
     methods: dict[str, Scores]
     by_band: dict[str, dict[str, dict[str, float]]]
     by_gap: tuple[GapAssessment, ...]
     coverage_90: float
+    by_date: tuple[DateErrors, ...]
+    to_fill: tuple[ToFill, ...]
+
+    @property
+    def gain(self) -> GainRange | None:
+        """The gain over linear interpolation that may be claimed for the filled pixels: a range."""
+        return gain_range(self.by_date, self.to_fill)
 
     @property
     def gain_db(self) -> float:
-        """PSNR of the result over linear interpolation."""
+        """PSNR of the result over linear interpolation on the held-out pixels, as they are: no claim, see `gain`."""
         return self.methods[RESULT].psnr - self.methods[LINEAR].psnr
 
 
@@ -51,22 +62,36 @@ def assess(
     lost: Bool,
     bands: Sequence[str],
     blend: Blend,
+    to_fill: Sequence[ToFill] = (),
 ) -> Assessment | None:
     """Scores of every method on the held-out pixels, None where there are none.
 
-    methods must hold `RESULT`; lost: (T,), see `lost_dates`.
+    methods must hold `RESULT` and `LINEAR`; lost: (T,), see `lost_dates`; to_fill: see `count_to_fill`.
     """
     if not held_out.any():
         return None
     errors = {name: np.moveaxis(image - truth, 1, -1)[held_out] for name, image in methods.items()}
+    date, classes = np.nonzero(held_out)[0], gap_class(gap_days[held_out])
     covered = np.abs(errors[RESULT]) <= NORMAL_90 * np.moveaxis(sigma, 1, -1)[held_out]
     return Assessment(
         pixels=int(held_out.sum()),
         methods={name: score(image, truth, held_out) for name, image in methods.items()},
         by_band={band: {name: _band_scores(e[:, k]) for name, e in errors.items()} for k, band in enumerate(bands)},
-        by_gap=tuple(_by_gap(errors, lost[np.nonzero(held_out)[0]], gap_class(gap_days[held_out]), blend)),
+        by_gap=tuple(_by_gap(errors, lost[date], classes, blend)),
         coverage_90=float(covered.mean()),
+        by_date=tuple(_by_date(errors, date, lost[date].astype(int), classes)),
+        to_fill=tuple(to_fill),
     )
+
+
+def count_to_fill(observed: Bool, gap_days: Float32, lost: Bool) -> tuple[ToFill, ...]:
+    """The pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class."""
+    classes, counted = len(GAP_EDGES) - 1, []
+    for kind in range(len(DATE_KINDS)):
+        inside = ~observed & (lost.astype(int) == kind)[:, None, None]
+        pixels = np.bincount(gap_class(gap_days[inside]), minlength=classes)
+        counted += [ToFill(kind, gap, int(count)) for gap, count in enumerate(pixels) if count]
+    return tuple(counted)
 
 
 def pool(parts: Sequence[Assessment]) -> Assessment | None:
@@ -86,6 +111,8 @@ def pool(parts: Sequence[Assessment]) -> Assessment | None:
         },
         by_gap=tuple(_pool_gap(gaps) for gaps in _same_gap(parts)),
         coverage_90=float(np.average([part.coverage_90 for part in parts], weights=pixels)),
+        by_date=tuple(_pool_dates(parts)),
+        to_fill=tuple(_pool_to_fill(parts)),
     )
 
 
@@ -110,6 +137,37 @@ def _by_gap(
                 weights={name: round(weight, 3) for name, weight in blend.weights(kind, k).items()},
                 fallback=not blend.trust[kind, k],
             )
+
+
+def _by_date(
+    errors: Mapping[str, NDArray[np.floating]], date: NDArray[np.intp], kind: NDArray[np.intp], gap: NDArray[np.intp]
+) -> Iterable[DateErrors]:
+    """date, kind, gap: (N,) of each held-out pixel."""
+    squares = {name: np.mean(errors[name].astype(np.float64) ** 2, axis=1) for name in (RESULT, LINEAR)}
+    for t, k, g in np.unique(np.stack([date, kind, gap], axis=1), axis=0).tolist():
+        inside = (date == t) & (kind == k) & (gap == g)
+        result, linear = (float(square[inside].mean()) for square in squares.values())
+        yield DateErrors(t, k, g, int(inside.sum()), result, linear)
+
+
+def _pool_dates(parts: Sequence[Assessment]) -> Iterable[DateErrors]:
+    pooled: dict[tuple[int, int, int], list[DateErrors]] = {}
+    for part in parts:
+        for errors in part.by_date:
+            pooled.setdefault((errors.date, errors.kind, errors.gap), []).append(errors)
+    for place, found in sorted(pooled.items()):
+        pixels = [errors.pixels for errors in found]
+        result = float(np.average([errors.result for errors in found], weights=pixels))
+        linear = float(np.average([errors.linear for errors in found], weights=pixels))
+        yield DateErrors(*place, sum(pixels), result, linear)
+
+
+def _pool_to_fill(parts: Sequence[Assessment]) -> Iterable[ToFill]:
+    pooled: dict[tuple[int, int], int] = {}
+    for part in parts:
+        for fill in part.to_fill:
+            pooled[fill.kind, fill.gap] = pooled.get((fill.kind, fill.gap), 0) + fill.pixels
+    yield from (ToFill(*place, pixels) for place, pixels in sorted(pooled.items()))
 
 
 def _psnr(rmse: float) -> float:

@@ -339,18 +339,20 @@ def _print_outcome(console: "Console", written: Path) -> None:
 
 
 def outcome(report: dict[str, Any], written: Path) -> list[str]:
-    """The last lines of a run: files, and the held-out score beside linear interpolation."""
+    """The last lines of a run: files, and the range of the gain over linear interpolation."""
     methods = report["holdout"]["methods"]
     simulated = " (simulated data)" if report["input"]["simulated"] else ""
     proof = report["holdout"]["explanation"]
     if methods:
-        result, linear = methods["result"]["psnr"], methods["linear"]["psnr"]
-        proof = f"{result:.2f} dB, linear interpolation {linear:.2f} dB ({result - linear:+.2f} dB){simulated}"
+        from seq2seq.gain import GainRange, describe
+
+        gain = report["holdout"]["gain"]
+        proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
     return [
         f"Images   {written / 'declouded'}",
         f"Picture  {written / 'preview.png'}",
         f"Report   {written / 'report.html'}",
-        f"Held-out {proof}",
+        f"Gain     {proof}, over linear interpolation" if methods else f"Gain     {proof}",
     ]
 
 

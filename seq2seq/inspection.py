@@ -1,5 +1,6 @@
 """What is in an input, as plain values: for `decloud inspect` and for the report of a run. Loads no torch."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,10 @@ from seq2seq.pairing import describe_pixel, gsd_m
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.writers.schema import InputReport, PixelSize
 
+_ARCHIVES = (".zip", ".tar", ".tgz")
+# Names of folders that every sequence has.
+_SAYS_NOTHING = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
+
 
 def describe_input(source: SequenceSource) -> InputReport:
     """The report's `input`: dates, bands, grid, S1 pairing, mask source, cloud per date, warnings."""
@@ -17,6 +22,7 @@ def describe_input(source: SequenceSource) -> InputReport:
     height, width = info.geobox.shape
     return {
         "path": str(info.path),
+        "name": sequence_name(info.path),
         "simulated": info.simulated,
         "dates": [str(date) for date in info.dates],
         "bands": list(info.bands),
@@ -48,6 +54,18 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
         "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
         "fingerprint": info.fingerprint,
     }
+
+
+def sequence_name(path: Path) -> str:
+    """What people call a sequence: the last part of its path that says something, without the ending of an archive.
+
+    fields/input, fields.zip and fields/data/S2 are all "fields"; relative paths count from where they are resolved.
+    """
+    for part in (path, *path.absolute().parents):
+        name = part.name.removesuffix(part.suffix) if part.suffix.lower() in _ARCHIVES else part.name
+        if name and name not in (".", "..") and name.lower() not in _SAYS_NOTHING:
+            return name
+    return path.name or "sequence"
 
 
 def crs_name(info: SequenceInfo) -> str:

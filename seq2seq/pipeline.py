@@ -7,12 +7,10 @@ by the same call. Nothing appears under OUT before it is complete.
 import hashlib
 import json
 import math
-import platform
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,48 +20,30 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from seq2seq.apart import check_apart
-from seq2seq.assessment import Assessment, GapAssessment, pool
 from seq2seq.config import ReconstructionConfig
-from seq2seq.devices import choose_device, peak_memory_gb
+from seq2seq.devices import choose_device
 from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.estimate import tile_size
-from seq2seq.inspection import describe_input
-from seq2seq.metrics import Scores
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.notebook import choose_progress
+from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.quicklook import Miniatures, display_bands, preview_png, thumbnails
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.reconstruction import reconstruct
-from seq2seq.sequence import Float32, Observations
+from seq2seq.run_report import TileFacts, compose_report
+from seq2seq.sequence import Float32, Observations, days_since_first
+from seq2seq.series import PixelSeries, SeriesLattice, ndvi_bands
 from seq2seq.tiling import Tile, blend_window, plan_tiles
 from seq2seq.vgg import Perceptual, resolve_perceptual
 from seq2seq.writers import check_output, check_room, partial_of, publish, write_file
-from seq2seq.writers.cog import write_cog
+from seq2seq.writers.products import Provenance, write_products
 from seq2seq.writers.report import write_report
+from seq2seq.writers.schema import Report
 
 CHECKPOINT = ".checkpoint"
 STRIP_PX = 256  # rows blended and written at a time
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
-EXPLANATION = (
-    "These clear pixels were hidden from the scored fit, as whole dates and in the shapes of this sequence's clouds. "
-    "Blend weights and the uncertainty come from them as well; intervals are widened because these pixels lie on few "
-    "dates, so they cover more than 90 % here. The delivered images come from the same method fitted again with these "
-    "pixels included."
-)
-NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
-WORTH_SAYING = 0.0005  # share of suspected pixels below which nobody need be told
 ARRAYS = ("pixels", "sigma", "cloud_mask", "before")
-
-
-@dataclass(frozen=True)
-class TileFacts:
-    """What a finished tile tells the report; plain values, kept as JSON."""
-
-    assessment: dict[str, Any] | None
-    curve: list[dict[str, float | None]]
-    device: str
-    seconds: dict[str, float]
-    suspected: float = 0.0  # share of the observed pixels, see `screening`
 
 
 def run(
@@ -71,16 +51,20 @@ def run(
     output_path: Path | str,
     config: ReconstructionConfig | None = None,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress | None = None,
+    progress: bool | None = None,
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
+    progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
+
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` said so.
     """
     config, out = config or ReconstructionConfig(), Path(output_path)
+    on_progress = choose_progress(on_progress, progress)
     started = time.monotonic()
     check_apart(input_path, out, partial_of(out))
     check_output(out, overwrite)
@@ -123,13 +107,21 @@ class _Job:
         self.overlap_px = min(config.overlap_px, tile_px // 2)
         self.tiles = plan_tiles(self.height, self.width, tile_px=tile_px, overlap_px=self.overlap_px)
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
+        self._provenance = Provenance(
+            version=version("decloud"),
+            method=config.recipe,
+            seed=config.seed,
+            fingerprint=self.info.fingerprint,
+            simulated=self.info.simulated,
+            full_prediction=config.full_prediction,
+        )
 
     @property
     def least_bytes(self) -> int:
         """What the arrays of all tiles take on the disk, in which images and checkpoints are not counted."""
-        bands, shown = len(self.info.bands), len(display_bands(self.info.bands))
+        bands, kept = len(self.info.bands), len(self._kept_bands())
         pixels = len(self.info.dates) * sum(math.prod(tile.shape) for tile in self.tiles)
-        return pixels * (4 * (2 * bands + shown) + 1)
+        return pixels * (4 * (2 * bands + kept) + 1)
 
     def claim_partial(self) -> None:
         """OUT.partial of the very same run is kept, that of another is cleared, anything else is left alone."""
@@ -158,29 +150,53 @@ class _Job:
     def write(self, facts: list[TileFacts]) -> None:
         """Images, pictures and report into OUT.partial."""
         began = time.monotonic()
-        dates = [str(date) for date in self.info.dates]
-        miniatures = Miniatures(self.info.dates, display_bands(self.info.bands), (self.height, self.width))
+        dates, size = [str(date) for date in self.info.dates], (self.height, self.width)
+        miniatures = Miniatures(self.info.dates, display_bands(self.info.bands), size)
+        lattice = SeriesLattice(days_since_first(self.info.dates), size)
         for t, date in enumerate(dates):
             if self.should_stop():
                 raise Stopped(f"before writing {date}")
             self.on_progress(Progress("writing", step=t, of=len(dates)))
             self._write_date(t, date)
             for rows in self._strips():
-                after, mask, before = (self._blended(name, t, rows) for name in ("pixels", "cloud_mask", "before"))
-                miniatures.add(
-                    t,
-                    rows,
-                    slice(0, self.width),
-                    before=np.asarray(before, dtype=np.float32),
-                    after=self._display(np.asarray(after, dtype=np.float32)),
-                    cloud_mask=mask[0] > 0.5,
-                )
+                self._look_at(t, rows, miniatures, lattice)
         pictures = miniatures.pictures()
         note = "simulated data" if self.info.simulated else None
         write_file(self.partial / "preview.png", preview_png(pictures, note=note))
         self.seconds["writing"] = time.monotonic() - began
-        write_report(self.partial, self._report(facts), thumbnails=thumbnails(pictures))  # type: ignore[arg-type]
+        report = self._report(facts, lattice.typical() if ndvi_bands(self.info.bands) else [])
+        write_report(self.partial, report, thumbnails=thumbnails(pictures))
         self.on_progress(Progress("writing", step=len(dates), of=len(dates)))
+
+    def _look_at(self, t: int, rows: slice, miniatures: Miniatures, lattice: SeriesLattice) -> None:
+        """A strip of one date, for the pictures and the series."""
+        after, sigma, mask, before = (
+            np.asarray(self._blended(name, t, rows), dtype=np.float32)
+            for name in ("pixels", "sigma", "cloud_mask", "before")
+        )
+        cloud_mask = mask[0] > 0.5
+        shown = display_bands(self.info.bands)
+        miniatures.add(
+            t,
+            rows,
+            slice(0, self.width),
+            before=before[: len(shown)],
+            after=self._picked(after, shown),
+            sigma=sigma,
+            cloud_mask=cloud_mask,
+        )
+        pair = ndvi_bands(self.info.bands)
+        if pair:
+            kept = self._kept_bands()
+            red_and_infrared = before[[kept.index(band) for band in pair]]
+            lattice.add(
+                t,
+                rows,
+                before=red_and_infrared,
+                after=self._picked(after, pair),
+                sigma=self._picked(sigma, pair),
+                cloud_mask=cloud_mask,
+            )
 
     def _reconstruct(self, tile: Tile, observations: Observations, folder: Path) -> TileFacts:
         if not observations.s2.observed.any():
@@ -225,48 +241,29 @@ class _Job:
 
     def _save(self, folder: Path, observations: Observations, pixels: Float32, sigma: Float32) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        before = self._display(observations.s2.pixels)
+        before = self._picked(observations.s2.pixels, self._kept_bands())
         arrays = {"pixels": pixels, "sigma": sigma, "cloud_mask": observations.cloud_mask[:, None], "before": before}
         for name in ARRAYS:
             _save_array(folder / f"{name}.npy", np.ascontiguousarray(arrays[name]))
 
-    def _display(self, pixels: Float32) -> Float32:
-        """(..., shown bands, H, W)."""
-        shown = [self.info.bands.index(band) for band in display_bands(self.info.bands)]
-        return np.take(pixels, shown, axis=-3)
+    def _kept_bands(self) -> tuple[str, ...]:
+        """The bands of the input that pictures and series need: those shown first."""
+        return tuple(dict.fromkeys((*display_bands(self.info.bands), *(ndvi_bands(self.info.bands) or ()))))
+
+    def _picked(self, pixels: Float32, bands: Sequence[str]) -> Float32:
+        """(..., those bands, H, W)."""
+        return np.take(pixels, [self.info.bands.index(band) for band in bands], axis=-3)
 
     def _write_date(self, t: int, date: str) -> None:
-        radiometry, common = self.info.radiometry, {"geobox": self.info.geobox}
-        tags = {"SIMULATED": "YES"} if self.info.simulated else None
-        write_cog(
-            self.partial / "declouded" / f"{date}.tif",
-            ((window, radiometry.to_dn(values)) for window, values in self._windows("pixels", t)),
-            dtype=radiometry.dtype,
-            nodata=radiometry.nodata,
+        write_products(
+            self.partial,
+            date,
+            lambda name: self._windows(name, t),
+            geobox=self.info.geobox,
             bands=self.info.bands,
-            scale=radiometry.tags[0],
-            offset=radiometry.tags[1],
-            tags=tags,
-            **common,
-        )
-        write_cog(
-            self.partial / "uncertainty" / f"{date}.tif",
-            self._windows("sigma", t),
-            dtype="float32",
-            nodata=None,
-            bands=self.info.bands,
-            tags=tags,
-            **common,
-        )
-        write_cog(
-            self.partial / "cloud_mask" / f"{date}.tif",
-            ((window, (values > 0.5).astype(np.uint8)) for window, values in self._windows("cloud_mask", t)),
-            dtype="uint8",
-            nodata=None,
-            bands=("cloud_mask",),
-            overviews="nearest",
-            tags=tags,
-            **common,
+            radiometry=self.info.radiometry,
+            provenance=self._provenance,
+            hidden=float(self.source.cloud_fractions[t]),
         )
 
     def _windows(self, name: str, t: int) -> Iterator[tuple[Window, NDArray[Any]]]:
@@ -321,65 +318,8 @@ class _Job:
 
         return tell
 
-    def _report(self, facts: list[TileFacts]) -> dict[str, Any]:
-        proofs = [_assessment(fact.assessment) for fact in facts if fact.assessment is not None]
-        pooled = pool(proofs)
-        first = next((fact for fact in facts if fact.curve), facts[0])
-        phases = list(dict.fromkeys(phase for fact in facts for phase in fact.seconds))
-        seconds = {phase: sum(fact.seconds.get(phase, 0.0) for fact in facts) for phase in phases}
-        unproven = [] if len(proofs) == len(facts) else [NO_HOLDOUT]
-        report_input = describe_input(self.source)
-        doubts = _doubts(float(np.mean([fact.suspected for fact in facts])))
-        report_input["warnings"] = [*report_input["warnings"], *doubts, *unproven]
-        return {
-            "version": version("decloud"),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "recipe": self.config.recipe,
-            "seed": self.config.seed,
-            "device": first.device,
-            "config": self.config.to_dict(),
-            "software": _software(),
-            "input": report_input,
-            "holdout": _holdout(pooled),
-            "training": {"steps": len(first.curve), "tiles": len(self.tiles), "curve": first.curve},
-            "resources": {
-                "seconds": {"reading": self.seconds["reading"], **seconds, "writing": self.seconds["writing"]},
-                "peak_memory_gb": peak_memory_gb(),
-            },
-            "perceptual": {
-                "requested": self.config.perceptual,
-                "used": self.perceptual.used,
-                "reason": self.perceptual.reason,
-            },
-        }
-
-
-def _doubts(suspected: float) -> list[str]:
-    if suspected < WORTH_SAYING:
-        return []
-    return [
-        f"{suspected:.1%} of the clear pixels look like clouds or shadows that the masks missed. They are delivered as "
-        "they are, but nothing was learnt from them."
-    ]
-
-
-def _holdout(pooled: Assessment | None) -> dict[str, Any]:
-    if pooled is None:
-        nothing: dict[str, Any] = {"methods": {}, "by_band": {}, "by_gap": [], "coverage_90": float("nan")}
-        return {"pixels": 0, "explanation": NO_HOLDOUT, **nothing}
-    return {"explanation": EXPLANATION, **asdict(pooled)}
-
-
-def _assessment(values: dict[str, Any]) -> Assessment:
-    """The inverse of `asdict` after a trip through JSON."""
-    gaps = (GapAssessment(**{**gap, "gap_days": tuple(gap["gap_days"])}) for gap in values["by_gap"])
-    methods = {name: Scores(**scores) for name, scores in values["methods"].items()}
-    return Assessment(**{**values, "methods": methods, "by_gap": tuple(gaps)})
-
-
-def _software() -> dict[str, str]:
-    names = ("torch", "numpy", "rasterio", "lightgbm")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    def _report(self, facts: list[TileFacts], series: list[PixelSeries]) -> Report:
+        return compose_report(self.source, self.config, facts, series, perceptual=self.perceptual, seconds=self.seconds)
 
 
 def _save_array(path: Path, array: NDArray[Any]) -> None:

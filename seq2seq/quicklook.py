@@ -25,6 +25,10 @@ _PERCENTILES = (1.0, 99.0)
 _GAMMA = 1.25
 # Fewer clear cells than this say too little about a scene's brightness.
 _MIN_CLEAR_CELLS = 64
+# From none to the most doubt: five steps of a scale that grows in lightness, so that all eyes can read it.
+_DOUBT = np.array([(0, 34, 78), (66, 78, 107), (124, 123, 120), (186, 174, 108), (255, 234, 70)], dtype=np.float32)
+# Of the cells with doubt, the share that the scale spans: a few cells on one date may not dim all others.
+_DOUBT_PERCENTILE = 98.0
 # The grey of cells without data, and the colour of clouds in mask pictures.
 _NO_DATA = (58, 64, 70)
 _CLOUD = (128, 142, 160)
@@ -104,7 +108,7 @@ class Pictures:
     """A sequence at a glance, on every date.
 
     before, after: (T, C, h, w) reflectance of the displayed `bands`, NaN where there is no data. cloud: (T, h, w), the
-    share of each cell that is cloud, shadow or no data.
+    share of each cell that is cloud, shadow or no data. sigma: (T, h, w) reflectance, mean over all bands.
     """
 
     dates: tuple[str, ...]
@@ -112,6 +116,13 @@ class Pictures:
     before: Float32
     after: Float32
     cloud: Float32
+    sigma: Float32
+
+    @property
+    def most_doubt(self) -> float:
+        """Where the scale of the uncertainty pictures ends, reflectance: nearly all cells with doubt lie below."""
+        doubted = self.sigma[self.sigma > 0]
+        return float(np.percentile(doubted, _DOUBT_PERCENTILE)) if doubted.size else 0.0
 
     @property
     def stretch(self) -> Stretch:
@@ -135,9 +146,21 @@ class Miniatures:
         self._before = [AreaMean(channels, shape, max_px) for _ in self.dates]
         self._after = [AreaMean(channels, shape, max_px) for _ in self.dates]
         self._cloud = [AreaMean(1, shape, max_px) for _ in self.dates]
+        self._sigma = [AreaMean(1, shape, max_px) for _ in self.dates]
 
-    def add(self, date: int, rows: slice, columns: slice, *, before: Float32, after: Float32, cloud_mask: Bool) -> None:
-        """Adds one window of one date, once: before and after (C, h, w) with all bands, cloud_mask (h, w).
+    def add(
+        self,
+        date: int,
+        rows: slice,
+        columns: slice,
+        *,
+        before: Float32,
+        after: Float32,
+        sigma: Float32,
+        cloud_mask: Bool,
+    ) -> None:
+        """Adds one window of one date, once: before and after (C, h, w) with all of `bands`, cloud_mask (h, w), sigma
+        of any bands (B, h, w), of which the mean is kept.
 
         Pixels of `before` that are 0 or not finite in all bands have no data.
         """
@@ -145,6 +168,7 @@ class Miniatures:
         self._before[date].add(rows, columns, np.nan_to_num(before[self._shown]), has_data)
         self._after[date].add(rows, columns, after[self._shown])
         self._cloud[date].add(rows, columns, cloud_mask[None])
+        self._sigma[date].add(rows, columns, sigma.mean(axis=0, keepdims=True))
 
     def pictures(self) -> Pictures:
         """What has been collected."""
@@ -154,28 +178,34 @@ class Miniatures:
             before=np.stack([date.mean() for date in self._before]),
             after=np.stack([date.mean() for date in self._after]),
             cloud=np.nan_to_num(np.stack([date.mean()[0] for date in self._cloud]), nan=1.0),
+            sigma=np.nan_to_num(np.stack([date.mean()[0] for date in self._sigma])),
         )
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One date: JPEG of the input, PNG of its cloud mask (cloud opaque, clear transparent), JPEG of the result."""
+    """One date: JPEG of the input, PNG of its cloud mask (cloud opaque, clear transparent), JPEG of the result, and PNG
+    of its uncertainty (transparent where observed), whose scale runs to `most_doubt`, reflectance, on every date."""
 
     date: str
     before: bytes
     cloud_mask: bytes
     after: bytes
+    sigma: bytes
+    most_doubt: float
 
 
 def thumbnails(pictures: Pictures) -> list[Thumbnail]:
-    """One for each date, in one stretch."""
+    """One for each date, in one stretch and one scale of uncertainty."""
     stretch = pictures.stretch
     return [
         Thumbnail(
             date=date,
-            before=_jpeg(stretch.apply(pictures.before[t])),
+            before=picture_jpeg(stretch.apply(pictures.before[t])),
             cloud_mask=_mask_png(pictures.cloud[t]),
-            after=_jpeg(stretch.apply(pictures.after[t])),
+            after=picture_jpeg(stretch.apply(pictures.after[t])),
+            sigma=_doubt_png(pictures.sigma[t], pictures.most_doubt),
+            most_doubt=pictures.most_doubt,
         )
         for t, date in enumerate(pictures.dates)
     ]
@@ -237,7 +267,8 @@ def _draw_upright(canvas: "Image", text: str, centre: tuple[float, float], font:
     canvas.paste((226, 232, 230), (*corner, corner[0] + label.width, corner[1] + label.height), label)
 
 
-def _jpeg(image: UInt8) -> bytes:
+def picture_jpeg(image: UInt8) -> bytes:
+    """(h, w, 3) as a JPEG of good quality."""
     from PIL import Image
 
     return _encoded(Image.fromarray(image), "JPEG", quality=88, subsampling=0)
@@ -249,6 +280,23 @@ def _mask_png(cloud: Float32) -> bytes:
     colour = np.broadcast_to(np.array(_CLOUD, dtype=np.uint8), (*cloud.shape, 3))
     alpha = np.round(cloud * 255).astype(np.uint8)[..., None]
     return _encoded(Image.fromarray(np.concatenate([colour, alpha], -1), "RGBA"), "PNG", optimize=True)
+
+
+def doubt_colours() -> list[str]:
+    """The scale of the uncertainty pictures, from none to the most, for a legend: #rrggbb."""
+    return ["#" + "".join(f"{int(value):02x}" for value in colour) for colour in _DOUBT]
+
+
+def _doubt_png(sigma: Float32, most: float) -> bytes:
+    """(h, w) reflectance; cells without any doubt are transparent."""
+    from PIL import Image
+
+    place = np.clip(sigma / most if most else sigma, 0, 1) * (len(_DOUBT) - 1)
+    steps = np.arange(len(_DOUBT))
+    channels = [np.interp(place, steps, _DOUBT[:, channel]) for channel in range(3)]
+    alpha = np.where(sigma > 0, 255.0, 0.0)
+    colour = np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
+    return _encoded(Image.fromarray(colour, "RGBA"), "PNG", optimize=True)
 
 
 def _encoded(image: "Image", kind: str, **options: Any) -> bytes:

@@ -5,14 +5,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from seq2seq.assessment import Assessment, assess
+from seq2seq.assessment import Assessment, assess, count_to_fill
 from seq2seq.baselines import gap_length, linear_interpolation, nearest_date
 from seq2seq.blending import Blend, fit_blend
 from seq2seq.calibration import Calibration, calibrate
@@ -22,15 +23,20 @@ from seq2seq.devices import choose_device, set_threads
 from seq2seq.errors import MissingDataError, Stopped
 from seq2seq.estimate import estimate
 from seq2seq.features import Tick
+from seq2seq.gain import describe
 from seq2seq.guided import LATER_STEPS
 from seq2seq.holdout import LINEAR, NEAREST, RESULT, Members, choose_holdout, lost_dates
 from seq2seq.internal import NETWORK, InternalStage, mean_prior
 from seq2seq.metrics import psnr
+from seq2seq.notebook import card, choose_progress
 from seq2seq.paper import PaperFit
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, format_duration, never_stop
 from seq2seq.screening import suspected_clouds
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.vgg import Perceptual, resolve_perceptual
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CHECKPOINT_EVERY_S = 30.0
 SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; they decide nothing
@@ -60,17 +66,66 @@ class CurvePoint:
 class Reconstruction:
     """s2: every date without clouds, reflectance, observed everywhere. sigma: (T, C, H, W) reflectance, one standard
     deviation, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
-    learnt from, see `screening`. assessment: the held-out proof, None where nothing could be held
+    learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
+    assessment: the held-out proof, None where nothing could be held
     out. curve: the fit. seconds: wall-clock time by phase."""
 
     s2: ImageSequence
     sigma: Float32
     suspected: Bool
+    reconstructed: Bool
     assessment: Assessment | None
     curve: tuple[CurvePoint, ...]
     perceptual: Perceptual
     device: str
     seconds: dict[str, float]
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Dataset with `reflectance` and `sigma (time, band, y, x)` and `reconstructed (time, y, x)`; CF attributes."""
+        import xarray as xr
+
+        on_grid = {"grid_mapping": "spatial_ref"}
+        image, plane = ("time", "band", "y", "x"), ("time", "y", "x")
+        reflectance = {
+            "long_name": "cloud-free reflectance",
+            "units": "1",
+            "ancillary_variables": "sigma reconstructed",
+        }
+        sigma = {"long_name": "one standard deviation of reflectance, 0 where observed", "units": "1"}
+        flags = {"long_name": "value was reconstructed, not observed"}
+        return xr.Dataset(
+            {
+                "reflectance": (image, self.s2.pixels, reflectance | on_grid),
+                "sigma": (image, self.sigma, sigma | on_grid),
+                "reconstructed": (plane, self.reconstructed, flags | on_grid),
+            },
+            coords=self.s2.coordinates(),
+            attrs={
+                "Conventions": "CF-1.8",
+                "title": "Cloud-free Sentinel-2 sequence",
+                "source": f"decloud {version('decloud')}",
+                "comment": f"gain over linear interpolation: {self._gain()}",
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"Reconstruction({', '.join(text for _, text in self.facts())})"
+
+    def _repr_html_(self) -> str:
+        return card("Reconstruction", self.facts(), self.s2)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What people want to know of it at a glance: names and facts."""
+        seconds = format_duration(sum(self.seconds.values()))
+        return [
+            *self.s2.facts()[:-1],
+            ("reconstructed", f"{self.reconstructed.mean():.0%} reconstructed"),
+            ("gain", f"gain over linear interpolation {self._gain()}"),
+            ("run", f"{seconds} on {self.device}"),
+        ]
+
+    def _gain(self) -> str:
+        return describe(self.assessment.gain if self.assessment else None)
 
 
 class Fit(Protocol):
@@ -163,7 +218,8 @@ def reconstruct(
     observations: Observations,
     config: ReconstructionConfig | None = None,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress | None = None,
+    progress: bool | None = None,
     should_stop: ShouldStop = never_stop,
     checkpoint: Path | None = None,
     budget_s: float | None = None,
@@ -171,12 +227,13 @@ def reconstruct(
 ) -> Reconstruction:
     """Every date of `observations.s2` without clouds, with sigma and a score on pixels that the fit never saw.
 
+    progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
     checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there, with at
     most one piece of the prior or `CHECKPOINT_EVERY_S` of steps to do again. budget_s overrides config.max_minutes.
     perceptual: from `vgg.resolve_perceptual` where the caller has asked already. Raises `Stopped` within about a second
     of `should_stop`, MissingDataError where nothing is observed, ConfigError for a device that is not there.
     """
-    config = config or ReconstructionConfig()
+    config, on_progress = config or ReconstructionConfig(), choose_progress(on_progress, progress)
     if budget_s is None and config.max_minutes is not None:
         budget_s = 60 * config.max_minutes
     device = choose_device(config.device)
@@ -259,6 +316,7 @@ class _Run:
             s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
             sigma=sigma,
             suspected=self.s2.observed & ~self.trusted,
+            reconstructed=replaced(self.s2, self.config),
             assessment=proof.assessment,
             curve=tuple(self.curve),
             perceptual=self.perceptual,
@@ -286,7 +344,9 @@ class _Run:
             methods[PRIOR] = mean_prior(members)
         methods |= {LINEAR: members[LINEAR], NEAREST: nearest_date(truth, seen, self.s2.days)}
         sigma = calibration.sigma(members, seen)
-        assessment = assess(methods, sigma, truth, self.held_out, gaps, lost, self.s2.bands, blend)
+        filled = gap_length(self.trusted, self.s2.days), lost_dates(self.trusted)
+        to_fill = count_to_fill(self.s2.observed, *filled)
+        assessment = assess(methods, sigma, truth, self.held_out, gaps, lost, self.s2.bands, blend, to_fill)
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, assessment), stage
 
@@ -446,6 +506,15 @@ def keep_observed(
         share = np.stack([_feather(observed, config.feather_px) for observed in s2.observed])
     share = share[:, None]
     return share * s2.pixels + (1 - share) * result, (1 - share) * sigma
+
+
+def replaced(s2: ImageSequence, config: ReconstructionConfig) -> Bool:
+    """(T, H, W) where `keep_observed` does not let the observation pass as it is."""
+    if config.full_prediction:
+        return np.ones_like(s2.observed)
+    if not config.feather_px:
+        return ~s2.observed
+    return np.stack([_feather(observed, config.feather_px) < 1 for observed in s2.observed])
 
 
 def _feather(observed: Bool, width_px: int) -> Float32:

@@ -5,7 +5,7 @@ cloud, shadow or no data.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
@@ -61,30 +61,53 @@ class ImageSequence:
         )
 
     def to_xarray(self) -> "xr.Dataset":
-        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`.
-
-        Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
-        scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
-        """
+        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`; see `coordinates`."""
         import xarray as xr
 
-        affine, (height, width) = self.geobox.affine, self.geobox.shape
-        x = affine.c + affine.a * (np.arange(width) + 0.5)
-        y = affine.f + affine.e * (np.arange(height) + 0.5)
-        grid = {"crs_wkt": self.geobox.crs.to_wkt(), "GeoTransform": " ".join(map(repr, affine.to_gdal()))}
         return xr.Dataset(
             {
                 "pixels": (("time", "band", "y", "x"), self.pixels, {"grid_mapping": "spatial_ref"}),
                 "observed": (("time", "y", "x"), self.observed, {"grid_mapping": "spatial_ref"}),
             },
-            coords={
-                "time": self.dates.astype("datetime64[ns]"),
-                "band": list(self.bands),
-                "y": y,
-                "x": x,
-                "spatial_ref": ((), 0, grid),
-            },
+            coords=self.coordinates(),
         )
+
+    def coordinates(self) -> dict[str, Any]:
+        """Coordinates of a Dataset of this sequence: time, band, y, x and `spatial_ref`.
+
+        Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
+        scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
+        """
+        affine, (height, width), crs = self.geobox.affine, self.geobox.shape, self.geobox.crs
+        x = affine.c + affine.a * (np.arange(width) + 0.5)
+        y = affine.f + affine.e * (np.arange(height) + 0.5)
+        grid = {"crs_wkt": crs.to_wkt(), "GeoTransform": " ".join(map(repr, affine.to_gdal()))}
+        along_y, along_x = _axis_attributes(geographic=bool(crs.geographic), unit=str(crs.proj.axis_info[0].unit_name))
+        return {
+            "time": ("time", self.dates.astype("datetime64[ns]"), {"standard_name": "time", "axis": "T"}),
+            "band": ("band", list(self.bands), {"long_name": "band"}),
+            "y": ("y", y, along_y),
+            "x": ("x", x, along_x),
+            "spatial_ref": ((), 0, grid),
+        }
+
+    def __repr__(self) -> str:
+        return f"ImageSequence({', '.join(text for _, text in self.facts())})"
+
+    def _repr_html_(self) -> str:
+        from seq2seq.notebook import card
+
+        return card("ImageSequence", self.facts(), self, self.observed)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What people want to know of it at a glance: names and facts."""
+        dates, _, height, width = self.shape
+        return [
+            ("dates", f"{dates} dates {self.dates[0]} to {self.dates[-1]}" if dates else "no dates"),
+            ("bands", " ".join(self.bands)),
+            ("grid", f"{height} x {width} px {self.geobox.crs}"),
+            ("observed", f"{self.observed.mean() if self.observed.size else 0:.0%} observed"),
+        ]
 
     @classmethod
     def from_xarray(cls, dataset: "xr.Dataset") -> "ImageSequence":
@@ -135,6 +158,20 @@ class Observations:
         if self.s1.shape[2:] != (h, w):
             raise ValueError(f"s1 is {self.s1.shape[2:]}, s2 is {(h, w)}; bring them to one grid first")
 
+    def __repr__(self) -> str:
+        return f"Observations({', '.join(text for _, text in self.facts())})"
+
+    def _repr_html_(self) -> str:
+        from seq2seq.notebook import card
+
+        return card("Observations", self.facts(), self.s2, self.s2.observed)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What people want to know of it at a glance: names and facts."""
+        paired = int((~np.isnat(self.s1_dates)).sum())
+        radar = f"S1 {' '.join(self.s1.bands)} on {paired} of {len(self.s1_dates)} dates" if self.s1 else "no S1"
+        return [*self.s2.facts(), ("S1", radar)]
+
     def crop(self, rows: slice, columns: slice) -> "Observations":
         """The same dates on a window of the grid."""
         return Observations(
@@ -149,6 +186,16 @@ def days_since_first(dates: Dates) -> NDArray[np.int64]:
     """(T,) days since the first date."""
     days: NDArray[np.int64] = (dates - dates[0]).astype(np.int64)
     return days
+
+
+def _axis_attributes(*, geographic: bool, unit: str) -> tuple[dict[str, str], dict[str, str]]:
+    """CF attributes of y and x."""
+    if geographic:
+        names = (("latitude", "degrees_north"), ("longitude", "degrees_east"))
+    else:
+        names = (("projection_y_coordinate", unit), ("projection_x_coordinate", unit))
+    y, x = ({"standard_name": name, "units": units} for name, units in names)
+    return {**y, "axis": "Y"}, {**x, "axis": "X"}
 
 
 def _check_axes(pixels: Float32, dates: Dates, bands: tuple[str, ...], geobox: GeoBox, observed: Bool) -> None:

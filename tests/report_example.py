@@ -56,6 +56,7 @@ def example_report(*, simulated: bool = True) -> Report:
             "software": {"python": "3.11", "torch": "2.13.0"},
             "input": {
                 "path": "/data/fields",
+                "name": "fields",
                 "simulated": simulated,
                 "dates": DATES,
                 "bands": BANDS,
@@ -68,9 +69,19 @@ def example_report(*, simulated: bool = True) -> Report:
             "holdout": {
                 "pixels": 1234,
                 "explanation": "Clear pixels were hidden from the fit and compared with the result.",
+                "gain": {"low_db": 1.84, "high_db": 5.62, "measured_db": 3.97, "dates": 7, "pixels": 1234},
                 "methods": {method: scores(psnr) for method, psnr in METHODS.items()},
                 "by_band": {b: {m: band_scores(psnr - i) for m, psnr in METHODS.items()} for i, b in enumerate(BANDS)},
                 "by_gap": [gap(0, 30, fallback=False), gap(30, None, fallback=True)],
+                "by_date": [
+                    {
+                        "date": DATES[0],
+                        "dates": "lost",
+                        "gap_days": (20, 45),
+                        "pixels": 600,
+                        "rmse": {"result": 0.05, "linear": 0.08},
+                    }
+                ],
                 "coverage_90": 0.91,
             },
             "training": {
@@ -79,6 +90,22 @@ def example_report(*, simulated: bool = True) -> Report:
                 "curve": [
                     {"step": s, "loss": 1 / (1 + s), "holdout_psnr": 20 + s / 10 if s % 20 == 0 else None, "seconds": s}
                     for s in range(0, 41, 10)
+                ],
+            },
+            "series": {
+                "index": "NDVI",
+                "bands": ["B04", "B08"],
+                "days": [0, 10, 20],
+                "pixels": [
+                    {
+                        "row": 3,
+                        "column": 4,
+                        "share": 0.625,
+                        "values": [0.2, 0.5, 0.4],
+                        "sigma": [0.0, 0.1, 0.05],
+                        "observation": [0.2, float("nan"), float("nan")],
+                        "linear": [0.2, 0.2, 0.2],
+                    }
                 ],
             },
             "resources": {"seconds": {"reading": 1.5, "fitting": 70.0, "writing": 2.0}, "peak_memory_gb": 1.25},
@@ -94,5 +121,7 @@ def example_thumbnails() -> list[Thumbnail]:
     for t in range(len(DATES)):
         pixels = generator.random((3, 20, 30), dtype=np.float32)
         cloud_mask = generator.random((20, 30)) > 0.5
-        collected.add(t, slice(0, 20), slice(0, 30), before=pixels, after=pixels, cloud_mask=cloud_mask)
+        collected.add(
+            t, slice(0, 20), slice(0, 30), before=pixels, after=pixels, sigma=pixels / 50, cloud_mask=cloud_mask
+        )
     return thumbnails(collected.pictures())

@@ -195,3 +195,44 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def _peak_kb(side: int) -> int:
     arguments = [sys.executable, "-c", PEAK, str(Path(__file__).parent), str(side)]
     return int(subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60).stdout)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_statistics_of_every_band_lie_in_the_file_and_none_beside_it(tmp_path: Path, dtype: str) -> None:
+    pixels = image(70, 130, dtype)
+    pixels[:, :20] = 0
+    write(tmp_path / "a.tif", pixels, step=33)
+    with rasterio.open(tmp_path / "a.tif") as written:
+        for index, band in enumerate(pixels, start=1):
+            tags, valid = written.tags(index), band[band != 0]
+            assert float(tags["STATISTICS_MINIMUM"]) == valid.min()
+            assert float(tags["STATISTICS_MAXIMUM"]) == valid.max()
+            assert float(tags["STATISTICS_MEAN"]) == pytest.approx(valid.mean(dtype=np.float64), rel=1e-9)
+            assert float(tags["STATISTICS_STDDEV"]) == pytest.approx(valid.std(dtype=np.float64), rel=1e-9)
+            assert float(tags["STATISTICS_VALID_PERCENT"]) == pytest.approx(100 * valid.size / band.size, rel=1e-3)
+            assert written.stats(indexes=[index])[0].mean == pytest.approx(valid.mean(dtype=np.float64), rel=1e-9)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_statistics_do_not_depend_on_the_cut_into_windows_and_bear_large_numbers(tmp_path: Path) -> None:
+    pixels = (image(64, 64, "uint32") % 7) + np.uint32(4_000_000_000)
+    found = []
+    for step in (7, 64):
+        write(tmp_path / f"{step}.tif", pixels, step=step)
+        with rasterio.open(tmp_path / f"{step}.tif") as written:
+            found.append(float(written.tags(1)["STATISTICS_STDDEV"]))
+    assert found == pytest.approx([pixels[0].std(dtype=np.float64)] * 2, rel=1e-6)
+
+
+def test_a_band_without_any_valid_pixel_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", np.zeros((3, 20, 20), np.uint16))
+    with rasterio.open(tmp_path / "a.tif") as written:
+        assert {name: value for name, value in written.tags(1).items() if name.startswith("STATISTICS")} == {
+            "STATISTICS_VALID_PERCENT": "0"
+        }
+
+
+def test_a_unit_is_stated_for_every_band(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", image(20, 20), unit="reflectance")
+    with rasterio.open(tmp_path / "a.tif") as written:
+        assert written.units == ("reflectance",) * 3

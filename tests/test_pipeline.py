@@ -3,6 +3,9 @@
 import errno
 import json
 import shutil
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +13,13 @@ import rasterio
 from quick_engine import observations, use_schedule
 from sequence_files import write_tif
 
-from seq2seq import cli, pipeline
+from seq2seq import cli
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, OutputError, Stopped
+from seq2seq.inspection import sequence_name
 from seq2seq.pipeline import run
+from seq2seq.reconstruction import reconstruct
+from seq2seq.run_report import assessment_of
 from seq2seq.writers import partial_of
 from seq2seq.writers.schema import Report
 
@@ -249,7 +255,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on_when_there_is_room(plain,
 
 
 def test_a_disk_without_room_for_the_arrays_is_found_before_anything_is_written(plain, tmp_path, monkeypatch):
-    usage, needed = shutil.disk_usage(tmp_path), 4 * 17 * 23 * (4 * (2 * 4 + 3) + 1)
+    usage, needed = shutil.disk_usage(tmp_path), 4 * 17 * 23 * (4 * (2 * 4 + 4) + 1)
     taken = sum(path.stat().st_size for path in held_arrays(plain, tmp_path / "kept"))
     assert needed <= taken <= needed + 4 * 200  # numpy's headers
     with monkeypatch.context() as patched:
@@ -273,10 +279,74 @@ def test_the_shortest_budget_gives_a_whole_result_not_below_linear(plain, tmp_pa
     assert methods["result"]["rmse"] <= methods["linear"]["rmse"] * 1.000001
 
 
-def test_an_assessment_survives_json(plain):
-    holdout = report_of(plain[0] / "out")["holdout"]
-    values = {name: value for name, value in holdout.items() if name != "explanation"}
-    assert pipeline._holdout(pipeline._assessment(values)) == {
-        **holdout,
-        "by_gap": tuple({**gap, "gap_days": tuple(gap["gap_days"])} for gap in holdout["by_gap"]),
-    }
+def test_an_assessment_survives_json():
+    given = observations(dates=8, size=32)
+    assessment = reconstruct(given, CONFIG).assessment
+    assert assessment.by_date
+    assert assessment.to_fill
+    assert assessment_of(json.loads(json.dumps(asdict(assessment)))) == assessment
+
+
+def test_every_image_says_what_it_is_and_where_it_comes_from(plain):
+    root, _, observed = plain
+    for folder in ("declouded", "uncertainty", "cloud_mask"):
+        for path, clear in zip(sorted((root / "out" / folder).glob("*.tif")), observed, strict=True):
+            with rasterio.open(path) as file:
+                tags = file.tags()
+                assert (tags["PRODUCT"], tags["ACQUISITION_DATE"]) == (folder, path.stem)
+                assert tags["SOFTWARE"] == f"decloud {version('decloud')}"
+                assert (tags["METHOD"], tags["SEED"], tags["OBSERVED_PIXELS"]) == ("internal", "0", "unchanged")
+                assert len(tags["INPUT_FINGERPRINT"]) == 64
+                assert float(tags["OBSERVED_PERCENT"]) == pytest.approx(100 * clear.mean(), abs=0.01)
+                assert float(tags["RECONSTRUCTED_PERCENT"]) == pytest.approx(100 * (~clear).mean(), abs=0.01)
+                for band in range(1, file.count + 1):
+                    assert float(file.tags(band)["STATISTICS_MEAN"]) == pytest.approx(file.read(band).mean(), rel=1e-6)
+    with rasterio.open(path.parents[1] / "uncertainty" / path.name) as file:
+        assert file.tags()["SIGMA_UNIT"] == "reflectance"
+        assert file.units == ("reflectance",) * 4
+    assert not list((root / "out").rglob("*.aux.xml"))
+
+
+def test_the_report_claims_a_range_and_says_which_pixels_it_was_measured_on(tmp_path, capsys):
+    write_input(tmp_path / "input", dates=10, size=(32, 32))
+    with pytest.raises(SystemExit):
+        cli.main(["run", str(tmp_path / "input"), str(tmp_path / "out"), "--perceptual", "off", "--device", "cpu"])
+    holdout = report_of(tmp_path / "out")["holdout"]
+    gain, parts = holdout["gain"], holdout["by_date"]
+    assert gain["dates"] == len({part["date"] for part in parts}) >= 3
+    assert gain["pixels"] == sum(part["pixels"] for part in parts) == holdout["pixels"]
+    assert gain["low_db"] < gain["measured_db"] < gain["high_db"]
+    line = capsys.readouterr().out.strip().splitlines()[-1]
+    assert line.startswith(f"Gain     {gain['low_db']:+.1f} to {gain['high_db']:+.1f} dB (measured ")
+    assert f"{gain['pixels']:,} pixels hidden on {gain['dates']} dates that were clear" in line
+
+
+def test_the_report_has_the_series_of_typical_pixels_and_every_dates_doubt(plain):
+    root, stored, observed = plain
+    series = report_of(root / "out")["series"]
+    assert (series["index"], series["bands"]) == ("NDVI", ["B04", "B08"])
+    for pixel in series["pixels"]:
+        row, column = pixel["row"], pixel["column"]
+        red, infrared = stored[:, 2:, row, column].astype(float).T
+        index = (infrared - red) / (infrared + red)
+        clear = observed[:, row, column]
+        seen = np.array(pixel["observation"], dtype=float)
+        assert np.array_equal(np.isfinite(seen), clear)
+        assert seen[clear] == pytest.approx(index[clear], abs=1e-3)
+        assert np.array(pixel["values"])[clear] == pytest.approx(index[clear], abs=1e-3)
+        assert np.array_equal(np.array(pixel["sigma"]) > 0, ~clear)
+    html = (root / "out" / "report.html").read_text()
+    assert html.count('class="sigma"') == len(observed)
+
+
+def test_the_report_is_named_after_the_input(plain):
+    root, _, _ = plain
+    assert report_of(root / "out")["input"]["name"] == root.name
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("a/fields/input", "fields"), ("fields.zip", "fields"), ("x/valley/data/S2", "valley"), ("v1.2", "v1.2")],
+)
+def test_a_sequence_is_called_by_the_part_of_its_path_that_says_something(path, name):
+    assert sequence_name(Path(path)) == name

@@ -1,6 +1,7 @@
 """Pictures: the same for any cut into windows, in one stretch for all dates, and never led by clouds."""
 
 import itertools
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -66,11 +67,14 @@ def sequence_pictures(cloud_value: float = 0.9, bands: tuple[str, ...] = ("B02",
     cloud_mask = np.zeros((4, 20, 30), dtype=bool)
     cloud_mask[1, :, :15], cloud_mask[2], cloud_mask[3] = True, True, True
     before = np.where(cloud_mask[:, None], np.float32(cloud_value), truth)
+    sigma = np.where(cloud_mask[:, None], truth / 10, np.float32(0))
     before[3] = 0  # an empty acquisition
     dates = np.array(["2021-01-01", "2021-01-11", "2021-01-21", "2021-02-01"], dtype="datetime64[D]")
     collected = Miniatures(dates, bands, (20, 30), max_px=30)
     for t in range(4):
-        collected.add(t, slice(0, 20), slice(0, 30), before=before[t], after=truth[t], cloud_mask=cloud_mask[t])
+        collected.add(
+            t, slice(0, 20), slice(0, 30), before=before[t], after=truth[t], sigma=sigma[t], cloud_mask=cloud_mask[t]
+        )
     return collected.pictures()
 
 
@@ -88,7 +92,7 @@ def test_equal_reflectance_looks_equal_on_every_date_before_and_after() -> None:
 
 def test_a_sequence_without_a_clear_cell_is_stretched_by_its_result() -> None:
     pictures = sequence_pictures()
-    hidden = Pictures(pictures.dates, pictures.bands, pictures.before, pictures.after, np.ones_like(pictures.cloud))
+    hidden = replace(pictures, cloud=np.ones_like(pictures.cloud))
     assert np.all(hidden.stretch.high < 0.25)
 
 
@@ -131,3 +135,14 @@ def test_chosen_dates_are_in_order_unique_and_no_more_than_asked(cloud: list[flo
     chosen = choose_dates(np.array(cloud), count)
     assert chosen == sorted(set(chosen))
     assert len(chosen) == min(count, len(cloud))
+
+
+def test_pictures_of_doubt_share_one_scale_and_leave_out_what_was_observed() -> None:
+    shown = thumbnails(sequence_pictures())
+    assert len({thumbnail.most_doubt for thumbnail in shown}) == 1
+    assert 0.01 < shown[0].most_doubt < 0.02
+    images = [np.asarray(Image.open(BytesIO(thumbnail.sigma))) for thumbnail in shown]
+    assert not images[0][..., 3].any(), "wholly observed"
+    assert images[1][:, :15, 3].all()
+    assert not images[1][:, 15:, 3].any()
+    assert len(np.unique(images[2][..., 0])) > 10

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", text)
     sources = [value for name, value in Page(text).attributes if name in ("src", "href")]
-    assert len(sources) == 3 * len(DATES)
+    assert len(sources) == 4 * len(DATES)
     assert all(source.startswith("data:image/") for source in sources)
 
 
@@ -73,7 +74,17 @@ def test_what_matters_is_on_the_page() -> None:
         assert date in words
     for band in BANDS:
         assert band in words
-    for fact in ("+4.00 dB", "26.00", "22.00", "91 %", "1 min 14 s", "1.25 GB", "2 of 3 dates", "no weights"):
+    for fact in (
+        "+1.8 to +5.6 dB",
+        "+4.0 dB measured on 1,234 pixels hidden on 7 dates",
+        "26.00",
+        "22.00",
+        "91 %",
+        "1 min 14 s",
+        "1.25 GB",
+        "2 of 3 dates",
+        "no weights",
+    ):
         assert fact in words, fact
     assert "interpolation only" in words
     assert "30 days or more" in words
@@ -171,12 +182,73 @@ def test_a_run_without_s1_without_a_fit_and_without_classes_of_gaps_has_a_page()
     assert "The fit" not in words
 
 
-def test_a_result_that_is_no_better_than_linear_is_not_dressed_up() -> None:
+@pytest.mark.parametrize(
+    ("gain", "shown"),
+    [
+        ({"low_db": -0.4, "high_db": 1.5, "measured_db": 0.3, "dates": 5, "pixels": 900}, "−0.4 to +1.5 dB"),
+        ({"low_db": None, "high_db": None, "measured_db": 9.1, "dates": 2, "pixels": 900}, "unknown"),
+        (None, "no pixel could be hidden"),
+    ],
+)
+def test_a_gain_that_may_be_none_or_is_not_known_is_not_dressed_up(gain: Any, shown: str) -> None:
     report: Any = example_report()
-    report["holdout"]["methods"]["result"] = report["holdout"]["methods"]["linear"]
+    report["holdout"]["gain"] = gain
     found = page(report)
-    assert "+0.00 dB" in found.words
+    assert shown in found.words
     assert ("class", "figure lead even") in found.attributes
+
+
+def test_the_title_is_the_inputs_name() -> None:
+    report: Any = example_report()
+    report["input"] |= {"path": "/somewhere/valley/input", "name": "valley"}
+    assert "<title>valley, cloud-free</title>" in render(to_plain(report), example_thumbnails())
+
+
+def test_a_curve_of_three_points_is_figures_and_no_chart() -> None:
+    report: Any = example_report()
+    text = render(to_plain(report), example_thumbnails())
+    assert text.count("<polyline") == 2, "one chart of five losses would be one more"
+    report["training"]["curve"] = [{"step": s, "loss": 1 / s, "holdout_psnr": 20.0, "seconds": s} for s in range(1, 9)]
+    assert render(to_plain(report), example_thumbnails()).count("<polyline") == 4
+
+
+def test_the_series_shows_interval_interpolation_and_what_was_observed() -> None:
+    text = render(to_plain(example_report()), example_thumbnails())
+    assert text.count('class="interval result"') == 1
+    assert text.count('class="line dashed linear"') == 1
+    assert text.count('class="dot seen"') == 1, "one date was observed"
+    assert "stands for 62 % of the pixels" in Page(text).words
+    without: Any = example_report() | {"series": None}
+    assert "typical pixels" not in page(without).words
+
+
+def test_methods_and_phases_have_colours_that_a_colour_blind_reader_tells_apart() -> None:
+    """Viénot et al. 1999: what dichromats see, as matrices on linear RGB; distance in CIE L*a*b*."""
+    style = files("seq2seq.writers").joinpath("report.css").read_text()
+    light, dark = re.findall(r"--result: .*?(?=--other)", style, re.S)
+    palettes = [re.findall(r"#[0-9a-f]{6}", palette) for palette in (light, dark)]
+    palettes.append(re.findall(r"\.phase-\d \{ background: (#[0-9a-f]{6})", style))
+    assert [len(palette) for palette in palettes] == [7, 7, 8]
+    for palette in palettes:
+        for seen in (np.eye(3), PROTANOPE, DEUTERANOPE):
+            shown = np.array([lab(seen @ linear_rgb(colour)) for colour in palette])
+            apart = np.linalg.norm(shown[:, None] - shown[None], axis=-1) + 100 * np.eye(len(palette))
+            assert apart.min() > 12, (palette, apart.round(1))
+
+
+PROTANOPE = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+DEUTERANOPE = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+
+
+def linear_rgb(colour: str) -> np.ndarray:
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(np.maximum(to_xyz @ rgb / to_xyz.sum(axis=1), 1e-6))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def test_the_report_does_not_fit_thumbnails_of_other_dates() -> None:

@@ -9,6 +9,8 @@ Point = tuple[float, float]
 
 _WIDTH, _HEIGHT = 520.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 26.0
+# Several stand side by side: fewer units across, so that letters keep their size.
+_SERIES_WIDTH = 350.0
 
 
 def line_chart(
@@ -24,7 +26,7 @@ def line_chart(
         return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
     grid = [_level(place(0, tick)[1], _number(tick)) for tick in _ticks(low, high)]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
+    path = _path([place(*point) for point in points])
     end_x, end_y = place(*points[-1])
     return element(
         "svg",
@@ -39,6 +41,65 @@ def line_chart(
         role="img",
         class_="chart",
     )
+
+
+def few_points(points: Sequence[Point]) -> Markup:
+    """A handful of values over steps, as a line of figures: too few for a chart to say more."""
+    return element(
+        "ol",
+        *(element("li", element("b", f"{y:.2f}"), element("span", f"step {x:.0f}")) for x, y in points),
+        class_="few",
+    )
+
+
+def series_chart(
+    days: Sequence[float],
+    ends: tuple[str, str],
+    *,
+    values: Sequence[float],
+    half_width: Sequence[float],
+    observed: Sequence[float | None],
+    linear: Sequence[float],
+    label: str,
+) -> Markup:
+    """A series of one pixel: the result with its interval, interpolation as dashes, what was observed as dots.
+
+    days: at least one, increasing; ends: names of the first and last. All others are as long; observed None: no dot.
+    """
+    seen = [value for value in observed if value is not None]
+    upper = [value + half for value, half in zip(values, half_width, strict=True)]
+    lower = [value - half for value, half in zip(values, half_width, strict=True)]
+    low, high = _range([*upper, *lower, *linear, *seen])
+    span = (days[-1] - days[0]) or 1
+
+    def place(day: float, value: float) -> Point:
+        across, up = (day - days[0]) / span, (value - low) / (high - low)
+        return _LEFT + across * (_SERIES_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+
+    def line(numbers: Sequence[float]) -> list[Point]:
+        return [place(day, number) for day, number in zip(days, numbers, strict=True)]
+
+    dots = [place(day, value) for day, value in zip(days, observed, strict=True) if value is not None]
+    return element(
+        "svg",
+        element("title", label),
+        *(_level(place(days[0], tick)[1], _number(tick), width=_SERIES_WIDTH) for tick in _ticks(low, high)),
+        element("polygon", points=_path(line(upper) + line(lower)[::-1]), class_="interval result"),
+        element("polyline", points=_path(line(linear)), class_="line dashed linear"),
+        element("polyline", points=_path(line(values)), class_="line result"),
+        *(element("circle", cx=x, cy=y, r=2.6, class_="dot seen") for x, y in dots),
+        element("text", ends[0], x=_LEFT, y=_HEIGHT - 8, class_="tick"),
+        element("text", ends[1], x=_SERIES_WIDTH - _RIGHT, y=_HEIGHT - 8, class_="tick end"),
+        viewBox=f"0 0 {_SERIES_WIDTH:g} {_HEIGHT:g}",
+        role="img",
+        class_="chart",
+    )
+
+
+def scale_bar(colours: Sequence[str], low: str, high: str) -> Markup:
+    """A legend for pictures in a scale of colours: from `low` to `high`."""
+    boxes = [element("i", style=f"background:{colour}") for colour in colours]
+    return element("span", low, element("span", *boxes, class_="ramp"), high, class_="scale")
 
 
 def dumbbell(ours: float, theirs: float, *, most: float) -> Markup:
@@ -77,9 +138,13 @@ def bar(fraction: float, *, class_: str) -> Markup:
     return element("span", element("i", style=f"width:{min(max(fraction, 0), 1):.1%}"), class_=f"bar {class_}")
 
 
-def _level(y: float, label: str) -> Markup:
+def _path(points: Sequence[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _level(y: float, label: str, *, width: float = _WIDTH) -> Markup:
     return join(
-        element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid"),
+        element("line", x1=_LEFT, x2=width - _RIGHT, y1=y, y2=y, class_="grid"),
         element("text", label, x=_LEFT - 8, y=y + 4, class_="tick end"),
     )
 

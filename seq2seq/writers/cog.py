@@ -18,6 +18,7 @@ from rasterio.windows import Window
 
 from seq2seq.errors import OutputError
 from seq2seq.writers.output import describe_failure, temporary_beside
+from seq2seq.writers.statistics import BandStatistics
 
 Block = tuple[Window, NDArray[Any]]
 
@@ -37,14 +38,16 @@ def write_cog(
     bands: tuple[str, ...],
     scale: float = 1.0,
     offset: float = 0.0,
+    unit: str | None = None,
     tags: Mapping[str, str] | None = None,
     overviews: Literal["average", "nearest"] = "average",
 ) -> None:
     """Writes `blocks`, pairs of a window and its values (C, h, w) in `dtype`, as one COG with `bands` as descriptions.
 
-    Physical value = value x `scale` + `offset`, which is stated in the file. The windows, in any order, cover the
-    grid once. Overviews are averages, except "nearest" for classes and masks. Compression is deflate
-    with the predictor of the dtype. The file appears under its name only when complete and read back.
+    Physical value = value x `scale` + `offset`, in `unit`, which is stated in the file, as are the statistics of each
+    band. The windows, in any order, cover the grid once. Overviews are averages, except "nearest" for classes and
+    masks. Compression is deflate with the predictor of the dtype. The file appears under its name only when complete
+    and read back.
 
     Raises `OutputError` (full disk, no permission), and ValueError where blocks do not fit bands, dtype or grid.
     """
@@ -55,7 +58,16 @@ def write_cog(
         rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS="2"),
     ):
         _write_tiled(
-            tiled, blocks, geobox=geobox, dtype=dtype, nodata=nodata, bands=bands, scale=scale, offset=offset, tags=tags
+            tiled,
+            blocks,
+            geobox=geobox,
+            dtype=dtype,
+            nodata=nodata,
+            bands=bands,
+            scale=scale,
+            offset=offset,
+            unit=unit,
+            tags=tags,
         )
         rasterio.shutil.copy(
             tiled,
@@ -66,6 +78,7 @@ def write_cog(
             predictor="YES",
             overview_resampling=overviews,
             bigtiff="IF_SAFER",
+            statistics="YES",  # those that are there are copied, none is computed again
         )
         _read_back(optimised)
         os.replace(optimised, path)
@@ -81,11 +94,12 @@ def _write_tiled(
     bands: tuple[str, ...],
     scale: float,
     offset: float,
+    unit: str | None,
     tags: Mapping[str, str] | None,
 ) -> None:
     """A plain tiled GeoTIFF: the only layout that takes windows in any order."""
     height, width = geobox.shape
-    written_px = 0
+    statistics = [BandStatistics(nodata) for _ in bands]
     with rasterio.open(
         path,
         "w",
@@ -106,11 +120,16 @@ def _write_tiled(
     ) as dataset:
         dataset.descriptions = bands
         dataset.scales, dataset.offsets = (scale,) * len(bands), (offset,) * len(bands)
+        dataset.units = (unit,) * len(bands)
         dataset.update_tags(**(tags or {}))
         for window, values in blocks:
             _check_block(window, values, count=len(bands), dtype=dtype, shape=(height, width))
             dataset.write(values, window=window)
-            written_px += window.height * window.width
+            for band, image in zip(statistics, values, strict=True):
+                band.add(image)
+        for index, band in enumerate(statistics, start=1):
+            dataset.update_tags(index, **band.tags())
+    written_px = statistics[0].pixels
     if written_px != height * width:
         raise ValueError(f"blocks hold {written_px} pixels, the grid has {height} x {width} = {height * width}")
 

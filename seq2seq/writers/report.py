@@ -6,7 +6,7 @@ The page is one file: styles, charts and pictures are inside, nothing is loaded 
 import base64
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +14,11 @@ from typing import Any, cast
 import numpy as np
 
 from seq2seq.progress import format_duration
-from seq2seq.quicklook import Thumbnail
-from seq2seq.writers.charts import bar, dumbbell, line_chart, shares
+from seq2seq.quicklook import Thumbnail, doubt_colours
+from seq2seq.writers.charts import bar, dumbbell, few_points, line_chart, scale_bar, series_chart, shares
 from seq2seq.writers.html import Child, Markup, element, join, table
 from seq2seq.writers.output import write_file
-from seq2seq.writers.schema import GapReport, HoldoutReport, Report, Scores
+from seq2seq.writers.schema import GainReport, GapReport, HoldoutReport, PixelReport, Report, Scores
 
 # The order in which methods are listed, and what they are called in prose.
 METHODS = {
@@ -28,6 +28,13 @@ METHODS = {
     "linear": "Linear interpolation",
     "nearest": "Nearest clear date",
 }
+# The same in the heads of wide tables.
+_SHORT = {"result": "Result", "network": "Network", "prior": "Prior", "linear": "Linear", "nearest": "Nearest"}
+# What the prior is made of: no methods of their own, but parts of the blend.
+_PARTS = ("perceptron", "trees")
+# Fewer points than this are figures, no chart.
+_FEW_POINTS = 6
+NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in sigma
 # Metric, heading, decimals, whether more is better.
 _METRICS: tuple[tuple[str, str, int, bool], ...] = (
     ("psnr", "PSNR, dB", 2, True),
@@ -85,6 +92,7 @@ def render(report: Report, thumbnails: Sequence[Thumbnail]) -> str:
             _headline(report),
             _warnings(report["input"]["warnings"]),
             _dates(report, thumbnails),
+            _series(report),
             _scores(report["holdout"]),
             _by_band(report["holdout"]),
             _by_gap(report["holdout"]),
@@ -125,13 +133,11 @@ def _headline(report: Report) -> Markup:
     linear = methods.get("linear")
     cloud = report["input"]["cloud_fraction"]
     seconds = sum(report["resources"]["seconds"].values())
-    gain = _difference(psnr, linear["psnr"] if linear else None)
-    tone = "lead" if linear is not None and psnr is not None and psnr > linear["psnr"] else "lead even"
     against = f"{_fixed(psnr, 2)} dB PSNR, linear {_fixed(linear['psnr'], 2)} dB" if linear else ""
     return element(
         "section",
-        _figure(f"{gain} dB" if gain else "–", "over linear interpolation", against, class_=tone),
-        _figure(_fixed(rmse, 4), "RMSE, reflectance", f"{holdout['pixels']:,} hidden pixels"),
+        _gain_figure(holdout["gain"]),
+        _figure(_fixed(rmse, 4), "RMSE on hidden pixels", against),
         _figure(_percent(sum(cloud) / len(cloud)), "was cloud or no data", "all of it is filled"),
         _figure(_percent(holdout["coverage_90"]), "inside the 90 % interval", "calibrated uncertainty"),
         _figure(
@@ -140,6 +146,20 @@ def _headline(report: Report) -> Markup:
         class_="figures",
         aria_label="Summary",
     )
+
+
+def _gain_figure(gain: GainReport | None) -> Markup:
+    """The claim, and what it rests on: hidden pixels are of dates that had been clear."""
+    name = "over linear interpolation"
+    if gain is None:
+        return _figure("–", name, "no pixel could be hidden", class_="lead even")
+    on = f"{gain['pixels']:,} pixels hidden on {gain['dates']} dates that had been clear"
+    low, high = gain["low_db"], gain["high_db"]
+    if low is None or high is None:
+        return _figure("unknown", name, f"{on}: too few dates to tell", class_="lead even")
+    claim = f"{_signed(low)} to {_signed(high)} dB"
+    on = f"likely range; {_signed(gain['measured_db'])} dB measured on {on}"
+    return _figure(claim, name, on, class_="lead" if low > 0 else "lead even")
 
 
 def _figure(value: str, name: str, detail: str, class_: str = "") -> Markup:
@@ -161,9 +181,18 @@ def _dates(report: Report, thumbnails: Sequence[Thumbnail]) -> Markup:
         _date_card(thumbnail, cloud, radar)
         for thumbnail, cloud, radar in zip(thumbnails, source["cloud_fraction"], source["s1"]["dates"], strict=True)
     ]
+    most = thumbnails[0].most_doubt if thumbnails else 0.0
     return _section(
         "Every date",
-        "Input, cloud mask and result, all in one fixed stretch. The S1 date is the radar acquisition that guided it.",
+        "Input, cloud mask and result, all in one fixed stretch, and the result's uncertainty. The S1 date is the "
+        "radar acquisition that guided it.",
+        element(
+            "p",
+            "Uncertainty, one sigma, reflectance, mean of all bands:",
+            scale_bar(doubt_colours(), "0", _fixed(most, 3)),
+            element("span", "none where observed"),
+            class_="key",
+        ),
         element("div", *cards, class_="dates"),
         class_="wide",
     )
@@ -174,6 +203,7 @@ def _date_card(thumbnail: Thumbnail, cloud: float, radar: str | None) -> Markup:
         _picture(thumbnail.before, "image/jpeg", f"{thumbnail.date} before", "before"),
         _picture(thumbnail.cloud_mask, "image/png", f"{thumbnail.date} cloud mask", "mask"),
         _picture(thumbnail.after, "image/jpeg", f"{thumbnail.date} after", "after"),
+        _picture(thumbnail.sigma, "image/png", f"{thumbnail.date} uncertainty", "sigma"),
     ]
     return element(
         "article",
@@ -182,7 +212,7 @@ def _date_card(thumbnail: Thumbnail, cloud: float, radar: str | None) -> Markup:
             element("time", thumbnail.date),
             element("span", f"S1 {radar}" if radar else "no S1", class_="radar"),
         ),
-        element("div", *pictures, class_="triple"),
+        element("div", *pictures, class_="views"),
         element("p", bar(cloud, class_="cloud"), element("span", f"{_percent(cloud)} cloud")),
     )
 
@@ -236,14 +266,14 @@ def _by_gap(holdout: HoldoutReport) -> Markup | None:
         return None
     methods = _listed({m for gap in gaps for m in gap["rmse"]})
     blended = _listed({m for gap in gaps for m, weight in gap["weights"].items() if weight})
-    head: list[Child] = ["Date", "Gap", "pixels", *(METHODS.get(m, m) for m in methods), _legend(blended)]
+    head: list[Child] = ["Date", "Gap", "pixels", *(_method(m, _SHORT) for m in methods), _legend(blended, _SHORT)]
     rows = [_gap_row(gap, methods) for gap in gaps]
     text = (
-        "RMSE by what else the date shows (a lost date shows next to nothing) and by the days between the clear dates "
-        "around a hidden pixel, and what the result is blended from. Shares are chosen on held-out pixels, so that the "
-        "result is not worse than interpolation."
+        "Error (RMSE) by what else the date shows (a lost date shows next to nothing) and by the days between the "
+        "clear dates around a hidden pixel, and what the result is blended from. Shares are chosen on held-out pixels, "
+        "so that the result is not worse than interpolation."
     )
-    return _section("By kind of date and length of the gap", text, table(head, rows))
+    return _section("By kind of date and length of the gap", text, table(head, rows, class_="gaps"))
 
 
 def _gap_row(gap: GapReport, methods: list[str]) -> list[Child]:
@@ -255,6 +285,49 @@ def _gap_row(gap: GapReport, methods: list[str]) -> list[Child]:
     return [gap["dates"], days, f"{gap['pixels']:,}", *errors, join(blend, note)]
 
 
+def _series(report: Report) -> Markup | None:
+    """The index of a few typical pixels; nothing where a band is missing."""
+    series = report["series"]
+    if series is None:
+        return None
+    ends = report["input"]["dates"][0], report["input"]["dates"][-1]
+    charts = [
+        _chart(_pixel_name(pixel), _pixel_chart(pixel, series["days"], ends, series["index"]))
+        for pixel in series["pixels"]
+    ]
+    made_of = f"{series['bands'][1]} and {series['bands'][0]}"
+    legend = element(
+        "p",
+        element("span", element("i", class_="swatch result"), "result with its 90 % interval"),
+        element("span", element("i", class_="swatch dashes"), "linear interpolation"),
+        element("span", element("i", class_="swatch seen"), "observed"),
+        class_="key",
+    )
+    return _section(
+        f"{series['index']} of typical pixels",
+        f"Vegetation index from {made_of} of the pixels nearest to the means of groups of like pixels. The interval "
+        "takes the errors of the two bands as independent.",
+        legend,
+        element("div", *charts, class_="charts"),
+    )
+
+
+def _pixel_name(pixel: PixelReport) -> str:
+    return f"Row {pixel['row']}, column {pixel['column']}: stands for {_percent(pixel['share'])} of the pixels"
+
+
+def _pixel_chart(pixel: PixelReport, days: Sequence[float], ends: tuple[str, str], index: str) -> Markup:
+    return series_chart(
+        days,
+        ends,
+        values=pixel["values"],
+        half_width=[NORMAL_90 * sigma for sigma in pixel["sigma"]],
+        observed=pixel["observation"],
+        linear=pixel["linear"],
+        label=f"{index}, row {pixel['row']}, column {pixel['column']}",
+    )
+
+
 def _training(report: Report) -> Markup | None:
     training = report["training"]
     losses = [(point["step"], point["loss"]) for point in training["curve"] if point["loss"] is not None]
@@ -264,13 +337,23 @@ def _training(report: Report) -> Markup | None:
     linear = report["holdout"]["methods"].get("linear")
     level = ("linear", linear["psnr"]) if linear and linear["psnr"] is not None else None
     charts = [
-        _chart("Held-out PSNR, dB", line_chart(scores, label="Held-out PSNR, dB", class_="result", reference=level))
-        if scores
-        else None,
-        _chart("Loss", line_chart(losses, label="Loss", class_="network")) if losses else None,
+        _curve("Network alone on hidden pixels, PSNR, dB", scores, class_="network", reference=level),
+        _curve("Loss", losses, class_="network"),
     ]
     tiles = "one tile" if training["tiles"] == 1 else f"{training['tiles']} tiles, the first is shown"
     return _section("The fit", f"{training['steps']:,} steps, {tiles}.", element("div", *charts, class_="charts"))
+
+
+def _curve(
+    title: str, points: Sequence[tuple[float, float]], *, class_: str, reference: tuple[str, float] | None = None
+) -> Markup | None:
+    """A chart, or figures where there are few; None where there are none."""
+    if not points:
+        return None
+    if len(points) >= _FEW_POINTS:
+        return _chart(title, line_chart(points, label=title, class_=class_, reference=reference))
+    beside = f"; {reference[0]} {reference[1]:.2f}" if reference else ""
+    return element("figure", element("figcaption", f"{title}{beside}"), few_points(points), class_="short")
 
 
 def _chart(title: str, chart: Markup) -> Markup:
@@ -323,7 +406,7 @@ def _item(used: bool, name: str, detail: str) -> Markup:
 
 def _resources(report: Report) -> Markup:
     seconds = report["resources"]["seconds"]
-    classes = {name: f"phase-{index % 6}" for index, name in enumerate(seconds)}
+    classes = {name: f"phase-{index % 8}" for index, name in enumerate(seconds)}
     legend = [
         element("li", element("i", class_=classes[name]), name, element("b", format_duration(value)))
         for name, value in seconds.items()
@@ -364,17 +447,17 @@ def _section(title: str, text: str | None, *content: Child, class_: str = "") ->
     return element("section", element("h2", title), lead, *content, class_=class_ or None)
 
 
-def _legend(methods: Iterable[str]) -> Markup:
-    entries = [element("span", element("i", class_=_class(m)), METHODS.get(m, m)) for m in methods]
+def _legend(methods: Iterable[str], names: Mapping[str, str] = METHODS) -> Markup:
+    entries = [element("span", element("i", class_=_class(m)), names.get(m, m)) for m in methods]
     return element("span", *entries, class_="legend")
 
 
-def _method(method: str) -> Markup:
-    return element("span", element("i", class_=_class(method)), METHODS.get(method, method), class_="method")
+def _method(method: str, names: Mapping[str, str] = METHODS) -> Markup:
+    return element("span", element("i", class_=_class(method)), names.get(method, method), class_="method")
 
 
 def _class(method: str) -> str:
-    return f"swatch {method}" if method in METHODS else "swatch other"
+    return f"swatch {method}" if method in METHODS or method in _PARTS else "swatch other"
 
 
 def _listed(methods: Iterable[str]) -> list[str]:
@@ -389,7 +472,12 @@ def _best(values: Iterable[float | None], more_is_better: bool) -> float | None:
 
 
 def _name(report: Report) -> str:
-    return Path(report["input"]["path"]).name or report["input"]["path"]
+    return report["input"]["name"]
+
+
+def _signed(decibels: float) -> str:
+    """With its sign, one decimal: a range is no place for more."""
+    return f"{decibels:+.1f}".replace("-", "−")
 
 
 def _difference(ours: float | None, theirs: float | None) -> str | None:

@@ -31,9 +31,13 @@ class RadarReport(TypedDict):
 
 
 class InputReport(TypedDict):
-    """The input as it was read. cloud_fraction: for each date, cloud, shadow or no data, 0 to 1."""
+    """The input as it was read. name: what people call it, from the path.
+
+    cloud_fraction: for each date, cloud, shadow or no data, 0 to 1.
+    """
 
     path: str
+    name: str
     simulated: bool
     dates: list[str]
     bands: list[str]
@@ -80,14 +84,43 @@ class GapReport(TypedDict):
     fallback: bool
 
 
+class GainReport(TypedDict):
+    """The headline: PSNR over linear interpolation, dB, as a range that would have held on runs with known truth.
+
+    low_db, high_db: None where the hidden pixels lie on too few dates. measured_db: on the hidden pixels, weighted as
+    the filled ones lie. dates, pixels: of the hidden pixels, on dates that had been clear. The rule: `seq2seq/gain.py`.
+    """
+
+    low_db: float | None
+    high_db: float | None
+    measured_db: float
+    dates: int
+    pixels: int
+
+
+class DateReport(TypedDict):
+    """Hidden pixels of one date, by kind of date and gap as in `GapReport`. rmse: of result and linear, reflectance."""
+
+    date: str
+    dates: str
+    gap_days: tuple[float, float | None]
+    pixels: int
+    rmse: dict[str, float]
+
+
 class HoldoutReport(TypedDict):
-    """Scores on pixels that were hidden from the fit. Methods: result, then any of network, prior, linear, nearest."""
+    """Scores on pixels that were hidden from the fit. Methods: result, then any of network, prior, linear, nearest.
+
+    gain: None where nothing could be hidden.
+    """
 
     pixels: int
     explanation: str
+    gain: GainReport | None
     methods: dict[str, Scores]
     by_band: dict[str, dict[str, BandScores]]
     by_gap: list[GapReport]
+    by_date: list[DateReport]
     coverage_90: float
 
 
@@ -106,6 +139,30 @@ class TrainingReport(TypedDict):
     steps: int
     tiles: int
     curve: list[CurvePoint]
+
+
+class PixelReport(TypedDict):
+    """One pixel on all dates, unitless. share: of the scene, pixels most like this one. sigma: one standard deviation.
+
+    observation: None where the date did not show the pixel.
+    """
+
+    row: int
+    column: int
+    share: float
+    values: list[float]
+    sigma: list[float]
+    observation: list[float | None]
+    linear: list[float]
+
+
+class SeriesReport(TypedDict):
+    """An index of a few typical pixels over time, made of `bands`. days: from the first date to each."""
+
+    index: str
+    bands: list[str]
+    days: list[int]
+    pixels: list[PixelReport]
 
 
 class Resources(TypedDict):
@@ -136,5 +193,6 @@ class Report(TypedDict):
     input: InputReport
     holdout: HoldoutReport
     training: TrainingReport
+    series: SeriesReport | None
     resources: Resources
     perceptual: PerceptualReport

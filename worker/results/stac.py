@@ -29,6 +29,7 @@ ASSETS = (
     ("uncertainty", "One standard deviation, reflectance; 0 where observed", ["metadata"]),
     ("cloud_mask", "1 where the input was cloud, shadow or without data", ["cloud"]),
 )
+_STATISTICS = ("minimum", "maximum", "mean", "stddev", "valid_percent")
 # Names of the EO extension, section Common Band Names.
 COMMON_NAMES = {
     "B01": "coastal",
@@ -49,16 +50,18 @@ COMMON_NAMES = {
 
 def write_stac(result: Path, collection_id: str) -> None:
     """Writes stac/collection.json and stac/DATE.json for the dates of the folder `result`."""
-    report = json.loads((result / "report.json").read_text())["input"]
+    whole = json.loads((result / "report.json").read_text())
+    report = whole["input"]
     restored = dict(zip(report["dates"], report["cloud_fraction"], strict=True))
     dates = sorted(path.stem for path in (result / "declouded").glob("*.tif"))
     items = [_item(result, date, collection_id, restored[date]) for date in dates]
     for item in items:
         _write(result / FOLDER / f"{item['id']}.json", item)
-    _write(result / FOLDER / "collection.json", _collection(collection_id, items, simulated=report["simulated"]))
+    _write(result / FOLDER / "collection.json", _collection(collection_id, items, whole))
 
 
-def _collection(collection_id: str, items: list[dict[str, Any]], *, simulated: bool) -> dict[str, Any]:
+def _collection(collection_id: str, items: list[dict[str, Any]], report: dict[str, Any]) -> dict[str, Any]:
+    simulated = report["input"]["simulated"]
     boxes = [item["bbox"] for item in items]
     whole = [min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]
     interval = [items[0]["properties"]["start_datetime"], items[-1]["properties"]["end_datetime"]]
@@ -71,12 +74,21 @@ def _collection(collection_id: str, items: list[dict[str, Any]], *, simulated: b
         "description": "Sentinel-2 images in which clouds, shadows and gaps were restored from the same sequence and "
         "Sentinel-1. Observed pixels are unchanged; report.json says how good the restored ones are.",
         "license": "other",
+        "summaries": _summaries(report["holdout"]["gain"]),
         "extent": {"spatial": {"bbox": [whole]}, "temporal": {"interval": [interval]}},
         "links": [
             _link("root", "./collection.json"),
             *(_link("item", f"./{item['id']}.json", "application/geo+json") for item in items),
         ],
     }
+
+
+def _summaries(gain: dict[str, Any] | None) -> dict[str, Any]:
+    """The range of the gain over linear interpolation, dB, where there is one, as STAC states ranges."""
+    if gain is None or gain["low_db"] is None:
+        return {}
+    low, high = round(gain["low_db"], 1), round(gain["high_db"], 1)
+    return {"decloud:gain_over_linear_db": {"minimum": low, "maximum": high}}
 
 
 def _item(result: Path, date: str, collection_id: str, restored: float) -> dict[str, Any]:
@@ -132,7 +144,16 @@ def _asset(result: Path, name: str, date: str, title: str, roles: list[str]) -> 
 def _raster_band(image: Any, index: int) -> dict[str, Any]:
     """Physical value = stored value x scale + offset."""
     band = {"data_type": image.dtypes[index], "scale": image.scales[index], "offset": image.offsets[index]}
-    return band if image.nodata is None else {**band, "nodata": image.nodata}
+    band |= {} if image.nodata is None else {"nodata": image.nodata}
+    band |= {"unit": image.units[index]} if image.units[index] else {}
+    statistics = _statistics(image.tags(index + 1))
+    return {**band, "statistics": statistics} if statistics else band
+
+
+def _statistics(tags: dict[str, str]) -> dict[str, float]:
+    """Of the stored values, as the file states them."""
+    found = {name: tags.get(f"STATISTICS_{name.upper()}") for name in _STATISTICS}
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _eo_band(name: str) -> dict[str, Any]:

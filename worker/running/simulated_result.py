@@ -29,18 +29,19 @@ def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
     for t, day in enumerate(days):
         pixels = np.stack([slope + np.float32(0.01 * t)] * len(TEN_METRE))
         _write_date(folder, str(day), pixels, cloud_mask)
-        pictures.add(t, _WHOLE, _WHOLE, before=pixels[:3], after=pixels[:3], cloud_mask=cloud_mask)
+        pictures.add(
+            t, _WHOLE, _WHOLE, before=pixels[:3], after=pixels[:3], sigma=_sigma(cloud_mask), cloud_mask=cloud_mask
+        )
     drawn = pictures.pictures()
     write_file(folder / "preview.png", preview_png(drawn, note="simulated data"))
     write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
 
 
 def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:
-    sigma = np.where(cloud_mask, np.float32(0.01), np.float32(0))[None].repeat(len(TEN_METRE), 0)
     # name, values, nodata, bands, scale
     products: tuple[tuple[str, NDArray[Any], float | None, tuple[str, ...], float], ...] = (
         ("declouded", np.rint(pixels * 10_000).astype(np.uint16), 0.0, TEN_METRE, 1e-4),
-        ("uncertainty", sigma, None, TEN_METRE, 1.0),
+        ("uncertainty", _sigma(cloud_mask), None, TEN_METRE, 1.0),
         ("cloud_mask", cloud_mask.astype(np.uint8)[None], None, ("cloud_mask",), 1.0),
     )
     for name, values, nodata, bands, scale in products:
@@ -56,8 +57,12 @@ def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask
         )
 
 
+def _sigma(cloud_mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(cloud_mask, np.float32(0.01), np.float32(0))[None].repeat(len(TEN_METRE), 0)
+
+
 def _report(dates: list[str], config: dict[str, Any]) -> Any:
-    nothing: dict[str, Any] = {"methods": {}, "by_band": {}, "by_gap": [], "coverage_90": None}
+    nothing: dict[str, Any] = {"methods": {}, "by_band": {}, "by_gap": [], "by_date": [], "coverage_90": None}
     return {
         "version": "simulated",
         "created": f"{dates[-1]}T00:00:00Z",
@@ -68,6 +73,7 @@ def _report(dates: list[str], config: dict[str, Any]) -> Any:
         "software": {},
         "input": {
             "path": "simulated",
+            "name": "simulated",
             "simulated": True,
             "dates": dates,
             "bands": list(TEN_METRE),
@@ -77,8 +83,9 @@ def _report(dates: list[str], config: dict[str, Any]) -> Any:
             "cloud_fraction": [0.25] * len(dates),
             "warnings": ["Simulated method: nothing was reconstructed."],
         },
-        "holdout": {"pixels": 0, "explanation": "Nothing was trained.", **nothing},
+        "holdout": {"pixels": 0, "explanation": "Nothing was trained.", "gain": None, **nothing},
         "training": {"steps": 0, "tiles": 1, "curve": []},
+        "series": None,
         "resources": {"seconds": {}, "peak_memory_gb": 0.0},
         "perceptual": {"requested": "off", "used": False, "reason": "simulated method"},
     }
