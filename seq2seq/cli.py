@@ -352,7 +352,7 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         f"Images   {written / 'declouded'}",
         f"Picture  {written / 'preview.png'}",
         f"Report   {written / 'report.html'}",
-        f"Gain     {proof}, over linear interpolation" if methods else f"Gain     {proof}",
+        f"Gain     {proof}",
     ]
 
 

@@ -96,7 +96,7 @@ def describe(found: GainRange | None) -> str:
     on = f"measured {found.measured_db:+.1f} on {found.pixels:,} pixels hidden on {found.dates} dates that were clear"
     if found.low_db is None or found.high_db is None:
         return f"{on}: too few dates to tell a range"
-    return f"{found.low_db:+.1f} to {found.high_db:+.1f} dB ({on})"
+    return f"{found.low_db:+.1f} to {found.high_db:+.1f} dB over linear interpolation ({on})"
 
 
 def _task(to_fill: Sequence[ToFill]) -> Float64:

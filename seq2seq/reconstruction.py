@@ -104,7 +104,7 @@ class Reconstruction:
                 "Conventions": "CF-1.8",
                 "title": "Cloud-free Sentinel-2 sequence",
                 "source": f"decloud {version('decloud')}",
-                "comment": f"gain over linear interpolation: {self._gain()}",
+                "comment": f"gain: {self._gain()}",
             },
         )
 
@@ -120,7 +120,7 @@ class Reconstruction:
         return [
             *self.s2.facts()[:-1],
             ("reconstructed", f"{self.reconstructed.mean():.0%} reconstructed"),
-            ("gain", f"gain over linear interpolation {self._gain()}"),
+            ("gain", f"gain {self._gain()}"),
             ("run", f"{seconds} on {self.device}"),
         ]
 

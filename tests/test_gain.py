@@ -61,7 +61,10 @@ def test_on_too_few_dates_there_is_no_range_and_the_line_says_so() -> None:
 
 def test_the_line_says_the_range_and_which_pixels_it_was_measured_on() -> None:
     line = describe(gain_range([on_date(t, 5.0) for t in range(4)], []))
-    assert line == "+2.8 to +6.7 dB (measured +5.0 on 4,000 pixels hidden on 4 dates that were clear)"
+    assert (
+        line
+        == "+2.8 to +6.7 dB over linear interpolation (measured +5.0 on 4,000 pixels hidden on 4 dates that were clear)"
+    )
 
 
 errors = st.builds(

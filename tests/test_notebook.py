@@ -46,7 +46,7 @@ def test_words_are_short_and_hold_no_arrays(made):
         assert "8 dates" in words
         assert "\n" not in words
     assert "S1 VV VH on 8 of 8 dates" in repr(given)
-    assert "gain over linear interpolation" in repr(result)
+    assert "dB over linear interpolation" in repr(result)
 
 
 def test_cards_are_small_escaped_and_have_pictures(made):

@@ -317,7 +317,9 @@ def test_the_report_claims_a_range_and_says_which_pixels_it_was_measured_on(tmp_
     assert gain["pixels"] == sum(part["pixels"] for part in parts) == holdout["pixels"]
     assert gain["low_db"] < gain["measured_db"] < gain["high_db"]
     line = capsys.readouterr().out.strip().splitlines()[-1]
-    assert line.startswith(f"Gain     {gain['low_db']:+.1f} to {gain['high_db']:+.1f} dB (measured ")
+    assert line.startswith(
+        f"Gain     {gain['low_db']:+.1f} to {gain['high_db']:+.1f} dB over linear interpolation (measured "
+    )
     assert f"{gain['pixels']:,} pixels hidden on {gain['dates']} dates that were clear" in line
 
 
