@@ -9,6 +9,7 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
 from seq2seq.pairing import describe_pixel, gsd_m
 from seq2seq.readers import SequenceInfo, SequenceSource
+from seq2seq.sequence import crs_name
 from seq2seq.writers.schema import InputReport, PixelSize
 
 _ARCHIVES = (".zip", ".tar", ".tgz")
@@ -26,7 +27,7 @@ def describe_input(source: SequenceSource) -> InputReport:
         "simulated": info.simulated,
         "dates": [str(date) for date in info.dates],
         "bands": list(info.bands),
-        "grid": {"crs": crs_name(info), "width": width, "height": height, **_pixel_size(info)},
+        "grid": {"crs": crs_name(info.geobox), "width": width, "height": height, **_pixel_size(info)},
         "s1": {
             "available": bool(info.s1_bands),
             "units": info.s1_units,
@@ -66,12 +67,6 @@ def sequence_name(path: Path) -> str:
         if name and name not in (".", "..") and name.lower() not in _SAYS_NOTHING:
             return name
     return path.name or "sequence"
-
-
-def crs_name(info: SequenceInfo) -> str:
-    """Such as EPSG:32631, else the name that the CRS gives itself."""
-    code = info.geobox.crs.to_epsg()
-    return f"EPSG:{code}" if code else str(info.geobox.crs.proj.name)
 
 
 def _pixel_size(info: SequenceInfo) -> PixelSize:

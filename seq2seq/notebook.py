@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.progress import OnProgress, Progress, format_duration, ignore_progress
-from seq2seq.quicklook import Stretch, display_bands, picture_jpeg
+from seq2seq.quicklook import Stretch, choose_dates, display_bands, picture_jpeg
 from seq2seq.sequence import Bool, ImageSequence
 
 PICTURES, PICTURE_PX = 5, 120
@@ -101,7 +101,10 @@ def card(title: str, facts: Sequence[tuple[str, str]], sequence: ImageSequence, 
 def _pictures(sequence: ImageSequence, shown: Bool | None) -> list[tuple[str, bytes]]:
     """A choice of dates over the whole time, small, in one stretch."""
     dates, _, height, width = sequence.shape
-    chosen = np.unique(np.linspace(0, dates - 1, min(PICTURES, dates)).round().astype(int))
+    if not dates or not sequence.pixels.size:
+        return []
+    hidden = np.zeros(dates) if shown is None else 1 - shown.mean(axis=(1, 2))
+    chosen = np.array(choose_dates(hidden, PICTURES))
     step = max(1, -(-max(height, width) // PICTURE_PX))
     bands = [sequence.bands.index(band) for band in display_bands(sequence.bands)]
     small: Any = sequence.pixels[np.ix_(chosen, np.array(bands))][:, :, ::step, ::step].copy()

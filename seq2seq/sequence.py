@@ -105,7 +105,7 @@ class ImageSequence:
         return [
             ("dates", f"{dates} dates {self.dates[0]} to {self.dates[-1]}" if dates else "no dates"),
             ("bands", " ".join(self.bands)),
-            ("grid", f"{height} x {width} px {self.geobox.crs}"),
+            ("grid", f"{height} x {width} px {crs_name(self.geobox)}"),
             ("observed", f"{self.observed.mean() if self.observed.size else 0:.0%} observed"),
         ]
 
@@ -186,6 +186,12 @@ def days_since_first(dates: Dates) -> NDArray[np.int64]:
     """(T,) days since the first date."""
     days: NDArray[np.int64] = (dates - dates[0]).astype(np.int64)
     return days
+
+
+def crs_name(geobox: GeoBox) -> str:
+    """Such as EPSG:32631, else the name that the CRS gives itself."""
+    code = geobox.crs.to_epsg()
+    return f"EPSG:{code}" if code else str(geobox.crs.proj.name)
 
 
 def _axis_attributes(*, geographic: bool, unit: str) -> tuple[dict[str, str], dict[str, str]]:

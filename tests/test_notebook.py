@@ -1,10 +1,12 @@
 """In a notebook: short words, a small card, a bar by default; in scripts: silence unless asked for."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from odc.geo.geobox import GeoBox
 from quick_engine import observations, use_schedule
 
 from seq2seq.config import ReconstructionConfig
@@ -47,6 +49,13 @@ def test_words_are_short_and_hold_no_arrays(made):
         assert "\n" not in words
     assert "S1 VV VH on 8 of 8 dates" in repr(given)
     assert "dB over linear interpolation" in repr(result)
+
+
+def test_words_stay_short_where_the_crs_came_as_a_long_text(made):
+    s2 = made[0].s2
+    geobox = GeoBox(s2.geobox.shape, s2.geobox.affine, s2.geobox.crs.to_wkt())
+    assert "EPSG:32631" in repr(replace(s2, geobox=geobox))
+    assert len(repr(replace(s2, geobox=geobox))) < 200
 
 
 def test_cards_are_small_escaped_and_have_pictures(made):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +55,24 @@ def test_the_manifest_says_what_each_file_is_and_of_which_date(result: Path) -> 
     }
     assert artifacts["stac/2021-05-11.json"].media_type == pystac.MediaType.GEOJSON
     assert artifacts["stac/collection.json"].role == "stac"
+
+
+def test_stac_states_statistics_units_and_the_range_of_the_gain_where_there_is_one(
+    result: Path, tmp_path: Path
+) -> None:
+    item = json.loads((result / "stac" / "2021-05-11.json").read_text())
+    for name in ("declouded", "uncertainty", "cloud_mask"):
+        with rasterio.open(result / name / "2021-05-11.tif") as image:
+            for index, band in enumerate(item["assets"][name]["raster:bands"], start=1):
+                assert band["statistics"]["mean"] == pytest.approx(image.read(index).mean(), rel=1e-6)
+    assert json.loads((result / "stac" / "collection.json").read_text())["summaries"] == {}
+    again = Path(shutil.copytree(result, tmp_path / "again"))
+    report = json.loads((again / "report.json").read_text())
+    report["holdout"]["gain"] = {"low_db": 1.84, "high_db": 5.62, "measured_db": 3.9, "dates": 7, "pixels": 99}
+    (again / "report.json").write_text(json.dumps(report))
+    write_stac(again, "job-1")
+    claimed = json.loads((again / "stac" / "collection.json").read_text())["summaries"]
+    assert claimed == {"decloud:gain_over_linear_db": {"minimum": 1.8, "maximum": 5.6}}
 
 
 def test_what_is_hidden_or_half_written_is_not_left_behind(result: Path) -> None:
