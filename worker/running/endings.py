@@ -11,6 +11,8 @@ from worker.running.process import Ending
 SMALLEST_TILE_PX = 32  # `ReconstructionConfig` allows no smaller ones
 # A job waits this long for disk space, or for the storage to answer, before it fails.
 _LONGEST_WAIT_S = 24 * 3600.0
+# What a later attempt that got further need not know of those before it.
+_TRANSIENT = frozenset({"crashes", "kills", "import_crashes", "waiting_since", "waits"})
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Situation:
     limit_bytes: int
     now: float
     wait_s: float
+
+
+def lasting(learnt: dict[str, Any]) -> dict[str, Any]:
+    """What still holds once an attempt has got further than those that taught it: the size of tiles."""
+    return {name: value for name, value in learnt.items() if name not in _TRANSIENT}
 
 
 def judge(situation: Situation) -> Retry | Failure:
