@@ -28,6 +28,7 @@ from worker.database import tables
 from worker.database.connections import Database
 from worker.database.migrate import migrate
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
+from worker.running import shortages
 from worker.running.embedded import EmbeddedWorkers
 from worker.settings import Settings
 from worker.storage import open_storage
@@ -57,6 +58,7 @@ def serve(settings: Settings, *, say: Say) -> None:
         listener = stack.enter_context(listen(settings.host, settings.port))
         url = _url(settings.host, listener)
         stack.enter_context(_logging(settings))
+        _use_all_descriptors()
         database = stack.enter_context(_database(settings))
         has_key = _first_key(settings, database)
         _take_back(settings, database)
@@ -249,6 +251,11 @@ def _migrated(database: Database, settings: Settings) -> None:
     except DatabaseError as error:
         said = str(error.orig).partition("\n")[0]
         raise CannotServe(f"{make_url(settings.database_url).database}: is no database of ours ({said})") from error
+
+
+def _use_all_descriptors() -> None:
+    before, now = shortages.use_all_descriptors()
+    _log.info("open files", extra={"limit": now, "limit_before": before})
 
 
 def _first_key(settings: Settings, database: Database) -> bool:

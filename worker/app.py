@@ -15,6 +15,7 @@ from worker import logs
 from worker.database.connections import Database
 from worker.errors import InvalidSettings, ServiceError
 from worker.queue.doorbell import WAKE, CeleryDoorbell, make_celery
+from worker.running import shortages
 from worker.running.presence import Presence, new_worker_id
 from worker.running.supervisor import Supervisor
 from worker.settings import Settings, load_settings
@@ -87,7 +88,11 @@ def make_app(settings: Settings) -> Celery:
         if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
             raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
         classes = tuple(instance.app.amqp.queues.consume_from)
-        shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
+        shortages.use_all_descriptors()
+        try:
+            shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
+        except ServiceError as error:
+            raise SystemExit(f"decloud: {error.detail}") from error
 
     def stop(**_: Any) -> None:
         for running in shift:

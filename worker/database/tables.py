@@ -163,6 +163,8 @@ workers = Table(
     Column("memory_mb", Integer),
     Column("classes", JSON, nullable=False),
     Column("job_id", Text),
+    # What keeps it from claiming jobs.
+    Column("lacks", Text),
     Column("started", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
 )

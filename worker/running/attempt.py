@@ -14,13 +14,14 @@ from worker.database.connections import Database
 from worker.errors import NotFound, ServiceError
 from worker.jobs import Job, uploads
 from worker.results.publishing import Insist, publish
-from worker.running import endings, memory
+from worker.running import endings, memory, shortages
 from worker.running.advance import Advance
 from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
 from worker.running.endings import Failure, Retry, Situation
 from worker.running.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
 from worker.running.process import ChildProcess, Ending, without_secrets
 from worker.running.pulse import Pulse
+from worker.running.shortages import Shortage
 from worker.running.workplace import Workplace
 from worker.settings import Settings
 from worker.storage import Storage
@@ -223,18 +224,25 @@ class Attempt:
         }
 
     def _judge(self, folder: Path, ending: Ending) -> Verdict:
+        output = log_tail(folder)
         situation = Situation(
             ending=ending,
             problem=read_error(folder),
             plan=self.plan,
+            shortage=self._shortage(folder, ending, output),
             learnt=self.pulse.learnt,
             limit_bytes=memory.limit_bytes(),
             now=clock.now(),
             wait_s=self.bench.settings.reap_s,
         )
-        said = {"exit_status": ending.status, "problem": situation.problem, "output": log_tail(folder)}
+        said = {"exit_status": ending.status, "problem": situation.problem, "output": output}
         _log.warning("job process failed", extra=said)
         return endings.judge(situation)
+
+    def _shortage(self, folder: Path, ending: Ending, output: str) -> Shortage | None:
+        """A process that was killed has printed nothing about it."""
+        of_folder = shortages.of_folder(self.bench.settings.work_dir, folder)
+        return of_folder or (shortages.of_output(output) if ending.status > 0 else None)
 
 
 def child_environment(environment: Mapping[str, str], device: str) -> dict[str, str]:

@@ -27,8 +27,8 @@ class Fault:
 
     crash: a bug. kill: SIGKILL from nowhere. hang: neither progress nor an ear for SIGTERM. memory: more than there is,
     unless tiles are `fits_px` or smaller. disk-full: what the kernel says of /dev/full, while the file `until` is
-    missing, where one is named. input: the user's files are to blame. each_step: not at `at_step`, but whenever an attempt
-    has done a step.
+    missing, where one is named. input: the user's files are to blame. each_step: not at `at_step`, but whenever
+    an attempt has done a step.
     """
 
     kind: Literal["crash", "kill", "hang", "memory", "disk-full", "input"]
