@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
 from api.protocol import HttpProtocol
+from api.startup import wait_for_both
 from worker import jobs, logs
 from worker.access import keys
 from worker.database import tables
@@ -30,7 +31,7 @@ from worker.database.migrate import migrate
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
 from worker.running import shortages
 from worker.running.embedded import EmbeddedWorkers
-from worker.settings import Settings
+from worker.settings import Settings, unknown_variables
 from worker.storage import open_storage
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def serve(settings: Settings, *, say: Say) -> None:
     Without a broker jobs run here; with one this is the API alone. Raises `ServiceError` where it cannot start.
     """
     _check_engine(settings)
+    for unknown in unknown_variables(os.environ):
+        say(f"Warning: {unknown}.")
     with ExitStack() as stack:
         # Whatever is written from now on is the owner's alone.
         stack.callback(os.umask, os.umask(0o077))
@@ -58,8 +61,10 @@ def serve(settings: Settings, *, say: Say) -> None:
         listener = stack.enter_context(listen(settings.host, settings.port))
         url = _url(settings.host, listener)
         stack.enter_context(_logging(settings))
+        for unknown in unknown_variables(os.environ):
+            _log.warning("%s", unknown)
+        database = stack.enter_context(_database(settings, say))
         _use_all_descriptors()
-        database = stack.enter_context(_database(settings))
         has_key = _first_key(settings, database)
         _take_back(settings, database)
         storage = open_storage(settings.storage_url, settings.storage_options)
@@ -236,9 +241,10 @@ def _logging(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
+def _database(settings: Settings, say: Say) -> Iterator[Database]:
     database = Database(settings.database_url)
     try:
+        wait_for_both(settings, database, say)
         _migrated(database, settings)
         yield database
     finally:
