@@ -64,7 +64,6 @@ def serve(settings: Settings, *, say: Say) -> None:
         for unknown in unknown_variables(os.environ):
             _log.warning("%s", unknown)
         database = stack.enter_context(_database(settings, say))
-        _use_all_descriptors()
         has_key = _first_key(settings, database)
         _take_back(settings, database)
         storage = open_storage(settings.storage_url, settings.storage_options)
@@ -74,6 +73,7 @@ def serve(settings: Settings, *, say: Say) -> None:
         if isinstance(doorbell, InProcessDoorbell):
             workers = EmbeddedWorkers(database, storage, settings, doorbell)
         app = create_app(settings, database=database, storage=storage, doorbell=doorbell)
+        _use_all_descriptors()
         with _stop_on_signals(say) as stop, _Api(app, listener, stop), _working(workers):
             announce(lock, url)
             for line in welcome(settings, url, devices=_devices(workers), has_key=has_key):

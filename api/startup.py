@@ -42,14 +42,14 @@ def wait_for(what: str, look: Callable[[], None], *, limit_s: float, say: Say) -
             reason = error.detail.removeprefix("the database does not answer: ")
             if _FINAL.search(reason):
                 raise CannotServe(f"{what} refuses: {reason}") from error
+            if not has_said:
+                say(f"Waiting for {what}, {limit_s:g} s at most: {reason}")
+                has_said = True
             if clock.elapsed() >= until:
                 raise CannotServe(
                     f"{what} did not answer within {limit_s:g} s ({reason}); start it, or wait longer with "
                     "DECLOUD_STARTUP_WAIT_S"
                 ) from error
-        if not has_said:
-            say(f"Waiting for {what}, {limit_s:g} s at most: {reason}")
-            has_said = True
         threading.Event().wait(min(_LOOK_S, max(0.0, until - clock.elapsed())))
     if has_said:
         say(f"{what[0].upper()}{what[1:]} answers.")

@@ -167,7 +167,7 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     said = []
     for name in sorted(names):
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
             said.append(f"{name} is no setting and has no effect" + (f"; {near[0]} is one" if near else ""))
     return said
 
