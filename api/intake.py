@@ -24,9 +24,11 @@ from worker.errors import (
     OffsetConflict,
     ServiceError,
     StorageFullError,
+    StorageUnavailable,
 )
 from worker.jobs import uploads
 from worker.jobs.uploads import Upload
+from worker.places import Place
 from worker.settings import Settings
 from worker.storage import Storage
 
@@ -88,6 +90,7 @@ class Intake:
         self.threads, self.received = threads, received
         self.folder = settings.data / FOLDER
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._place = Place.of(settings.data)
         self._active: dict[str, _Reception] = {}
         self._digests: dict[str, tuple[int, _Hash]] = {}
         self._finishing: dict[str, asyncio.Task[Upload]] = {}
@@ -98,8 +101,19 @@ class Intake:
         """In a thread of ours."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, function, *arguments)
 
+    def check_place(self) -> None:
+        """Raises `StorageUnavailable` while the data folder is not the one this server began with: what is accepted
+        into another, or into none, nobody would find again."""
+        if said := self._place.trouble():
+            _log.error("nothing is accepted: %s %s; put it back", self._place.path, said)
+            raise StorageUnavailable(
+                "the server's data folder is not the one that was opened; the operator must mend it"
+            )
+
     def check_room(self, needed: int) -> None:
-        """Raises `StorageFullError` if `needed` more bytes would leave less free than the operator wants."""
+        """Raises `StorageFullError` if `needed` more bytes would leave less free than the operator wants, and what
+        `check_place` raises."""
+        self.check_place()
         free = shutil.disk_usage(self.folder).free
         floor = self.settings.disk_floor_bytes
         if free - needed < floor:
@@ -116,6 +130,7 @@ class Intake:
         What has come before a failure counts, unless a checksum was to be verified. Raises `OffsetConflict`,
         `ChecksumMismatch`, `StorageFullError`, `Refusal`, and whatever reading the pieces raises.
         """
+        self.check_place()
         async with self._turn(upload.id) as reception:
             upload = await self.run(uploads.get, self.database, upload.id, sending.owner)
             if upload.offset != offset or upload.state == "complete":
@@ -244,6 +259,7 @@ class Intake:
                 sha256 = digest[1].hexdigest() if digest and known else sha256_of(staged, upload.offset)
                 self.storage.put(upload.key, staged, take=True)
         except FileNotFoundError:  # put away just before a crash
+            self.check_place()
             sha256 = self._stored_sha256(upload)
         return uploads.complete(self.database, upload_id, owner, sha256=sha256, limits=self.settings)
 

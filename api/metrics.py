@@ -83,12 +83,21 @@ def job_figures(database: Database, settings: Settings) -> Iterator[GaugeMetricF
 
 def serving(database: Database, settings: Settings) -> dict[str, int]:
     """How many workers that are alive serve each class."""
-    alive = clock.now() - workers.HEARTBEATS * settings.heartbeat_s
     counts: dict[str, int] = {}
-    for worker in workers.listing(database):
-        for name in worker.classes if worker.last_seen >= alive else ():
+    for worker in _alive(database, settings):
+        for name in worker.classes:
             counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def lacks(database: Database, settings: Settings) -> list[str]:
+    """What workers that are alive lack, a sentence each."""
+    return [f"{worker.host}: {worker.lacks}" for worker in _alive(database, settings) if worker.lacks]
+
+
+def _alive(database: Database, settings: Settings) -> list[workers.Worker]:
+    since = clock.now() - workers.HEARTBEATS * settings.heartbeat_s
+    return [worker for worker in workers.listing(database) if worker.last_seen >= since]
 
 
 def _count(table: Any) -> Any:

@@ -356,12 +356,16 @@ class Health(Document):
 
 
 class Workers(Document):
-    """waiting: jobs by class; serving: workers that are alive by class; unheard: running jobs whose lease ran out."""
+    """waiting: jobs by class; serving: workers that are alive by class; unheard: running jobs whose lease ran out.
 
-    status: Literal["ok", "unserved", "unheard"]
+    lacking: for each worker that claims no jobs for want of something, what it lacks.
+    """
+
+    status: Literal["ok", "unserved", "unheard", "short"]
     waiting: dict[str, int]
     serving: dict[str, int]
     unheard: int
+    lacking: list[str]
 
 
 def _split(value: object) -> object:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
 from api.protocol import HttpProtocol
+from api.startup import wait_for_both
 from seq2seq.extras import check_extra
 from worker import jobs, logs
 from worker.access import keys
@@ -28,8 +29,9 @@ from worker.database import tables
 from worker.database.connections import Database
 from worker.database.migrate import migrate
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
+from worker.running import shortages
 from worker.running.embedded import EmbeddedWorkers
-from worker.settings import Settings
+from worker.settings import Settings, unknown_variables
 from worker.storage import open_storage
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ def serve(settings: Settings, *, say: Say) -> None:
     Without a broker jobs run here; with one this is the API alone. Raises `ServiceError` where it cannot start.
     """
     _check_engine(settings)
+    for unknown in unknown_variables(os.environ):
+        say(f"Warning: {unknown}.")
     with ExitStack() as stack:
         # Whatever is written from now on is the owner's alone.
         stack.callback(os.umask, os.umask(0o077))
@@ -57,7 +61,9 @@ def serve(settings: Settings, *, say: Say) -> None:
         listener = stack.enter_context(listen(settings.host, settings.port))
         url = _url(settings.host, listener)
         stack.enter_context(_logging(settings))
-        database = stack.enter_context(_database(settings))
+        for unknown in unknown_variables(os.environ):
+            _log.warning("%s", unknown)
+        database = stack.enter_context(_database(settings, say))
         has_key = _first_key(settings, database)
         _take_back(settings, database)
         storage = open_storage(settings.storage_url, settings.storage_options)
@@ -67,6 +73,7 @@ def serve(settings: Settings, *, say: Say) -> None:
         if isinstance(doorbell, InProcessDoorbell):
             workers = EmbeddedWorkers(database, storage, settings, doorbell)
         app = create_app(settings, database=database, storage=storage, doorbell=doorbell)
+        _use_all_descriptors()
         with _stop_on_signals(say) as stop, _Api(app, listener, stop), _working(workers):
             announce(lock, url)
             for line in welcome(settings, url, devices=_devices(workers), has_key=has_key):
@@ -234,9 +241,10 @@ def _logging(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
+def _database(settings: Settings, say: Say) -> Iterator[Database]:
     database = Database(settings.database_url)
     try:
+        wait_for_both(settings, database, say)
         _migrated(database, settings)
         yield database
     finally:
@@ -249,6 +257,11 @@ def _migrated(database: Database, settings: Settings) -> None:
     except DatabaseError as error:
         said = str(error.orig).partition("\n")[0]
         raise CannotServe(f"{make_url(settings.database_url).database}: is no database of ours ({said})") from error
+
+
+def _use_all_descriptors() -> None:
+    before, now = shortages.use_all_descriptors()
+    _log.info("open files", extra={"limit": now, "limit_before": before})
 
 
 def _first_key(settings: Settings, database: Database) -> bool:

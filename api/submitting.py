@@ -71,6 +71,7 @@ def wanted_again(first: Job, body: Resubmission, services: Services, base: str) 
 
 def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str | None) -> tuple[Job, bool]:
     """The job, committed and rung for, and whether it is a new one."""
+    services.intake.check_place()
     _check_shape(job.shape, caller.limits)
     submitted, created = jobs.submit(
         services.database,

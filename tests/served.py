@@ -33,6 +33,8 @@ class Served:
             "OMP_NUM_THREADS": "1",
         }
         self.log, self.output = data.with_name(f"{data.name}.log"), data.with_name(f"{data.name}.out")
+        # Of every process that is started from now on: how many files it may open, soft limit and hard.
+        self.open_files: tuple[int, int] | None = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._clients = ExitStack()
 
@@ -52,6 +54,9 @@ class Served:
 
     def start(self, port: int = 0) -> "Served":
         command = [sys.executable, "-m", "api.cli", "serve", "--data", str(self.data), "--port", str(port)]
+        if self.open_files is not None:
+            limits = "ulimit -S -n {}; ulimit -H -n {}; ".format(*self.open_files)
+            command = ["bash", "-c", f'{limits} exec "$@"', "decloud", *command]
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._processes.append(
                 subprocess.Popen(command, stdout=output, stderr=log, env=self.environment, start_new_session=True)
@@ -100,8 +105,9 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
     """Makes data folders that are served until the test's end."""
     with ExitStack() as open_servers:
 
-        def serve(**settings: Any) -> Served:
+        def serve(*, open_files: tuple[int, int] | None = None, **settings: Any) -> Served:
             served = Served(tmp_path / "data", **settings)
+            served.open_files = open_files
             open_servers.callback(served.end)
             return served.start()
 

@@ -419,6 +419,7 @@ def everything_a_worker_writes(database: Database, job: Job) -> dict[str, bool]:
         "heartbeat": jobs.heartbeat(database, job, lease_s=LEASE_S, progress={"phase": "stale"}).kept,
         "record": jobs.record(database, job, "log", {"line": "stale"}),
         "checkpoint": jobs.save_checkpoint(database, job, "stale"),
+        "advanced": jobs.advanced(database, job, retry={"stale": True}),
         "retry": jobs.retry(database, job, reason=CRASHED),
         "release": jobs.release(database, job),
         "fail": jobs.fail(database, job, CRASHED),
@@ -452,6 +453,7 @@ def test_the_current_holder_may_write_all_of_it(database: Database, wall_clock: 
     assert jobs.heartbeat(database, current, lease_s=LEASE_S).kept
     assert jobs.record(database, current, "log", {})
     assert jobs.save_checkpoint(database, current, current.checkpoint_prefix)
+    assert jobs.advanced(database, current, retry=None)
     assert publish(database, current, an_artifact())
 
 
@@ -470,7 +472,7 @@ def test_an_expired_lease_goes_back_and_at_last_fails_as_worker_lost(database: D
     assert after.status == "failed"
     assert after.error == {
         "code": "worker-lost",
-        "detail": "The worker was lost in each of 3 attempts.",
+        "detail": "The worker was lost in each of 3 attempts, none of which stored a newer checkpoint.",
         "attempts": 3,
     }
 

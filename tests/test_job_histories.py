@@ -80,6 +80,12 @@ class Histories(RuleBasedStateMachine):
             assert kept == self.holds(job)
 
     @rule(job=claims)
+    def advance(self, job: Job | None) -> None:
+        if job is not None:
+            assert jobs.advanced(self.database, job, retry=None) == self.holds(job)
+            assert not self.holds(job) or self.now(job.id).attempts_left == LIMITS.max_attempts
+
+    @rule(job=claims)
     def record(self, job: Job | None) -> None:
         if job is not None:
             assert jobs.record(self.database, job, "log", {}) == self.holds(job)

@@ -223,6 +223,39 @@ def test_a_file_that_is_no_database(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert said == f"{tmp_path / 'decloud.db'}: is no database of ours (file is not a database)"
 
 
+def test_a_database_of_another_program_which_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "decloud.db"
+    with sqlite3.connect(file) as connection:
+        for table in ("album", "artist", "jobs", "track", "alembic_version"):
+            connection.execute(f"CREATE TABLE {table} (id TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
+    connection.close()
+    before = file.read_bytes()
+    said = refusal(capsys, "--data", str(tmp_path), "--port", "0")
+    assert said == (
+        f"{file}: is another program's database (tables album, artist, jobs and 1 more); "
+        "name one of its own for decloud with DECLOUD_DATABASE_URL"
+    )
+    assert file.read_bytes() == before
+
+
+def test_a_secret_that_is_too_short(
+    data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECLOUD_SIGNING_SECRET", "hunter2")
+    said = refusal(capsys, "--data", data, "--port", "0")
+    assert said == "signing_secret (DECLOUD_SIGNING_SECRET): has 7 characters, must have at least 16"
+
+
+def test_a_work_folder_that_cannot_be_used(
+    tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").write_text("")
+    monkeypatch.setenv("DECLOUD_WORK_DIR", str(tmp_path / "work"))
+    said = refusal(capsys, "--data", data, "--port", "0")
+    assert said == f"{tmp_path / 'work'}: cannot be the work folder (File exists); choose another with DECLOUD_WORK_DIR"
+
+
 def test_a_host_that_is_not_this_machine(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = refusal(capsys, "--data", data, "--host", "192.0.2.1", "--port", "0")
     assert said.startswith("192.0.2.1 port 0: cannot be served")

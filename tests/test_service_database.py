@@ -49,6 +49,7 @@ def differences(database: Database) -> list[object]:
 
 def test_migrations_make_exactly_the_tables_that_the_code_uses(empty_url: str) -> None:
     database = Database(empty_url)
+    database.create()
     assert differences(database) != []
     migrate(database)
     assert differences(database) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import InvalidSettings
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, load_settings, unknown_variables
 
 
 def test_everything_follows_the_data_folder(tmp_path: Path) -> None:
@@ -38,6 +38,16 @@ def test_the_environment_is_read_and_empty_values_are_not_set(monkeypatch: pytes
         ({"max_queued_per_owner": 0}, "max_queued_per_owner"),
         ({"resource_classes": " , "}, "resource_classes is empty"),
         ({"allow_simulated_method": True}, "environment test"),
+        (
+            {"signing_secret": "hunter2"},
+            r"signing_secret \(DECLOUD_SIGNING_SECRET\): has 7 characters, must have at least 16",
+        ),
+        ({"public_url": "sat.example.org"}, r"public_url \(DECLOUD_PUBLIC_URL\): must be an address such as https://"),
+        ({"public_url": "ftp://sat.example.org"}, "with http or https"),
+        ({"public_url": "javascript:alert(1)"}, "with http or https"),
+        ({"public_url": "https:///path"}, "with http or https"),
+        ({"public_url": "https://ann:hunter2@sat.example.org"}, "must have no user, query or fragment"),
+        ({"public_url": "https://sat.example.org/?a=1"}, "must have no user, query or fragment"),
         ({"webhook_secret": "hunter2"}, r"\(DECLOUD_WEBHOOK_SECRET\): must be whsec_ and base64 of 24 to 64"),
     ],
 )
@@ -66,3 +76,24 @@ def test_secrets_do_not_show() -> None:
     with pytest.raises(InvalidSettings) as refused:
         load_settings(storage_options=secret)
     assert secret not in str(refused.value)
+
+
+def test_variables_that_do_not_exist_are_named_with_the_nearest_that_do() -> None:
+    names = [
+        "DECLOUD_MAX_UPLOAD_BYTE",
+        "DECLOUD_XYZZY_PLUGH",
+        "decloud_pord",
+        "DECLOUD_PORT",
+        "PATH",
+        "MY_DECLOUD_PORT",
+    ]
+    assert unknown_variables(names) == [
+        "DECLOUD_MAX_UPLOAD_BYTE is no setting and has no effect; DECLOUD_MAX_UPLOAD_BYTES is one",
+        "DECLOUD_XYZZY_PLUGH is no setting and has no effect",
+        "decloud_pord is no setting and has no effect; DECLOUD_PORT is one",
+    ]
+
+
+def test_every_setting_and_every_variable_of_the_client_is_known() -> None:
+    names = [f"DECLOUD_{name.upper()}" for name in Settings.model_fields]
+    assert unknown_variables([*names, "DECLOUD_SERVER", "DECLOUD_KEY"]) == []

@@ -443,3 +443,43 @@ def test_secrets_of_the_service_are_not_in_the_environment_of_a_job(
 
 def _seen(workshop: Workshop, job: Job) -> list[str]:
     return [path.read_text() for path in workshop.settings.work_dir.glob(f"{job.id}/*/seen")]
+
+
+def test_an_attempt_that_stored_a_newer_checkpoint_costs_none_however_often_it_is_killed(workshop: Workshop) -> None:
+    """Eight attempts where three are allowed, each a step further."""
+    steps_done = 7
+    job = workshop.submit(steps=steps_done, fault={"kind": "kill", "times": None, "each_step": True})
+    done = workshop.work(job)
+    assert done.status == "successful", done.error
+    assert done.max_attempts < steps_done
+    assert steps(workshop, done) == [[n + 1, n, min(n + 1, steps_done)] for n in range(steps_done + 1)]  # none twice
+
+
+def test_a_crash_loop_that_gets_no_further_fails_also_after_attempts_that_did(workshop: Workshop) -> None:
+    job = workshop.submit(steps=9, fault={"kind": "crash", "at_step": 4, "times": None})
+    failed = workshop.work(job)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert failed.error["code"] == "internal-error"
+    assert failed.attempt == 2
+
+
+def test_what_an_attempt_without_progress_was_tried_with_counts_from_the_last_checkpoint(workshop: Workshop) -> None:
+    """Lost workers, not killed processes: nobody is there to say how the attempt ended."""
+    job = workshop.submit(seconds=0.1, steps=4)
+    for attempt in range(1, 4 * job.max_attempts):
+        held = jobs.claim(workshop.database, worker_id="w", classes=("cpu",), lease_s=-1)
+        assert held is not None, workshop.get(job)
+        assert held.attempt == attempt
+        if attempt % job.max_attempts:
+            assert jobs.advanced(workshop.database, held, retry=None)
+        workshop.reaper().reap()
+    for _ in range(job.max_attempts):
+        assert workshop.get(job).status == "accepted"
+        assert jobs.claim(workshop.database, worker_id="w", classes=("cpu",), lease_s=-1)
+        workshop.reaper().reap()
+    failed = workshop.get(job)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert failed.error["code"] == "worker-lost"
+    assert failed.error["attempts"] == job.max_attempts

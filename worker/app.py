@@ -5,6 +5,7 @@ Its queues (-Q) are the resource classes it serves. This process supervises and 
 
 import functools
 import logging
+import os
 import threading
 from typing import Any
 
@@ -19,9 +20,10 @@ with naming_extra():
     from worker.database.connections import Database
     from worker.errors import InvalidSettings, ServiceError
     from worker.queue.doorbell import WAKE, CeleryDoorbell, make_celery
+    from worker.running import shortages
     from worker.running.presence import Presence, new_worker_id
     from worker.running.supervisor import Supervisor
-    from worker.settings import Settings, load_settings
+    from worker.settings import Settings, load_settings, unknown_variables
     from worker.storage import open_storage
 
 _log = logging.getLogger(__name__)
@@ -92,7 +94,13 @@ def make_app(settings: Settings) -> Celery:
             raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
         _check_engine(settings)
         classes = tuple(instance.app.amqp.queues.consume_from)
-        shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
+        shortages.use_all_descriptors()
+        for unknown in unknown_variables(os.environ):
+            _log.warning("%s", unknown)
+        try:
+            shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
+        except ServiceError as error:
+            raise SystemExit(f"decloud: {error.detail}") from error
 
     def stop(**_: Any) -> None:
         for running in shift:

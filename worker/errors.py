@@ -132,6 +132,18 @@ class DatabaseUnavailable(ServiceError):  # noqa: N818
     code = "database-unavailable"
 
 
+class ForeignDatabase(ServiceError):  # noqa: N818
+    """The database belongs to another program: it has tables, and they are not ours."""
+
+    code = "foreign-database"
+
+
+class BrokerUnavailable(ServiceError):  # noqa: N818
+    """The broker does not answer. Trying again is right."""
+
+    code = "broker-unavailable"
+
+
 class DatabaseTooNew(ServiceError):  # noqa: N818
     """The database was migrated by a newer release than this one. `extra`: found, known."""
 

@@ -1,17 +1,24 @@
 """What an operator sets, from the environment (`DECLOUD_...`) or keyword arguments. Science settings are in
 `seq2seq.config`."""
 
+import difflib
 import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
+from worker.signing.addresses import check_secret
 from worker.signing.notices import parse_secrets
 
 _GIB = 2**30
+_PREFIX = "DECLOUD_"
+# Of the command line as a client, and of a job's process.
+_OTHERS = ("SERVER", "KEY", "JOB_PIPE", "JOB_PARENT")
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -34,7 +41,7 @@ class Settings(BaseSettings):
     """Every URL and folder is final here: what is not set follows from `data`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DECLOUD_", frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+        env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
     )
 
     # -- where things are
@@ -83,6 +90,8 @@ class Settings(BaseSettings):
     max_attempts: Count = 3
     upload_expiry_s: Seconds = 24 * 3600.0
     artifact_expiry_s: Seconds = 7 * 24 * 3600.0
+    # How long a start waits for a database or broker that is starting up itself.
+    startup_wait_s: float = Field(default=60.0, ge=0)
 
     # -- webhooks
     # `whsec_` and base64 of 24 to 64 bytes; the new one, a space and the old one while it is replaced. None: made from
@@ -108,6 +117,20 @@ class Settings(BaseSettings):
         if isinstance(names, str):
             return tuple(name.strip() for name in names.split(",") if name.strip())
         return names
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_public_url(url)
+        return url
+
+    @field_validator("signing_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            check_secret(secret.get_secret_value())
+        return secret
 
     @field_validator("webhook_secret")
     @classmethod
@@ -135,6 +158,27 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether jobs run in the serving process: no broker."""
         return self.broker_url is None
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """A sentence for each variable of ours that nobody reads: a setting with a typing error would silently be its
+    default. names: of the environment."""
+    known = [_PREFIX + name for name in (*(field.upper() for field in Settings.model_fields), *_OTHERS)]
+    said = []
+    for name in sorted(names):
+        if name.upper().startswith(_PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+            said.append(f"{name} is no setting and has no effect" + (f"; {near[0]} is one" if near else ""))
+    return said
+
+
+def _check_public_url(url: str) -> None:
+    """Raises ValueError."""
+    parts = urlsplit(url)  # raises ValueError for half an IPv6 address
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address such as https://decloud.example.org, with http or https")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must have no user, query or fragment")
 
 
 def load_settings(**values: Any) -> Settings:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from api.answers import json_answer, link
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
-from api.metrics import serving
+from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Conformance, Health, LandingPage, Workers
 from worker import clock
@@ -75,15 +75,17 @@ def _write(database: Database) -> None:
 @router.get("/health/workers", response_model=Workers, responses=may_answer(), summary="Do jobs get done?")
 def worker_health(services: ServicesDep, _: CallerDep) -> Response:
     """By the leases in the database: `unserved` where jobs wait that no living worker takes, `unheard` where running
-    jobs have lost theirs."""
+    jobs have lost theirs, `short` where a worker's machine lacks what jobs need, such as descriptors."""
     with services.database.read() as connection:
         by_class = select(jobs.c.resource_class, func.count()).where(jobs.c.status == "accepted")
         waiting = {row[0]: row[1] for row in connection.execute(by_class.group_by(jobs.c.resource_class))}
         lost = select(func.count()).where(jobs.c.status == "running", jobs.c.lease_until < clock.now())
         unheard = connection.scalar(lost) or 0
     alive = serving(services.database, services.settings)
-    status = "unheard" if unheard else "ok" if set(waiting) <= set(alive) else "unserved"
-    return json_answer({"status": status, "waiting": waiting, "serving": alive, "unheard": unheard})
+    lacking = lacks(services.database, services.settings)
+    said = {"unheard": unheard, "short": lacking, "unserved": set(waiting) - set(alive)}
+    status = next((name for name, is_so in said.items() if is_so), "ok")
+    return json_answer({"status": status, "waiting": waiting, "serving": alive, "unheard": unheard, "lacking": lacking})
 
 
 @router.get(

@@ -4,7 +4,6 @@ import json
 import math
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from worker.database.sqlite_file import SqliteFile
 from worker.errors import DatabaseUnavailable, InvalidSettings, StorageFullError
 
-_WAL_WITHIN_S = 10.0
 # Threads of one process that may hold a connection: the API's pool of 40, the claim loops and the reaper.
 _POOL = 16
 _OVERFLOW = 40
@@ -43,12 +42,19 @@ class Database:
 
     def __init__(self, url: str, *, busy_s: float = 10.0) -> None:
         """busy_s: how long to wait for others before `DatabaseUnavailable`. Raises `InvalidSettings` for a bad URL."""
-        self.engine = _engine(url, busy_s)
+        parsed = _parse(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._file = _file(parsed, busy_s) if self.is_sqlite else None
+        self.engine = _engine(parsed, self._file, busy_s)
         self._busy_s = busy_s
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
         # PostgreSQL is not asked to begin and end a transaction around a query: that would be two more round trips.
         self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = threading.Lock() if self.is_sqlite else None
+
+    def create(self) -> None:
+        """SQLite's file, where there is none; nothing else ever makes one. Raises `ForeignDatabase`."""
+        if self._file is not None:
+            self._file.create()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -58,7 +64,13 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A writing transaction: committed at the end, rolled back on any exception. Must not be nested."""
+        """A writing transaction: committed at the end, rolled back on any exception. Must not be nested.
+
+        Raises `DatabaseUnavailable` as well while SQLite's file is not the one that was opened: what is written to a
+        file that is gone, or moved away, nobody would find again.
+        """
+        if self._file is not None:
+            self._file.check()
         with self._translated(), self._alone(), self.engine.connect() as connection:
             writing = connection.execution_options(decloud_writes=True)
             with writing.begin():
@@ -96,22 +108,25 @@ class Database:
     def close(self) -> None:
         """Close idle connections; those in use close when given back."""
         self.engine.dispose()
+        if self._file is not None:
+            self._file.close()
 
 
-def _engine(url: str, busy_s: float) -> Engine:
-    parsed = _parse(url)
+def _file(parsed: URL, busy_s: float) -> SqliteFile:
+    if not parsed.database or parsed.database == ":memory:":
+        raise InvalidSettings("database_url names no file: jobs must outlive the process")
+    return SqliteFile(Path(parsed.database), busy_s=busy_s)
+
+
+def _engine(parsed: URL, file: SqliteFile | None, busy_s: float) -> Engine:
     options: dict[str, Any] = {
         "pool_size": _POOL,
         "max_overflow": _OVERFLOW,
         "pool_timeout": busy_s,
         "json_serializer": _to_json,
     }
-    if parsed.get_backend_name() == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
-            raise InvalidSettings("database_url names no file: jobs must outlive the process")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": busy_s}, **options)
-        event.listen(engine, "connect", _open_sqlite)
+    if file is not None:
+        engine = create_engine(parsed, creator=file.connect, **options)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
@@ -128,27 +143,6 @@ def _parse(url: str) -> URL:
         return make_url(url)
     except ArgumentError:  # its message holds the URL, and that may hold a password
         raise InvalidSettings("database_url is no URL such as sqlite:///file or postgresql://user@host/name") from None
-
-
-def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # Transactions begin where `_begin_sqlite` says so, not where the driver guesses.
-    connection.isolation_level = None
-    _switch_to_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait for a lock when the first connections of several processes switch a new file at once."""
-    deadline = time.monotonic() + _WAL_WITHIN_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:

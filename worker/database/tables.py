@@ -65,7 +65,8 @@ jobs = Table(
     Column("phase", Text),
     Column("progress", JSON(none_as_null=True)),
     Column("message", Text),
-    # Lease. `attempt` only ever counts up: with lease_owner it is the fence. `refunds`: attempts that do not count.
+    # Lease. `attempt` only ever counts up: with lease_owner it is the fence. `refunds`: attempts that do not count;
+    # all so far, once one of them has stored a newer checkpoint than it began with.
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("refunds", Integer, nullable=False, server_default="0"),
     Column("lease_owner", Text),
@@ -168,6 +169,8 @@ workers = Table(
     Column("memory_mb", Integer),
     Column("classes", JSON, nullable=False),
     Column("job_id", Text),
+    # What keeps it from claiming jobs.
+    Column("lacks", Text),
     Column("started", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
 )

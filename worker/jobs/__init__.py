@@ -10,7 +10,7 @@ running job is decided by its lease owner and attempt, which only ever counts up
 """
 
 from worker.jobs.artifacts import Artifact
-from worker.jobs.claims import Beat, claim, heartbeat, record, save_checkpoint
+from worker.jobs.claims import Beat, advanced, claim, heartbeat, record, save_checkpoint
 from worker.jobs.dismissal import dismiss, remove
 from worker.jobs.outcomes import dismissed, fail, publish, release, retry
 from worker.jobs.queries import Filters, Page, get, listing, queue_position
@@ -28,6 +28,7 @@ __all__ = [
     "JobStatus",
     "Page",
     "Reaped",
+    "advanced",
     "claim",
     "dismiss",
     "dismissed",

@@ -132,6 +132,16 @@ def record(database: Database, job: Job, kind: str, data: dict[str, Any], level:
         return held is not None
 
 
+def advanced(database: Database, job: Job, *, retry: dict[str, Any] | None) -> bool:
+    """The attempt has stored a newer checkpoint than it began with: neither it nor those before it count any more.
+
+    retry: in place of what earlier attempts asked for. False: the lease is lost.
+    """
+    values = {"refunds": jobs.c.attempt, "retry": retry or None, "updated": clock.now()}
+    with database.begin() as connection:
+        return connection.execute(update(jobs).where(fence(job)).values(values)).rowcount == 1
+
+
 def save_checkpoint(database: Database, job: Job, prefix: str) -> bool:
     """Storage holds a checkpoint below `prefix`; it is deleted when the job has ended. False: the lease is lost."""
     with database.begin() as connection:

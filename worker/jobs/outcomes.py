@@ -107,7 +107,7 @@ def retry(
             f"{reason['detail']} It will be tried again.",
             delay_s=min(delay_s, LONGEST_DELAY_S),
             retry={**(held.retry or {}), **(retry or {})} or None,
-            refunds=held.refunds + refund_attempt,
+            refunds=min(held.attempt, held.refunds + refund_attempt),
         )
         return True
 

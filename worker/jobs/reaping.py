@@ -88,7 +88,7 @@ def _worker_lost(job: Job) -> dict[str, object]:
     attempts = job.attempt - job.refunds
     return {
         "code": "worker-lost",
-        "detail": f"The worker was lost in each of {attempts} attempts.",
+        "detail": f"The worker was lost in each of {attempts} attempts, none of which stored a newer checkpoint.",
         "attempts": attempts,
     }
 

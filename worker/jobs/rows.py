@@ -65,7 +65,8 @@ class Job:
 
     @property
     def attempts_left(self) -> int:
-        """Attempts that may still begin after this one; those that were given back do not count."""
+        """Attempts that may still begin after this one if none of them stores a newer checkpoint; those that were given
+        back do not count."""
         return max(0, self.max_attempts - (self.attempt - self.refunds))
 
     @property

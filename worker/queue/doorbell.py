@@ -9,6 +9,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
+from worker import logs
+from worker.errors import BrokerUnavailable
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -148,6 +150,18 @@ def make_celery(settings: Settings) -> "Celery":
         },
     )
     return app
+
+
+def check_broker(settings: Settings) -> None:
+    """One connection, closed again. Raises `BrokerUnavailable`, also while the broker loads its data."""
+    if settings.broker_url is None:
+        return
+    try:
+        with make_celery(settings).connection_for_write() as connection:
+            connection.connect()
+            connection.default_channel.close()
+    except Exception as error:  # whatever a broker's client raises
+        raise BrokerUnavailable(logs.without_secrets(_one_line(error))) from error
 
 
 def send_wake(app: "Celery", resource_class: str) -> None:

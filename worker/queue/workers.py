@@ -16,7 +16,10 @@ HEARTBEATS = 3
 
 @dataclass(frozen=True)
 class Worker:
-    """device: such as cpu or cuda:0. memory_mb: of the device, where known. job_id: what it runs now."""
+    """device: such as cpu or cuda:0. memory_mb: of the device, where known. job_id: what it runs now.
+
+    lacks: what keeps it from claiming jobs, a sentence.
+    """
 
     id: str
     host: str
@@ -24,6 +27,7 @@ class Worker:
     memory_mb: int | None
     classes: tuple[str, ...]
     job_id: str | None
+    lacks: str | None
     started: float
     last_seen: float
 
@@ -37,10 +41,12 @@ def seen(
     classes: Sequence[str],
     memory_mb: int | None = None,
     job_id: str | None = None,
+    lacks: str | None = None,
 ) -> None:
     """The worker lives and does this. Its first call makes its row."""
     now = clock.now()
-    values = {"host": host, "device": device, "memory_mb": memory_mb, "classes": list(classes), "job_id": job_id}
+    known = {"host": host, "device": device, "memory_mb": memory_mb, "classes": list(classes)}
+    values = {**known, "job_id": job_id, "lacks": lacks}
     with database.begin() as connection:
         insert_missing(connection, workers, id=worker_id, started=now, last_seen=now, **values)
         connection.execute(update(workers).where(workers.c.id == worker_id).values(last_seen=now, **values))

@@ -4,22 +4,24 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from worker import clock, jobs
 from worker.database.connections import Database
-from worker.errors import NotFound
+from worker.errors import NotFound, ServiceError
 from worker.jobs import Job, uploads
 from worker.results.publishing import Insist, publish
-from worker.running import endings, memory
+from worker.running import endings, memory, shortages
+from worker.running.advance import Advance
 from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint, saved_every
 from worker.running.endings import Failure, Retry, Situation
 from worker.running.job_folder import DONE, INPUT, LOG, OUT, UPLOAD, Request, log_tail, read_error
 from worker.running.process import ChildProcess, Ending, without_secrets
 from worker.running.pulse import Pulse
+from worker.running.shortages import Shortage
 from worker.running.workplace import Workplace
 from worker.settings import Settings
 from worker.storage import Storage
@@ -77,6 +79,9 @@ class Attempt:
         if why == "stopping":
             checkpoint()
             return why
+        with suppress(ServiceError):  # the storage is away; then what was stored last counts
+            checkpoint()
+        self.pulse.beat()
         return self._judge(folder, ending)
 
     @property
@@ -95,11 +100,7 @@ class Attempt:
         folder = place.prepare(job)
         if self._is_remote:
             fetch_checkpoint(bench.storage, job, folder, newer_than=place.latest(job))
-        remote = RemoteCheckpoint(bench.storage, job, folder)
-
-        def save_checkpoint() -> None:
-            if self._is_remote and remote.save(self.pulse.beat):
-                jobs.save_checkpoint(bench.database, job, job.checkpoint_prefix)
+        save_checkpoint = self._checkpointing(folder)
 
         method = {SIMULATED: job.params[SIMULATED]} if SIMULATED in job.params else "decloud"
         name: str | None = None
@@ -121,6 +122,23 @@ class Attempt:
         )
         request.write(folder)
         return folder, save_checkpoint
+
+    def _checkpointing(self, folder: Path) -> Callable[[], None]:
+        """How to store the checkpoint where others reach it, which is where it has to be to count."""
+        advance = Advance(folder, whole=not self._is_remote)
+        if not self._is_remote:
+            self.pulse.watch(advance.look)
+            return lambda: None
+        remote = RemoteCheckpoint(self.bench.storage, self.job, folder)
+
+        def save() -> None:
+            is_newer = advance.look()  # first: what is saved has this much at least
+            if remote.save(self.pulse.beat):
+                jobs.save_checkpoint(self.bench.database, self.job, self.job.checkpoint_prefix)
+                if is_newer:
+                    self.pulse.watch(lambda: True)
+
+        return save
 
     def _fetch_upload(self, folder: Path) -> str:
         """The user's file, on the way to the import; its name. Raises `NotFound`."""
@@ -206,18 +224,25 @@ class Attempt:
         }
 
     def _judge(self, folder: Path, ending: Ending) -> Verdict:
+        output = log_tail(folder)
         situation = Situation(
             ending=ending,
             problem=read_error(folder),
             plan=self.plan,
-            learnt=self.job.retry or {},
+            shortage=self._shortage(folder, ending, output),
+            learnt=self.pulse.learnt,
             limit_bytes=memory.limit_bytes(),
             now=clock.now(),
             wait_s=self.bench.settings.reap_s,
         )
-        said = {"exit_status": ending.status, "problem": situation.problem, "output": log_tail(folder)}
+        said = {"exit_status": ending.status, "problem": situation.problem, "output": output}
         _log.warning("job process failed", extra=said)
         return endings.judge(situation)
+
+    def _shortage(self, folder: Path, ending: Ending, output: str) -> Shortage | None:
+        """A process that was killed has printed nothing about it."""
+        of_folder = shortages.of_folder(self.bench.settings.work_dir, folder)
+        return of_folder or (shortages.of_output(output) if ending.status > 0 else None)
 
 
 def child_environment(environment: Mapping[str, str], device: str) -> dict[str, str]:

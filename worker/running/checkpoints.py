@@ -15,12 +15,10 @@ from pathlib import Path
 
 from worker.errors import NotFound, ServiceError
 from worker.jobs import Job
-from worker.running.job_folder import PARTIAL
+from worker.running.job_folder import CHECKPOINT
 from worker.running.workplace import link_tree
 from worker.storage import Storage
 
-# Of the engine's unfinished result; see `seq2seq.pipeline`. Images in it are made again.
-_FOLDER = Path(PARTIAL, ".checkpoint")
 _INDEX = "index.json"
 _SNAPSHOT = ".snapshot"
 
@@ -39,7 +37,7 @@ class RemoteCheckpoint:
         snapshot = self._folder / _SNAPSHOT
         shutil.rmtree(snapshot, ignore_errors=True)
         try:
-            if not link_tree(self._folder / _FOLDER, snapshot):
+            if not link_tree(self._folder / CHECKPOINT, snapshot):
                 return False
             return self._put(snapshot, still_ours)
         except FileNotFoundError:  # the engine tidied up meanwhile; the next call finds it quiet
@@ -99,7 +97,7 @@ def fetch_checkpoint(storage: Storage, job: Job, folder: Path, *, newer_than: in
             storage.get(f"{job.checkpoint}/{index['attempt']}/{path}", fresh / path)
     except NotFound:
         return False
-    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
-    (folder / _FOLDER).parent.mkdir(exist_ok=True)
-    fresh.rename(folder / _FOLDER)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+    (folder / CHECKPOINT).parent.mkdir(exist_ok=True)
+    fresh.rename(folder / CHECKPOINT)
     return True

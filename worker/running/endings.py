@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.imports.importer import CRASHED
-from worker.running.job_folder import BAD_INPUT, CANNOT_WRITE, OUT_OF_MEMORY, STOPPED
+from worker.running.job_folder import BAD_INPUT, OUT_OF_MEMORY, SHORT, STOPPED
 from worker.running.process import Ending
+from worker.running.shortages import SPACE, Shortage
 
 SMALLEST_TILE_PX = 32  # `ReconstructionConfig` allows no smaller ones
-# A job waits this long for disk space, or for the storage to answer, before it fails.
+# A job waits this long for disk space, or for the storage to answer, before it fails; so long between two tries.
 _LONGEST_WAIT_S = 24 * 3600.0
+_LONGEST_PAUSE_S = 300.0
+# What a later attempt that got further need not know of those before it.
+_TRANSIENT = frozenset({"crashes", "kills", "import_crashes", "waiting_since", "waits"})
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Failure:
 class Situation:
     """What is known when a child has ended badly. problem: its error.json. plan: what it said of tile and shape.
 
-    learnt: from earlier attempts. limit_bytes: of memory. now: seconds since 1970. wait_s: before looking for disk
-    space again.
+    shortage: what the machine lacks. learnt: from earlier attempts. limit_bytes: of memory. now: seconds since 1970.
+    wait_s: before looking again for what the machine lacked.
     """
 
     ending: Ending
@@ -48,19 +52,26 @@ class Situation:
     limit_bytes: int
     now: float
     wait_s: float
+    shortage: Shortage | None = None
+
+
+def lasting(learnt: dict[str, Any]) -> dict[str, Any]:
+    """What still holds once an attempt has got further than those that taught it: the size of tiles."""
+    return {name: value for name, value in learnt.items() if name not in _TRANSIENT}
 
 
 def judge(situation: Situation) -> Retry | Failure:
     """What to do about an ending that is none of DONE, our own kill, or a stop we asked for."""
     status = situation.ending.status
     killed = status == -signal.SIGKILL
-    if status == BAD_INPUT:
+    if status == BAD_INPUT and situation.problem:
         return _bad_input(situation)
     if status in (STOPPED, -signal.SIGTERM):  # the latter before it could listen
         return Retry({"code": "worker-stopped", "detail": "The job was stopped from outside and kept a checkpoint."})
-    if status == CANNOT_WRITE:
-        reason = no_space(situation.problem.get("free_bytes"))
-        return wait(reason, situation.learnt, situation.now, situation.wait_s)
+    if status == SHORT or situation.shortage is not None:
+        return wait(_short_of(situation), situation.learnt, situation.now, situation.wait_s)
+    if status == BAD_INPUT:
+        return _bad_input(situation)
     if status == OUT_OF_MEMORY or (killed and situation.ending.oom_kills):
         return _smaller(situation)
     if killed:
@@ -69,22 +80,25 @@ def judge(situation: Situation) -> Retry | Failure:
 
 
 def wait(reason: dict[str, Any], learnt: dict[str, Any], now: float, wait_s: float) -> Retry | Failure:
-    """For what passes by itself, such as a full disk: the attempt costs nothing, but the waiting has an end."""
+    """For what passes by itself, such as a full disk: the attempt costs nothing, but the waiting has an end.
+
+    wait_s: before the second try; before each further one twice as long as before the last.
+    """
     since = min(learnt.get("waiting_since", now), now)
     if now - since > _LONGEST_WAIT_S:
         detail = f"{reason['detail']} The job has waited for {(now - since) / 3600:.0f} hours."
         return Failure({**reason, "detail": detail})
-    return Retry(reason, delay_s=wait_s, learnt={"waiting_since": since}, free=True)
+    waits = learnt.get("waits", 0)
+    pause_s = min(wait_s * 2 ** min(waits, 10), _LONGEST_PAUSE_S)
+    return Retry(reason, delay_s=pause_s, learnt={"waiting_since": since, "waits": waits + 1}, free=True)
 
 
-def no_space(free_bytes: int | None) -> dict[str, Any]:
-    """The reason of a job that waits for disk space."""
-    free = "" if free_bytes is None else f" ({free_bytes / 2**20:,.0f} MiB free)"
-    return {
-        "code": "storage-full",
-        "detail": f"There is no disk space left for this job{free}.",
-        "free_bytes": free_bytes,
-    }
+def _short_of(situation: Situation) -> dict[str, Any]:
+    """A child that could not even write what it lacked most likely lacked space."""
+    if situation.problem:
+        return situation.problem
+    nothing_known = {"code": SPACE, "detail": "There is no disk space left for this job."}
+    return nothing_known if situation.shortage is None else situation.shortage.reason
 
 
 def over_time(limit_s: float) -> Failure:

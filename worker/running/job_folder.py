@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-# Exit codes. CANNOT_WRITE: mostly a full disk. BAD_INPUT, OUT_OF_MEMORY and CANNOT_WRITE leave an error.json.
-DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, CANNOT_WRITE = 0, 2, 70, 75, 77, 78
+# Exit codes. SHORT: of what the machine should have, mostly disk space. BAD_INPUT, OUT_OF_MEMORY and SHORT leave an
+# error.json.
+DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, SHORT = 0, 2, 70, 75, 77, 78
 
 # request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
 PARTIAL = f"{OUT}.partial"
+# Of the engine's unfinished result, see `seq2seq.pipeline`; images beside it are made again.
+CHECKPOINT = f"{PARTIAL}/.checkpoint"
 
 
 @dataclass(frozen=True)

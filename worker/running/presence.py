@@ -61,6 +61,7 @@ class Presence:
                 classes=self._settings.resource_classes,
                 memory_mb=None if supervisor.device.startswith("cuda") else memory.limit_bytes() // 2**20,
                 job_id=supervisor.job_id,
+                lacks=supervisor.lacks,
             )
         except ServiceError as error:
             _log.warning("worker not seen: %s", error.detail)

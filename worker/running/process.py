@@ -73,7 +73,13 @@ class ChildProcess:
             os.close(writing)
         self._ending: Ending | None = None
         self._listener = threading.Thread(target=_listen, args=(reading, on_line), name="job-pipe", daemon=True)
-        self._listener.start()
+        try:
+            self._listener.start()
+        except BaseException:  # no thread to be had: the child must not work unheard
+            os.close(reading)
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            raise
 
     @property
     def pid(self) -> int:

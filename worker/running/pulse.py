@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from worker import clock, jobs
 from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.jobs import Job
+from worker.running import endings
 from worker.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -27,11 +29,14 @@ class Pulse:
     phase begins.
 
     lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
+    advanced: the attempt has stored a newer checkpoint than it began with, and the database knows.
     A database that does not answer is asked again; whether the lease was lost meanwhile, it will say.
     """
 
     def __init__(self, database: Database, job: Job, settings: Settings) -> None:
         self.lost, self.cancel_requested = threading.Event(), threading.Event()
+        self.advanced = False
+        self._has_advanced: Callable[[], bool] = lambda: False
         self._database, self._job, self._settings = database, job, settings
         self._progress: dict[str, Any] | None = None
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
@@ -48,6 +53,16 @@ class Pulse:
         if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
             self._new_phase.set()
         self._progress = progress
+
+    def watch(self, has_advanced: Callable[[], bool]) -> None:
+        """From now on every heartbeat asks `has_advanced`, until it says yes."""
+        self._has_advanced = has_advanced
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What earlier attempts asked this one for, as far as it still holds."""
+        before = self._job.retry or {}
+        return endings.lasting(before) if self.advanced else before
 
     def beat(self) -> bool:
         """One heartbeat now. Whether the job is still ours; True as well where the database did not answer."""
@@ -92,6 +107,8 @@ class Pulse:
             return
         if beat.cancel_requested:
             self.cancel_requested.set()
+        if not self.advanced and self._has_advanced():
+            self.advanced = jobs.advanced(self._database, self._job, retry=endings.lasting(self._job.retry or {}))
         while self._messages:
             self._record("log", {"message": self._messages.popleft()})
         if progress is not None:

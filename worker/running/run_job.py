@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -19,16 +18,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from worker.running import memory
+from worker.running import memory, shortages
 from worker.running.job_folder import (
     BAD_INPUT,
     BUG,
-    CANNOT_WRITE,
     DONE,
     ERROR,
     INPUT,
     OUT,
     OUT_OF_MEMORY,
+    SHORT,
     STOPPED,
     UPLOAD,
     Request,
@@ -75,6 +74,7 @@ def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
     from seq2seq.errors import DecloudError, OutputError, Stopped
 
     Path(ERROR).unlink(missing_ok=True)
+    here = Path.cwd()  # it may be gone when it is asked for
     try:
         if not Path(OUT).exists():  # else an earlier attempt could not deliver it
             _produce(request, tell, should_stop)
@@ -84,15 +84,13 @@ def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
     except BadInput as refused:
         return _end(BAD_INPUT, **refused.problem)
     except OutputError as error:
-        return _cannot_write(error)
+        return _cannot_write(error, here)
     except DecloudError as error:
         return _end(BAD_INPUT, code=error.code, detail=str(error))
     except Exception as error:
         if _is_out_of_memory(error):
             return _end(OUT_OF_MEMORY, code="out-of-memory", detail=_one_line(error))
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _cannot_write(error)
-        return _bug()
+        return _short(error, shortages.of_error(error, here.parent.parent, here))
     return DONE
 
 
@@ -235,15 +233,20 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(said in str(error) for said in _NO_MEMORY)
 
 
-def _cannot_write(error: BaseException) -> int:
-    """No space is a state that passes; no permission is for the operator to mend."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PermissionError) or getattr(cause, "errno", None) == errno.EROFS:
-            return _bug()
-        cause = cause.__cause__
+def _cannot_write(error: BaseException, here: Path) -> int:
+    """Torch does not say why it could not write: then it was for want of space."""
+    found = shortages.of_error(error, here.parent.parent, here)
+    if found is None and not isinstance(error.__cause__, PermissionError):
+        found = shortages.of_number(errno.ENOSPC, free_bytes=shortages.free_bytes(here))
+    return _short(error, found)
+
+
+def _short(error: BaseException, found: shortages.Shortage | None) -> int:
+    """What the machine lacks passes, or the operator mends it; what else ended the job is a bug."""
+    if found is None:
+        return _bug()
     print(f"decloud: {_one_line(error)}", file=sys.stderr)
-    return _end(CANNOT_WRITE, code="storage-full", free_bytes=shutil.disk_usage(".").free)
+    return _end(SHORT, **found.reason)
 
 
 def _bug() -> int:
@@ -256,7 +259,8 @@ def _end(status: int, **problem: Any) -> int:
     try:
         Path(ERROR).write_text(json.dumps(problem))
     except OSError:  # a full disk cannot be told of in a file; the exit code tells
-        Path(ERROR).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(ERROR).unlink()
     return status
 
 

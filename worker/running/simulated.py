@@ -17,6 +17,8 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.writers import check_output, partial_of, publish, write_file
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")
+# As the state of an optimiser: it says how far the work is, and not how often it was tried.
+STEP = "step.pt"
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,15 @@ class Fault:
 
     crash: a bug. kill: SIGKILL from nowhere. hang: neither progress nor an ear for SIGTERM. memory: more than there is,
     unless tiles are `fits_px` or smaller. disk-full: what the kernel says of /dev/full, while the file `until` is
-    missing, where one is named. input: the user's files are to blame.
+    missing, where one is named. input: the user's files are to blame. each_step: not at `at_step`, but whenever
+    an attempt has done a step.
     """
 
     kind: Literal["crash", "kill", "hang", "memory", "disk-full", "input"]
     at_step: int = 0
     times: int | None = 1
     fits_px: int = 0
+    each_step: bool = False
     until: str | None = None
 
 
@@ -105,6 +109,8 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
 
 def _save(state: _State, file: Path) -> None:
     write_file(file, json.dumps(asdict(state)).encode())
+    if state.step:
+        write_file(file.with_name(STEP), str(state.step).encode())
 
 
 def _progress(simulation: Simulation, step: int) -> Progress:
@@ -114,7 +120,7 @@ def _progress(simulation: Simulation, step: int) -> Progress:
 
 def _maybe_fail(simulation: Simulation, state: _State, file: Path) -> None:
     fault = simulation.fault
-    if fault is None or state.step != fault.at_step or (fault.times is not None and state.faults >= fault.times):
+    if fault is None or not _is_due(fault, state) or (fault.times is not None and state.faults >= fault.times):
         return
     if fault.kind == "memory" and simulation.tile_px <= fault.fits_px:
         return
@@ -123,6 +129,11 @@ def _maybe_fail(simulation: Simulation, state: _State, file: Path) -> None:
     state.faults += 1
     _save(state, file)
     _fail(fault, simulation)
+
+
+def _is_due(fault: Fault, state: _State) -> bool:
+    _, first, done = state.ran[-1]
+    return done > first if fault.each_step else state.step == fault.at_step
 
 
 def _fail(fault: Fault, simulation: Simulation) -> None:

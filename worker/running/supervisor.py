@@ -1,19 +1,20 @@
 """Claims jobs and sees each through to one word to the database: published, failed, dismissed, or given back."""
 
-import errno
 import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from worker import clock, jobs, logs
 from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable, NotFound, ServiceError, StorageFullError
 from worker.jobs import Job
-from worker.running import endings
+from worker.running import endings, shortages
 from worker.running.attempt import Attempt, Bench, Verdict
 from worker.running.endings import Failure, Retry
 from worker.running.pulse import Pulse
+from worker.running.shortages import Shortage
 from worker.running.workplace import Workplace
 from worker.settings import Settings
 from worker.storage import Storage
@@ -21,13 +22,17 @@ from worker.storage import Storage
 _log = logging.getLogger(__name__)
 
 # -P: the attempt's folder, which the child works in, is no place to import from.
+# A worker that lacks something looks again after this, at the latest.
+_LONGEST_PAUSE_S = 30.0
+
 COMMAND = (sys.executable, "-P", "-m", "worker.running.run_job")
 
 
 class Supervisor:
     """One job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
 
-    ring: wakes other workers of a resource class when a job goes back to the queue.
+    ring: wakes other workers of a resource class when a job goes back to the queue. lacks: what keeps this worker from
+    claiming jobs, in one sentence. Raises `InvalidSettings` where the work folder cannot be used.
     """
 
     def __init__(
@@ -47,17 +52,22 @@ class Supervisor:
         self._stopping = threading.Event()
         self._bench = Bench(database, storage, settings, device, command, self._stopping, self._insist)
         self._swept_at = -settings.reap_s
+        self._place = Workplace(settings.work_dir)
+        self._place.make()
+        self.lacks: str | None = None
+        self._paused_until, self._pause_s = clock.elapsed(), 0.0
 
     def stop(self) -> None:
         """No further job; the present one is stopped at a checkpoint and goes back. Returns at once."""
         self._stopping.set()
 
     def work_once(self) -> bool:
-        """Claims a job and sees it through, whatever its end; False where there was none, or after `stop`.
+        """Claims a job and sees it through, whatever its end; False where there was none, after `stop`, and while the
+        worker lacks what a job needs: then jobs wait in the queue.
 
         Raises `DatabaseUnavailable` where none could be claimed.
         """
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._is_short():
             return False
         job = jobs.claim(
             self._database,
@@ -78,23 +88,48 @@ class Supervisor:
 
     def _see_through(self, job: Job) -> None:
         _log.info("job claimed")
-        with Pulse(self._database, job, self._settings) as pulse:
+        pulse = Pulse(self._database, job, self._settings)
+        with ExitStack() as stack:
             try:
+                stack.enter_context(pulse)
                 verdict = Attempt(self._bench, job, pulse).run()
+                self._pause_s = 0.0
             except ServiceError as error:  # of storage or database: it passes
                 reason = {"code": error.code, "detail": f"The worker has to wait: {error.detail}."}
-                verdict = endings.wait(reason, job.retry or {}, clock.now(), self._settings.reap_s)
+                verdict = endings.wait(reason, pulse.learnt, clock.now(), self._settings.reap_s)
             except Exception as error:
-                _log.exception("supervisor failed")
-                verdict = self._after(error, job)
+                verdict = self._after(error, job, pulse)
             self._conclude(job, verdict)
 
-    def _after(self, error: Exception, job: Job) -> Verdict:
-        """What a supervisor that could not do its part makes of the job."""
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = endings.no_space(Workplace(self._settings.work_dir).free_bytes())
-            return endings.wait(reason, job.retry or {}, clock.now(), self._settings.reap_s)
-        return endings.crashed(job.retry or {}, "The worker failed.")
+    def _after(self, error: Exception, job: Job, pulse: Pulse) -> Verdict:
+        """What a supervisor that could not do its part makes of the job, and of itself."""
+        root = self._settings.work_dir
+        shortage = shortages.of_error(error, root, root / job.id / str(job.attempt))
+        if shortage is None:
+            _log.exception("supervisor failed")
+            return endings.crashed(pulse.learnt, "The worker failed.")
+        self._pause(shortage)
+        return endings.wait(shortage.reason, pulse.learnt, clock.now(), self._settings.reap_s)
+
+    def _pause(self, shortage: Shortage) -> None:
+        """Ever longer, until an attempt could be begun."""
+        if self.lacks != shortage.detail:
+            _log.warning("worker claims no jobs: %s", shortage.detail, extra={"code": shortage.code})
+        self.lacks = shortage.detail
+        self._pause_s = min(max(self._settings.poll_s, 2 * self._pause_s), _LONGEST_PAUSE_S)
+        self._paused_until = clock.elapsed() + self._pause_s
+
+    def _is_short(self) -> bool:
+        """Whether this worker lacks what a job needs; looked for again after each pause."""
+        if clock.elapsed() < self._paused_until:
+            return True
+        shortage = shortages.look(self._settings.work_dir)
+        if shortage is not None:
+            self._pause(shortage)
+        elif self.lacks is not None:
+            _log.info("worker claims jobs again")
+            self.lacks = None
+        return shortage is not None
 
     def _conclude(self, job: Job, verdict: Verdict) -> None:
         """Every word is fenced: of a job that is no longer ours nothing changes."""
@@ -109,7 +144,7 @@ class Supervisor:
         elif verdict == "stopping":
             self._insist(lambda: jobs.release(database, job))
         if isinstance(verdict, Failure) or verdict in ("published", "cancelled"):
-            Workplace(self._settings.work_dir).remove(job.id)
+            self._place.remove(job.id)
         if verdict == "stopping" or (isinstance(verdict, Retry) and not verdict.delay_s):
             self._ring(job.resource_class)
 
@@ -135,7 +170,7 @@ class Supervisor:
         if clock.elapsed() - self._swept_at < self._settings.reap_s:
             return
         self._swept_at = clock.elapsed()
-        swept = Workplace(self._settings.work_dir).sweep(self._has_ended)
+        swept = self._place.sweep(self._has_ended)
         if swept:
             _log.info("removed work folders", extra={"jobs": swept})
 

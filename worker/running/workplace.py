@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from worker.errors import InvalidSettings
 from worker.jobs import Job
 from worker.running.job_folder import INPUT, OUT, PARTIAL
 
@@ -27,13 +28,36 @@ class Workplace:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def make(self) -> None:
+        """The folder, where it is missing. Raises `InvalidSettings` where no job could work there.
+
+        This once: a folder that vanishes later may be a disk that is not mounted, and is waited for.
+        """
+        probe = self._root / f".probe-{uuid.uuid4()}"
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            probe.mkdir()
+            probe.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # that passes
+                raise InvalidSettings(self._refused(error)) from error
+
+    def _refused(self, error: OSError) -> str:
+        reason = error.strerror or str(error)
+        with suppress(OSError):
+            owner = self._root.stat().st_uid
+            if owner != os.geteuid():
+                reason += f"; it belongs to user {owner}, this is user {os.geteuid()}"
+        return f"{self._root}: cannot be the work folder ({reason}); choose another with DECLOUD_WORK_DIR"
+
     def prepare(self, job: Job) -> Path:
         """The attempt's own folder, with what the newest earlier attempt on this machine has left."""
         home = self._root / job.id
         folder, fresh = home / str(job.attempt), home / f".{job.attempt}.new"
         for stale in (fresh, folder):  # of a supervisor that died right here
             shutil.rmtree(stale, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        home.mkdir(exist_ok=True)
+        fresh.mkdir()
         for number in sorted(_numbers(home), reverse=True):
             if number < job.attempt and continue_from(home / str(number), fresh):
                 break
@@ -44,15 +68,10 @@ class Workplace:
         """The newest earlier attempt that left something on this machine, 0 where there is none."""
         return max((n for n in _numbers(self._root / job.id) if n < job.attempt), default=0)
 
-    def free_bytes(self) -> int:
-        """On its disk."""
-        there = next(folder for folder in (self._root, *self._root.parents) if folder.is_dir())
-        return shutil.disk_usage(there).free
-
     def remove(self, job_id: str) -> None:
-        """All attempts of a job that has ended, for others at one moment."""
+        """All attempts of a job that has ended, for others at one moment. What cannot be removed now is swept later."""
         removed = self._root / f".removed-{job_id}-{uuid.uuid4()}"
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.replace(self._root / job_id, removed)
         shutil.rmtree(removed, ignore_errors=True)
 

@@ -61,8 +61,10 @@ def load_secret(folder: Path, given: str | None = None) -> bytes:
     a secret that others may read, or could have put there, signs nothing.
     """
     if given is not None:
-        if len(given) < _SHORTEST_SECRET:
-            raise InvalidSettings(f"signing_secret has {len(given)} characters, must have at least {_SHORTEST_SECRET}")
+        try:
+            check_secret(given)
+        except ValueError as error:
+            raise InvalidSettings(f"signing_secret {error}") from None
         return given.encode()
     path = folder / SECRET_FILE
     try:
@@ -71,6 +73,12 @@ def load_secret(folder: Path, given: str | None = None) -> bytes:
         return _read_secret(path)
     except OSError as error:
         raise InvalidSettings(f"{path}: {error.strerror or error}") from error
+
+
+def check_secret(given: str) -> None:
+    """Raises ValueError for a secret that could be guessed."""
+    if len(given) < _SHORTEST_SECRET:
+        raise ValueError(f"has {len(given)} characters, must have at least {_SHORTEST_SECRET}")
 
 
 def _signature(path: str, expires: str, secret: bytes, kind: str) -> str:

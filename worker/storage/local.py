@@ -51,7 +51,7 @@ class LocalStorage:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_problem(error, str(self.folder), self.folder) from error
-        with self._incoming() as incoming:
+        with self._opened((_INCOMING,), _INCOMING, make=True) as incoming:
             _remove_remains(incoming)
 
     def put(self, key: str, source: Source, *, take: bool = False) -> None:
@@ -215,7 +215,7 @@ class LocalStorage:
 
     @contextmanager
     def _incoming(self) -> Iterator[int]:
-        with self._opened((_INCOMING,), _INCOMING, make=True) as handle:
+        with self._opened((_INCOMING,), _INCOMING) as handle:
             yield handle
 
     @contextmanager
@@ -229,7 +229,7 @@ class LocalStorage:
             os.close(handle)
 
     def _descend(self, folders: Sequence[str], make: bool) -> int:
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)  # ours may be a link: the operator's choice
+        handle = self._open_root(made=tuple(folders) == (_INCOMING,) and make)
         for name in folders:
             outer = handle
             try:
@@ -239,6 +239,22 @@ class LocalStorage:
                 handle = os.open(name, _FOLDER, dir_fd=outer)
             finally:
                 os.close(outer)
+        return handle
+
+    def _open_root(self, *, made: bool) -> int:
+        """Raises `StorageUnavailable` where the folder is gone, or another lies in its place, such as that of a disk
+        that is not mounted: files must be neither missed nor stored there. made: this is the first time."""
+        try:
+            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)  # ours may be a link: the operator's choice
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StorageUnavailable("the storage's folder is gone; the operator has to put it back") from error
+        if not made:
+            try:
+                os.stat(_INCOMING, dir_fd=handle, follow_symlinks=False)
+            except FileNotFoundError as error:
+                os.close(handle)
+                said = "another folder lies where the storage was; the operator has to put it back"
+                raise StorageUnavailable(said) from error
         return handle
 
     @contextmanager
