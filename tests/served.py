@@ -21,10 +21,10 @@ STOPS_WITHIN_S = 30.0
 
 
 class Served:
-    """One data folder, served by one process after the other."""
+    """One data folder, served by one process after the other. descriptors: how many files each may open."""
 
-    def __init__(self, data: Path, **settings: Any) -> None:
-        self.data = data
+    def __init__(self, data: Path, descriptors: int | None = None, **settings: Any) -> None:
+        self.data, self._descriptors = data, descriptors
         values = {**INTERVALS, "environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0}
         values |= {"requests_per_minute": 100_000, **settings}
         self.environment = {
@@ -52,6 +52,8 @@ class Served:
 
     def start(self, port: int = 0) -> "Served":
         command = [sys.executable, "-m", "api.cli", "serve", "--data", str(self.data), "--port", str(port)]
+        if self._descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {self._descriptors}; exec "$@"', "sh", *command]
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._processes.append(
                 subprocess.Popen(command, stdout=output, stderr=log, env=self.environment, start_new_session=True)
