@@ -5,15 +5,18 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from api import errors
+from api.cross_origin import across_origins
 from api.deps import check_query
 from api.express import Express
 from api.gate import Gate
+from api.head_requests import HeadRequests
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
 from api.routes import events, jobs, landing, processes, results, uploads, webhooks
@@ -31,6 +34,7 @@ _log = logging.getLogger(__name__)
 _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
 _ROUTERS = tuple(routes.router for routes in (jobs, results, events, uploads, processes, webhooks, landing))
+_ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]
 
 
 def create_app(
@@ -61,7 +65,12 @@ def create_app(
         version=_version(),
         lifespan=lifespan,
         dependencies=[Depends(check_query)],
-        middleware=[Middleware(Gate, settings=settings, metrics=metrics), Middleware(Express)],
+        middleware=[
+            Middleware(Gate, settings=settings, metrics=metrics),
+            Middleware(across_origins, settings=settings),
+            Middleware(HeadRequests, own=[route for route in _ROUTES if "HEAD" in route.methods]),
+            Middleware(Express),
+        ],
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
@@ -70,7 +79,7 @@ def create_app(
     )
     for router in _ROUTERS:
         app.include_router(router)
-    app.state.routes = [route for router in _ROUTERS for route in router.routes]
+    app.state.routes = _ROUTES
     app.state.routes_by_path = {route.path: route for route in app.state.routes if "GET" in route.methods}
     app.state.queries = query_parameters(document(app))
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

@@ -19,6 +19,8 @@ from worker.signing.addresses import verify, verify_below
 _FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
 _READS_FOR_A_REQUEST = 20
+# Of a request's scope: its `Caller`, admitted and counted already.
+_ADMITTED = "decloud.caller"
 
 
 async def check_query(request: Request) -> None:
@@ -63,12 +65,20 @@ def count(request: Request, caller: Caller) -> None:
     services_of(request).rates.spend(caller.name, caller.limits.requests_per_minute)
 
 
+async def admit_early(request: Request) -> None:
+    """Before its body is read; whoever asks by `CallerDep` later counts it no more. Raises as they would."""
+    caller = await admit(request)
+    count(request, caller)
+    request.scope[_ADMITTED] = caller
+
+
 class _ByKey(HTTPBearer):
     """The scheme that OpenAPI shows; as a dependency it gives the caller, within their rate."""
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
-        caller = await admit(request)
-        count(request, caller)
+        if _ADMITTED not in request.scope:
+            await admit_early(request)
+        caller: Caller = request.scope[_ADMITTED]
         return caller
 
 

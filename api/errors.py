@@ -60,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "unsupported-tus-version": Kind(412, "Another version of tus is needed"),
     "content-too-large": Kind(413, "The request is too large"),
     "upload-too-large": Kind(413, "The upload is too large"),
+    "address-too-long": Kind(414, "The request's address is too long"),
     "unsupported-media-type": Kind(415, "This kind of content is not understood"),
     "range-not-satisfiable": Kind(416, "The file has no such bytes"),
     "unknown-host": Kind(421, "The server is not known by this name"),
@@ -71,6 +72,8 @@ KINDS: dict[str, Kind] = {
     # tus 1.0, extension checksum
     "checksum-mismatch": Kind(460, "The bytes arrived damaged"),
     "internal-error": Kind(500, "Our fault"),
+    "unknown-coding": Kind(501, "The transfer coding is not known"),
+    "too-many-connections": Kind(503, "Too many connections are open", retry_after_s=2),
     "database-unavailable": Kind(503, "The database does not answer", retry_after_s=5),
     "storage-unavailable": Kind(503, "The storage does not answer", retry_after_s=5),
     "not-ready": Kind(503, "The service is not ready", retry_after_s=5),
@@ -120,6 +123,15 @@ def problem(
     return Response(orjson.dumps(body, default=str), status, {**sent, **(headers or {})}, MEDIA_TYPE)
 
 
+def raw_problem(code: str, detail: str) -> bytes:
+    """The same as HTTP/1.1 sends it, for a connection that ends with it: where no application is asked."""
+    answer = problem(code, detail)
+    status = HTTPStatus(answer.status_code)
+    headers = [*answer.raw_headers, (b"x-content-type-options", b"nosniff"), (b"connection", b"close")]
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), *(b"%s: %s" % header for header in headers)]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])
+
+
 def type_of(code: str) -> str:
     """The stable URI of a kind of problem."""
     return (_OGC if code in _OGC_CODES else _OURS) + code
@@ -163,9 +175,10 @@ async def _on_decloud_error(_: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_place(entry) for entry in error.errors()[:20]]
+    found = error.errors()
+    errors = [_place(entry) for entry in found[:20]]
     first = errors[0]
-    more = f" ({len(error.errors())} problems in all)" if len(error.errors()) > 1 else ""
+    more = f" ({len(found)} problems in all)" if len(found) > 1 else ""
     return problem("invalid-request", f"{first.get('field', first['in'])}: {first['detail']}{more}", errors=errors)
 
 
@@ -189,6 +202,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     asked = f"{request.method} {request.url.path}"
     if error.status_code == HTTPStatus.NOT_FOUND:
+        if b"%2f" in request.scope.get("raw_path", b"").lower():
+            said = (
+                f"{asked}: there is nothing at this address; %2F in it is a / like any other, and no name can hold one"
+            )
+            return problem("invalid-key" if request.method == "PUT" else "not-found", said)
         return problem("not-found", f"{asked}: there is nothing at this address")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = sorted(_methods(request))
@@ -205,7 +223,7 @@ def _methods(request: Request) -> set[str]:
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             found |= set(route.methods or ())
-    return found
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:

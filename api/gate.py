@@ -9,25 +9,29 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.bodies import BODY_BYTES, check_json
+from api.cross_origin import across_origins
+from api.deps import admit_early
 from api.errors import Refusal, internal_error, service_problem
+from api.heads import check_head
 from api.metrics import Metrics
 from worker import logs
+from worker.errors import ServiceError
 from worker.settings import Settings, is_loopback
 
 _log = logging.getLogger("api.access")
 
-# Of a request that is no upload: a job's settings take a few kB.
-BODY_BYTES = 1 << 20
-HEADER_BYTES = 64 << 10
+# The whole body of a request that is no upload.
 _BODY_WITHIN_S = 30.0
 # A refused request's body up to this size is received and dropped, so that the connection can be kept.
 _DROPPED_BYTES = 64 << 10
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Whose bodies routes read, but for uploads.
+_WITH_JSON = frozenset({"POST", "PUT", "PATCH"})
 
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -40,7 +44,6 @@ _HEADERS = {
 # tus 1.0 wants it in every answer.
 _TUS = {b"tus-resumable": b"1.0.0"}
 _UPLOADS = "/uploads"
-_PIECE = "application/offset+octet-stream"
 # tus 1.0: what a client may mean by a POST whose network lets nothing else through.
 _OVERRIDDEN = frozenset({"PATCH", "DELETE", "HEAD"})
 _HTTPS = {b"strict-transport-security": b"max-age=31536000"}
@@ -65,33 +68,39 @@ class Gate:
         with logs.bound(request_id=passage.request_id):
             try:
                 scope = self._check(scope, passage)
+                await self._take_json(scope, passage)
                 await self._app(scope, passage.receive, passage.send)
-            except Refusal as refusal:
-                await service_problem(refusal)(scope, passage.receive, passage.send)
+            except ServiceError as error:
+                await self._answer(service_problem(error), scope, passage)
             except Exception:
                 if passage.status:  # half an answer: only a broken connection can say so
                     raise
                 _log.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
-                await internal_error()(scope, passage.receive, passage.send)
+                await self._answer(internal_error(), scope, passage)
             finally:
                 self._tell(scope, passage)
 
+    async def _answer(self, answer: ASGIApp, scope: Scope, passage: "_Passage") -> None:
+        await across_origins(answer, self._settings)(scope, passage.receive, passage.send)
+
     def _check(self, scope: Scope, passage: "_Passage") -> Scope:
         """The request as routes should see it. Raises `Refusal` for what none should."""
-        size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["query_string"])
-        if size > HEADER_BYTES:
-            raise Refusal(
-                "headers-too-large", f"the headers have {size} bytes, at most {HEADER_BYTES}", limit=HEADER_BYTES
-            )
-        host = passage.header(b"host")
-        if host and not _HOST.fullmatch(host):
-            raise Refusal("invalid-request", "Host is no name or address of a server")
+        check_head(scope)
         if self._settings.auth == "none":
-            self._check_page(scope, passage, host)
+            self._check_page(scope, passage, passage.header(b"host"))
         meant = _as_meant(scope, passage.header(b"x-http-method-override"))
-        if not _is_upload(meant, passage):
+        if not _is_upload(meant):
             passage.limit_body(BODY_BYTES)
         return meant
+
+    async def _take_json(self, scope: Scope, passage: "_Passage") -> None:
+        """Before anything is read of it, the key is looked at; before anything is made of it, it is here and counted.
+
+        Raises `Refusal`, or `Unauthorized`.
+        """
+        if passage.has_body and scope["method"] in _WITH_JSON and not _is_upload(scope):
+            await admit_early(Request(scope))
+            check_json(await passage.take_body())
 
     def _check_page(self, scope: Scope, passage: "_Passage", host: str) -> None:
         """Without keys, whoever reaches us is let in: so nobody from another machine, whatever the server was bound to,
@@ -105,6 +114,7 @@ class Gate:
             raise Refusal("unknown-host", f"this server is not known as {name}; set DECLOUD_PUBLIC_URL if it should be")
         origin = passage.header(b"origin")
         own = {host, urlsplit(self._settings.public_url or "").netloc}
+        own |= {urlsplit(named).netloc for named in self._settings.allowed_origins}
         if origin and scope["method"] not in _SAFE_METHODS and (urlsplit(origin).netloc or origin) not in own:
             raise Refusal("foreign-page", f"a page of {origin[:100]} may not do this")
 
@@ -142,6 +152,8 @@ class _Passage:
         self._is_received = self.length in (None, 0) and not self._is_chunked
         self._limit: int | None = None
         self._got = 0
+        # What the routes have still to be given, after it was received here.
+        self._taken: Message | None = None
 
     def _find(self, name: bytes) -> bytes:
         return next((value for key, value in self._given if key == name), b"")
@@ -156,26 +168,39 @@ class _Passage:
             raise Refusal("content-too-large", _too_large(limit), limit=limit)
         self._limit = limit
 
+    @property
+    def has_body(self) -> bool:
+        """Whether something of it is still to come."""
+        return not self._is_received
+
+    async def take_body(self) -> bytes:
+        """All of it; `receive` gives it once more. Raises `Refusal` where it is too large or does not come in time."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                while not self._is_received:
+                    message = await self.receive()
+                    if message["type"] != "http.request":  # whoever sent it has gone
+                        self._taken = message
+                        return b""
+                    body += message.get("body", b"")
+        except TimeoutError:
+            raise Refusal("request-timeout", f"the body did not come within {_BODY_WITHIN_S:.0f} s") from None
+        self._taken = {"type": "http.request", "body": bytes(body), "more_body": False}
+        return bytes(body)
+
     async def receive(self) -> Message:
         """The next piece of the body."""
-        message = await (self._receive() if self._limit is None or self._is_received else self._receive_soon())
+        if self._taken is not None:
+            message, self._taken = self._taken, None
+            return message
+        message = await self._receive()
         if message["type"] == "http.request":
             self._is_received = not message.get("more_body", False)
             self._got += len(message.get("body", b""))
             if self._limit is not None and self._got > self._limit:
-                # Of Starlette's own kind: every other one is taken for a body that cannot be parsed.
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(self._limit))
+                raise Refusal("content-too-large", _too_large(self._limit), limit=self._limit)
         return message
-
-    async def _receive_soon(self) -> Message:
-        """Nobody is waited for who announces a body and does not send it."""
-        try:
-            async with asyncio.timeout(_BODY_WITHIN_S):
-                return await self._receive()
-        except TimeoutError:
-            raise HTTPException(
-                HTTPStatus.REQUEST_TIMEOUT, f"nothing of the body came for {_BODY_WITHIN_S:.0f} s"
-            ) from None
 
     async def send(self, message: Message) -> None:
         """The answer, with what every answer carries."""
@@ -205,11 +230,10 @@ def _as_meant(scope: Scope, override: str) -> Scope:
     return {**scope, "method": override}
 
 
-def _is_upload(scope: Scope, passage: "_Passage") -> bool:
-    """Whether its body is a file's bytes, as long as they may be."""
-    if scope["method"] == "POST":
-        return scope["path"] == _UPLOADS and passage.header(b"content-type").startswith(_PIECE)
-    return scope["path"].startswith(_UPLOADS) and scope["method"] in ("PUT", "PATCH")
+def _is_upload(scope: Scope) -> bool:
+    """Whether its body is a file's bytes, as long as they may be; or is read by nobody."""
+    path: str = scope["path"]
+    return path == _UPLOADS or path.startswith(f"{_UPLOADS}/")
 
 
 def _own_hosts(settings: Settings) -> set[str]:

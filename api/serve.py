@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from api.app import begin_shutdown, create_app
 from api.data_folder import KEY, CannotServe, announce, held
-from api.protocol import HttpProtocol
+from api.protocol import http_protocol
 from api.startup import wait_for_both
 from seq2seq.extras import check_extra
 from worker import jobs, logs
@@ -74,7 +74,7 @@ def serve(settings: Settings, *, say: Say) -> None:
             workers = EmbeddedWorkers(database, storage, settings, doorbell)
         app = create_app(settings, database=database, storage=storage, doorbell=doorbell)
         _use_all_descriptors()
-        with _stop_on_signals(say) as stop, _Api(app, listener, stop), _working(workers):
+        with _stop_on_signals(say) as stop, _Api(settings, app, listener, stop), _working(workers):
             announce(lock, url)
             for line in welcome(settings, url, devices=_devices(workers), has_key=has_key):
                 say(line)
@@ -132,10 +132,10 @@ class _Api:
     Raises `CannotServe` where it does not start, and where it has ended by itself.
     """
 
-    def __init__(self, app: FastAPI, listener: socket.socket, over: threading.Event) -> None:
+    def __init__(self, settings: Settings, app: FastAPI, listener: socket.socket, over: threading.Event) -> None:
         config = uvicorn.Config(
             app,
-            http=HttpProtocol,
+            http=http_protocol(settings),
             ws="none",
             lifespan="on",
             log_config=None,

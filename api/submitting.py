@@ -168,7 +168,7 @@ def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict
     for name, url in given:
         try:
             if url is not None:
-                destinations.check(url, settings)
+                destinations.parse(url, settings)
         except ForbiddenDestination as error:
             raise invalid(f"subscriber.{name}", error.detail) from None
     addresses = without_nothing(

@@ -22,7 +22,7 @@ from service_workers import until
 
 from api import callers, intake
 from api.app import begin_shutdown, create_app
-from api.protocol import HttpProtocol
+from api.protocol import http_protocol
 from api.routes import events
 from worker import jobs
 from worker.access import keys
@@ -95,8 +95,9 @@ class ServedApi:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
+        protocol = http_protocol(self.settings)
         config = uvicorn.Config(
-            self.app, http=HttpProtocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=5
+            self.app, http=protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=5
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
@@ -268,7 +269,7 @@ def api_process(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[ApiProce
 
 def main(values: str) -> None:
     settings = Settings(**json.loads(values))
-    uvicorn.run(create_app(settings), port=settings.port, http=HttpProtocol, ws="none", access_log=False)
+    uvicorn.run(create_app(settings), port=settings.port, http=http_protocol(settings), ws="none", access_log=False)
 
 
 if __name__ == "__main__":

@@ -302,11 +302,11 @@ def test_an_unknown_address_is_a_problem_too(user: User, path: str) -> None:
 
 def test_a_method_that_an_address_does_not_know_is_answered_with_those_it_knows(user: User) -> None:
     for method, path, allowed in (
-        ("POST", "/jobs", {"GET"}),
-        ("PUT", "/jobs/x", {"GET", "DELETE"}),
+        ("POST", "/jobs", {"GET", "HEAD"}),
+        ("PUT", "/jobs/x", {"GET", "HEAD", "DELETE"}),
         ("POST", "/uploads/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
-        ("TRACE", "/uploads", {"GET", "POST", "OPTIONS"}),
-        ("DELETE", "/", {"GET"}),
+        ("TRACE", "/uploads", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("DELETE", "/", {"GET", "HEAD"}),
     ):
         answer = user.request(method, path)
         assert (answer.status_code, code_of(answer)) == (405, "method-not-allowed")

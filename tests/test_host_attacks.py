@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,7 @@ def test_a_job_whose_server_is_killed_again_and_again_ends_with_next_to_nothing_
     assert ended.status == "successful", ended.values
     attempts = ran(client, job, tmp_path / "out")
     assert len(attempts) == kills + 1
-    for (_, _, kept), (_, again, _) in zip(attempts, attempts[1:], strict=False):
+    for (_, _, kept), (_, again, _) in pairwise(attempts):
         assert kept - 1 <= again <= kept
     print(f"{kills} kills where 3 attempts are allowed: {attempts}")
 

@@ -25,7 +25,7 @@ from worker import jobs
 from worker.database.connections import Database
 from worker.database.tables import webhook_outbox
 from worker.jobs import Job, events, outbox
-from worker.notices import courier, destinations
+from worker.notices import courier
 from worker.notices.courier import Courier, delay_s, open_signer
 from worker.settings import Settings
 
@@ -333,19 +333,22 @@ def test_a_redirect_is_not_followed(posting: Post, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "fd00:ec2::254"])
-def test_a_name_that_was_public_at_submission_and_private_later_is_not_connected_to(
+def test_a_name_that_leads_inside_is_not_connected_to_and_reads_like_one_that_does_not_exist(
     sqlite_database: Database, names: Names, couriers: list[Courier], inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected = record_connects(monkeypatch)
-    names.answers = {"rebound.example": [["93.184.216.34"], [inside]]}
-    settings = settings_for()
-    destinations.check("https://rebound.example/hook", settings)
-    job = ended(sqlite_database, "failed", subscriber={"failed": "https://rebound.example/hook"})
-    posting = Post(sqlite_database, settings)
+    names.answers = {"inside.example": [[inside]]}
+    posting = Post(sqlite_database, settings_for(webhook_max_attempts=1))
+    told = []
+    for name in ("inside.example", "nobody.example"):
+        job = ended(sqlite_database, "failed", subscriber={"failed": f"https://{name}/hook"})
+        told.append((job, name))
     couriers.append(posting.courier)
-    until(lambda: posting.log(job))
-    assert "it must have a public address. Given up after 1 try." in posting.log(job)[0][1]
-    assert names.asked == ["rebound.example"] * 2
+    until(lambda: all(posting.log(job) for job, _ in told))
+    first, second = (posting.log(job)[0][1].replace(name, "NAME") for job, name in told)
+    assert first == second
+    assert "its name leads to no address that notices may go to. Given up after 1 try." in first
+    assert sorted(names.asked) == ["inside.example", "nobody.example"]
     assert connected == []
 
 
@@ -533,18 +536,26 @@ def log_of(user: Any, job_id: str) -> str:
 @pytest.mark.parametrize(
     "url",
     ["http://example.org", "https://127.0.0.1", "https://localhost/", "https://169.254.169.254/latest/meta-data",
-     "https://[::1]", "https://10.0.0.1:8443", "https://user:pw@example.org", "https://inside.example"],
+     "https://[::1]", "https://10.0.0.1:8443", "https://user:pw@example.org", "https://0x7f.1"],
 )  # fmt: skip
 def test_an_address_that_we_must_not_connect_to_is_refused_by_name(
     user: Any, names: Names, member: str, url: str
 ) -> None:
-    names.answers = {host: [[host]] for host in ("127.0.0.1", "169.254.169.254", "10.0.0.1", "::1")}
-    names.answers |= {"inside.example": [["192.168.1.1"]], "localhost": [["127.0.0.1"]]}
+    names.answers = {"127.0.0.1": [["127.0.0.1"]]}  # by which the user finds us
     asked = {"inputs": {"simulated": {}}, "subscriber": {member: url}}
     answer = user.post("/processes/decloud/execution", json=asked)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == f"subscriber.{member}"
     assert user.get("/jobs").json()["jobs"] == []
+    assert set(names.asked) <= {"127.0.0.1"}
+
+
+def test_a_submission_answers_the_same_whether_a_name_leads_inside_or_does_not_exist(user: Any, names: Names) -> None:
+    names.answers = {"inside.example": [["192.168.1.1"]], "127.0.0.1": [["127.0.0.1"]]}
+    for name in ("inside.example", "nobody.example"):
+        asked = {"inputs": {"simulated": {}}, "subscriber": {"successUri": f"https://{name}/hook"}}
+        assert user.post("/processes/decloud/execution", json=asked).status_code == 201
+    assert set(names.asked) <= {"127.0.0.1"}
 
 
 def test_a_job_submitted_again_tells_the_first_ones_subscriber_unless_asked_otherwise(api: Any, user: Any) -> None:

@@ -122,14 +122,20 @@ class RawServer:
                 self._behave(connection)
 
 
+_getaddrinfo = socket.getaddrinfo
+
+
 class Names:
-    """In place of the system's resolver: for each name the answers in turn, the last one for ever."""
+    """In place of the system's resolver: for each name the answers in turn, the last one for ever. Numbers are known
+    without it."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[list[str]]] = {}
         self.asked: list[str] = []
 
-    def getaddrinfo(self, host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
+    def getaddrinfo(self, host: str, port: int, *_: object, flags: int = 0, **__: object) -> list[tuple[Any, ...]]:
+        if flags & socket.AI_NUMERICHOST:
+            return _getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)  # type: ignore[return-value]
         self.asked.append(host)
         turns = self.answers.get(host)
         if turns is None:

@@ -3,6 +3,7 @@
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,6 +20,8 @@ _GIB = 2**30
 _PREFIX = "DECLOUD_"
 # Of the command line as a client, and of a job's process.
 _OTHERS = ("SERVER", "KEY", "JOB_PIPE", "JOB_PARENT")
+# As browsers write it: RFC 6454.
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -67,6 +70,13 @@ class Settings(BaseSettings):
     # Signs download addresses. None: one is made and kept in the data folder; several API machines must share it.
     signing_secret: SecretStr | None = None
     requests_per_minute: Count = 600
+    # None: a quarter of the files that the process may open, 10 000 at most; and of these a quarter from one address,
+    # but any number from `proxies`, from where many users come.
+    max_connections: Count | None = None
+    max_connections_per_address: Count | None = None
+    proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    # Whose pages may use the service from a browser: `https://maps.example.org`, or `*` for all.
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     # -- what one owner may use; `quotas.limits_for` puts a key's own figures in their place
     max_upload_bytes: Count = 20 * _GIB
@@ -110,7 +120,7 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("resource_classes", "webhook_private_hosts", mode="before")
+    @field_validator("resource_classes", "webhook_private_hosts", "proxies", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         """`cpu,gpu16` from the environment."""
@@ -132,6 +142,23 @@ class Settings(BaseSettings):
             check_secret(secret.get_secret_value())
         return secret
 
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for address in proxies:
+            ipaddress.ip_address(address)
+        return proxies
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin such as https://maps.example.org or http://localhost:8080")
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("* allows every origin: name either * alone or those that are meant")
+        return origins
+
     @field_validator("webhook_secret")
     @classmethod
     def _parse(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -145,6 +172,8 @@ class Settings(BaseSettings):
             raise ValueError("resource_classes is empty: a worker serves at least one class, such as cpu")
         if self.auth == "none" and not is_loopback(self.host):
             raise ValueError(f"auth is none and host is {self.host}: without keys only a loopback host is allowed")
+        if self.auth == "none" and "*" in self.allowed_origins:
+            raise ValueError("auth is none and allowed_origins is *: any page that a user visits could use the service")
         if self.heartbeat_s * 2 > self.lease_s:
             raise ValueError(
                 f"heartbeat_s {self.heartbeat_s:g} is more than half of lease_s {self.lease_s:g}: "

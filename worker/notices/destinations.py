@@ -29,6 +29,7 @@ _NOT_PUBLIC = tuple(
         "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
     )
 )  # fmt: skip
+_NOWHERE = "its name leads to no address that notices may go to"
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -37,7 +38,8 @@ Address = tuple[Any, ...]
 
 
 class Unresolved(Exception):  # noqa: N818
-    """The name has no address now, or nobody said so in time."""
+    """The name leads nowhere, or into a network that is not public, or nobody said so in time: which of these is not
+    told, or users would read the names of the operator's machines through us."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Destination:
 
 
 def parse(url: str, settings: Settings) -> Destination:
-    """Raises `ForbiddenDestination`. The name is not looked up."""
+    """All that can be known when a user names an address. Raises `ForbiddenDestination`. No name is looked up."""
     try:
         if not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError
@@ -72,6 +74,8 @@ def parse(url: str, settings: Settings) -> Destination:
         raise ForbiddenDestination("must hold no user name and no password")
     port = port or _PORTS[parts.scheme]
     inside = _is_named(host, port, settings.webhook_private_hosts)
+    if not inside and not _may_be_public(host, port):
+        raise ForbiddenDestination("must have a public address")
     if parts.scheme == "http" and not inside:
         raise ForbiddenDestination("must begin with https://")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -82,6 +86,18 @@ def _is_named(host: str, port: int, names: tuple[str, ...]) -> bool:
     """Whether the operator's list has the host, with this port or for any."""
     written = f"[{host}]" if ":" in host else host
     return any(name.lower() in (written, f"{written}:{port}") for name in names)
+
+
+def _may_be_public(host: str, port: int) -> bool:
+    """Whether what is written there can lead to everybody's machines. No name is looked up: whether it has an address
+    would show in the answer, or in the time it takes."""
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return False
+    try:  # also 127.1, 0x7f.1 and 2130706433
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return True  # a name
+    return all(is_public(str(address[4][0])) for address in found)
 
 
 def is_public(address: str) -> bool:
@@ -112,18 +128,18 @@ class Resolver:
     def addresses(self, destination: Destination, within_s: float) -> list[Address]:
         """All of them, asked for once: connect to these and never by name, or a second answer could be another one.
 
-        Raises `ForbiddenDestination` where one of them is not public, unless the destination is inside; `Unresolved`.
+        Raises `Unresolved`, also where one of them is not public, unless the destination is inside.
         """
         found = self._ask(destination, within_s)
-        # No word of which address it was: nobody shall explore the operator's names with us.
-        if not destination.inside and not all(is_public(address[4][0]) for address in found):
-            raise ForbiddenDestination("must have a public address")
+        if not found or not (destination.inside or all(is_public(address[4][0]) for address in found)):
+            raise Unresolved(_NOWHERE)
         return found
 
-    def _ask(self, destination: Destination, within_s: float) -> list[Address]:
+    def _ask(self, destination: Destination, within_s: float) -> list[Address] | None:
+        """None: none, or nobody said so in time."""
         until = time.monotonic() + within_s
         if not self._slots.acquire(timeout=max(0.0, within_s)):
-            raise Unresolved("no answer about its name")
+            return None
         answers: queue.SimpleQueue[list[Address] | None] = queue.SimpleQueue()
 
         def ask() -> None:
@@ -138,25 +154,6 @@ class Resolver:
 
         threading.Thread(target=ask, name="resolver", daemon=True).start()
         try:
-            found = answers.get(timeout=max(0.0, until - time.monotonic()))
+            return answers.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            raise Unresolved("no answer about its name") from None
-        if not found:
-            raise Unresolved("its name has no address")
-        return found
-
-
-_AT_SUBMISSION = Resolver(8)
-_AT_SUBMISSION_S = 1.0
-
-
-def check(url: str, settings: Settings) -> None:
-    """What can be known when a user names an address. Raises `ForbiddenDestination`.
-
-    A name without an address passes: no submission shall depend on the name service, and sending checks again.
-    """
-    destination = parse(url, settings)
-    try:
-        _AT_SUBMISSION.addresses(destination, _AT_SUBMISSION_S)
-    except Unresolved:
-        return
+            return None
