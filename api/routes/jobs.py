@@ -16,11 +16,12 @@ from api.callers import Caller
 from api.conditions import names
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
 from api.errors import Refusal
+from api.execute import Resubmission
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
-from api.schemas import JobList, Resubmission, Statuses, StatusInfo
+from api.schemas import JobList, Statuses, StatusInfo
 from api.services import Services
-from api.status import PROCESS, status_info
+from api.status import PROCESS, dismissal, status_info
 from api.submitting import submit, wanted_again
 from worker import jobs
 from worker.database.connections import Database
@@ -172,15 +173,17 @@ def end_job(
         False
     ),
 ) -> Response:
-    """A waiting job is dismissed at once; a running one as soon as its worker has stopped it. One that has ended is
-    removed with its result."""
+    """Answers `dismissed`: nothing else can become of the job from now on. A waiting one has ended with the answer; a
+    running one shows itself as running until its worker has stopped it. One that has ended is removed with its result,
+    unless it is to be kept: then the answer is its status."""
     job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
         _remove(services.database, job)
-        gone = {**status_info(job, None, addresses.base), "message": "Removed."}
-        return json_answer(gone)
-    dismissed = jobs.dismiss(services.database, job_id, caller.owner)
-    return json_answer(status_info(dismissed, None, addresses.base))
+        return json_answer(dismissal(job, addresses.base))
+    job = jobs.dismiss(services.database, job_id, caller.owner)
+    if job.ended and job.status != "dismissed":
+        return json_answer(status_info(job, None, addresses.base))
+    return json_answer(dismissal(job, addresses.base))
 
 
 def _remove(database: Database, job: Job) -> None:

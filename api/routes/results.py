@@ -10,11 +10,10 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from api.addresses import Addresses, archive_path, result_path
-from api.answers import json_answer
+from api.addresses import Addresses
 from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, get_job
 from api.errors import Refusal, job_problem
-from api.process import output_title
+from api.outputs import Result, deliver
 from api.routes.documented import may_answer
 from api.schemas import ResultFile
 from api.sending import Content, send_content
@@ -30,6 +29,10 @@ _LONGEST_SIGNED_S = 7 * 24 * 3600
 # A result's own page has styles and pictures inside, and nothing that runs.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_RAW: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}}},
+    204: {"description": "Raw, by reference: Link headers lead to the outputs."},
+}
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The part asked for by Range.", "content": {"*/*": {"schema": {"type": "string"}}}},
@@ -39,10 +42,11 @@ _FILES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/jobs/{job_id}/results",
     response_model=dict[str, ResultFile | list[ResultFile]],
-    responses=may_answer(404, 410, 422),
+    responses=_RAW | may_answer(404, 410, 422),
     summary="What there is",
 )
-def results(
+async def results(
+    request: Request,
     job_id: str,
     services: ServicesDep,
     caller: CallerDep,
@@ -50,14 +54,24 @@ def results(
     signed: Annotated[bool, Query(description="Addresses that work without a key, for browsers and QGIS.")] = False,
     expires_s: Annotated[int, Query(ge=1, le=_LONGEST_SIGNED_S, description="How long they do.")] = 3600,
 ) -> Response:
-    """Links by output. While the job has none: 404, type `result-not-ready`. For a failed job: why, with 422."""
-    job = get_job(services.database, job_id, caller.owner)
+    """By output, links or values, as `outputs` and `response` of the submission say; all as links where they say
+    nothing. A raw response is the output itself, several as multipart/related; of links alone, 204 with Link headers.
+    While the job has no result: 404, type `result-not-ready`. For a failed job: why, with 422."""
+    if signed:
+        addresses = Addresses(addresses.base, services.secret, int(clock.now()) + expires_s)
+    answer = await to_thread.run_sync(_results, services, job_id, caller.owner, addresses)
+    if isinstance(answer, Response):
+        return answer
+    return await send_content(request, answer, readers=services.readers, sent=services.metrics.sent.inc)
+
+
+def _results(services: Services, job_id: str, owner: str, addresses: Addresses) -> Response | Content:
+    job = get_job(services.database, job_id, owner)
     if job.status == "failed":
         return job_problem(job.error or {"code": "internal-error"})
     _check_there(job)
-    if signed:
-        addresses = Addresses(addresses.base, services.secret, int(clock.now()) + expires_s)
-    return json_answer(_by_output(job, artifacts.listing(services.database, job.id), addresses, services))
+    files = artifacts.listing(services.database, job.id)
+    return deliver(Result(job, files, services.storage, _archive(job, files, services), addresses))
 
 
 def _check_there(job: Job) -> str:
@@ -71,34 +85,6 @@ def _check_there(job: Job) -> str:
     if job.result_prefix is None:
         raise Refusal("result-expired", f"the files of job {job.id} have expired; resubmit it to have them again")
     return job.result_prefix
-
-
-def _by_output(job: Job, files: tuple[Artifact, ...], addresses: Addresses, services: Services) -> dict[str, Any]:
-    """A link where an output is one file, a list of links where it is several."""
-    found: dict[str, Any] = {}
-    for role in dict.fromkeys(file.role for file in files):
-        links = [_link(job, file, addresses) for file in files if file.role == role]
-        found[role] = links[0] if len(links) == 1 else links
-    archive = _archive(job, files, services)
-    found["archive"] = {
-        "href": addresses.of(archive_path(job.id)),
-        "type": "application/zip",
-        "title": output_title("archive"),
-        "size": archive.size,
-    }
-    return found
-
-
-def _link(job: Job, file: Artifact, addresses: Addresses) -> dict[str, Any]:
-    return {
-        "href": addresses.of(result_path(job.id, file.path)),
-        "type": file.media_type,
-        "title": f"{output_title(file.role)}: {file.path}",
-        "path": file.path,
-        **({"date": file.date} if file.date else {}),
-        "size": file.size,
-        "sha256": file.sha256,
-    }
 
 
 @router.get("/jobs/{job_id}/results.zip", responses=_FILES | may_answer(304, 403, 404, 410, 416), summary="All files",
