@@ -67,6 +67,7 @@ def create_app(
         redoc_url=None,
         # Ours says OpenAPI's media type.
         openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )

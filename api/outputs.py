@@ -57,10 +57,10 @@ def deliver(result: Result) -> Response | Content:
     modes = {name: mode for name, mode in wanted.modes.items() if name in there}
     if not wanted.selected and wanted.by_reference and wanted.response == "document":
         return json_answer(_linked(result, [*dict.fromkeys(file.role for file in result.files), "archive"]))
-    if not modes:
-        raise Refusal("not-found", f"the result of job {result.job.id} has none of {', '.join(wanted.modes)}")
     if wanted.response == "document":
         return _document(result, modes) if "value" in modes.values() else json_answer(_linked(result, list(modes)))
+    if not modes:
+        raise Refusal("not-found", f"the result of job {result.job.id} has none of {', '.join(wanted.modes)}")
     return _raw(result, modes)
 
 

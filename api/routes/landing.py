@@ -18,7 +18,6 @@ from worker.database.tables import jobs, owners
 router = APIRouter(tags=["service"])
 
 _CONFORMANCE = (
-    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",

@@ -33,9 +33,24 @@ _RAW: dict[int | str, dict[str, Any]] = {
     200: {"content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}}},
     204: {"description": "Raw, by reference: Link headers lead to the outputs."},
 }
-_FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
-    206: {"description": "The part asked for by Range.", "content": {"*/*": {"schema": {"type": "string"}}}},
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+# The first one is what is made of it where no other is known.
+_KINDS: dict[str, Any] = {
+    "application/octet-stream": _BINARY,
+    "image/tiff": _BINARY,
+    "image/png": _BINARY,
+    "application/json": {"schema": {"type": "object"}},
+    "application/geo+json": {"schema": {"type": "object"}},
+    "text/html": {"schema": {"type": "string"}},
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": _KINDS},
+    206: {"description": "The part asked for by Range.", "content": dict.fromkeys(_KINDS, _BINARY)},
+}
+_ARCHIVED = {"application/octet-stream": _BINARY, "application/zip": _BINARY}
+_ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All files.", "content": _ARCHIVED},
+    206: {"description": "The part asked for by Range.", "content": _ARCHIVED},
 }
 
 
@@ -87,7 +102,7 @@ def _check_there(job: Job) -> str:
     return job.result_prefix
 
 
-@router.get("/jobs/{job_id}/results.zip", responses=_FILES | may_answer(304, 403, 404, 410, 416), summary="All files",
+@router.get("/jobs/{job_id}/results.zip", responses=_ARCHIVE | may_answer(304, 403, 404, 410, 416), summary="All files",
             response_class=Response)  # fmt: skip
 @router.head("/jobs/{job_id}/results.zip", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
 async def archive(request: Request, job_id: str, services: ServicesDep, owner: ReaderDep) -> Response:
@@ -98,7 +113,7 @@ async def archive(request: Request, job_id: str, services: ServicesDep, owner: R
 
 @router.get(
     "/jobs/{job_id}/results/{path:path}",
-    responses=_FILES | may_answer(304, 403, 404, 410, 416),
+    responses=_FILE | may_answer(304, 403, 404, 410, 416),
     response_class=Response,
     summary="One file",
 )

@@ -28,7 +28,7 @@ _PUT_BODY = {"requestBody": {"required": True, "content": {"application/octet-st
 _PATCH_BODY = {"requestBody": {"required": True, "content": {tus.CONTENT_TYPE: _BYTES}}}
 _LONGEST_NAME = 255
 
-_VERSION = Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])
+_VERSION = Header(description=f"tus: {tus.VERSION}.", json_schema_extra={"const": tus.VERSION})
 TusResumable = Annotated[str | None, _VERSION]
 TusRequired = Annotated[str, _VERSION]
 _NUMBER = {"pattern": r"^[0-9]{1,16}$"}
@@ -151,7 +151,7 @@ async def send_piece(
     """What has come of a piece that breaks off stays, unless it has a checksum."""
     tus.check_version(tus_resumable)
     _check_body(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != tus.CONTENT_TYPE:
+    if not tus.is_piece(request.headers.get("content-type", "")):
         raise Refusal("unsupported-media-type", f"Content-Type must be {tus.CONTENT_TYPE}")
     offset = tus.parse_number("Upload-Offset", upload_offset)
     checksum = tus.parse_checksum(upload_checksum) if upload_checksum is not None else None
