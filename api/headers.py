@@ -62,6 +62,13 @@ _OF_PROBLEMS: dict[str, _Headers] = {
     "429": {"Retry-After": (True, "Seconds until another try may help.", _OFFSET)},
     "503": {"Retry-After": (True, "Seconds until another try may help.", _OFFSET)},
 }
+_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_ENTRY = rf"[!-+\--~]+(?: {_BASE64})?"
+# What the headers of requests may say, where their parameters do not have it: by name.
+OF_REQUESTS: dict[str, dict[str, Any]] = {
+    "Upload-Metadata": {"pattern": f"^{_ENTRY}(?:,{_ENTRY}){{0,19}}$", "maxLength": 4096},
+    "Upload-Checksum": {"pattern": "^(?:sha256 [A-Za-z0-9+/]{43}=|sha1 [A-Za-z0-9+/]{27}=)$"},
+}
 # A JSON Schema of the headers of a request, by operation: what the parameters, each for itself, cannot say.
 EXACTLY_ONE: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/uploads"): {"oneOf": [{"required": ["Upload-Length"]}, {"required": ["Upload-Defer-Length"]}]},

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from api import tus
 from api.errors import KINDS, type_of
 from api.examples import EXAMPLES
-from api.headers import EXACTLY_ONE, answered_headers
+from api.headers import EXACTLY_ONE, OF_REQUESTS, answered_headers
 from api.qualified import named_apart
 from api.schemas import Problem
 from api.status import PROCESS
@@ -99,6 +99,7 @@ def _exact_parameter(parameter: dict[str, Any]) -> None:
         schema.update(_IN_PATHS.get(parameter["name"], {}))
     if parameter["in"] == "header":
         parameter["name"] = parameter["name"].title()
+        schema.update(OF_REQUESTS.get(parameter["name"], {}))
     if "const" in schema:  # generators of clients know no const of a header
         schema["enum"] = [schema.pop("const")]
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]

@@ -83,7 +83,7 @@ def submitted(services: Services, job: Job, addresses: Addresses, *, created: bo
     headers = {"Location": f"{addresses.base}/jobs/{job.id}"}
     if not created:
         headers["Idempotent-Replayed"] = "true"
-    if prefer is not None and "respond-async" in prefer:
+    if prefer is not None and "respond-async" in prefer.lower():
         headers["Preference-Applied"] = "respond-async"
     position = jobs.queue_position(services.database, job)
     return json_answer(status_info(job, position, addresses.base), 201, headers)
