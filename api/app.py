@@ -74,6 +74,9 @@ def create_app(
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        # Ours says OpenAPI's media type.
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )

@@ -1,10 +1,13 @@
-"""Conditional and partial requests: entity tags and byte ranges (RFC 9110, sections 13 and 14)."""
+"""Conditional and partial requests and content negotiation: entity tags, byte ranges, Accept (RFC 9110, sections 12 to
+14)."""
 
 import re
+from collections.abc import Sequence
 
 from worker.errors import RangeNotSatisfiable
 
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
+_WEIGHT = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)
 
 
@@ -40,3 +43,26 @@ def part(range_header: str | None, if_range: str | None, *, size: int, etag: str
             f"{range_header.strip()[:100]} of a file of {size} bytes", size=size, start=start, end=stop
         )
     return start, stop
+
+
+def preferred(accept: str | None, offered: Sequence[str]) -> str:
+    """Of the media types offered, the one that Accept weighs most; the first where it says nothing, or fits none.
+
+    A media type's parameters do not tell offers apart.
+    """
+    weights: dict[str, float] = {}
+    for entry in (accept or "*/*").split(","):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weights[kind] = _weight(parameters)
+
+    def weight(media_type: str) -> float:
+        kind = media_type.partition(";")[0]
+        ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+        return next((weights[each] for each in ranges if each in weights), 0.0)
+
+    return max(offered, key=weight)
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    text = next((each.removeprefix("q=") for each in parameters if each.startswith("q=")), "1")
+    return float(text) if _WEIGHT.fullmatch(text) else 0.0

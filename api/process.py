@@ -3,20 +3,20 @@
 from typing import Any
 
 from api.answers import link
+from api.delivery import MEDIA_TYPES, OUTPUT_IDS
 from api.parameters import Parameters
-from api.schemas import OUTPUT_IDS
 from api.status import PROCESS
 
-_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-_OUTPUTS: dict[str, tuple[str, str, str]] = {
-    "declouded": ("Cloud-free images", "One cloud-optimised GeoTIFF a date, in the format of the input.", _COG),
-    "uncertainty": ("Uncertainty", "One standard deviation for each pixel, reflectance; 0 where observed.", _COG),
-    "cloud_mask": ("Cloud masks", "1 where the input was cloud, shadow or without data.", _COG),
-    "report": ("Report", "How good the result is, measured on pixels that were hidden.", "application/json"),
-    "preview": ("Preview", "All dates, before and after.", "image/png"),
-    "stac": ("STAC", "A Collection and an Item for each date.", "application/json"),
-    "manifest": ("Manifest", "Every file with size and checksums.", "application/json"),
-    "archive": ("Archive", "All files in one ZIP.", "application/zip"),
+# Title, description, and whether there is one file for each date.
+_OUTPUTS: dict[str, tuple[str, str, bool]] = {
+    "declouded": ("Cloud-free images", "One cloud-optimised GeoTIFF a date, in the format of the input.", True),
+    "uncertainty": ("Uncertainty", "One standard deviation for each pixel, reflectance; 0 where observed.", True),
+    "cloud_mask": ("Cloud masks", "1 where the input was cloud, shadow or without data.", True),
+    "report": ("Report", "How good the result is, measured on pixels that were hidden.", False),
+    "preview": ("Preview", "All dates, before and after.", False),
+    "stac": ("STAC", "A Collection and an Item for each date.", True),
+    "manifest": ("Manifest", "Every file with size and checksums.", False),
+    "archive": ("Archive", "All files in one ZIP.", False),
 }
 assert tuple(_OUTPUTS) == OUTPUT_IDS
 
@@ -31,7 +31,7 @@ def summary(base: str, version: str) -> dict[str, Any]:
         "Sentinel-1, with a measure of how well.",
         "keywords": ["Sentinel-2", "Sentinel-1", "cloud removal", "time series"],
         "jobControlOptions": ["async-execute", "dismiss"],
-        "outputTransmission": ["reference"],
+        "outputTransmission": ["reference", "value"],
         "links": [
             link(f"{base}/processes/{PROCESS}", "self", "The process"),
             link(
@@ -78,15 +78,34 @@ def _settings() -> dict[str, Any]:
 def _setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     about = {key: value for key, value in schema.items() if key not in ("title", "description")}
     title = name.replace("_", " ").capitalize()
-    return {"title": title, "description": schema["description"], "schema": about, "minOccurs": 0, "maxOccurs": 1}
+    described = {"title": title, "description": schema["description"], "schema": _plain(about)}
+    return {**described, "minOccurs": 0, "maxOccurs": 1}
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """In the words that OGC's schema of schemas has, which knows neither `const` nor the type null."""
+    plain = dict(schema)
+    if "const" in plain:
+        plain["enum"] = [plain.pop("const")]
+    if plain.get("type") == "null":
+        plain.pop("type")
+        plain["enum"] = [None]
+    if "anyOf" in plain:
+        plain["anyOf"] = [_plain(kind) for kind in plain["anyOf"]]
+    return plain
 
 
 def _described_outputs() -> dict[str, Any]:
     return {
-        name: {
-            "title": title,
-            "description": about,
-            "schema": {"type": "string", "format": "uri", "contentMediaType": media_type},
-        }
-        for name, (title, about, media_type) in _OUTPUTS.items()
+        name: {"title": title, "description": about, "schema": _output_schema(name, many=many)}
+        for name, (title, about, many) in _OUTPUTS.items()
     }
+
+
+def _output_schema(name: str, *, many: bool) -> dict[str, Any]:
+    media_type = MEDIA_TYPES[name]
+    if media_type == "application/json":
+        one: dict[str, Any] = {"type": "object", "contentMediaType": media_type}
+    else:
+        one = {"type": "string", "contentEncoding": "binary", "contentMediaType": media_type}
+    return {"type": "array", "items": one} if many else one

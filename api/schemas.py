@@ -1,17 +1,12 @@
-"""The documents of the API, as OpenAPI shows them. OGC's names are OGC's; ours carry units and are in snake_case."""
+"""The documents that the API answers with, as OpenAPI shows them. OGC's names are OGC's; ours carry units and are in
+snake_case."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
-
-from api.parameters import Parameters, Whole
-from worker.jobs import PRIORITIES
 
 Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-_LONGEST_URL = 2000
-_ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
 
 
 def _only_when_given(schema: dict[str, Any]) -> None:
@@ -28,12 +23,6 @@ class Document(BaseModel):
     """What we answer."""
 
     model_config = ConfigDict(json_schema_extra=_only_when_given)
-
-
-class Asked(BaseModel):
-    """What we are asked: nothing is guessed, nothing unknown is overlooked."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Link(Document):
@@ -106,110 +95,6 @@ class Process(ProcessSummary):
 
     inputs: dict[str, InputDescription]
     outputs: dict[str, OutputDescription]
-
-
-class Reference(Asked):
-    """An upload, by the address that it was given: `/uploads/ID`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, title="Reference")
-
-    href: str = Field(
-        max_length=_LONGEST_URL,
-        examples=[f"/uploads/{_ID}"],
-        json_schema_extra={"pattern": "^/uploads/[A-Za-z0-9-]{1,64}$"},
-    )
-    type: str | None = Field(default=None, max_length=100)
-    rel: str | None = Field(default=None, max_length=100)
-    title: str | None = Field(default=None, max_length=200)
-
-
-_Positive = Annotated[int, Field(ge=1, le=1_000_000), Whole]
-
-
-class Shape(Asked):
-    """What you know of the sequence; the import finds out for itself. Here it gives an estimate beforehand."""
-
-    dates: _Positive
-    bands: Annotated[int, Field(ge=1, le=13), Whole] = 10
-    height: _Positive
-    width: _Positive
-
-
-class Changes(Parameters):
-    """Settings by name; what is left out keeps its default."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, title="Settings")
-
-    # Test environments only.
-    simulated: SkipJsonSchema[dict[str, Any] | None] = None
-
-
-class Inputs(Changes):
-    """The sequence, and how it is to be restored."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, title="Inputs", json_schema_extra={"required": ["sequence"]})
-
-    sequence: Reference | SkipJsonSchema[None] = Field(default=None, description="The upload to make cloud-free.")
-    shape: Shape | None = None
-
-
-_WebAddress = Annotated[
-    str,
-    Field(
-        max_length=_LONGEST_URL,
-        json_schema_extra={"pattern": r"^https://[a-z0-9][a-z0-9-]*\.[a-z]{2,}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"},
-    ),
-]
-
-
-class Subscriber(Asked):
-    """https addresses that are told when the job gets there (OGC API - Processes, callback), by Standard Webhooks 1.0;
-    `failedUri` also of a cancellation. `GET /webhook-secret` has what they verify the signatures with."""
-
-    successUri: _WebAddress | None = None  # noqa: N815
-    inProgressUri: _WebAddress | None = None  # noqa: N815
-    failedUri: _WebAddress | None = None  # noqa: N815
-
-
-OUTPUT_IDS = ("declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive")
-OutputID = Literal["declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive"]
-
-
-class _Submission(Asked):
-    name: str | None = Field(default=None, min_length=1, max_length=200, description="For you; shown in lists.")
-    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), Whole] = Field(
-        default=0, description="Among your own jobs; higher is sooner."
-    )
-    resource_class: str | None = Field(
-        default=None, max_length=40, description="Which workers may run it; by default the operator's first."
-    )
-    subscriber: Subscriber | None = None
-
-
-class Execute(_Submission):
-    """A job to be done."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [{"inputs": {"sequence": {"href": f"/uploads/{_ID}"}, "max_minutes": 5}, "name": "fields"}]
-        },
-    )
-
-    inputs: Inputs
-    outputs: dict[OutputID, dict[str, Any]] | None = Field(
-        default=None, description="Taken for OGC's clients; every job has all outputs, by reference."
-    )
-    response: Literal["document"] = "document"
-
-
-class Resubmission(_Submission):
-    """What is to be different from the first job; `null` sets a setting back to its default."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"inputs": {"seed": 1}}]})
-
-    inputs: Changes = Field(default_factory=Changes)
 
 
 class Estimate(Document):

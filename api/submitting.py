@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from api import delivery
 from api.answers import without_nothing
 from api.callers import Caller
 from api.errors import Refusal
+from api.execute import Changes, Execute, Format, Inputs, Resubmission, Shape, Subscriber
 from api.parameters import settings_of
-from api.schemas import Changes, Execute, Inputs, Resubmission, Shape, Subscriber
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
@@ -37,6 +38,7 @@ class Wanted:
     name: str | None
     priority: int
     subscriber: dict[str, str] | None
+    delivery: dict[str, Any] | None = None
     shape: Shape | None = None
 
 
@@ -44,7 +46,6 @@ def wanted(body: Execute, services: Services, base: str) -> Wanted:
     """Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
     params = _params(inputs, {}, services.settings)
-    _check_outputs(body)
     return Wanted(
         input_id=_input_id(inputs, base),
         params=params,
@@ -52,6 +53,7 @@ def wanted(body: Execute, services: Services, base: str) -> Wanted:
         name=_name(body.name),
         priority=body.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base),
+        delivery=_delivery(body),
         shape=inputs.shape,
     )
 
@@ -66,6 +68,7 @@ def wanted_again(first: Job, body: Resubmission, services: Services, base: str) 
         name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
+        delivery=first.delivery,
     )
 
 
@@ -84,6 +87,7 @@ def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str
         resource_class=job.resource_class,
         idempotency_key=idempotency_key,
         subscriber=job.subscriber,
+        delivery=job.delivery,
     )
     if created:
         services.doorbell.ring(submitted.resource_class)
@@ -214,8 +218,25 @@ def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionCo
     return 1 + math.ceil((side - tile) / (tile - min(config.overlap_px, tile // 2)))
 
 
-def _check_outputs(body: Execute) -> None:
-    """By reference is the only way they come."""
-    for name, wish in (body.outputs or {}).items():
-        if wish.get("transmissionMode", "reference") != "reference":
-            raise invalid(f"outputs.{name}.transmissionMode", "must be reference: outputs are files")
+def _delivery(body: Execute) -> dict[str, Any] | None:
+    """What is kept of `outputs` and `response`. Raises `Refusal` for a format that an output does not come in."""
+    outputs = body.outputs or {}
+    kept = delivery.kept_of(body.response, {name: output.transmissionMode for name, output in outputs.items()})
+    modes = (kept or {}).get("outputs", {})
+    for name, output in outputs.items():
+        if output.format is not None:
+            _check_format(name, output.format, body.response, modes[name])
+    return kept
+
+
+def _check_format(name: str, asked: Format, response: str, mode: str) -> None:
+    media_type, encoding = delivery.MEDIA_TYPES[name], delivery.encoding_of(name, response, mode)
+    if asked.mediaType is not None and _kind(asked.mediaType) != _kind(media_type):
+        raise invalid(f"outputs.{name}.format.mediaType", f"must be {media_type}")
+    if asked.encoding not in (None, encoding):
+        raise invalid(f"outputs.{name}.format.encoding", f"must be {encoding}, as a {mode} in a {response} response")
+
+
+def _kind(media_type: str) -> str:
+    """Without its parameters."""
+    return media_type.partition(";")[0].strip().lower()

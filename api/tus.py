@@ -33,6 +33,11 @@ def check_version(given: str | None) -> None:
         )
 
 
+def is_piece(content_type: str) -> bool:
+    """Whether a body is a piece: by tus' own media type, or the plain one of bytes, which generated clients send."""
+    return content_type.partition(";")[0].strip().lower() in (CONTENT_TYPE, "application/octet-stream")
+
+
 def parse_number(name: str, text: str) -> int:
     """Of Upload-Length or Upload-Offset."""
     if _NUMBER.fullmatch(text) is None:

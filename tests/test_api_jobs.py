@@ -264,9 +264,10 @@ def test_cancelling_is_immediate_for_waiting_jobs_and_asked_for_for_running_ones
     claimed = api.claim(running)
     assert user.delete(f"/jobs/{waiting}").json()["status"] == "dismissed"
     told = user.delete(f"/jobs/{running}").json()
-    assert told["status"] == "running"
+    assert told["status"] == "dismissed"
     assert "cancel_requested" in told
     assert told["message"].startswith("Cancelling")
+    assert user.get(f"/jobs/{running}").json()["status"] == "running"  # until its worker has stopped it
     assert user.delete(f"/jobs/{running}").status_code == 200
     jobs.dismissed(api.database, claimed)
     assert user.get(f"/jobs/{running}").json()["status"] == "dismissed"
@@ -278,7 +279,8 @@ def test_deleting_an_ended_job_removes_it_unless_it_is_to_be_kept(api: ServedApi
     api.finish(job_id)
     assert user.delete(f"/jobs/{job_id}?keep=true").json()["status"] == "successful"
     assert user.get(f"/jobs/{job_id}/results").status_code == 200
-    assert user.delete(f"/jobs/{job_id}").status_code == 200
+    removed = user.delete(f"/jobs/{job_id}")
+    assert (removed.status_code, removed.json()["status"], removed.json()["message"]) == (200, "dismissed", "Removed.")
     assert user.get(f"/jobs/{job_id}").status_code == 404
     assert user.delete(f"/jobs/{job_id}").status_code == 404
 

@@ -27,7 +27,8 @@ def test_owslib_lists_and_describes_the_process(client: Processes) -> None:
     process = client.process("decloud")
     assert process["inputs"]["sequence"]["minOccurs"] == 1
     assert process["inputs"]["seed"]["schema"]["maximum"] == 2**31 - 1
-    assert process["outputs"]["declouded"]["schema"]["contentMediaType"].startswith("image/tiff")
+    assert process["outputs"]["declouded"]["schema"]["items"]["contentMediaType"].startswith("image/tiff")
+    assert process["outputs"]["preview"]["schema"]["contentMediaType"] == "image/png"
     assert "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core" in client.conformance()["conformsTo"]
 
 
@@ -38,10 +39,10 @@ def test_owslib_executes_the_process_and_finds_the_job(api: ServedApi, user: Use
     assert accepted["status"] == "accepted"
     assert client.response_headers["Location"] == f"{api.url}/jobs/{accepted['jobID']}"
     assert client.response_headers["Preference-Applied"] == "respond-async"
-    api.finish(accepted["jobID"])
+    api.finish(accepted["jobID"], {"report.json": b"{}", "declouded/2021-05-01.tif": b"II*"})
     listed = client._request(path="jobs")["jobs"]
     assert [job["status"] for job in listed] == ["successful"]
-    assert "report" in client._request(path=f"jobs/{accepted['jobID']}/results")
+    assert set(client._request(path=f"jobs/{accepted['jobID']}/results")) == {"declouded"}
 
 
 def test_owslib_is_told_what_is_wrong(client: Processes) -> None:

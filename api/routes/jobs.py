@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import math
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -17,11 +15,13 @@ from api.callers import Caller
 from api.conditions import names
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
 from api.errors import Refusal
+from api.execute import Resubmission
+from api.intervals import PATTERN, interval
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
-from api.schemas import JobList, Resubmission, Statuses, StatusInfo
+from api.schemas import JobList, Statuses, StatusInfo
 from api.services import Services
-from api.status import PROCESS, status_info
+from api.status import PROCESS, dismissal, status_info
 from api.submitting import submit, wanted_again
 from worker import jobs
 from worker.errors import JobActive, NotFound, ServiceError
@@ -107,7 +107,10 @@ def job_list(
     processID: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006, N803
     datetime: Annotated[
         str | None,
-        Query(max_length=100, description="When they were created: RFC 3339, or two with / between, or .. for open."),
+        Query(
+            description="When they were created: RFC 3339, or two with / between, or .. for open.",
+            json_schema_extra={"pattern": PATTERN},
+        ),
     ] = None,
     minDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
     maxDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
@@ -116,7 +119,7 @@ def job_list(
 ) -> Response:
     """Only your own. `next` in `links` leads to older ones."""
     base = addresses.base
-    created_from, created_to = _interval(datetime)
+    created_from, created_to = interval(datetime)
     filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration)
     page = jobs.Page((), None)
     if (not type or "process" in type) and (not processID or PROCESS in processID):
@@ -128,38 +131,6 @@ def job_list(
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
         links.append(link(f"{base}/jobs?{urlencode([*kept, ('after', page.after)])}", "next", "Older jobs"))
     return json_answer({"jobs": listed, "links": links})
-
-
-def _interval(text: str | None) -> tuple[float | None, float | None]:
-    """OGC's datetime parameter: an instant, or an interval with .. or nothing for an open end."""
-    if text is None:
-        return None, None
-    first, slash, last = text.partition("/")
-    ends = (first, last) if slash else (first, first)
-    start, stop = (_instant(end) if end not in ("", "..") else None for end in ends)
-    if not slash and stop is not None:
-        stop += _precision(first)
-    return start, stop
-
-
-def _instant(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus in a query is a space
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise Refusal(
-            "invalid-request",
-            "datetime: is no RFC 3339 time such as 2026-11-21T13:00:00Z, nor two of them with / between",
-            errors=[{"in": "query", "field": "datetime", "detail": "is no RFC 3339 time"}],
-        )
-    return seconds
-
-
-def _precision(text: str) -> float:
-    """Seconds that an instant as written may stand for: a day, a second, or nothing more."""
-    return 86_400.0 - 1e-3 if len(text) <= 10 else 0.999 if "." not in text else 0.0
 
 
 @router.delete(
@@ -174,15 +145,17 @@ def end_job(
         False
     ),
 ) -> Response:
-    """A waiting job is dismissed at once; a running one as soon as its worker has stopped it. One that has ended is
-    removed with its result."""
+    """Answers `dismissed`: nothing else can become of the job from now on. A waiting one has ended with the answer; a
+    running one shows itself as running until its worker has stopped it. One that has ended is removed with its result,
+    unless it is to be kept: then the answer is its status."""
     job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
         _remove(services, job)
-        gone = {**status_info(job, None, addresses.base), "message": "Removed."}
-        return json_answer(gone)
-    dismissed = jobs.dismiss(services.database, job_id, caller.owner)
-    return json_answer(status_info(dismissed, None, addresses.base))
+        return json_answer(dismissal(job, addresses.base))
+    job = jobs.dismiss(services.database, job_id, caller.owner)
+    if job.ended and job.status != "dismissed":
+        return json_answer(status_info(job, None, addresses.base))
+    return json_answer(dismissal(job, addresses.base))
 
 
 def _remove(services: Services, job: Job) -> None:

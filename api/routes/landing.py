@@ -1,9 +1,11 @@
 """The way in: landing page, conformance, health, figures."""
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 
-from api.answers import json_answer, link
+from api.answers import JSON, json_answer, link
+from api.conditions import preferred
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
 from api.metrics import lacks, serving
@@ -16,7 +18,6 @@ from worker.database.tables import jobs, owners
 router = APIRouter(tags=["service"])
 
 _CONFORMANCE = (
-    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/json",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
@@ -42,6 +43,13 @@ async def landing_page(addresses: AddressesDep) -> Response:
     ]
     about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."
     return json_answer({"title": "decloud", "description": about, "links": links})
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def api_definition(request: Request) -> Response:
+    """OpenAPI's own media type, or JSON where that is asked for."""
+    media_type = preferred(request.headers.get("accept"), (_OPENAPI, JSON))
+    return Response(orjson.dumps(request.app.openapi()), headers={"Vary": "Accept"}, media_type=media_type)
 
 
 @router.get("/conformance", response_model=Conformance, responses=answers_openly(), summary="Conformance")

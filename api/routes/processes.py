@@ -9,8 +9,9 @@ from api.addresses import Addresses
 from api.answers import json_answer, link
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
+from api.execute import Execute
 from api.routes.documented import answers_openly, may_answer
-from api.schemas import Execute, Process, ProcessList, StatusInfo, Validation
+from api.schemas import Process, ProcessList, StatusInfo, Validation
 from api.services import Services
 from api.status import PROCESS, status_info
 from api.submitting import foresee, submit, wanted
@@ -26,17 +27,20 @@ IdempotencyKey = Annotated[
 ValidateOnly = Annotated[bool, Query(description="Check everything and say what the job may cost; store nothing.")]
 Prefer = Annotated[str | None, Header(description="Jobs always run asynchronously.", include_in_schema=False)]
 
+Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many come.")]
+
 _ESTIMATE: dict[int | str, dict[str, Any]] = {
     200: {"model": Validation, "description": "The estimate (`validate_only`)."}
 }
 
 
 @router.get("/processes", response_model=ProcessList, responses=answers_openly(), summary="All processes")
-async def processes(request: Request, addresses: AddressesDep) -> Response:
-    """There is one."""
+async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10) -> Response:
+    """There is one, so that no limit parts the list and no link leads to a next page."""
     base = addresses.base
+    summaries = [process.summary(base, request.app.version)][:limit]
     own = link(f"{base}/processes", "self", "This document")
-    return json_answer({"processes": [process.summary(base, request.app.version)], "links": [own]})
+    return json_answer({"processes": summaries, "links": [own]})
 
 
 @router.get(
@@ -79,7 +83,7 @@ def submitted(services: Services, job: Job, addresses: Addresses, *, created: bo
     headers = {"Location": f"{addresses.base}/jobs/{job.id}"}
     if not created:
         headers["Idempotent-Replayed"] = "true"
-    if prefer is not None and "respond-async" in prefer:
+    if prefer is not None and "respond-async" in prefer.lower():
         headers["Preference-Applied"] = "respond-async"
     position = jobs.queue_position(services.database, job)
     return json_answer(status_info(job, position, addresses.base), 201, headers)

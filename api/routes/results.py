@@ -10,11 +10,10 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from api.addresses import Addresses, archive_path, result_path
-from api.answers import json_answer
+from api.addresses import Addresses
 from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, admit_holder, get_job
 from api.errors import Refusal, job_problem
-from api.process import output_title
+from api.outputs import Result, deliver
 from api.routes.documented import may_answer
 from api.schemas import ResultFile
 from api.sending import Content, send_content
@@ -29,23 +28,42 @@ router = APIRouter(tags=["results"])
 
 _LONGEST_SIGNED_S = 7 * 24 * 3600
 # The role of documents whose links lead to other files of the result.
-_LINKED = "stac"
 # A result's own page has styles and pictures inside, and nothing that runs.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
-    206: {"description": "The part asked for by Range.", "content": {"*/*": {"schema": {"type": "string"}}}},
+_RAW: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}}},
+    204: {"description": "Raw, by reference: Link headers lead to the outputs."},
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+# The first one is what is made of it where no other is known.
+_KINDS: dict[str, Any] = {
+    "application/octet-stream": _BINARY,
+    "image/tiff": _BINARY,
+    "image/png": _BINARY,
+    "application/json": {"schema": {"type": "object"}},
+    "application/geo+json": {"schema": {"type": "object"}},
+    "text/html": {"schema": {"type": "string"}},
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": _KINDS},
+    206: {"description": "The part asked for by Range.", "content": dict.fromkeys(_KINDS, _BINARY)},
+}
+_ARCHIVED = {"application/octet-stream": _BINARY, "application/zip": _BINARY}
+_ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All files.", "content": _ARCHIVED},
+    206: {"description": "The part asked for by Range.", "content": _ARCHIVED},
 }
 
 
 @router.get(
     "/jobs/{job_id}/results",
     response_model=dict[str, ResultFile | list[ResultFile]],
-    responses=may_answer(404, 410, 422),
+    responses=_RAW | may_answer(404, 410, 422),
     summary="What there is",
 )
-def results(
+async def results(
+    request: Request,
     job_id: str,
     services: ServicesDep,
     caller: CallerDep,
@@ -59,14 +77,24 @@ def results(
     ] = False,
     expires_s: Annotated[int, Query(ge=1, le=_LONGEST_SIGNED_S, description="How long they do.")] = 3600,
 ) -> Response:
-    """Links by output. While the job has none: 404, type `result-not-ready`. For a failed job: why, with 422."""
-    job = get_job(services.database, job_id, caller.owner)
-    if job.status == "failed":
-        return job_problem(job.error or {"code": "internal-error"})
-    _check_there(job)
+    """By output, links or values, as `outputs` and `response` of the submission say; all as links where they say
+    nothing. A raw response is the output itself, several as multipart/related; of links alone, 204 with Link headers.
+    While the job has no result: 404, type `result-not-ready`. For a failed job: why, with 422."""
     if signed:
         addresses = Addresses(addresses.base, services.secret, int(clock.now()) + expires_s)
-    return json_answer(_by_output(job, artifacts.listing(services.database, job.id), addresses, services))
+    answer = await to_thread.run_sync(_results, services, job_id, caller.owner, addresses)
+    if isinstance(answer, Response):
+        return answer
+    return await send_content(request, answer, readers=services.readers, sent=services.metrics.sent.inc)
+
+
+def _results(services: Services, job_id: str, owner: str, addresses: Addresses) -> Response | Content:
+    job = get_job(services.database, job_id, owner)
+    if job.status == "failed":
+        return job_problem(job.error or {"code": "internal-error"})
+    check = partial(_check_same, services, job_id, owner, _check_there(job))
+    files = artifacts.listing(services.database, job.id)
+    return deliver(Result(job, files, services.storage, _archive(job, files, services), addresses, check))
 
 
 def _check_there(job: Job) -> str:
@@ -82,42 +110,7 @@ def _check_there(job: Job) -> str:
     return job.result_prefix
 
 
-def _by_output(job: Job, files: tuple[Artifact, ...], addresses: Addresses, services: Services) -> dict[str, Any]:
-    """A link where an output is one file, a list of links where it is several."""
-    found: dict[str, Any] = {}
-    for role in dict.fromkeys(file.role for file in files):
-        links = [_link(job, file, addresses) for file in files if file.role == role]
-        found[role] = links[0] if len(links) == 1 else links
-    archive = _archive(job, files, services)
-    found["archive"] = {
-        "href": addresses.of(archive_path(job.id)),
-        "type": "application/zip",
-        "title": output_title("archive"),
-        "size": archive.size,
-    }
-    return found
-
-
-def _link(job: Job, file: Artifact, addresses: Addresses) -> dict[str, Any]:
-    return {
-        "href": _address(job, file, addresses),
-        "type": file.media_type,
-        "title": f"{output_title(file.role)}: {file.path}",
-        "path": file.path,
-        **({"date": file.date} if file.date else {}),
-        "size": file.size,
-        "sha256": file.sha256,
-    }
-
-
-def _address(job: Job, file: Artifact, addresses: Addresses) -> str:
-    """STAC is read along its links: so its address opens the result, and every other one its own file alone."""
-    if file.role == _LINKED:
-        return addresses.of_document(job.id, file.path)
-    return addresses.of(result_path(job.id, file.path))
-
-
-@router.get("/jobs/{job_id}/results.zip", responses=_FILES | may_answer(304, 403, 404, 410, 416), summary="All files",
+@router.get("/jobs/{job_id}/results.zip", responses=_ARCHIVE | may_answer(304, 403, 404, 410, 416), summary="All files",
             response_class=Response)  # fmt: skip
 @router.head("/jobs/{job_id}/results.zip", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
 async def archive(request: Request, job_id: str, services: ServicesDep, owner: ReaderDep) -> Response:
@@ -128,7 +121,7 @@ async def archive(request: Request, job_id: str, services: ServicesDep, owner: R
 
 @router.get(
     "/jobs/{job_id}/results/{path:path}",
-    responses=_FILES | may_answer(304, 403, 404, 410, 416),
+    responses=_FILE | may_answer(304, 403, 404, 410, 416),
     response_class=Response,
     summary="One file",
 )
@@ -151,7 +144,7 @@ async def result_file(request: Request, job_id: str, path: str, services: Servic
 
 @router.get(
     "/jobs/{job_id}/signed/{token}/results/{path:path}",
-    responses=_FILES | may_answer(304, 403, 404, 410, 416),
+    responses=_FILE | may_answer(304, 403, 404, 410, 416),
     response_class=Response,
     summary="One file, by the signature of the whole result",
 )

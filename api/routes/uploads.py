@@ -31,7 +31,7 @@ _POST_BODY = {"requestBody": {"required": False, "content": {tus.CONTENT_TYPE: _
 _LONGEST_NAME = 255
 _CONCAT = r"^(partial|final;.*[^ ].*)$"
 
-_VERSION = Header(description=f"tus: {tus.VERSION}.", examples=[tus.VERSION])
+_VERSION = Header(description=f"tus: {tus.VERSION}.", json_schema_extra={"const": tus.VERSION})
 TusResumable = Annotated[str | None, _VERSION]
 TusRequired = Annotated[str, _VERSION]
 _NUMBER = {"pattern": r"^[0-9]{1,16}$"}
@@ -181,7 +181,7 @@ async def send_piece(
     """What has come of a piece that breaks off stays, unless it has a checksum."""
     tus.check_version(tus_resumable)
     _check_body(request)
-    if not _is_piece(request):
+    if not tus.is_piece(request.headers.get("content-type", "")):
         raise Refusal("unsupported-media-type", f"Content-Type must be {tus.CONTENT_TYPE}")
     offset = tus.parse_number("Upload-Offset", upload_offset)
     checksum = tus.parse_checksum(upload_checksum) if upload_checksum is not None else None
@@ -275,14 +275,10 @@ def _name(metadata: dict[str, str]) -> str | None:
     return metadata.get("filename") or metadata.get("name")
 
 
-def _is_piece(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip() == tus.CONTENT_TYPE
-
-
 def _first_piece(request: Request, caller: Caller, checksum: str | None) -> Sending | None:
     """How the bytes that come with the request that begins an upload are received; None: none come."""
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if not _is_piece(request):
+    if not tus.is_piece(request.headers.get("content-type", "")):
         if has_body:
             raise Refusal("unsupported-media-type", f"Content-Type of a first piece must be {tus.CONTENT_TYPE}")
         return None

@@ -55,6 +55,9 @@ jobs = Table(
     Column("idempotency_key", Text),
     Column("request_sha256", Text, nullable=False),
     Column("subscriber", JSON(none_as_null=True)),
+    # Which outputs its results show, and how: {"response": "document" | "raw", "outputs": {ID: "value" | "reference"}};
+    # null: all, as links.
+    Column("delivery", JSON(none_as_null=True)),
     # Limits as they were at submission, so that a claim needs no settings.
     Column("max_attempts", Integer, nullable=False),
     Column("max_running", Integer, nullable=False),

@@ -15,7 +15,7 @@ from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 @dataclass(frozen=True)
 class Filters:
     """Which jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
-    of the first attempt to the end, or to now."""
+    of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
 
     statuses: tuple[JobStatus, ...] = ()
     created_from: float | None = None
@@ -61,8 +61,10 @@ def listing(
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     duration = func.coalesce(jobs.c.finished, clock.now()) - jobs.c.started
+    timed = (filters.min_duration_s, filters.max_duration_s) != (None, None)
     conditions: list[ColumnElement[bool] | None] = [
         jobs.c.status.in_(filters.statuses) if filters.statuses else None,
+        jobs.c.status != "accepted" if timed and not filters.statuses else None,
         None if filters.created_from is None else jobs.c.created >= filters.created_from,
         None if filters.created_to is None else jobs.c.created <= filters.created_to,
         None if filters.min_duration_s is None else duration >= filters.min_duration_s,

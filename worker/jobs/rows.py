@@ -31,6 +31,7 @@ class Job:
     idempotency_key: str | None
     request_sha256: str
     subscriber: dict[str, Any] | None
+    delivery: dict[str, Any] | None
     max_attempts: int
     max_running: int
     keep_s: float

@@ -35,11 +35,13 @@ def submit(
     resource_class: str = "cpu",
     idempotency_key: str | None = None,
     subscriber: dict[str, str] | None = None,
+    delivery: dict[str, Any] | None = None,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
     input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
-    notify for each status, such as {"successful": URL, "failed": URL}. limits: the settings, with the key's quota
+    notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
+    how; the job itself always makes all. limits: the settings, with the key's quota
     (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
     `InvalidRequest`.
     """
@@ -51,6 +53,8 @@ def submit(
         "priority": priority,
         "resource_class": resource_class,
         "subscriber": subscriber,
+        # Only where it is said: keys of requests from before know none.
+        **({} if delivery is None else {"delivery": delivery}),
     }
     request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
     with database.begin() as connection:

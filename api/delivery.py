@@ -1,0 +1,69 @@
+"""Which outputs a job's results show, and how: `outputs` and `response` of an execute request (OGC API - Processes)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from worker.jobs import Job
+
+OUTPUT_IDS = ("declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive")
+OutputID = Literal["declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive"]
+Mode = Literal["value", "reference"]
+
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+MEDIA_TYPES: dict[str, str] = {
+    "declouded": COG,
+    "uncertainty": COG,
+    "cloud_mask": COG,
+    "report": "application/json",
+    "preview": "image/png",
+    "stac": "application/json",
+    "manifest": "application/json",
+    "archive": "application/zip",
+}
+assert tuple(MEDIA_TYPES) == OUTPUT_IDS
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """modes: by output, in the order asked for. response: `document`, one JSON with all; `raw`, the outputs themselves.
+
+    selected: whether outputs were named; if not, all are shown, also those that have no name here.
+    """
+
+    response: Literal["document", "raw"]
+    modes: Mapping[str, Mode]
+    selected: bool
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether nothing but links is wanted."""
+        return set(self.modes.values()) <= {"reference"}
+
+
+def delivery_of(job: Job) -> Delivery:
+    """What was asked for at submission."""
+    kept = job.delivery or {}
+    response: Literal["document", "raw"] = kept.get("response", "document")
+    outputs = kept.get("outputs")
+    default: Mode = "value" if response == "raw" else "reference"
+    return Delivery(response, outputs or dict.fromkeys(OUTPUT_IDS, default), bool(outputs))
+
+
+def kept_of(response: str, modes: Mapping[str, str | None]) -> dict[str, Any] | None:
+    """As it is kept with the job: None where it is the default, all by reference in one document.
+
+    modes: by output; None: by value in a raw response, by reference in a document. None named: all.
+    """
+    if response == "document" and not modes:
+        return None
+    default = "value" if response == "raw" else "reference"
+    outputs = {"outputs": {name: mode or default for name, mode in modes.items()}} if modes else {}
+    return {"response": response, **outputs}
+
+
+def encoding_of(output: str, response: str, mode: str) -> str:
+    """How an output's bytes are written: JSON as it is, anything else in Base64 where it stands within JSON."""
+    if MEDIA_TYPES[output] == "application/json":
+        return "utf-8"
+    return "base64" if (response, mode) == ("document", "value") else "binary"
