@@ -52,6 +52,16 @@ FEWEST_STEPS, FEWEST_ROUNDS = 200, 20
 CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
+def piece_of_trees(band: int) -> str:
+    """The name of a band's ensemble."""
+    return f"trees-{band:02d}"
+
+
+def piece_of_perceptron(left: int) -> str:
+    """The name of the perceptron after which `left` - 1 are left."""
+    return f"perceptron-{left}"
+
+
 class Regressor(Protocol):
     """Anything that corrects: (N, F) features -> (N, C) corrections."""
 
@@ -113,7 +123,7 @@ class TreeRegressor:
             grown = lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[watch])
             return {"model": np.frombuffer(grown.model_to_string().encode(), np.uint8)}
 
-        pieces = (keep(f"trees-{band:02d}", partial(grow, band)) for band in range(bands))
+        pieces = (keep(piece_of_trees(band), partial(grow, band)) for band in range(bands))
         self._boosters = [lightgbm.Booster(model_str=piece["model"].tobytes().decode()) for piece in pieces]
         self._threads = threads
 
@@ -154,7 +164,7 @@ class PerceptronRegressor:
         self._networks = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for left in range(PERCEPTRONS, 0, -1):
-                piece = keep(f"perceptron-{left}", partial(learn, left))
+                piece = keep(piece_of_perceptron(left), partial(learn, left))
                 network = _perceptron(scaled.shape[1], targets.shape[1])
                 network.load_state_dict({name: torch.from_numpy(values) for name, values in piece.items()})
                 self._networks.append(network.to(device).eval())
@@ -245,9 +255,9 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def pieces_of_fit(bands: int) -> int:
-    """How many pieces `fit_regressors` keeps: an ensemble of trees a band, perceptrons."""
-    return bands + PERCEPTRONS
+def pieces_of_fit(bands: int) -> list[str]:
+    """The pieces that `fit_regressors` keeps: an ensemble of trees a band, perceptrons."""
+    return [*(piece_of_trees(band) for band in range(bands)), *map(piece_of_perceptron, range(PERCEPTRONS, 0, -1))]
 
 
 Samples = tuple[Float32, Float32]
