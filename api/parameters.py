@@ -19,7 +19,7 @@ ABOUT = {
     "s2_offset": "DN to add to Sentinel-2: -1000 since baseline 04.00; auto tells by name, metadata and values.",
     "cloud_detector": "Where cloud masks come from; auto: MASK/, else SCL/, else s2cloudless, else rules.",
     "cloud_buffer_px": "Grow clouds by so many pixels; by default 0 for MASK/, 3 for detected ones.",
-    "perceptual": "VGG16 perceptual loss; auto: where its weights can be had.",
+    "perceptual": "VGG16 perceptual loss; auto: where the server has its weights.",
     "perceptual_weight": "Weight of the perceptual loss.",
     "vgg16_weights": "Chosen by the service.",
     "false_colour": "Perceptual loss on false-colour images too.",

@@ -20,6 +20,7 @@ COVERAGE = (0.85, 0.95)
 FIELDS_S, MINUTE_S, READ_S, HELP_S, GPU_S = 360.0, 60.0, 20.0, 0.7, 120.0
 SCALE_S, SCALE_GB, SCALE_RATIO, SCALE_MORE_GB = 1500.0, 8.0, 4.5, 2.0
 PAPER_RATIO = 50.0
+BUSY_RATIO, BUSY_LIMIT = 2.5, 1.15
 QUICK = "**A check of the benchmark's own code (`--quick`) on a tiny simulated case: these figures mean nothing.**"
 
 
@@ -354,11 +355,40 @@ def _gpu(rows: list[Row]) -> str:
     return "\n\n".join(lines)
 
 
+def _busy(rows: list[Row]) -> str:
+    """Ratios within one run: the machine of another day does not enter."""
+    head = [
+        "SIMULATED",
+        "alone",
+        "beside one a core",
+        "ratio",
+        f"≤ {BUSY_RATIO:g} x",
+        "limit",
+        "with it",
+        "within 15 %",
+    ]
+    cells = [
+        [
+            row["key"],
+            duration(row["alone_s"]),
+            f"{duration(row['beside_s'])} ({row['neighbours']})",
+            number(row["beside_s"] / row["alone_s"], 2, " x"),
+            reached(row["beside_s"] <= BUSY_RATIO * row["alone_s"]),
+            duration(row["limit_s"]),
+            f"{duration(row['limited_s'])}, of which {duration(row['start_s'])} to load",
+            reached(row["limited_s"] <= BUSY_LIMIT * row["limit_s"]),
+        ]
+        for row in rows
+    ]
+    return table(head, cells) + "\n\nBeside: as many processes that only count as there are cores."
+
+
 SECTIONS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
     "quality": ("Quality on real sequences, default settings", _quality),
     "speed": ("In a minute", _speed),
     "scale": ("Larger scenes", _scale),
     "startup": ("Before the first step", _startup),
+    "busy": ("On a busy machine", _busy),
     "paper": ("Against the published recipe", _paper),
     "gpu": ("On a GPU", _gpu),
 }

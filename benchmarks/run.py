@@ -18,13 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from busy import busy
 from curve import draw
 from measuring import SERVICE_PACKAGES, CommandFailedError, circumstances
 from page import render
-from parts import CASES, PARTS, Bench, NotMeasured, Row
+from parts import CASES, Bench, NotMeasured, Row
+from parts import PARTS as MOST_PARTS
 
 HERE = Path(__file__).resolve().parent
 SERVICE = "service"
+PARTS = MOST_PARTS | {"busy": busy}
 MEASURES = ("upload", "status", "first-step", "listing", "claiming", "download")
 QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
 

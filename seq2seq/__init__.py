@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.extras import naming_extra
+from seq2seq.waiting import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from seq2seq.readers import open_sequence, read_sequence
     from seq2seq.reconstruction import Reconstruction, reconstruct
     from seq2seq.sequence import ImageSequence, Observations
+
+# Before anything of ours can load torch or LightGBM, in whatever process.
+let_waiting_threads_sleep()
 
 __all__ = [
     "ImageSequence",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from seq2seq import weight_commands
 from seq2seq.apart import check_apart
 from seq2seq.bands import BAND_SETS
 from seq2seq.config import ReconstructionConfig
@@ -78,7 +79,9 @@ def run(
     perceptual: Annotated[
         Literal["auto", "vgg16", "off"] | None,
         _option(
-            "VGG16 perceptual loss: auto (default, where its weights can be had), vgg16, off.", _METHOD, metavar="NAME"
+            "VGG16 perceptual loss: auto (default, where its weights are installed), vgg16, off.",
+            _METHOD,
+            metavar="NAME",
         ),
     ] = None,
     perceptual_weight: Annotated[
@@ -229,6 +232,9 @@ def simulate(
     write_simulation(simulation, output_path)
     print(f"{output_path}: {dates} dates, {size} x {size} px, {bands}, simulated, with the truth in truth.npz")
     print(f"Next: decloud run {output_path / 'input'} OUT")
+
+
+app.add_typer(weight_commands.app, name="weights")
 
 
 @app.callback(invoke_without_command=True)

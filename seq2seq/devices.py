@@ -3,7 +3,8 @@
 import os
 import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -83,6 +84,26 @@ def set_threads(count: int | None = None) -> int:
         raise ConfigError(f"threads is {threads}, must be at least 1")
     torch.set_num_threads(threads)
     return threads
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The arithmetic of torch in the calling thread alone: for many steps of little work each.
+
+    Threads that meet after every small operation lose more by meeting than they gain, most of all on a busy machine.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def threads_for(work: int, worth_sharing: int, threads: int) -> int:
+    """`threads` for as many units of `work` as are `worth_sharing`, else 1; by the problem's size alone, because a
+    choice by the machine's load would give the same seed other sums."""
+    return threads if work >= worth_sharing else 1
 
 
 def peak_memory_gb(device: torch.device | None = None) -> float:

@@ -36,6 +36,11 @@ MAX_SAMPLES = 180_000
 SAMPLES = ("features", "corrections")
 
 
+def piece_of_date(t: int) -> str:
+    """The name of a date's predictions."""
+    return f"date-{t:04d}"
+
+
 @dataclass(frozen=True, eq=False)
 class Prior:
     """Fitted regressors, ready to describe the sequence from whatever is observed of it."""
@@ -61,7 +66,7 @@ class Prior:
             found = {name: linear + c for name, c in zip(PRIOR_MEMBERS, corrections, strict=True)}
             return {LINEAR: linear, **found}
 
-        dates = [keep(f"date-{t:04d}", partial(date, t)) for t in range(len(observed))]
+        dates = [keep(piece_of_date(t), partial(date, t)) for t in range(len(observed))]
         return {name: np.stack([each[name] for each in dates]) for name in (LINEAR, *PRIOR_MEMBERS)}
 
 
@@ -141,10 +146,10 @@ class InternalStage:
         self._prior: Prior | None = None
 
     @property
-    def pieces(self) -> int:
-        """How many `prepare` keeps: samples, regressors, dates."""
+    def pieces(self) -> list[str]:
+        """What `prepare` keeps: samples, regressors, dates."""
         dates, bands = self._observations.s2.shape[:2]
-        return 1 + pieces_of_fit(bands) + dates
+        return ["samples", *pieces_of_fit(bands), *(piece_of_date(t) for t in range(dates))]
 
     def prepare(self, tick: Tick, keep: Keep, earlier: GuidedFit | None, seconds: float | None = None) -> None:
         """Fits the prior, piece by piece.

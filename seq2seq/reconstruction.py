@@ -19,16 +19,17 @@ from seq2seq.blending import Blend, fit_blend
 from seq2seq.calibration import Calibration, calibrate
 from seq2seq.checkpoint import Arrays, Checkpoint, Keep
 from seq2seq.config import ReconstructionConfig
-from seq2seq.devices import choose_device, set_threads
+from seq2seq.devices import available_cores, choose_device, set_threads, threads_for
 from seq2seq.errors import MissingDataError, Stopped
 from seq2seq.estimate import estimate
 from seq2seq.features import Tick
 from seq2seq.gain import describe
-from seq2seq.guided import LATER_STEPS
+from seq2seq.guided import CROP_PX, LATER_STEPS
 from seq2seq.holdout import LINEAR, NEAREST, RESULT, Members, choose_holdout, lost_dates
 from seq2seq.internal import NETWORK, InternalStage, mean_prior
 from seq2seq.metrics import psnr
 from seq2seq.notebook import card, choose_progress
+from seq2seq.pace import Pace, shares_of_pieces
 from seq2seq.paper import PaperFit
 from seq2seq.progress import OnProgress, Progress, ShouldStop, format_duration, never_stop
 from seq2seq.screening import suspected_clouds
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHECKPOINT_EVERY_S = 30.0
+# Dates x pixels of a step of the network; one thread makes smaller ones as fast as two.
+STEP_SHARED_FROM = 4_000
 SCORED_TIMES = 3  # looks at the held-out pixels during the fit, for the curve; they decide nothing
 PRIOR = "prior"
 AGAIN = " again, with all pixels"  # the phases of the second fit
@@ -157,8 +160,8 @@ class Stage(Protocol):
         """There after `prepare`."""
 
     @property
-    def pieces(self) -> int:
-        """How many pieces of work `prepare` keeps."""
+    def pieces(self) -> list[str]:
+        """The pieces of work that `prepare` keeps, by name."""
 
     def prepare(self, tick: Tick, keep: Keep, earlier: Any, seconds: float | None) -> None:
         """All that comes before the first step, in about `seconds`, in pieces."""
@@ -194,9 +197,9 @@ class PaperStage:
         return self._fit
 
     @property
-    def pieces(self) -> int:
+    def pieces(self) -> list[str]:
         """Nothing to prepare."""
-        return 0
+        return []
 
     def prepare(self, tick: Tick, keep: Keep, earlier: Any, seconds: float | None) -> None:
         """Nothing to prepare."""
@@ -293,13 +296,18 @@ class _Run:
         self.observations, self.s2, self.config = observations, observations.s2, config
         self.on_progress, self.should_stop, self.checkpoint = on_progress, should_stop, Checkpoint(checkpoint)
         self.clock = _Clock(budget_s)
-        self.device, self.perceptual, self.threads = device, perceptual, set_threads()
+        self.device, self.perceptual, self.threads = device, perceptual, available_cores()
+        dates, _, height, width = self.s2.shape
+        crop = dates * min(height, CROP_PX) * min(width, CROP_PX)
+        set_threads(threads_for(crop, STEP_SHARED_FROM, self.threads))
         hidden = choose_holdout(self.s2.observed, config.seed)
         self.seen = self._trusted(self.s2.observed & ~hidden)  # so that nothing hidden decides what is seen
         self.trusted = self._trusted(self.s2.observed)
         self.held_out = hidden & self.trusted
         self.curve: list[CurvePoint] = []
         self.prior_s = 0.0
+        expected = estimate(self.s2.shape, config).seconds
+        self.pace = Pace(expected if budget_s is None else min(expected, budget_s))
 
     def reconstruct(self) -> Reconstruction:
         """All phases."""
@@ -375,24 +383,39 @@ class _Run:
         return stage
 
     def _telling_pieces(self, stage: Stage, name: str, again: str) -> Keep:
-        """Keeps pieces in the checkpoint and tells how many there are."""
-        phase, done = "fitting the prior" + again, 0
+        """Keeps pieces in the checkpoint, tells how many there are, and learns the machine's pace from them."""
+        phase, shares, began = "fitting the prior" + again, shares_of_pieces(name, stage.pieces), time.monotonic()
+        to_do = dict(shares)
 
         def keep(piece: str, make: Callable[[], Arrays]) -> Arrays:
-            nonlocal done
-            kept = self.checkpoint.keep(f"{name}-{piece}", make)
-            done += 1
-            self._tell(phase, step=done, of=stage.pieces, eta_s=self._expected_left())
+            nonlocal began
+            made = False
+
+            def making() -> Arrays:
+                nonlocal made
+                made = True
+                return make()
+
+            kept = self.checkpoint.keep(f"{name}-{piece}", making)
+            now = time.monotonic()
+            # what lies between two pieces belongs to the second
+            self.pace.note(to_do.pop(piece), now - began if made else None)
+            began = now
+            self._tell(phase, step=len(shares) - len(to_do), of=len(shares), eta_s=self._expected_left(to_do))
             return kept
 
-        if stage.pieces:
-            self._tell(phase, of=stage.pieces, eta_s=self._expected_left())
+        if shares:
+            self._tell(phase, of=len(shares), eta_s=self._expected_left(to_do))
         return keep
 
-    def _expected_left(self) -> float:
-        """Seconds to the end, as such runs take them: before the first step there is no pace to go by."""
-        expected, left = estimate(self.s2.shape, self.config).seconds - self.clock.elapsed(), self.clock.left()
-        return max(0.0, expected if left is None else min(expected, left))
+    def _expected_left(self, to_do: dict[str, float]) -> float:
+        """Seconds to the end, by the pace so far: before the first step there is no other to go by.
+
+        to_do: shares of the pieces that are made in any case, however little of the budget is left.
+        """
+        left = self.clock.left()
+        expected = self.pace.remaining_s()
+        return expected if left is None else max(min(expected, left), self.pace.seconds(sum(to_do.values())))
 
     def _new_stage(self, observed: Bool) -> Stage:
         options: dict[str, Any] = {"device": self.device, "perceptual": self.perceptual}
@@ -452,14 +475,14 @@ class _Run:
         again = (1 + PREDICTION_RESERVE) * self.prior_s + pace * LATER_STEPS if first else 0.0
         eta = pace * (fit.steps_total - fit.steps_done) + PREDICTION_RESERVE * self.prior_s
         eta += again if self.config.recipe == "internal" else 0.0
-        left = self.clock.left()
+        left, unavoidable = self.clock.left(), (2 if first else 1) * PREDICTION_RESERVE * self.prior_s
         self._tell(
             "fitting the network" + ("" if first else AGAIN),
             step=fit.steps_done,
             of=fit.steps_total,
             loss=loss,
             holdout_psnr=self._last_look(),
-            eta_s=eta if left is None else max(0.0, min(eta, left)),
+            eta_s=eta if left is None else max(unavoidable, min(eta, left)),
         )
 
     def _last_look(self) -> float | None:

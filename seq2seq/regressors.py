@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.checkpoint import Arrays, Keep, make
+from seq2seq.devices import one_thread, threads_for
 from seq2seq.features import Tick
 from seq2seq.sequence import Float32
 
 TREE_SAMPLES = 60_000
 TREE_ROUNDS = 100
+TREES_SHARED_FROM = 5_000  # samples; of fewer one thread makes trees as fast as two
 TREE_PARAMETERS: dict[str, Any] = {
     "objective": "l2",
     "num_leaves": 31,
@@ -45,11 +47,19 @@ PERCEPTRON_NOISE = 0.1  # added to standardised features, so that no single valu
 KEPT = 230  # of 256 hidden values at each step: dropout of a tenth
 MIN_SAMPLES = 20  # fewer teach nothing, and trees cannot be grown on them
 TREES_BY = 0.4  # of the time for fitting, where there is a limit: when the trees have to be done
-# Of the perceptron, to see how many steps fit into the rest; the very first ones take longer and say nothing.
-WARM_UP_STEPS, TRIAL_STEPS = 3, 20
 # However short the time: with fewer they would know less than interpolation does.
 FEWEST_STEPS, FEWEST_ROUNDS = 200, 20
 CHUNK = 8192  # rows predicted at a time, which bounds the memory
+
+
+def piece_of_trees(band: int) -> str:
+    """The name of a band's ensemble."""
+    return f"trees-{band:02d}"
+
+
+def piece_of_perceptron(left: int) -> str:
+    """The name of the perceptron after which `left` - 1 are left."""
+    return f"perceptron-{left}"
 
 
 class Regressor(Protocol):
@@ -101,7 +111,8 @@ class TreeRegressor:
         keep: each band's ensemble is a piece."""
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(TREE_SAMPLES, len(features)), replace=False)
-        parameters = {**TREE_PARAMETERS, "seed": seed, "num_threads": threads}
+        sharing = threads_for(len(rows), TREES_SHARED_FROM, threads)
+        parameters = {**TREE_PARAMETERS, "seed": seed, "num_threads": sharing}
         samples = lightgbm.Dataset(features[rows], params=parameters, free_raw_data=False)
         bands = corrections.shape[1]
 
@@ -112,7 +123,7 @@ class TreeRegressor:
             grown = lightgbm.train(parameters, samples, TREE_ROUNDS, callbacks=[watch])
             return {"model": np.frombuffer(grown.model_to_string().encode(), np.uint8)}
 
-        pieces = (keep(f"trees-{band:02d}", partial(grow, band)) for band in range(bands))
+        pieces = (keep(piece_of_trees(band), partial(grow, band)) for band in range(bands))
         self._boosters = [lightgbm.Booster(model_str=piece["model"].tobytes().decode()) for piece in pieces]
         self._threads = threads
 
@@ -153,7 +164,7 @@ class PerceptronRegressor:
         self._networks = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for left in range(PERCEPTRONS, 0, -1):
-                piece = keep(f"perceptron-{left}", partial(learn, left))
+                piece = keep(piece_of_perceptron(left), partial(learn, left))
                 network = _perceptron(scaled.shape[1], targets.shape[1])
                 network.load_state_dict({name: torch.from_numpy(values) for name, values in piece.items()})
                 self._networks.append(network.to(device).eval())
@@ -167,17 +178,6 @@ class PerceptronRegressor:
         return scaled
 
     def _fit(self, samples: Tensor, targets: Tensor, tick: Tick, until: float | None) -> nn.Module:
-        steps = PERCEPTRON_STEPS
-        if until is not None:
-            self._descend(samples, targets, WARM_UP_STEPS, tick)
-            began = time.monotonic()
-            self._descend(samples, targets, TRIAL_STEPS, tick)
-            now = time.monotonic()
-            fitting = int((until - now) / (now - began) * TRIAL_STEPS)
-            steps = min(max(fitting, FEWEST_STEPS), PERCEPTRON_STEPS)
-        return self._descend(samples, targets, steps, tick)
-
-    def _descend(self, samples: Tensor, targets: Tensor, steps: int, tick: Tick) -> nn.Module:
         network = _perceptron(samples.shape[1], targets.shape[1]).to(self._device)
         optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -185,17 +185,35 @@ class PerceptronRegressor:
             weight_decay=PERCEPTRON_DECAY,
             fused=self._device.type in ("cpu", "cuda"),  # one call for all weights: they are small
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PERCEPTRON_RATE, steps)
-        for _ in range(steps):
-            tick()
-            rows = torch.randint(len(samples), (PERCEPTRON_BATCH,), device=samples.device)
-            batch = samples[rows]
-            loss = (network(batch + PERCEPTRON_NOISE * torch.randn_like(batch)) - targets[rows]).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PERCEPTRON_RATE, PERCEPTRON_STEPS)
+        began, done, position = time.monotonic(), 0, 0
+        with one_thread():
+            while position < PERCEPTRON_STEPS:
+                tick()
+                rows = torch.randint(len(samples), (PERCEPTRON_BATCH,), device=samples.device)
+                batch = samples[rows]
+                loss = (network(batch + PERCEPTRON_NOISE * torch.randn_like(batch)) - targets[rows]).square().mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                done += 1
+                due = _due_position(done, began, until)
+                for _ in range(due - position):
+                    schedule.step()
+                position = due
         return network.eval()
+
+
+def _due_position(done: int, began: float, until: float | None) -> int:
+    """Where on its schedule a perceptron has to be after `done` steps: further than those where the time passes faster.
+
+    The pace of the machine need not be known before, nor stay what it was.
+    """
+    if until is None:
+        return done
+    gone = (time.monotonic() - began) / max(until - began, 1e-9)
+    fewest = min(FEWEST_STEPS, PERCEPTRON_STEPS)
+    return max(done, int(PERCEPTRON_STEPS * min(gone, done / fewest, 1.0)))
 
 
 def predict_image(regressor: Regressor, features: Float32, tick: Tick) -> Float32:
@@ -237,9 +255,9 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def pieces_of_fit(bands: int) -> int:
-    """How many pieces `fit_regressors` keeps: an ensemble of trees a band, perceptrons."""
-    return bands + PERCEPTRONS
+def pieces_of_fit(bands: int) -> list[str]:
+    """The pieces that `fit_regressors` keeps: an ensemble of trees a band, perceptrons."""
+    return [*(piece_of_trees(band) for band in range(bands)), *map(piece_of_perceptron, range(PERCEPTRONS, 0, -1))]
 
 
 Samples = tuple[Float32, Float32]

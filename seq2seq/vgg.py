@@ -3,33 +3,18 @@
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (ICLR 2015), column D.
 """
 
-import hashlib
-import http.client
-import os
-import queue
-import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seq2seq.bands import FALSE_COLOURS, NATURAL_COLOUR
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import WeightsUnavailableError
-
-# The name ends in the first digits of the file's SHA-256, as all of torchvision's do.
-WEIGHTS_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-
-CONNECT_SECONDS = 2.5  # a machine without network must not wait longer, also where its name server never answers
-PATIENCE_SECONDS = 3.0  # after this long the pace tells whether a download can finish in time
-CHUNK_BYTES = 1 << 20
+from seq2seq.weights import VGG16, folder, installed, torch_hub
 
 # torchvision's normalisation of RGB in [0, 1].
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -121,12 +106,11 @@ class Perceptual:
         return self.features is not None
 
 
-def resolve_perceptual(
-    config: ReconstructionConfig, bands: Sequence[str], device: torch.device, *, url: str = WEIGHTS_URL
-) -> Perceptual:
+def resolve_perceptual(config: ReconstructionConfig, bands: Sequence[str], device: torch.device) -> Perceptual:
     """Decide on the perceptual loss for images of `bands`; load VGG16 onto `device` where it is used.
 
-    `perceptual="auto"` drops the term where bands or weights are lacking and says so in `reason`. Raises
+    Asks no network: weights are used that were installed (`seq2seq.weights`) or named. `perceptual="auto"` drops the
+    term where bands or weights are lacking and says so in `reason`. Raises
     WeightsUnavailableError where `perceptual="vgg16"` and there are no weights, or a file that was named is unusable.
     """
     if config.perceptual == "off" or config.perceptual_weight == 0:
@@ -136,14 +120,14 @@ def resolve_perceptual(
     if not triples:
         return Perceptual(None, (), f"no perceptual loss: {', '.join(bands)} make no colour image", dropped=True)
     try:
-        path = find_weights(config.vgg16_weights, url=url, download_seconds=_download_seconds(config))
+        path = find_weights(config.vgg16_weights)
         features = read_weights(path).to(device)
     except WeightsUnavailableError as error:
         if config.perceptual == "vgg16" or config.vgg16_weights is not None:
             raise
         return Perceptual(None, (), f"no perceptual loss: {error}", dropped=True)
     colours = ", ".join("-".join(bands[index] for index in triple) for triple in triples)
-    return Perceptual(features, triples, f"perceptual loss on {colours} with the VGG16 weights in {path}")
+    return Perceptual(features, triples, f"perceptual loss on {colours} with the VGG16 weights in {_shown(path)}")
 
 
 def colour_triples(bands: Sequence[str], *, false_colour: bool) -> tuple[Triple, ...]:
@@ -156,36 +140,26 @@ def colour_triples(bands: Sequence[str], *, false_colour: bool) -> tuple[Triple,
     )
 
 
-def _download_seconds(config: ReconstructionConfig) -> float:
-    """How long a download may take: patient where the weights are demanded, else a small part of the run."""
-    if config.perceptual == "vgg16":
-        return 900.0
-    return 120.0 if config.max_minutes is None else min(120.0, 6.0 * config.max_minutes)
-
-
-def find_weights(named: str | None, *, url: str = WEIGHTS_URL, download_seconds: float) -> Path:
-    """The file that was named, else the one in torch's hub cache, else downloaded into it. WeightsUnavailableError."""
+def find_weights(named: str | None) -> Path:
+    """The file that was named, else the installed one. Raises WeightsUnavailableError."""
     if named is not None:
         if not Path(named).is_file():
             raise WeightsUnavailableError(f"VGG16 weights: {named} is not a file")
         return Path(named)
-    cached = _hub_cache() / url.rsplit("/", 1)[-1]
-    if not cached.is_file():
-        try:
-            download(url, cached, seconds=download_seconds)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise WeightsUnavailableError(
-                f"VGG16 weights: no file was named, there is no {_shown(cached)}, {url} cannot be had "
-                f"({_one_line(error)})"
-            ) from error
-    return cached
+    path = installed(VGG16)
+    if path is None:
+        raise WeightsUnavailableError("the VGG16 weights are not installed (decloud weights fetch vgg16)")
+    return path
 
 
 def read_weights(path: Path) -> Vgg16Features:
-    """VGG16 from torchvision's state dict in `path`. Raises WeightsUnavailableError naming what is wrong with it."""
+    """VGG16 from torchvision's state dict in `path`, or from the arrays of `keep_weights`; no pickle is executed.
+
+    Raises WeightsUnavailableError naming what is wrong with it.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes: the unpickler fails in a dozen ways, all of them the file's fault
+        state = _read_arrays(path) if path.suffix == ".npz" else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # foreign bytes: the readers fail in a dozen ways, all of them the file's fault
         raise WeightsUnavailableError(f"VGG16 weights: {_shown(path)} cannot be read ({_one_line(error)})") from error
     if not isinstance(state, dict):
         raise WeightsUnavailableError(
@@ -197,74 +171,22 @@ def read_weights(path: Path) -> Vgg16Features:
         raise WeightsUnavailableError(f"VGG16 weights: {_shown(path)} is not torchvision's VGG16: {error}") from error
 
 
-def _hub_cache() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints"
+def keep_weights(published: Path, kept: Path) -> None:
+    """The values that are used of `published`, a fiftieth of it, into `kept`: plain arrays, as `read_weights` reads."""
+    state = read_weights(published).state_dict()
+    with kept.open("wb") as file:
+        np.savez(file, **{name: value.contiguous().numpy() for name, value in state.items()})
+
+
+def _read_arrays(path: Path) -> dict[str, Tensor]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
 def _shown(path: Path) -> str:
     """For a report that strangers may read: where a machine keeps its caches is nobody's business."""
-    return f"{path.name} in torch's hub cache" if path.parent == _hub_cache() else str(path)
-
-
-def download(url: str, destination: Path, *, seconds: float) -> None:
-    """Fetch `url` to `destination` in one rename, if it is what the digest in its name says.
-
-    Fails within `CONNECT_SECONDS` where nobody answers, and soon where the pace is too slow for `seconds`. Raises
-    OSError, HTTPException or ValueError (wrong digest); leaves nothing behind then.
-    """
-    expected = url.rsplit("-", 1)[-1].split(".")[0]
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with _open_within(url, CONNECT_SECONDS) as response:
-        handle, name = tempfile.mkstemp(dir=destination.parent, prefix=destination.name, suffix=".part")
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                digest = _copy(response, file, seconds=seconds)
-            if not digest.startswith(expected):
-                raise ValueError(f"its SHA-256 begins with {digest[: len(expected)]}, must begin with {expected}")
-            part.replace(destination)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _copy(response: http.client.HTTPResponse, file: BinaryIO, *, seconds: float) -> str:
-    """Copy all of `response` and return its SHA-256; TimeoutError where it takes, or will take, more than `seconds`."""
-    digest, received, began = hashlib.sha256(), 0, time.monotonic()
-    size = response.length or 0
-    while chunk := response.read(CHUNK_BYTES):
-        file.write(chunk)
-        digest.update(chunk)
-        received += len(chunk)
-        elapsed = time.monotonic() - began
-        needed = elapsed * max(1.0, size / received)
-        if elapsed > min(PATIENCE_SECONDS, seconds) and needed > seconds:
-            raise TimeoutError(
-                f"{max(size, received) / 1e6:.0f} MB would take {needed:.0f} s, allowed are {seconds:.0f} s"
-            )
-    return digest.hexdigest()
-
-
-def _open_within(url: str, seconds: float) -> http.client.HTTPResponse:
-    """`urlopen` that gives up after `seconds` in all: its own timeout does not cover the look-up of the name."""
-    answer: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answer.put(urllib.request.urlopen(url, timeout=seconds))
-        except urllib.error.HTTPError as error:
-            error.close()  # it holds the connection open otherwise
-            answer.put(error)
-        except Exception as error:  # carried over to the caller, who is waiting
-            answer.put(error)
-
-    threading.Thread(target=ask, name="open-vgg16-weights", daemon=True).start()
-    try:
-        outcome = answer.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {seconds} s") from None
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    places = {torch_hub(): "torch's hub cache", folder(): "the cache"}
+    return f"{path.name} in {places[path.parent]}" if path.parent in places else str(path)
 
 
 def _one_line(error: Exception) -> str:

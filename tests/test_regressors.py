@@ -126,7 +126,7 @@ def test_kept_pieces_give_the_same_regressors_without_fitting_anything(tmp_path,
     expected = [regressor.predict(features) for regressor in fitted()]
     fitted(keep=keep)
     monkeypatch.setattr("lightgbm.train", lambda *_, **__: pytest.fail("grown again"))
-    monkeypatch.setattr(PerceptronRegressor, "_descend", lambda *_: pytest.fail("learnt again"))
+    monkeypatch.setattr(PerceptronRegressor, "_fit", lambda *_: pytest.fail("learnt again"))
     for regressor, predicted in zip(fitted(keep=keep), expected, strict=True):
         assert np.array_equal(regressor.predict(features), predicted), type(regressor).__name__
 

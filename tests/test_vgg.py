@@ -1,14 +1,9 @@
-"""VGG16 takes torchvision's state dict as it is; a run without weights says so at once, and never hangs."""
+"""VGG16 takes torchvision's state dict as it is; a run without weights says so in one line, and asks no network."""
 
-import hashlib
-import http.server
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,7 +11,7 @@ from torch import Tensor, nn
 from seq2seq.bands import L1C, L2A_10
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import WeightsUnavailableError
-from seq2seq.vgg import Vgg16Features, colour_triples, download, normalise_rgb, read_weights, resolve_perceptual
+from seq2seq.vgg import Vgg16Features, colour_triples, keep_weights, normalise_rgb, read_weights, resolve_perceptual
 
 CPU = torch.device("cpu")
 AUTO = ReconstructionConfig()
@@ -53,38 +48,13 @@ def weights(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty torch hub cache of our own."""
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    return tmp_path / "hub" / "checkpoints"
-
-
-@contextmanager
-def serving(content: bytes, *, status: int = 200) -> Iterator[str]:
-    """An HTTP server on loopback that answers every request with `content`; gives its address."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def named_by_digest(content: bytes) -> str:
-    return f"vgg16-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of our own, and no network: whoever opens a connection fails the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("asked the network"))
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("asked the network"))
+    return tmp_path
 
 
 def test_the_network_computes_what_torchvisions_layers_compute(state: dict[str, Tensor]) -> None:
@@ -113,56 +83,64 @@ def test_a_named_file_is_used_and_the_report_says_so(weights: Path) -> None:
     assert perceptual.reason == f"perceptual loss on B04-B03-B02 with the VGG16 weights in {weights}"
 
 
-def test_the_hub_cache_is_used_without_asking_the_network(weights: Path, hub: Path) -> None:
-    hub.mkdir(parents=True)
-    (hub / "vgg16-397923af.pth").write_bytes(weights.read_bytes())
-    assert resolve_perceptual(AUTO, L1C, CPU).used
-
-
-def test_a_download_of_the_right_digest_lands_in_the_hub_cache(weights: Path, hub: Path) -> None:
-    content = weights.read_bytes()
-    with serving(content) as address:
-        perceptual = resolve_perceptual(AUTO, L1C, CPU, url=f"{address}/{named_by_digest(content)}")
+@pytest.mark.parametrize("place", ["decloud/weights/vgg16-397923af.npz", "torch/hub/checkpoints/vgg16-397923af.pth"])
+def test_installed_weights_are_used_without_asking_the_network(place: str, weights: Path, cache: Path) -> None:
+    path = cache / place
+    path.parent.mkdir(parents=True)
+    if path.suffix == ".npz":
+        keep_weights(weights, path)
+    else:
+        path.write_bytes(weights.read_bytes())
+    perceptual = resolve_perceptual(AUTO, L1C, CPU)
     assert perceptual.used
-    assert [path.read_bytes() for path in hub.iterdir()] == [content]
+    assert str(cache) not in perceptual.reason
 
 
-@pytest.mark.parametrize(("content", "status", "cause"), [(b"cut", 200, "SHA-256"), (b"", 404, "404")])
-def test_a_wrong_download_leaves_nothing_behind(content: bytes, status: int, cause: str, hub: Path) -> None:
-    with serving(content, status=status) as address:
-        perceptual = resolve_perceptual(AUTO, L1C, CPU, url=f"{address}/vgg16-00000000.pth")
+def test_without_weights_no_run_reaches_for_the_network_and_one_short_line_says_what_to_do(cache: Path) -> None:
+    perceptual = resolve_perceptual(AUTO, L1C, CPU)
     assert perceptual.dropped
-    assert cause in perceptual.reason
-    assert not hub.exists() or list(hub.iterdir()) == []
+    assert perceptual.reason == (
+        "no perceptual loss: the VGG16 weights are not installed (decloud weights fetch vgg16)"
+    )
+    with pytest.raises(WeightsUnavailableError, match="decloud weights fetch vgg16"):
+        resolve_perceptual(DEMANDED, L1C, CPU)
+    assert list(cache.iterdir()) == []
 
 
-def test_a_download_too_slow_for_its_time_is_given_up(tmp_path: Path) -> None:
-    with serving(b"x" * 100) as address, pytest.raises(TimeoutError, match=r"would take .* allowed"):
-        download(f"{address}/vgg16-00000000.pth", tmp_path / "vgg16.pth", seconds=0.0)
-    assert list(tmp_path.iterdir()) == []
+def test_what_is_kept_is_plain_arrays_that_give_the_same_network(
+    weights: Path, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.npz"
+    keep_weights(weights, kept)
+    with np.load(kept, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype == np.float32 for name in arrays.files)
+    rgb = torch.rand((1, 3, 16, 16), generator=torch.Generator().manual_seed(1))
+    for one, other in zip(read_weights(kept)(rgb), Vgg16Features.from_state_dict(state)(rgb), strict=True):
+        assert torch.equal(one, other)
 
 
-def test_without_network_the_term_is_dropped_at_once_and_the_reason_names_what_was_tried(hub: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/vgg16-397923af.pth"
-    began = time.monotonic()
-    perceptual = resolve_perceptual(AUTO, L1C, CPU, url=url)
-    assert time.monotonic() - began < 3
-    assert perceptual.dropped
-    assert not perceptual.used
-    for tried in ("no file was named", "there is no vgg16-397923af.pth in torch's hub cache", url):
-        assert tried in perceptual.reason
-    with pytest.raises(WeightsUnavailableError, match="no file was named"):
-        resolve_perceptual(DEMANDED, L1C, CPU, url=url)
+class Trap:
+    """Unpickled, it would say so in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
 
 
-def test_a_server_that_never_answers_is_not_waited_for(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2seq.vgg.CONNECT_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/vgg16-397923af.pth"
-        assert resolve_perceptual(AUTO, L1C, CPU, url=url).dropped
-        assert time.monotonic() - began < 2
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path) -> None:
+    file, sprung = tmp_path / "trap.pth", tmp_path / "sprung"
+    torch.save({"features.0.weight": Trap(sprung)}, file)
+    with pytest.raises(WeightsUnavailableError, match="cannot be read"):
+        read_weights(file)
+    array = np.empty(1, object)
+    array[0] = Trap(sprung)
+    with (tmp_path / "trap.npz").open("wb") as opened:
+        np.savez(opened, **{"features.0.weight": array})
+    with pytest.raises(WeightsUnavailableError, match="cannot be read"):
+        read_weights(tmp_path / "trap.npz")
+    assert not sprung.exists()
 
 
 def test_a_corrupt_or_foreign_file_gives_one_line_that_names_it(
@@ -205,12 +183,12 @@ def test_a_named_file_that_does_not_serve_is_an_error_and_no_silent_drop(tmp_pat
     ],
 )
 def test_where_it_is_off_or_has_no_colours_no_weights_are_sought(
-    config: ReconstructionConfig, bands: tuple[str, ...], reason: str, hub: Path
+    config: ReconstructionConfig, bands: tuple[str, ...], reason: str, cache: Path
 ) -> None:
-    perceptual = resolve_perceptual(config, bands, CPU, url="http://127.0.0.1:1/never-asked.pth")
+    perceptual = resolve_perceptual(config, bands, CPU)
     assert not perceptual.used
     assert reason in perceptual.reason
-    assert not hub.exists()
+    assert list(cache.iterdir()) == []
 
 
 def test_false_colours_are_those_whose_bands_are_there() -> None:
