@@ -71,7 +71,13 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
 }
 # A JSON Schema of the headers of a request, by operation: what the parameters, each for itself, cannot say.
 EXACTLY_ONE: dict[tuple[str, str], dict[str, Any]] = {
-    ("post", "/uploads"): {"oneOf": [{"required": ["Upload-Length"]}, {"required": ["Upload-Defer-Length"]}]},
+    ("post", "/uploads"): {
+        "oneOf": [
+            {"required": ["Upload-Length"]},
+            {"required": ["Upload-Defer-Length"]},
+            {"required": ["Upload-Concat"], "properties": {"Upload-Concat": {"pattern": "^final;"}}},
+        ]
+    },
 }
 
 

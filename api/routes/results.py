@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.addresses import Addresses
 from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, admit_holder, get_job
@@ -27,6 +27,7 @@ from worker.storage.archive import Archive, ArchiveEntry
 router = APIRouter(tags=["results"])
 
 _LONGEST_SIGNED_S = 7 * 24 * 3600
+Token = Annotated[str, Path(max_length=200, description="Of the whole result: when it expires, and a signature.")]
 # The role of documents whose links lead to other files of the result.
 # A result's own page has styles and pictures inside, and nothing that runs.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
@@ -153,7 +154,7 @@ async def result_file(request: Request, job_id: str, path: str, services: Servic
     responses=may_answer(304, 403, 404, 410),
     include_in_schema=False,
 )
-async def signed_file(request: Request, job_id: str, token: str, path: str, services: ServicesDep) -> Response:
+async def signed_file(request: Request, job_id: str, token: Token, path: str, services: ServicesDep) -> Response:
     """As `?signed=true` gives it for documents with relative links, such as STAC: those lead to addresses that work
     as well. The same answers as with a key."""
     await admit_holder(request, job_id, token)
