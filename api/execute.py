@@ -4,10 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from api.delivery import Mode, OutputID
 from api.parameters import Parameters, Whole
 from api.qualified import unqualified, with_qualified
+from api.schemas import only_when_given
 from worker.jobs import PRIORITIES
 
 _LONGEST_URL = 2000
@@ -98,21 +100,34 @@ _MediaType = Annotated[str, Field(max_length=100)]
 _SchemaOrAddress = dict[str, Any] | Annotated[str, Field(max_length=_LONGEST_URL)]
 
 
+def _not_null(given: Any) -> Any:
+    """Of members that may be left out, and are None in Python then."""
+    if given is None:
+        raise PydanticCustomError("null", "must not be null: leave it out")
+    return given
+
+
 class Format(Asked):
     """How an output is to be written. There is one way for each: saying it checks it. `schema` is not looked at."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=only_when_given)
 
-    mediaType: _MediaType | SkipJsonSchema[None] = None  # noqa: N815
-    encoding: Literal["utf-8", "base64", "binary"] | SkipJsonSchema[None] = None
-    schema_: _SchemaOrAddress | SkipJsonSchema[None] = Field(default=None, alias="schema")
+    mediaType: _MediaType | None = None  # noqa: N815
+    encoding: Literal["utf-8", "base64", "binary"] | None = None
+    schema_: _SchemaOrAddress | None = Field(default=None, alias="schema")
+
+    _checked = field_validator("*", mode="before")(_not_null)
 
 
 class Output(Asked):
     """An output that is wanted. By default a link in a document, and itself in a raw response."""
 
-    format: Format | SkipJsonSchema[None] = None
-    transmissionMode: Mode | SkipJsonSchema[None] = None  # noqa: N815
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=only_when_given)
+
+    format: Format | None = None
+    transmissionMode: Mode | None = None  # noqa: N815
+
+    _checked = field_validator("*", mode="before")(_not_null)
 
 
 class _Submission(Asked):
@@ -138,8 +153,8 @@ class Execute(_Submission):
     )
 
     inputs: Inputs
-    outputs: dict[OutputID, Output] | SkipJsonSchema[None] = Field(
-        default=None, description="Those that the results are to show; all where it is left out or empty."
+    outputs: dict[OutputID, Output] = Field(
+        default={}, description="Those that the results are to show; all where it is left out or empty."
     )
     response: Literal["document", "raw"] = Field(
         default="document",

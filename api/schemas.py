@@ -9,7 +9,7 @@ Status = Literal["accepted", "running", "successful", "failed", "dismissed"]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-def _only_when_given(schema: dict[str, Any]) -> None:
+def only_when_given(schema: dict[str, Any]) -> None:
     """Members that are absent where there is nothing to say; they are never null."""
     for name, value in schema.get("properties", {}).items():
         kinds = value.pop("anyOf", None)
@@ -22,7 +22,7 @@ def _only_when_given(schema: dict[str, Any]) -> None:
 class Document(BaseModel):
     """What we answer."""
 
-    model_config = ConfigDict(json_schema_extra=_only_when_given)
+    model_config = ConfigDict(json_schema_extra=only_when_given)
 
 
 class Link(Document):
@@ -71,7 +71,7 @@ class ProcessList(Document):
 class InputDescription(Document):
     """An input; `schema` is JSON Schema."""
 
-    model_config = ConfigDict(json_schema_extra=_only_when_given, populate_by_name=True)
+    model_config = ConfigDict(json_schema_extra=only_when_given, populate_by_name=True)
 
     title: str
     description: str
@@ -83,7 +83,7 @@ class InputDescription(Document):
 class OutputDescription(Document):
     """An output; `schema` is JSON Schema."""
 
-    model_config = ConfigDict(json_schema_extra=_only_when_given, populate_by_name=True)
+    model_config = ConfigDict(json_schema_extra=only_when_given, populate_by_name=True)
 
     title: str
     description: str
@@ -121,7 +121,7 @@ class Validation(Document):
 class Problem(Document):
     """RFC 9457. `code` is the end of `type`; `errors` name the field, file, band or date."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra=_only_when_given)
+    model_config = ConfigDict(extra="allow", json_schema_extra=only_when_given)
 
     type: str
     title: str

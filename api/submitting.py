@@ -220,7 +220,7 @@ def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionCo
 
 def _delivery(body: Execute) -> dict[str, Any] | None:
     """What is kept of `outputs` and `response`. Raises `Refusal` for a format that an output does not come in."""
-    outputs = body.outputs or {}
+    outputs = body.outputs
     kept = delivery.kept_of(body.response, {name: output.transmissionMode for name, output in outputs.items()})
     modes = (kept or {}).get("outputs", {})
     for name, output in outputs.items():
