@@ -22,11 +22,11 @@ while os.getppid() == parent:
 
 
 @contextmanager
-def neighbours(count: int) -> Iterator[None]:
+def neighbours(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """`count` processes that never wait, until the end of `with`."""
     processes = [subprocess.Popen([sys.executable, "-c", COUNTING]) for _ in range(count)]
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.kill()

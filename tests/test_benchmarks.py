@@ -1,7 +1,9 @@
 """The results page says what was measured, beside what is to be reached, and what was not. No figure here is real."""
 
 import copy
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from affine import Affine
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+from busy import COUNTING, neighbours
 from curve import draw
 from measuring import CommandFailedError, circumstances, measure
 from page import comparison, duration, render
@@ -107,6 +110,44 @@ def test_a_missed_floor_is_said_and_a_kept_one_too(changes: dict[str, float]) ->
 def test_mean_and_worst_seed_are_those_of_the_rows() -> None:
     page = render({"quality": part(quality_row(0, gain_db=3.5), quality_row(1, gain_db=4.5))})
     assert "| fields-run-0, 2 seeds | +4.00 (≥ 3.4) | +3.50 (≥ 0) |" in page
+
+
+def busy_row(**changes: float) -> dict[str, Any]:
+    row = {
+        "key": "12 x 10 x 32 x 32",
+        "neighbours": 2,
+        "alone_s": 40.0,
+        "beside_s": 100.0,
+        "limit_s": 60.0,
+        "limited_s": 69.0,
+        "start_s": 3.0,
+    }
+    return row | changes
+
+
+@pytest.mark.parametrize("changes", [{"beside_s": 101.0}, {"limited_s": 70.0}])
+def test_a_busy_machine_that_costs_too_much_or_breaks_a_limit_is_said(changes: dict[str, float]) -> None:
+    assert "**no**" not in section(render({"busy": part(busy_row())}), "On a busy machine")
+    assert "**no**" in section(render({"busy": part(busy_row(**changes))}), "On a busy machine")
+
+
+def test_counting_neighbours_end_with_the_measurement_and_with_whoever_started_them() -> None:
+    with neighbours(1) as (neighbour,):
+        assert neighbour.poll() is None
+    assert neighbour.poll() is not None
+    starting = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {COUNTING!r}]).pid)"
+    pid = int(subprocess.run([sys.executable, "-c", starting], stdout=subprocess.PIPE, check=True).stdout)
+    until = time.monotonic() + 10
+    while running(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not running(pid)
+
+
+def running(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
 
 
 def test_parts_that_were_not_measured_say_so() -> None:

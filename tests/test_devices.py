@@ -1,5 +1,6 @@
 """Devices are named by what the machine has; precision follows the hardware."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,19 @@ def test_threads_are_set_and_never_more_than_the_cores_by_default() -> None:
             devices.set_threads(0)
     finally:
         torch.set_num_threads(before)
+
+
+def test_small_work_is_done_by_one_thread_and_afterwards_all_are_there_again() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with suppress(KeyboardInterrupt), devices.one_thread():
+            assert torch.get_num_threads() == 1
+            raise KeyboardInterrupt
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert [devices.threads_for(work, 100, 8) for work in (99, 100)] == [1, 8]
 
 
 def test_peak_memory_grows_with_what_is_held() -> None:

@@ -1,6 +1,7 @@
 """From observations to a result: what is hidden decides nothing, stops cost nothing, and linear is the floor."""
 
 import errno
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,28 @@ def test_how_long_it_will_take_is_said_from_the_first_piece_on_and_never_beyond_
     pieces = 1 + len(given.s2.bands) + 1 + len(given.s2.dates)
     steps = [progress.step for progress in working if progress.phase == "fitting the prior"]
     assert steps == list(range(pieces + 1))
+
+
+def test_beyond_a_budget_it_never_says_that_nothing_is_left_while_pieces_are_being_made(given):
+    told = []
+    reconstruct(given, FULL, on_progress=told.append, budget_s=1e-6)
+    prior = [progress for progress in told if progress.phase == "fitting the prior" and progress.step < progress.of]
+    assert prior
+    assert all(progress.eta_s > 0 for progress in prior)
+
+
+def test_on_a_slow_machine_more_time_is_said_to_be_left(given, monkeypatch):
+    """A clock that runs five times as fast is a machine that takes five times as long."""
+
+    def left_after_the_prior(faster):
+        told, monotonic = [], time.monotonic
+        with monkeypatch.context() as patch:
+            patch.setattr("seq2seq.reconstruction.time.monotonic", lambda: faster * monotonic())
+            patch.setattr("seq2seq.pace.USUAL_S", 1e-3)
+            reconstruct(given, FULL, on_progress=told.append)
+        return [progress.eta_s for progress in told if progress.phase == "fitting the prior"][-1]
+
+    assert left_after_the_prior(20) > 4 * left_after_the_prior(1)
 
 
 def test_a_budget_is_kept(given, monkeypatch):

@@ -151,3 +151,38 @@ def test_each_can_be_stopped_in_the_middle(fit):
     with pytest.raises(Stopped):
         fit(tick)
     assert calls == 3
+
+
+@pytest.mark.parametrize("slowed_after", [0, 30])
+def test_a_perceptron_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(slowed_after, monkeypatch):
+    """A clock that counts steps: of 0.1 s each on the machine, and ten times that when it is busy."""
+    now, steps = [0.0], [0]
+
+    def step():
+        steps[0] += 1
+        now[0] += 1.0 if steps[0] > slowed_after else 0.1
+
+    monkeypatch.setattr("seq2seq.regressors.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seq2seq.regressors.PERCEPTRON_STEPS", 400)
+    monkeypatch.setattr("seq2seq.regressors.FEWEST_STEPS", 10)
+    features, corrections = samples()
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=step, until=40.0)
+    assert 38 <= now[0] <= 42
+    assert steps[0] < 100
+
+
+def test_however_short_the_time_a_perceptron_makes_its_fewest_steps(monkeypatch):
+    monkeypatch.setattr("seq2seq.regressors.PERCEPTRON_STEPS", 400)
+    monkeypatch.setattr("seq2seq.regressors.FEWEST_STEPS", 10)
+    steps = []
+    features, corrections = samples()
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=lambda: steps.append(1), until=0.0)
+    assert len(steps) == 10
+
+
+def test_a_perceptrons_steps_are_made_in_one_thread(monkeypatch):
+    seen = []
+    features, corrections = samples()
+    tick = lambda: seen.append(torch.get_num_threads())  # noqa: E731
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=tick)
+    assert set(seen) == {1}
