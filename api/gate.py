@@ -71,6 +71,8 @@ class Gate:
                 await self._take_json(scope, passage)
                 await self._app(scope, passage.receive, passage.send)
             except ServiceError as error:
+                if passage.status:
+                    raise
                 await self._answer(service_problem(error), scope, passage)
             except Exception:
                 if passage.status:  # half an answer: only a broken connection can say so
@@ -114,8 +116,8 @@ class Gate:
             raise Refusal("unknown-host", f"this server is not known as {name}; set DECLOUD_PUBLIC_URL if it should be")
         origin = passage.header(b"origin")
         own = {host, urlsplit(self._settings.public_url or "").netloc}
-        own |= {urlsplit(named).netloc for named in self._settings.allowed_origins}
-        if origin and scope["method"] not in _SAFE_METHODS and (urlsplit(origin).netloc or origin) not in own:
+        own_page = (urlsplit(origin).netloc or origin) in own or origin in self._settings.allowed_origins
+        if origin and scope["method"] not in _SAFE_METHODS and not own_page:
             raise Refusal("foreign-page", f"a page of {origin[:100]} may not do this")
 
     def _tell(self, scope: Scope, passage: "_Passage") -> None:

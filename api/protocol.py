@@ -90,10 +90,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._head_deadline is None and not self._in_body:
-            if self.cycle.response_complete:  # something between two requests: a new one has to follow
-                self._expect_head()
-        elif not self._is_new:
+        if self._head_deadline is None and self.cycle.response_complete:
+            self._expect_head()  # what is left of a request that was answered, and then a new one
+        elif not self._is_new and (self._in_body or self._head_deadline is not None):
             self._other_bytes += len(data) - self._piece_bytes
             if self._other_bytes > HEADER_BYTES + _FRAMING * self._body_bytes:
                 self._refuse("headers-too-large", f"headers or trailers have more than {HEADER_BYTES} bytes")

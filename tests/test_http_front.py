@@ -172,14 +172,20 @@ def test_a_body_of_small_chunks_is_received_whole(user: User) -> None:
     assert (answer.status_code, answer.json()["length"]) == (201, len(content))
 
 
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [("GET /health/live HTTP/1.1", b"\r\n"), (f"POST {EXECUTION} HTTP/1.1\r\nContent-Length: 9", b"x")],
+)
 def test_a_silent_keeper_of_an_answered_connection_is_not_waited_for(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, head: str, more: bytes
 ) -> None:
     monkeypatch.setattr(protocol, "_HEAD_WITHIN_S", 0.3)
-    connection = serve().anybody().raw("GET /health/live HTTP/1.1")
+    connection = serve().anybody().raw(head)
     connection.settimeout(5)
-    assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
-    connection.sendall(b"\r\n")  # is no request, and once stopped the clock
+    assert connection.recv(65536).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 401 "))
+    while b"}" not in connection.recv(65536):
+        continue
+    connection.sendall(more)  # is no request, and once stopped the clock
     with suppress(ConnectionResetError):
         assert connection.recv(65536) == b""
 
