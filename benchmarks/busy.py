@@ -14,9 +14,8 @@ DATES, SIZE, BANDS = 12, 32, "L2A_10"
 MINUTES = 1.0  # a budget that the run needs more than
 # Until its parent is gone, however that ends.
 COUNTING = """
-import os
-parent, count = os.getppid(), 0
-while os.getppid() == parent:
+import os, sys
+while os.getppid() == int(sys.argv[1]):
     for count in range(1_000_000): pass
 """
 
@@ -24,7 +23,7 @@ while os.getppid() == parent:
 @contextmanager
 def neighbours(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """`count` processes that never wait, until the end of `with`."""
-    processes = [subprocess.Popen([sys.executable, "-c", COUNTING]) for _ in range(count)]
+    processes = [subprocess.Popen([sys.executable, "-c", COUNTING, str(os.getpid())]) for _ in range(count)]
     try:
         yield processes
     finally:
