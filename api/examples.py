@@ -114,5 +114,5 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "Conformance": [{"conformsTo": ["http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core"]}],
     "WebhookSecret": [{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}],
     "Health": [{"status": "ok"}],
-    "Workers": [{"status": "ok", "waiting": {"cpu": 2}, "serving": {"cpu": 1}, "unheard": 0}],
+    "Workers": [{"status": "ok", "waiting": {"cpu": 2}, "serving": {"cpu": 1}, "unheard": 0, "lacking": []}],
 }
