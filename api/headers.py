@@ -70,13 +70,10 @@ OF_REQUESTS: dict[str, dict[str, Any]] = {
     "Upload-Checksum": {"pattern": "^(?:sha256 [A-Za-z0-9+/]{43}=|sha1 [A-Za-z0-9+/]{27}=)$"},
 }
 # A JSON Schema of the headers of a request, by operation: what the parameters, each for itself, cannot say.
+_FINAL = {"required": ["Upload-Concat"], "properties": {"Upload-Concat": {"pattern": "^final;"}}}
 EXACTLY_ONE: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/uploads"): {
-        "oneOf": [
-            {"required": ["Upload-Length"]},
-            {"required": ["Upload-Defer-Length"]},
-            {"required": ["Upload-Concat"], "properties": {"Upload-Concat": {"pattern": "^final;"}}},
-        ]
+        "oneOf": [{"required": ["Upload-Length"]}, {"required": ["Upload-Defer-Length"]}, _FINAL],
     },
 }
 

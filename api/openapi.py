@@ -38,6 +38,7 @@ _IN_PATHS: dict[str, dict[str, Any]] = {
     "job_id": _ID,
     "upload_id": _ID,
     "process_id": {"type": "string", "enum": [PROCESS]},
+    "token": {"type": "string", "pattern": "^[0-9]{1,20}-[A-Za-z0-9_-]{1,100}$"},
     "path": {"type": "string", "minLength": 1, "examples": ["declouded/2021-05-01.tif"]},
 }
 _BYTES = "application/octet-stream"

@@ -19,6 +19,11 @@ GENERATOR = "openapi-python-client"
 # Bounded by what they are: read by rules of HTTP, never stored, and no longer than the gate lets headers be.
 UNBOUNDED = {"If-None-Match", "Repr-Digest", "Content-Digest"}
 
+LENGTH, LATER, FINAL = {"Upload-Length": "5"}, {"Upload-Defer-Length": "1"}, {"Upload-Concat": "final;/uploads/x"}
+BEGINNINGS: tuple[dict[str, str], ...] = (
+    {}, LENGTH, LATER, LENGTH | LATER, FINAL, FINAL | LENGTH, FINAL | LATER,
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def described(api: Any) -> dict[str, Any]:
@@ -126,19 +131,18 @@ def test_tus_says_its_version_as_a_constant_and_that_there_is_one_length(describ
     assert len(versions) == 4
     assert all(version == ["1.0.0"] for version in versions)
     either = Draft202012Validator(described["paths"]["/uploads"]["post"]["x-headers"])
-    lengths = {"Upload-Length": "1"}, {"Upload-Defer-Length": "1"}
-    assert [either.is_valid(headers) for headers in ({}, *lengths, {**lengths[0], **lengths[1]})] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    assert [either.is_valid(headers) for headers in BEGINNINGS] == [False, True, True, False, True, False, False]
 
 
 def test_uploads_are_begun_as_the_description_of_their_headers_says(described: dict[str, Any], user: User) -> None:
     either = Draft202012Validator(described["paths"]["/uploads"]["post"]["x-headers"])
-    lengths = {"Upload-Length": "5"}, {"Upload-Defer-Length": "1"}
-    for headers in ({}, *lengths, {**lengths[0], **lengths[1]}):
+    part = {"Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Concat": "partial"}
+    location = user.post("/uploads", headers=part).headers["location"]
+    piece = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/octet-stream"}
+    assert user.patch(location, headers=piece, content=b"x").status_code == 204
+    for headers in BEGINNINGS:
+        if "Upload-Concat" in headers:
+            headers = {**headers, "Upload-Concat": f"final;{location}"}
         answer = user.post("/uploads", headers={"Tus-Resumable": "1.0.0", **headers})
         assert answer.status_code == (201 if either.is_valid(headers) else 400), headers
 

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import schemathesis
@@ -14,7 +14,9 @@ from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from service_api import ServedApi, User
 
-from worker import jobs
+from api.addresses import results_prefix
+from worker import clock, jobs
+from worker.signing.addresses import sign_below
 
 MANY = 2**40
 REJECTIONS = [400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 460]
@@ -60,22 +62,26 @@ class Things:
         self._user = user
         self._made = itertools.count()
 
-    def of(self, parameter: str) -> str | None:
-        """Another one each time, as a request may end it."""
-        kind = next(self._made)
-        if parameter == "job_id":
-            return self._job(kind)
-        if parameter == "upload_id":
-            return self._user.upload() if kind % 2 else self._begun()
-        return "report.json" if parameter == "path" else None
+    def for_path(self, label: str, names: Iterable[str]) -> dict[str, str]:
+        """Others each time, as a request may end them."""
+        found = {}
+        if "upload_id" in names:
+            found["upload_id"] = self._user.upload() if next(self._made) % 2 else self._begun()
+        if "job_id" in names:
+            found["job_id"] = job = self._job(1 if re.search("results|events", label) else next(self._made) % 4)
+            services = self._user.api.app.state.services
+            token = sign_below(results_prefix(job), expires=int(clock.now()) + 60, secret=services.secret)
+            found |= {"token": token, "path": "report.json"}
+        return {name: value for name, value in found.items() if name in names}
 
     def _job(self, kind: int) -> str:
-        job = self._user.submit(seed=kind)
-        if kind % 4 == 1:
+        """Waiting, successful, failed or dismissed."""
+        job = self._user.submit(seed=next(self._made))
+        if kind == 1:
             self._user.api.finish(job)
-        elif kind % 4 == 2:
+        elif kind == 2:
             jobs.fail(self._user.api.database, self._user.api.claim(job), {"code": "internal-error", "detail": "-"})
-        elif kind % 4 == 3:
+        elif kind == 3:
             self._user.delete(f"/jobs/{job}")
         return job
 
@@ -88,11 +94,12 @@ def made_whole(case: Case, things: Things) -> None:
     """A request that is to be valid is about something there is, and keeps to what the headers say of each other."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    for name in case.path_parameters:
-        case.path_parameters[name] = things.of(name) or case.path_parameters[name]
+    case.path_parameters.update(things.for_path(case.operation.label, set(case.path_parameters)))
     if "Upload-Offset" in case.headers:
         case.headers["Upload-Offset"] = "0"
         case.headers.pop("Upload-Checksum", None)  # of other bytes
+    if case.headers.get("Upload-Concat", "").startswith("final"):
+        case.headers["Upload-Concat"] = "partial"  # there are no parts of these names
     either = case.operation.definition.raw.get("x-headers")
     if either is not None and not Draft202012Validator(either).is_valid(dict(case.headers)):
         case.headers.pop("Upload-Defer-Length", None)

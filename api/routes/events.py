@@ -38,8 +38,8 @@ _LARGEST_ID = 2**62
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    # No schema: OpenAPI 3.1 has no words for a stream of events.
-    200: {"content": {"text/event-stream": {}}},
+    # OpenAPI 3.1 has no words for what one event is: some read a schema here as the stream's, some as each event's.
+    200: {"content": {"text/event-stream": {"schema": {"contentMediaType": "text/event-stream"}}}},
     204: {"description": "All has been told."},
 }
 
