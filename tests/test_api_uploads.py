@@ -331,7 +331,7 @@ def test_more_bytes_than_announced_are_refused(user: User) -> None:
         ({"Upload-Offset": "9" * 40}, 400),
         ({"Upload-Offset": ""}, 400),
         ({"Tus-Resumable": "0.2.2"}, 412),
-        ({"Content-Type": "application/octet-stream"}, 415),
+        ({"Content-Type": "text/plain"}, 415),
         ({"Upload-Checksum": "md5 AAAA"}, 400),
         ({"Upload-Checksum": "sha1"}, 460),
         ({"Upload-Checksum": "sha1 not-base64!"}, 400),

@@ -71,7 +71,7 @@ def test_the_demo_ends_with_a_picture_and_a_report_and_leaves_no_server(demo: De
     last = demo.said.splitlines()[-4:]
     picture, report = demo.folder / "cloud-free" / "preview.png", demo.folder / "cloud-free" / "report.html"
     assert last[1:3] == [f"Picture  {picture}", f"Report   {report}"]
-    assert re.search(r"Held-out .* \(simulated data\)$", last[3])
+    assert re.search(r"^Gain .* \(simulated data\)$", last[3])
     assert picture.exists()
     assert report.exists()
     assert re.findall(r"^\$ decloud (\w+)", demo.said, re.MULTILINE) == ["simulate", "serve", "submit"]

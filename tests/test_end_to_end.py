@@ -43,7 +43,7 @@ def test_killed_in_the_middle_the_same_command_ends_with_a_complete_result(field
 
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    assert "Held-out" in finished.stdout
+    assert "Gain " in finished.stdout
     assert "simulated" in finished.stdout
     assert not partial.exists()
     report = json.loads((out / "report.json").read_text())
