@@ -1,5 +1,6 @@
 """A real server whose host fails it: no descriptors, no work folder, no database, and killed again and again."""
 
+import itertools
 import json
 import os
 import resource
@@ -90,7 +91,9 @@ def test_silent_connections_that_take_every_descriptor_fail_nobodys_job(serving:
                     ids |= {answer.json()["jobID"]} if answer.status_code == 201 else set()
             time.sleep(3)
             with suppress(httpx.HTTPError):
-                assert "failed" not in statuses(user).values()
+                now = user.get("/jobs?limit=100")
+                assert now.status_code in (200, 503), now.text
+                assert '"failed"' not in now.text
     with user_of(server) as user:
         until(lambda: all_successful(user, ids), "jobs did not end")
         attempts = {user.get(f"/jobs/{job}").json()["usage"]["attempts"] for job in ids}
@@ -153,9 +156,11 @@ def test_jobs_wait_for_a_work_folder_that_vanished_under_them(serving: Serving, 
         ids |= {submit(user).json()["jobID"] for _ in range(JOBS)}
         time.sleep(4)
         assert "failed" not in statuses(user).values()
-        until(lambda: user.get("/health/workers").json()["status"] == "short", "health does not say it")
-        work.unlink(missing_ok=True)
-        aside.rename(work)
+        if how == "a file":
+            until(lambda: user.get("/health/workers").json()["status"] == "short", "health does not say it")
+            work.unlink()
+        if not work.exists():  # a process at work may have made it again before it was ended
+            aside.rename(work)
         until(lambda: all_successful(user, ids), "jobs did not end")
 
 
@@ -240,7 +245,7 @@ def test_nothing_is_accepted_into_a_data_folder_that_took_the_place_of_ours(serv
         shutil.copytree(aside, server.data)
         answers = [submit(user), user.put("/uploads/a.zip", content=file.read_bytes()), user.get("/health/ready")]
         assert [answer.status_code for answer in answers] == [503, 503, 503], [answer.text for answer in answers]
-        shutil.rmtree(server.data)
+        server.data.rename(server.data.with_name("taken away"))
         aside.rename(server.data)
         until(lambda: user.get("/health/ready").status_code == 200)
         ids.add(submit(user).json()["jobID"])
@@ -295,7 +300,7 @@ def test_a_job_whose_server_is_killed_again_and_again_ends_with_next_to_nothing_
     assert ended.status == "successful", ended.values
     attempts = ran(client, job, tmp_path / "out")
     assert len(attempts) == kills + 1
-    for (_, _, kept), (_, again, _) in zip(attempts, attempts[1:], strict=False):
+    for (_, _, kept), (_, again, _) in itertools.pairwise(attempts):
         assert kept - 1 <= again <= kept
     print(f"{kills} kills where 3 attempts are allowed: {attempts}")
 
