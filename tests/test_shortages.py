@@ -47,33 +47,35 @@ def error(number: int, path: Path | None = None) -> OSError:
     ],
 )
 def test_what_the_kernel_says_of_host_and_work_folder_is_no_jobs_fault(folder: Path, number: int, code: str) -> None:
-    found = shortages.of_error(error(number, folder / "request.json"), root_of(folder), folder)
+    found = shortages.of_error(error(number, folder / "request.json"), root_of(folder), is_lost=not folder.is_dir())
     assert found is not None
     assert found.code == code
     wrapped = RuntimeError("cannot go on")
     wrapped.__cause__ = error(number, folder / "request.json")
-    assert shortages.of_error(wrapped, root_of(folder), folder) == found
+    assert shortages.of_error(wrapped, root_of(folder), is_lost=not folder.is_dir()) == found
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT])
 def test_a_file_elsewhere_that_cannot_be_opened_is_a_bug(folder: Path, number: int) -> None:
-    assert shortages.of_error(error(number, Path("/elsewhere/file")), root_of(folder), folder) is None
-    assert shortages.of_error(ValueError("a bug"), root_of(folder), folder) is None
-    assert shortages.of_error(RuntimeError("a bug"), root_of(folder), folder) is None
+    assert (
+        shortages.of_error(error(number, Path("/elsewhere/file")), root_of(folder), is_lost=not folder.is_dir()) is None
+    )
+    assert shortages.of_error(ValueError("a bug"), root_of(folder), is_lost=not folder.is_dir()) is None
+    assert shortages.of_error(RuntimeError("a bug"), root_of(folder), is_lost=not folder.is_dir()) is None
 
 
 def test_a_missing_file_is_a_bug_as_long_as_the_folder_is_there(folder: Path) -> None:
     missing = error(errno.ENOENT, folder / "request.json")
-    assert shortages.of_error(missing, root_of(folder), folder) is None
+    assert shortages.of_error(missing, root_of(folder), is_lost=not folder.is_dir()) is None
     folder.rmdir()
-    found = shortages.of_error(missing, root_of(folder), folder)
+    found = shortages.of_error(missing, root_of(folder), is_lost=not folder.is_dir())
     assert found is not None
     assert found.reason == {"code": FOLDER, "detail": "The worker's folder is gone."}
 
 
 def test_threads_that_cannot_be_started_and_memory_that_is_not_there_are_the_hosts(folder: Path) -> None:
     for raised in (RuntimeError("can't start new thread"), MemoryError()):
-        found = shortages.of_error(raised, root_of(folder), folder)
+        found = shortages.of_error(raised, root_of(folder), is_lost=not folder.is_dir())
         assert found is not None
         assert found.code == HOST
 

@@ -13,6 +13,7 @@ from worker import clock, jobs
 from worker.database.connections import Database
 from worker.errors import NotFound, ServiceError
 from worker.jobs import Job, uploads
+from worker.places import Place
 from worker.results.publishing import Insist, publish
 from worker.running import endings, memory, shortages
 from worker.running.advance import Advance
@@ -58,6 +59,7 @@ class Attempt:
     job: Job
     pulse: Pulse
     plan: dict[str, Any] = field(default_factory=dict)
+    place: Place | None = None
 
     def run(self) -> Verdict:
         """published: and committed. lost: the job is somebody else's. unknown: the database has not answered."""
@@ -85,6 +87,11 @@ class Attempt:
         return self._judge(folder, ending)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the attempt's folder was taken from under it: it is gone, or another one lies there."""
+        return self.place is not None and self.place.trouble() is not None
+
+    @property
     def _is_remote(self) -> bool:
         return not self.bench.settings.storage_url.startswith("file:")
 
@@ -98,6 +105,7 @@ class Attempt:
         bench, job = self.bench, self.job
         place = Workplace(bench.settings.work_dir)
         folder = place.prepare(job)
+        self.place = Place.of(folder)
         if self._is_remote:
             fetch_checkpoint(bench.storage, job, folder, newer_than=place.latest(job))
         save_checkpoint = self._checkpointing(folder)
@@ -177,7 +185,7 @@ class Attempt:
         kill_at: float | None = None
         while (ending := child.poll()) is None:
             now, reason = clock.elapsed(), self._reason_to_end(over_at)
-            if reason == "lost":
+            if reason == "lost" or self.is_lost:  # what it does from now on nobody would find
                 child.kill()
             elif reason is not None and kill_at is None:
                 child.ask_to_stop()
@@ -229,7 +237,7 @@ class Attempt:
             ending=ending,
             problem=read_error(folder),
             plan=self.plan,
-            shortage=self._shortage(folder, ending, output),
+            shortage=self._shortage(ending, output),
             learnt=self.pulse.learnt,
             limit_bytes=memory.limit_bytes(),
             now=clock.now(),
@@ -239,9 +247,9 @@ class Attempt:
         _log.warning("job process failed", extra=said)
         return endings.judge(situation)
 
-    def _shortage(self, folder: Path, ending: Ending, output: str) -> Shortage | None:
+    def _shortage(self, ending: Ending, output: str) -> Shortage | None:
         """A process that was killed has printed nothing about it."""
-        of_folder = shortages.of_folder(self.bench.settings.work_dir, folder)
+        of_folder = shortages.of_folder(self.bench.settings.work_dir, is_lost=self.is_lost)
         return of_folder or (shortages.of_output(output) if ending.status > 0 else None)
 
 

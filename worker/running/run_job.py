@@ -90,7 +90,7 @@ def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
     except Exception as error:
         if _is_out_of_memory(error):
             return _end(OUT_OF_MEMORY, code="out-of-memory", detail=_one_line(error))
-        return _short(error, shortages.of_error(error, here.parent.parent, here))
+        return _short(error, shortages.of_error(error, here.parent.parent, is_lost=_is_lost(here)))
     return DONE
 
 
@@ -235,10 +235,18 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _cannot_write(error: BaseException, here: Path) -> int:
     """Torch does not say why it could not write: then it was for want of space."""
-    found = shortages.of_error(error, here.parent.parent, here)
+    found = shortages.of_error(error, here.parent.parent, is_lost=_is_lost(here))
     if found is None and not isinstance(error.__cause__, PermissionError):
         found = shortages.of_number(errno.ENOSPC, free_bytes=shortages.free_bytes(here))
     return _short(error, found)
+
+
+def _is_lost(here: Path) -> bool:
+    """Whether another folder, or none, lies where this process began to work."""
+    try:
+        return not os.path.samefile(here, ".")
+    except OSError:
+        return True
 
 
 def _short(error: BaseException, found: shortages.Shortage | None) -> int:

@@ -75,14 +75,14 @@ def of_number(number: int, *, free_bytes: int | None = None) -> Shortage | None:
     return None
 
 
-def of_error(error: BaseException, root: Path, folder: Path) -> Shortage | None:
+def of_error(error: BaseException, root: Path, *, is_lost: bool) -> Shortage | None:
     """What `error`, or what it came from, tells of the host or of the work folder `root`. None: it may be our bug.
 
-    folder: of the attempt, below `root`.
+    is_lost: the attempt's own folder, below `root`, is gone or another one.
     """
     for cause in _causes(error):
         number = _number(cause)
-        if number is not None and (number not in _FOLDER or _is_about(cause, number, root, folder)):
+        if number is not None and (number not in _FOLDER or _is_about(cause, number, root, is_lost)):
             return of_number(number, free_bytes=free_bytes(root))
     return None
 
@@ -104,9 +104,9 @@ def look(root: Path) -> Shortage | None:
     return None
 
 
-def of_folder(root: Path, folder: Path) -> Shortage | None:
-    """As `look`; an attempt's folder that is gone as well."""
-    return look(root) or (None if folder.is_dir() else of_number(errno.ENOENT))
+def of_folder(root: Path, *, is_lost: bool) -> Shortage | None:
+    """As `look`; an attempt's folder that is lost as well."""
+    return look(root) or (of_number(errno.ENOENT) if is_lost else None)
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -137,9 +137,9 @@ def _number(cause: BaseException) -> int | None:
     return errno.EAGAIN if isinstance(cause, RuntimeError) and _NO_THREAD in str(cause) else None
 
 
-def _is_about(cause: BaseException, number: int, root: Path, folder: Path) -> bool:
+def _is_about(cause: BaseException, number: int, root: Path, is_lost: bool) -> bool:
     if number in _PERHAPS or not _is_below(cause, root):
-        return of_folder(root, folder) is not None
+        return of_folder(root, is_lost=is_lost) is not None
     return True
 
 

@@ -89,27 +89,28 @@ class Supervisor:
     def _see_through(self, job: Job) -> None:
         _log.info("job claimed")
         pulse = Pulse(self._database, job, self._settings)
+        attempt = Attempt(self._bench, job, pulse)
         with ExitStack() as stack:
             try:
                 stack.enter_context(pulse)
-                verdict = Attempt(self._bench, job, pulse).run()
+                verdict = attempt.run()
                 self._pause_s = 0.0
             except ServiceError as error:  # of storage or database: it passes
                 reason = {"code": error.code, "detail": f"The worker has to wait: {error.detail}."}
                 verdict = endings.wait(reason, pulse.learnt, clock.now(), self._settings.reap_s)
             except Exception as error:
-                verdict = self._after(error, job, pulse)
+                verdict = self._after(error, attempt)
             self._conclude(job, verdict)
 
-    def _after(self, error: Exception, job: Job, pulse: Pulse) -> Verdict:
+    def _after(self, error: Exception, attempt: Attempt) -> Verdict:
         """What a supervisor that could not do its part makes of the job, and of itself."""
-        root = self._settings.work_dir
-        shortage = shortages.of_error(error, root, root / job.id / str(job.attempt))
+        learnt = attempt.pulse.learnt
+        shortage = shortages.of_error(error, self._settings.work_dir, is_lost=attempt.is_lost)
         if shortage is None:
             _log.exception("supervisor failed")
-            return endings.crashed(pulse.learnt, "The worker failed.")
+            return endings.crashed(learnt, "The worker failed.")
         self._pause(shortage)
-        return endings.wait(shortage.reason, pulse.learnt, clock.now(), self._settings.reap_s)
+        return endings.wait(shortage.reason, learnt, clock.now(), self._settings.reap_s)
 
     def _pause(self, shortage: Shortage) -> None:
         """Ever longer, until an attempt could be begun."""
