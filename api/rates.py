@@ -43,7 +43,7 @@ class Rates:
 
 
 class Streams:
-    """Event streams that are open, by owner: each of them keeps a connection and looks at the database."""
+    """Answers that take long, by owner, such as event streams: each keeps a connection and looks at the database."""
 
     def __init__(self, told: Callable[[float], object]) -> None:
         """told: of the number of all, whenever it changes."""
@@ -54,7 +54,7 @@ class Streams:
     def one(self, owner: str, limit: int) -> Iterator[None]:
         """While it is open. Raises `Refusal` where the owner has `limit` of them."""
         if self._open.get(owner, 0) >= limit:
-            raise Refusal("quota-exceeded", f"{limit} event streams are open, {limit} may be", limit=limit)
+            raise Refusal("quota-exceeded", f"{limit} requests like this one are open, {limit} may be", limit=limit)
         self._change(owner, 1)
         try:
             yield

@@ -43,8 +43,8 @@ class Resources:
 
 @dataclass
 class Services:
-    """stopping: set when streams must end so that the server can. readers: threads that results are read in. contents:
-    results that were asked for just now, by owner, job and path."""
+    """stopping: set when streams must end so that the server can. polls: requests that wait for news. readers: threads
+    that results are read in. contents: results that were asked for just now, by owner, job and path."""
 
     settings: Settings
     database: Database
@@ -59,6 +59,7 @@ class Services:
     glance: Glance
     intake: Intake
     streams: Streams
+    polls: Streams = field(default_factory=lambda: Streams(lambda _: None))
     rates: Rates = field(default_factory=Rates)
     contents: Recent[tuple[str | None, str, str], Content] = field(
         default_factory=lambda: Recent(keep_s=_CONTENTS_KEPT_S, most=_CONTENTS_KEPT)

@@ -210,6 +210,19 @@ def test_a_receiver_that_takes_nothing_is_not_waited_for(serve: Serve, monkeypat
         ask_for_ever()
 
 
+def test_one_owner_takes_not_all_connections_by_waiting(user: User) -> None:
+    job_id = user.submit()
+    for _ in range(30):
+        user.raw(f"GET /jobs/{job_id}?wait=3 HTTP/1.1")
+    deadline = time.monotonic() + 2
+    while (refused := user.get(f"/jobs/{job_id}?wait=0.01")).status_code == 200:
+        assert time.monotonic() < deadline
+    assert (refused.status_code, code_of(refused), refused.json()["limit"]) == (429, "quota-exceeded", 30)
+    assert user.get(f"/jobs/{job_id}").status_code == 200
+    time.sleep(3)
+    assert user.get(f"/jobs/{job_id}?wait=0.01").status_code == 200
+
+
 # -- bodies
 
 

@@ -33,6 +33,8 @@ router = APIRouter(tags=["jobs"])
 
 _MOST_LISTED = 1000
 _LONGEST_WAIT_S = 60
+# Of one owner: each keeps one of the connections that all share.
+_MOST_WAITING = 30
 
 
 @router.get(
@@ -57,7 +59,8 @@ async def one_job(
     job, position = await services.glance.job(job_id, caller.owner)
     answer = _status(job, position, base)
     if not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
-        answer = await _next_status(services, job_id, caller.owner, base, answer, since, wait)
+        with services.polls.one(caller.owner, _MOST_WAITING):
+            answer = await _next_status(services, job_id, caller.owner, base, answer, since, wait)
     return _unless_known(answer, if_none_match)
 
 
