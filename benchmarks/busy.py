@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from measuring import DECLOUD, measure
+from measuring import DECLOUD, Measured, measure
 from parts import Bench, Row
 
 DATES, SIZE, BANDS = 12, 32, "L2A_10"
@@ -37,20 +38,46 @@ def busy(bench: Bench) -> Iterator[Row]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     dates, size = (bench.scale_dates, min(bench.sizes)) if bench.quick else (DATES, SIZE)
     source, minutes = _simulated(bench, dates, size), 0.2 if bench.quick else MINUTES
-    alone_s = bench.run(source, "alone")[0].wall_s
-    with neighbours(cores):
-        beside_s = bench.run(source, "beside")[0].wall_s
-        limited_s = bench.run(source, "limited", "--max-minutes", str(minutes))[0].wall_s
+    alone = _watched(partial(bench.run, source, "alone"), [])
+    with neighbours(cores) as beside_it:
+        beside = _watched(partial(bench.run, source, "beside"), beside_it)
+        limited = _watched(partial(bench.run, source, "limited", "--max-minutes", str(minutes)), beside_it)
         start_s = _start_s()
     yield {
         "key": f"{dates} x 10 x {size} x {size}",
         "neighbours": cores,
-        "alone_s": alone_s,
-        "beside_s": beside_s,
+        "alone_s": alone[0].wall_s,
+        "beside_s": beside[0].wall_s,
         "limit_s": 60 * minutes,
-        "limited_s": limited_s,
+        "limited_s": limited[0].wall_s,
         "start_s": start_s,
+        "strangers": max(taken for _, taken in (alone, beside, limited)),
     }
+
+
+def _watched(
+    run: Callable[[], tuple[Measured, Path]], beside: Sequence[subprocess.Popen[bytes]]
+) -> tuple[Measured, float]:
+    """What `run` measured, and how many cores others than it and the processes `beside` it took meanwhile: where they
+    took many, the ratio says nothing. Linux alone says so."""
+    if not Path("/proc/stat").exists():
+        return run()[0], 0.0
+    before = _busy_s(), sum(map(_cpu_s, beside))
+    measured, _ = run()
+    after = _busy_s(), sum(map(_cpu_s, beside))
+    ours = measured.cpu_s + after[1] - before[1]
+    return measured, max(0.0, (after[0] - before[0] - ours) / measured.wall_s)
+
+
+def _busy_s() -> float:
+    """Seconds of all processors that were not idle, stolen ones too."""
+    user, nice, system, _, _, irq, soft, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_s(process: subprocess.Popen[bytes]) -> float:
+    user, system = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _simulated(bench: Bench, dates: int, size: int) -> Path:

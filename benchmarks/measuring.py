@@ -28,11 +28,13 @@ class CommandFailedError(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """wall_s: seconds from start to end. peak_gb: most GiB resident, of the largest process. output: its stdout."""
+    """wall_s: seconds from start to end. cpu_s: of processors, its children's too. peak_gb: most GiB resident, of the
+    largest process. output: its stdout."""
 
     wall_s: float
     peak_gb: float
     output: str
+    cpu_s: float = 0.0
 
 
 def measure(command: Sequence[str | Path]) -> Measured:
@@ -56,7 +58,7 @@ def measure(command: Sequence[str | Path]) -> Measured:
             raise CommandFailedError(
                 f"{Path(words[0]).name} {' '.join(words[1:])}: exit code {process.returncode}: {last}"
             )
-    return Measured(wall_s, _gibibytes(usage.ru_maxrss), said)
+    return Measured(wall_s, _gibibytes(usage.ru_maxrss), said, usage.ru_utime + usage.ru_stime)
 
 
 def circumstances(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:

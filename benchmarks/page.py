@@ -377,6 +377,7 @@ def _busy(rows: list[Row]) -> str:
             duration(row["limit_s"]),
             f"{duration(row['limited_s'])}, of which {duration(row['start_s'])} to load",
             reached(row["limited_s"] <= BUSY_LIMIT * row["limit_s"]),
+            f"≤ {row['strangers']:.2f} cores",
         ]
         for row in rows
     ]

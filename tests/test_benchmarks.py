@@ -121,6 +121,7 @@ def busy_row(**changes: float) -> dict[str, Any]:
         "limit_s": 60.0,
         "limited_s": 69.0,
         "start_s": 3.0,
+        "strangers": 0.02,
     }
     return row | changes
 
