@@ -103,8 +103,10 @@ def test_a_look_finds_a_folder_that_vanished_or_became_a_file(folder: Path) -> N
 
 def test_a_look_finds_that_no_job_could_open_its_files(folder: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(os.listdir("/proc/self/fd"))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 3, hard))
+    taken = {int(name) for name in os.listdir("/proc/self/fd")}
+    # The kernel limits numbers, not how many there are: three are free below this one.
+    limit = [number for number in range(len(taken) + 4) if number not in taken][3]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     try:
         found = shortages.look(root_of(folder))
     finally:
