@@ -212,7 +212,7 @@ def test_a_receiver_that_takes_nothing_is_not_waited_for(serve: Serve, monkeypat
 
 def test_one_owner_takes_not_all_connections_by_waiting(user: User) -> None:
     job_id = user.submit()
-    for _ in range(30):
+    for _ in range(35):
         user.raw(f"GET /jobs/{job_id}?wait=3 HTTP/1.1")
     deadline = time.monotonic() + 2
     while (refused := user.get(f"/jobs/{job_id}?wait=0.01")).status_code == 200:
