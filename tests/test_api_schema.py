@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
 from schemathesis import Case, CheckContext, GenerationMode, Response
@@ -99,6 +99,8 @@ def made_whole(case: Case, things: Things) -> None:
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     case.path_parameters.update(things.for_path(case.operation.label, set(case.path_parameters)))
+    if "wait" in case.query:
+        case.query["wait"] = min(float(case.query["wait"]), 0.1)  # nothing will happen to it
     if "Upload-Offset" in case.headers:
         case.headers["Upload-Offset"] = "0"
         case.headers.pop("Upload-Checksum", None)  # of other bytes
@@ -137,6 +139,7 @@ def ask(operation: APIOperation, mode: GenerationMode, user: User, examples: int
     )
     @given(case=operation.as_strategy(mode))
     def check(case: Case) -> None:
+        assume(not any(value in ([], {}) for value in (case.query or {}).values()))  # which is nothing on the wire
         made_whole(case, things)
         answer = case.call_and_validate(
             headers={"Authorization": f"Bearer {user.key}"},
