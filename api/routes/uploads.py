@@ -27,7 +27,9 @@ router = APIRouter(tags=["uploads"])
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 _PUT_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
 _PATCH_BODY = {"requestBody": {"required": True, "content": {tus.CONTENT_TYPE: _BYTES}}}
-_POST_BODY = {"requestBody": {"required": False, "content": {tus.CONTENT_TYPE: _BYTES}}}
+# None, too: a part may be empty, and the first bytes may come later.
+_ANY_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_POST_BODY = {"requestBody": {"required": False, "content": {tus.CONTENT_TYPE: _ANY_BYTES}}}
 _LONGEST_NAME = 255
 _CONCAT = r"^(partial|final;.*[^ ].*)$"
 
@@ -130,7 +132,7 @@ async def create_upload(
             raise Refusal("invalid-request", "Upload-Concat: a final upload has no body and no length of its own")
         upload = await _make_final(services, caller, parts, concat=str(upload_concat), metadata=metadata)
         return _created(upload, addresses.base)
-    if (upload_length is None) == (upload_defer_length != "1"):
+    if upload_defer_length not in (None, "1") or (upload_length is None) == (upload_defer_length is None):
         raise Refusal("invalid-request", "either Upload-Length, or Upload-Defer-Length: 1, must be given")
     length = None if upload_length is None else tus.parse_number("Upload-Length", upload_length)
     _check_fits(services, length, 0, (_content_length(request) or 0) if first else 0)
