@@ -366,6 +366,7 @@ def _busy(rows: list[Row]) -> str:
         "limit",
         "with it",
         "within 15 %",
+        "others took",
     ]
     cells = [
         [

@@ -126,6 +126,13 @@ def busy_row(**changes: float) -> dict[str, Any]:
     return row | changes
 
 
+def test_every_column_of_a_busy_machine_has_its_heading() -> None:
+    rows = [
+        line for line in section(render({"busy": part(busy_row())}), "On a busy machine").splitlines() if "|" in line
+    ]
+    assert len({line.count("|") for line in rows}) == 1
+
+
 @pytest.mark.parametrize("changes", [{"beside_s": 101.0}, {"limited_s": 70.0}])
 def test_a_busy_machine_that_costs_too_much_or_breaks_a_limit_is_said(changes: dict[str, float]) -> None:
     assert "**no**" not in section(render({"busy": part(busy_row())}), "On a busy machine")
