@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
 from quick_engine import use_schedule
-from served import serving, shared_server  # noqa: F401  fixtures
+from served import file, serving, shared_server  # noqa: F401  fixtures
 from service_api import api, api_process, impatient, serve, user  # noqa: F401  fixtures
 from service_brokers import fake_redis, real_redis  # noqa: F401  fixtures
 from service_databases import (  # noqa: F401  fixtures

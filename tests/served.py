@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,6 +113,15 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
             return served.start()
 
         yield serve
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Something to upload; the simulated method does not look at it."""
+    path = tmp_path / "fields.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("S2/2021-05-01.tif", bytes(1000))
+    return path
 
 
 @pytest.fixture(scope="session")

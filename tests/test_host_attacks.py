@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -22,14 +21,6 @@ from service_workers import until
 from api.client import Client, RemoteJob
 
 JOBS = 12
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "fields.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("S2/2021-05-01.tif", bytes(1000))
-    return path
 
 
 def user_of(server: Served) -> httpx.Client:

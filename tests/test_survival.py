@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -25,14 +24,6 @@ ANSWERS_WITHIN_S = 1.0
 FREE_WITHIN_S = 25.0
 DEFAULTS = Settings()
 LEASES = {name: getattr(DEFAULTS, name) for name in ("lease_s", "heartbeat_s", "poll_s", "reap_s", "cancel_grace_s")}
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "fields.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("S2/2021-05-01.tif", bytes(1000))
-    return path
 
 
 def cancel(client: Client, job: RemoteJob) -> float:

@@ -36,6 +36,17 @@ def check_s2(rasters: Sequence[Raster]) -> list[OpticalAcquisition]:
     return acquisitions
 
 
+def check_resampled(header: Header, grid: GeoBox, what: str, *, remedy: str) -> None:
+    """What is brought to S2's `grid` overlaps it, and has no mask or alpha band that resampling would obey: it takes
+    the last band for transparency, which reading never does. what: S1, SCL. remedy: for such a band."""
+    if not grids_overlap(grid, header.geobox):
+        raise MisalignedGridsError(
+            f"{header.name} does not overlap S2: {what} {describe_grid(header.geobox)}; S2 {describe_grid(grid)}"
+        )
+    if header.own_mask and not same_grid(header.geobox, grid):
+        raise InvalidPixelsError(f"{header.name}: has a mask or alpha band and is not on the grid of S2; {remedy}")
+
+
 def check_s1(rasters: Sequence[Raster], grid: GeoBox) -> tuple[str, ...]:
     """The bands of S1, after bands, dtypes and footprints against S2's `grid` have been checked."""
     first = rasters[0].header
@@ -45,16 +56,12 @@ def check_s1(rasters: Sequence[Raster], grid: GeoBox) -> tuple[str, ...]:
         _check_same_bands(first, bands, header, s1_bands(header.descriptions, name=header.name))
         if header.dtype not in S1_DTYPES:
             raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold backscatter in dB or power")
-        if not grids_overlap(grid, header.geobox):
-            raise MisalignedGridsError(
-                f"{header.name} does not overlap S2: S1 {describe_grid(header.geobox)}; S2 {describe_grid(grid)}"
-            )
-        if header.own_mask and not same_grid(header.geobox, grid):
-            # resampling would obey it, and take the last polarisation for transparency; reading never does
-            raise InvalidPixelsError(
-                f"{header.name}: has a mask or alpha band and is not on the grid of S2; mark what holds no data by a "
-                "declared no-data value, and save it without that band"
-            )
+        check_resampled(
+            header,
+            grid,
+            "S1",
+            remedy="mark what holds no data by a declared no-data value, and save it without that band",
+        )
     return bands
 
 

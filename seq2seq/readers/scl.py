@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, UnknownBandsError
-from seq2seq.pairing import describe_grid, grids_overlap, same_grid
+from seq2seq.errors import InvalidPixelsError, UnknownBandsError
+from seq2seq.pairing import same_grid
 from seq2seq.readers.acquisitions import sample_windows
+from seq2seq.readers.checks import check_resampled
 from seq2seq.readers.contents import Raster, Window
 from seq2seq.sequence import Bool, Float32
 
@@ -58,14 +59,7 @@ def check_scl(rasters: Sequence[Raster], grid: GeoBox) -> list[SclAcquisition]:
             raise UnknownBandsError(f"{header.name}: SCL has 1 band, this has {len(header.descriptions)}")
         if np.dtype(header.dtype).kind not in "uif":
             raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold classes of SCL")
-        if not grids_overlap(grid, header.geobox):
-            raise MisalignedGridsError(
-                f"{header.name} does not overlap S2: SCL {describe_grid(header.geobox)}; S2 {describe_grid(grid)}"
-            )
-        if header.own_mask and not same_grid(header.geobox, grid):
-            raise InvalidPixelsError(
-                f"{header.name}: has a mask or alpha band and is not on the grid of S2; save it without that band"
-            )
+        check_resampled(header, grid, "SCL", remedy="save it without that band")
     return [SclAcquisition(raster, grid) for raster in rasters]
 
 

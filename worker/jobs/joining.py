@@ -15,8 +15,8 @@ from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import lock_owner
 from worker.database.tables import uploads as table
-from worker.errors import InvalidRequest, UploadInUse, UploadNotReady
-from worker.jobs.uploads import Upload, among, insert_row, new_row
+from worker.errors import InvalidRequest, UploadInUse
+from worker.jobs.uploads import Upload, among, check_complete, insert_row, new_row
 from worker.settings import Settings
 
 PARTIAL = "partial"
@@ -69,12 +69,7 @@ def _checked(found: Mapping[str, Upload], part: str, final_id: str) -> Upload:
     upload = found.get(part)
     if upload is None or not upload.is_partial:
         raise InvalidRequest(f"Upload-Concat: {part} is no partial upload of yours (Upload-Concat: partial)")
-    if upload.state != "complete":
-        raise UploadNotReady(
-            f"upload {part} is not complete: {upload.offset} of {upload.length} bytes",
-            offset=upload.offset,
-            length=upload.length,
-        )
+    check_complete(upload)
     if upload.part_of not in (None, final_id):
         raise UploadInUse(f"upload {part} is a part of upload {upload.part_of} already", upload=upload.part_of)
     return upload

@@ -238,16 +238,21 @@ def delete_row(connection: Connection, upload: Upload) -> None:
         garbage.add(connection, key_of(upload_id))
 
 
-def check_ready(upload: Upload) -> None:
-    """Raises `UploadNotReady` for what is no job's input, or not yet."""
-    if upload.is_partial:
-        raise UploadNotReady(f"upload {upload.id} is a part: make a whole of it first (Upload-Concat: final;...)")
+def check_complete(upload: Upload) -> None:
+    """Raises `UploadNotReady` while bytes are missing."""
     if upload.state != "complete":
         raise UploadNotReady(
             f"upload {upload.id} is not complete: {upload.offset} of {upload.length} bytes",
             offset=upload.offset,
             length=upload.length,
         )
+
+
+def check_ready(upload: Upload) -> None:
+    """Raises `UploadNotReady` for what is no job's input, or not yet."""
+    if upload.is_partial:
+        raise UploadNotReady(f"upload {upload.id} is a part: make a whole of it first (Upload-Concat: final;...)")
+    check_complete(upload)
 
 
 def keep_for_job(connection: Connection, upload_id: str, owner: str, limits: Settings) -> None:
