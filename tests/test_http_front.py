@@ -213,14 +213,19 @@ def test_a_receiver_that_takes_nothing_is_not_waited_for(serve: Serve, monkeypat
 def test_one_owner_takes_not_all_connections_by_waiting(user: User) -> None:
     job_id = user.submit()
     for _ in range(35):
-        user.raw(f"GET /jobs/{job_id}?wait=3 HTTP/1.1")
-    deadline = time.monotonic() + 2
-    while (refused := user.get(f"/jobs/{job_id}?wait=0.01")).status_code == 200:
-        assert time.monotonic() < deadline
-    assert (refused.status_code, code_of(refused), refused.json()["limit"]) == (429, "quota-exceeded", 30)
+        user.raw(f"GET /jobs/{job_id}?wait=8 HTTP/1.1")
+
+    def answer_within(seconds: float, status: int) -> httpx.Response:
+        until = time.monotonic() + seconds
+        while (answer := user.get(f"/jobs/{job_id}?wait=0.01")).status_code != status:
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.02)
+        return answer
+
+    refused = answer_within(7, 429)  # a busy machine takes seconds to let 30 of them in
+    assert (code_of(refused), refused.json()["limit"]) == ("quota-exceeded", 30)
     assert user.get(f"/jobs/{job_id}").status_code == 200
-    time.sleep(3)
-    assert user.get(f"/jobs/{job_id}?wait=0.01").status_code == 200
+    answer_within(15, 200)  # once they have had their answers
 
 
 # -- bodies
