@@ -12,11 +12,11 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from api import errors
-from api.cross_origin import across_origins
 from api.deps import check_query
-from api.express import Express
-from api.gate import Gate
-from api.head_requests import HeadRequests
+from api.http.cross_origin import across_origins
+from api.http.express import Express
+from api.http.gate import Gate
+from api.http.head_requests import HeadRequests
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
 from api.routes import events, jobs, landing, processes, results, uploads, webhooks

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPBearer
 
-from api.addresses import Addresses, base_of, results_prefix
-from api.callers import Caller
 from api.errors import Refusal
+from api.http.addresses import Addresses, base_of, results_prefix
+from api.http.callers import Caller
 from api.services import Services
 from worker import clock, jobs
 from worker.database.connections import Database

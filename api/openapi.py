@@ -6,13 +6,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import tus
 from api.errors import KINDS, type_of
 from api.examples import EXAMPLES
-from api.headers import EXACTLY_ONE, OF_REQUESTS, answered_headers
-from api.qualified import named_apart
+from api.http.headers import EXACTLY_ONE, OF_REQUESTS, answered_headers
+from api.process.qualified import named_apart
+from api.process.status import PROCESS
+from api.receiving import tus
 from api.schemas import Problem
-from api.status import PROCESS
 
 _INTRODUCTION = """
 Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free, with a measure of how well.

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from api.callers import Doorkeeper
 from api.glance import Glance
-from api.intake import Intake
+from api.http.callers import Doorkeeper
+from api.http.rates import Rates, Streams
+from api.http.recent import Recent
+from api.http.sending import Content
 from api.metrics import Metrics
-from api.rates import Rates, Streams
-from api.recent import Recent
-from api.sending import Content
+from api.receiving.intake import Intake
 from api.watching import Watch
 from worker.database.connections import Database
 from worker.queue.doorbell import Doorbell

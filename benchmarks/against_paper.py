@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq import ReconstructionConfig, read_sequence, reconstruct
-from seq2seq.baselines import linear_interpolation
-from seq2seq.devices import choose_device, set_threads
-from seq2seq.holdout import choose_holdout
-from seq2seq.metrics import rmse
-from seq2seq.paper import PaperFit
+from seq2seq.interpolation import linear_interpolation
+from seq2seq.methods.ebel2021.fit import PaperFit
+from seq2seq.nn.devices import choose_device, set_threads
+from seq2seq.nn.vgg import resolve_perceptual
 from seq2seq.progress import Progress
 from seq2seq.sequence import Observations
-from seq2seq.vgg import resolve_perceptual
+from seq2seq.validation.holdout import choose_holdout
+from seq2seq.validation.metrics import rmse
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 10

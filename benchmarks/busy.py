@@ -89,4 +89,4 @@ def _simulated(bench: Bench, dates: int, size: int) -> Path:
 
 def _start_s() -> float:
     """Seconds that the program and torch take to load: before a run can look at a clock."""
-    return measure([sys.executable, "-c", "import api.cli, seq2seq.pipeline"]).wall_s
+    return measure([sys.executable, "-c", "import api.commands.main, seq2seq.run.pipeline"]).wall_s

@@ -4,7 +4,8 @@ python benchmarks/claims.py DIR [DIR ...]   enters finished runs, DIR/CASE-SEED 
                                             and prints the table of METHOD.md
 python benchmarks/claims.py                 prints it from claims.json
 
-A row holds the judged gain, the measured gain and the bootstrap's bare ends (steps 1 and 2 of `seq2seq/gain.py`), dB.
+A row holds the judged gain, the measured gain and the bootstrap's bare ends (steps 1 and 2 of
+`seq2seq/validation/gain.py`), dB.
 The allowances of step 3 are the most that bare ends missed by, rounded up to 0.05: the lower one as a share of the
 measured gain (of 1 dB at least), the upper one in dB. A row is judged by allowances from all other places: three masks
 of one scene are one place.
@@ -19,7 +20,7 @@ from typing import Any
 
 from parts import SHARED, judge
 
-from seq2seq.gain import ALLOWANCE_HIGH_DB, ALLOWANCE_LOW, LEAST_MEASURED_DB
+from seq2seq.validation.gain import ALLOWANCE_HIGH_DB, ALLOWANCE_LOW, LEAST_MEASURED_DB
 
 FILE = Path(__file__).with_name("claims.json")
 ROUNDED_TO = 0.05

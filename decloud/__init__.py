@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         Stopped,
         WeightsUnavailableError,
     )
-    from seq2seq.pipeline import run
     from seq2seq.progress import Progress
     from seq2seq.readers import open_sequence, read_sequence
-    from seq2seq.reconstruction import Reconstruction, reconstruct
+    from seq2seq.run.pipeline import run
+    from seq2seq.run.reconstruction import Reconstruction, reconstruct
     from seq2seq.sequence import ImageSequence, Observations
 
     __version__: str
@@ -69,10 +69,10 @@ _NAMES = {
         "Stopped",
         "WeightsUnavailableError",
     ),
-    "seq2seq.pipeline": ("run",),
+    "seq2seq.run.pipeline": ("run",),
     "seq2seq.progress": ("Progress",),
     "seq2seq.readers": ("open_sequence", "read_sequence"),
-    "seq2seq.reconstruction": ("Reconstruction", "reconstruct"),
+    "seq2seq.run.reconstruction": ("Reconstruction", "reconstruct"),
     "seq2seq.sequence": ("ImageSequence", "Observations"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

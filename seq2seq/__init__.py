@@ -16,9 +16,8 @@ from seq2seq.waiting import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
-    from seq2seq.pipeline import run
     from seq2seq.readers import open_sequence, read_sequence
-    from seq2seq.reconstruction import Reconstruction, reconstruct
+    from seq2seq.run.reconstruction import Reconstruction, reconstruct
     from seq2seq.sequence import ImageSequence, Observations
 
 # Before anything of ours can load torch or LightGBM, in whatever process.
@@ -32,18 +31,16 @@ __all__ = [
     "open_sequence",
     "read_sequence",
     "reconstruct",
-    "run",
 ]
 
 _HOMES = {
     "ImageSequence": "sequence",
     "Observations": "sequence",
-    "Reconstruction": "reconstruction",
+    "Reconstruction": "run.reconstruction",
     "ReconstructionConfig": "config",
     "open_sequence": "readers",
     "read_sequence": "readers",
-    "reconstruct": "reconstruction",
-    "run": "pipeline",
+    "reconstruct": "run.reconstruction",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.progress import OnProgress, Progress, format_duration, ignore_progress
-from seq2seq.quicklook import Stretch, choose_dates, display_bands, picture_jpeg
+from seq2seq.report.quicklook import Stretch, choose_dates, display_bands, picture_jpeg
 from seq2seq.sequence import Bool, ImageSequence
 
 PICTURES, PICTURE_PX = 5, 120

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
+from locations import SHARED
 from quick_engine import use_schedule
 from served import file, serving, shared_server  # noqa: F401  fixtures
 from service_api import api, api_process, impatient, serve, user  # noqa: F401  fixtures
@@ -23,7 +24,7 @@ from service_storages import bucket, local_storage, object_storage, s3_server, s
 from service_workers import workshop  # noqa: F401  fixture
 from webhook_receiver import names, receiver  # noqa: F401  fixtures
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = SHARED / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,12 +13,12 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.answers import json_answer, link, timestamp
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, still_admitted
+from api.http.answers import json_answer, link, timestamp
+from api.process.status import status_info
 from api.routes.documented import may_answer
 from api.schemas import Log
 from api.services import Services
-from api.status import status_info
 from worker.errors import ServiceError
 from worker.jobs import events
 from worker.jobs.events import Event

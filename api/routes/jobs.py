@@ -9,20 +9,20 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.addresses import base_of
-from api.answers import JSON, json_answer, link
-from api.callers import Caller
-from api.conditions import names
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
 from api.errors import Refusal
-from api.execute import Resubmission
-from api.intervals import PATTERN, interval
+from api.http.addresses import base_of
+from api.http.answers import JSON, json_answer, link
+from api.http.callers import Caller
+from api.http.conditions import names
+from api.process.execute import Resubmission
+from api.process.intervals import PATTERN, interval
+from api.process.status import PROCESS, dismissal, status_info
+from api.process.submitting import submit, wanted_again
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
 from api.schemas import JobList, Statuses, StatusInfo
 from api.services import Services
-from api.status import PROCESS, dismissal, status_info
-from api.submitting import submit, wanted_again
 from worker import jobs
 from worker.errors import JobActive, NotFound, ServiceError
 from worker.jobs import Filters, Job, garbage

@@ -4,10 +4,10 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 
-from api.answers import JSON, json_answer, link
-from api.conditions import preferred
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
+from api.http.answers import JSON, json_answer, link
+from api.http.conditions import preferred
 from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Conformance, Health, LandingPage, Workers

@@ -4,17 +4,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api import process
-from api.addresses import Addresses
-from api.answers import json_answer, link
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
-from api.execute import Execute
+from api.http.addresses import Addresses
+from api.http.answers import json_answer, link
+from api.process import description
+from api.process.execute import Execute
+from api.process.status import PROCESS, status_info
+from api.process.submitting import foresee, submit, wanted
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Process, ProcessList, StatusInfo, Validation
 from api.services import Services
-from api.status import PROCESS, status_info
-from api.submitting import foresee, submit, wanted
 from worker import jobs
 from worker.jobs import Job
 
@@ -38,7 +38,7 @@ _ESTIMATE: dict[int | str, dict[str, Any]] = {
 async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10) -> Response:
     """There is one, so that no limit parts the list and no link leads to a next page."""
     base = addresses.base
-    summaries = [process.summary(base, request.app.version)][:limit]
+    summaries = [description.summary(base, request.app.version)][:limit]
     own = link(f"{base}/processes", "self", "This document")
     return json_answer({"processes": summaries, "links": [own]})
 
@@ -49,7 +49,7 @@ async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10
 async def one_process(request: Request, process_id: str, addresses: AddressesDep) -> Response:
     """Every setting with its JSON Schema."""
     _check_process(process_id)
-    return json_answer(process.description(addresses.base, request.app.version))
+    return json_answer(description.description(addresses.base, request.app.version))
 
 
 @router.post(

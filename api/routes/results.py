@@ -10,13 +10,13 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.addresses import Addresses
 from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, admit_holder, get_job
 from api.errors import Refusal, job_problem
-from api.outputs import Result, deliver
+from api.http.addresses import Addresses
+from api.http.sending import Content, send_content
+from api.process.outputs import Result, deliver
 from api.routes.documented import may_answer
 from api.schemas import ResultFile
-from api.sending import Content, send_content
 from api.services import Services
 from worker import clock
 from worker.errors import NotFound

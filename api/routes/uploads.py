@@ -7,13 +7,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as InPath
 
-from api import tus
-from api.addresses import upload_path
-from api.answers import json_answer, link, timestamp, without_nothing
-from api.callers import Caller
 from api.deps import AddressesDep, CallerDep, ServicesDep, admit
 from api.errors import Refusal
-from api.intake import SINGLE_SHOT, Sending
+from api.http.addresses import upload_path
+from api.http.answers import json_answer, link, timestamp, without_nothing
+from api.http.callers import Caller
+from api.receiving import tus
+from api.receiving.intake import SINGLE_SHOT, Sending
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import UploadInfo, UploadList
 from api.services import Services

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from api.answers import json_answer
 from api.deps import CallerDep, ServicesDep
+from api.http.answers import json_answer
 from api.routes.documented import may_answer
 from api.schemas import WebhookSecret
 from worker.notices.courier import open_signer

@@ -13,8 +13,9 @@ BEGAN = time.perf_counter()
 
 
 def main() -> None:
-    from seq2seq import ReconstructionConfig, pipeline
+    from seq2seq import ReconstructionConfig
     from seq2seq.progress import Progress
+    from seq2seq.run import pipeline
 
     marks: dict[str, float] = {"imported": time.perf_counter() - BEGAN}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from api.background import Background, background_server, plain_environment
+from api.commands.background import Background, background_server, plain_environment
 
 LOOK_EVERY_S = 0.05
 OWNER = "local"  # of the first key

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import InvalidPixelsError
-from seq2seq.pairing import same_grid
 from seq2seq.radiometry import Radiometry, S1Units, detect_s1_units, to_db
 from seq2seq.readers.contents import Header, Raster, Window
+from seq2seq.readers.pairing import same_grid
 from seq2seq.sequence import Bool, Float32
 
 # Reflectance below it is an undeclared no-data value: offsets of -1000 DN can reach -0.1, no lower.

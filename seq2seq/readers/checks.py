@@ -6,11 +6,11 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, MissingDataError, UnknownBandsError
-from seq2seq.pairing import describe_grid, grids_overlap, same_grid
 from seq2seq.radiometry import S1_DTYPES, Radiometry, S1Units, detect_radiometry
 from seq2seq.readers.acquisitions import MaskAcquisition, OpticalAcquisition, sampled_s1_units
 from seq2seq.readers.contents import Header, Raster
 from seq2seq.readers.names import s1_bands, s2_bands
+from seq2seq.readers.pairing import describe_grid, grids_overlap, same_grid
 from seq2seq.sequence import Bool, Float32
 
 # Clouds and snow reach 1, saturated pixels more; no date averages 2. Digital numbers average thousands.

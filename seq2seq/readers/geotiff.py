@@ -24,8 +24,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
-from seq2seq.pairing import gsd_m
 from seq2seq.readers.contents import Header, Window
+from seq2seq.readers.pairing import gsd_m
 from seq2seq.readers.stated import stated_product
 from seq2seq.readers.tiff_extent import declared_bytes, tag_contents
 from seq2seq.sequence import Float32

@@ -6,19 +6,19 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from seq2seq.clouds import (
+from seq2seq.config import ReconstructionConfig
+from seq2seq.errors import ConfigError, MissingDataError
+from seq2seq.readers.checks import check_masks
+from seq2seq.readers.cloud_detection import (
     S2CLOUDLESS_BANDS,
     CloudDetector,
     S2CloudlessDetector,
     rule_detector,
     s2cloudless_installed,
 )
-from seq2seq.config import ReconstructionConfig
-from seq2seq.errors import ConfigError, MissingDataError
-from seq2seq.pairing import gsd_m
-from seq2seq.readers.checks import check_masks
 from seq2seq.readers.contents import Contents, Raster, Window
 from seq2seq.readers.names import listed
+from seq2seq.readers.pairing import gsd_m
 from seq2seq.readers.scl import MASKED_WORDS, check_scl, looks_like_scl, sampled_classes
 from seq2seq.sequence import Bool
 

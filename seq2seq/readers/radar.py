@@ -7,12 +7,12 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
-from seq2seq.pairing import nearest_acquisitions
 from seq2seq.radiometry import S1Units
 from seq2seq.readers.acquisitions import RadarAcquisition
 from seq2seq.readers.checks import check_s1, detect_sequence_s1_units
 from seq2seq.readers.contents import Raster, dates_of
 from seq2seq.readers.names import listed
+from seq2seq.readers.pairing import nearest_acquisitions
 from seq2seq.sequence import Dates
 
 

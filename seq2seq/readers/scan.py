@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.clouds import grow
 from seq2seq.errors import MissingDataError
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import SequenceStatistics
+from seq2seq.readers.cloud_detection import grow
 from seq2seq.readers.contents import Window
 from seq2seq.readers.masking import Masking, MaskSource
 from seq2seq.sequence import Bool, Float32

@@ -11,10 +11,10 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import InvalidPixelsError, UnknownBandsError
-from seq2seq.pairing import same_grid
 from seq2seq.readers.acquisitions import sample_windows
 from seq2seq.readers.checks import check_resampled
 from seq2seq.readers.contents import Raster, Window
+from seq2seq.readers.pairing import same_grid
 from seq2seq.sequence import Bool, Float32
 
 NO_DATA, HIGHEST_CLASS, FILL = 0, 11, 255  # 255: what exports fill with

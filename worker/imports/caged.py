@@ -18,11 +18,11 @@ import seq2seq
 import worker
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import DecloudError, OutputError, UnsafeArchiveError
-from seq2seq.inspection import describe
 from seq2seq.readers import open_contents, open_sequence
 from seq2seq.readers.checks import check_s1, check_s2
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.masking import choose_masking
+from seq2seq.report.inspection import describe
 from seq2seq.writers.working_copy import write_working_copy
 from worker.imports import confinement
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from worker.running.job_folder import CHECKPOINT, INPUT, OUT
 
-# Of the engine's checkpoint, see `seq2seq.checkpoint`: what is made once and kept, and the state of an optimiser, which
-# is written over and over.
+# Of the engine's checkpoint, see `seq2seq.run.checkpoint`: what is made once and kept, and the state of an optimiser,
+# which is written over and over.
 _MADE_ONCE = ("facts.json", ".npz")
 _STATE = ".pt"
 

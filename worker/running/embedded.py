@@ -18,7 +18,7 @@ from worker.storage import Storage
 _log = logging.getLogger(__name__)
 
 # Asks in a process of its own: this one never loads torch.
-_ASK = "from seq2seq.devices import available_devices; print(' '.join(available_devices()))"
+_ASK = "from seq2seq.nn.devices import available_devices; print(' '.join(available_devices()))"
 _ASK_S = 120.0
 _GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
 

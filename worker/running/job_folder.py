@@ -12,7 +12,7 @@ DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, SHORT = 0, 2, 70, 75, 77, 78
 # request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
 PARTIAL = f"{OUT}.partial"
-# Of the engine's unfinished result, see `seq2seq.pipeline`; images beside it are made again.
+# Of the engine's unfinished result, see `seq2seq.run.pipeline`; images beside it are made again.
 CHECKPOINT = f"{PARTIAL}/.checkpoint"
 
 

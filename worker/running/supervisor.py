@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 # A worker that lacks something looks again after this, at the latest.
 _LONGEST_PAUSE_S = 30.0
 
-COMMAND = (sys.executable, "-P", "-m", "worker.running.run_job")
+COMMAND = (sys.executable, "-P", "-m", "worker.child.run_job")
 
 
 class Supervisor:

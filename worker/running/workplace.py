@@ -16,7 +16,7 @@ from worker.errors import InvalidSettings
 from worker.jobs import Job
 from worker.running.job_folder import INPUT, OUT, PARTIAL
 
-# The engine's mark of a finished tile, see `seq2seq.pipeline`.
+# The engine's mark of a finished tile, see `seq2seq.run.pipeline`.
 _TILE_DONE = "facts.json"
 _TRIES = 3
 _NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})

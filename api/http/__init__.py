@@ -1,0 +1,1 @@
+"""HTTP itself: connections, heads, bodies, conditions, files as answers."""

@@ -1,0 +1,111 @@
+"""The one process, as OGC API - Processes describes processes."""
+
+from typing import Any
+
+from api.http.answers import link
+from api.process.delivery import MEDIA_TYPES, OUTPUT_IDS
+from api.process.parameters import Parameters
+from api.process.status import PROCESS
+
+# Title, description, and whether there is one file for each date.
+_OUTPUTS: dict[str, tuple[str, str, bool]] = {
+    "declouded": ("Cloud-free images", "One cloud-optimised GeoTIFF a date, in the format of the input.", True),
+    "uncertainty": ("Uncertainty", "One standard deviation for each pixel, reflectance; 0 where observed.", True),
+    "cloud_mask": ("Cloud masks", "1 where the input was cloud, shadow or without data.", True),
+    "report": ("Report", "How good the result is, measured on pixels that were hidden.", False),
+    "preview": ("Preview", "All dates, before and after.", False),
+    "stac": ("STAC", "A Collection and an Item for each date.", True),
+    "manifest": ("Manifest", "Every file with size and checksums.", False),
+    "archive": ("Archive", "All files in one ZIP.", False),
+}
+assert tuple(_OUTPUTS) == OUTPUT_IDS
+
+
+def summary(base: str, version: str) -> dict[str, Any]:
+    """For the list of processes."""
+    return {
+        "id": PROCESS,
+        "version": version,
+        "title": "Cloud-free Sentinel-2 sequences",
+        "description": "Restores clouds, shadows and gaps of a Sentinel-2 time series from the series itself and "
+        "Sentinel-1, with a measure of how well.",
+        "keywords": ["Sentinel-2", "Sentinel-1", "cloud removal", "time series"],
+        "jobControlOptions": ["async-execute", "dismiss"],
+        "outputTransmission": ["reference", "value"],
+        "links": [
+            link(f"{base}/processes/{PROCESS}", "self", "The process"),
+            link(
+                f"{base}/processes/{PROCESS}/execution",
+                "http://www.opengis.net/def/rel/ogc/1.0/execute",
+                "Submit a job",
+            ),
+        ],
+    }
+
+
+def description(base: str, version: str) -> dict[str, Any]:
+    """With inputs and outputs."""
+    return {**summary(base, version), "inputs": _inputs(), "outputs": _described_outputs()}
+
+
+def output_title(role: str) -> str:
+    """What a role is called."""
+    return _OUTPUTS[role][0] if role in _OUTPUTS else role
+
+
+def _inputs() -> dict[str, Any]:
+    sequence = {
+        "title": "Sequence",
+        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif or "
+        "SCL/DATE.tif.",
+        "schema": {
+            "type": "object",
+            "required": ["href"],
+            "properties": {"href": {"type": "string", "format": "uri-reference"}},
+            "contentMediaType": "application/zip",
+        },
+        "minOccurs": 1,
+        "maxOccurs": 1,
+    }
+    return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings().items()}}
+
+
+def _settings() -> dict[str, Any]:
+    properties: dict[str, Any] = Parameters.model_json_schema()["properties"]
+    return properties
+
+
+def _setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    about = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    title = name.replace("_", " ").capitalize()
+    described = {"title": title, "description": schema["description"], "schema": _plain(about)}
+    return {**described, "minOccurs": 0, "maxOccurs": 1}
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """In the words that OGC's schema of schemas has, which knows neither `const` nor the type null."""
+    plain = dict(schema)
+    if "const" in plain:
+        plain["enum"] = [plain.pop("const")]
+    if plain.get("type") == "null":
+        plain.pop("type")
+        plain["enum"] = [None]
+    if "anyOf" in plain:
+        plain["anyOf"] = [_plain(kind) for kind in plain["anyOf"]]
+    return plain
+
+
+def _described_outputs() -> dict[str, Any]:
+    return {
+        name: {"title": title, "description": about, "schema": _output_schema(name, many=many)}
+        for name, (title, about, many) in _OUTPUTS.items()
+    }
+
+
+def _output_schema(name: str, *, many: bool) -> dict[str, Any]:
+    media_type = MEDIA_TYPES[name]
+    if media_type == "application/json":
+        one: dict[str, Any] = {"type": "object", "contentMediaType": media_type}
+    else:
+        one = {"type": "string", "contentEncoding": "binary", "contentMediaType": media_type}
+    return {"type": "array", "items": one} if many else one

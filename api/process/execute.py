@@ -1,0 +1,170 @@
+"""The bodies of requests, as OpenAPI shows them: a job to be done, and another like it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from api.process.delivery import Mode, OutputID
+from api.process.parameters import Parameters, Whole
+from api.process.qualified import unqualified, with_qualified
+from api.schemas import only_when_given
+from worker.jobs import PRIORITIES
+
+_LONGEST_URL = 2000
+_ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
+
+
+class Asked(BaseModel):
+    """What we are asked: nothing is guessed, nothing unknown is overlooked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Reference(Asked):
+    """An upload, by the address that it was given: `/uploads/ID`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="Reference")
+
+    href: str = Field(
+        max_length=_LONGEST_URL,
+        examples=[f"/uploads/{_ID}"],
+        json_schema_extra={"pattern": "^/uploads/[A-Za-z0-9-]{1,64}$"},
+    )
+    type: str | None = Field(default=None, max_length=100)
+    rel: str | None = Field(default=None, max_length=100)
+    title: str | None = Field(default=None, max_length=200)
+
+
+_Positive = Annotated[int, Field(ge=1, le=1_000_000), Whole]
+
+
+class Shape(Asked):
+    """What you know of the sequence; the import finds out for itself. Here it gives an estimate beforehand."""
+
+    dates: _Positive
+    bands: Annotated[int, Field(ge=1, le=13), Whole] = 10
+    height: _Positive
+    width: _Positive
+
+
+class Changes(Parameters):
+    """Settings by name; what is left out keeps its default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="Settings", json_schema_extra=with_qualified)
+
+    # Test environments only.
+    simulated: SkipJsonSchema[dict[str, Any] | None] = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, given: Any, field: ValidationInfo) -> Any:
+        """`{"value": 5}` is 5."""
+        return given if field.field_name == "simulated" else unqualified(given)
+
+
+def _inputs_schema(schema: dict[str, Any]) -> None:
+    with_qualified(schema)
+    schema["required"] = ["sequence"]
+
+
+class Inputs(Changes):
+    """The sequence, and how it is to be restored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="Inputs", json_schema_extra=_inputs_schema)
+
+    sequence: Reference | SkipJsonSchema[None] = Field(default=None, description="The upload to make cloud-free.")
+    shape: Shape | None = None
+
+
+_WebAddress = Annotated[
+    str,
+    Field(
+        max_length=_LONGEST_URL,
+        json_schema_extra={"pattern": r"^https://[a-z0-9][a-z0-9-]*\.[a-z]{2,}(:[1-9][0-9]{0,3})?(/[!-~]*)?$"},
+    ),
+]
+
+
+class Subscriber(Asked):
+    """https addresses that are told when the job gets there (OGC API - Processes, callback), by Standard Webhooks 1.0;
+    `failedUri` also of a cancellation. `GET /webhook-secret` has what they verify the signatures with."""
+
+    successUri: _WebAddress | None = None  # noqa: N815
+    inProgressUri: _WebAddress | None = None  # noqa: N815
+    failedUri: _WebAddress | None = None  # noqa: N815
+
+
+_MediaType = Annotated[str, Field(max_length=100)]
+_SchemaOrAddress = dict[str, Any] | Annotated[str, Field(max_length=_LONGEST_URL)]
+
+
+def _not_null(given: Any) -> Any:
+    """Of members that may be left out, and are None in Python then."""
+    if given is None:
+        raise PydanticCustomError("null", "must not be null: leave it out")
+    return given
+
+
+class Format(Asked):
+    """How an output is to be written. There is one way for each: saying it checks it. `schema` is not looked at."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=only_when_given)
+
+    mediaType: _MediaType | None = None  # noqa: N815
+    encoding: Literal["utf-8", "base64", "binary"] | None = None
+    schema_: _SchemaOrAddress | None = Field(default=None, alias="schema")
+
+    _checked = field_validator("*", mode="before")(_not_null)
+
+
+class Output(Asked):
+    """An output that is wanted. By default a link in a document, and itself in a raw response."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=only_when_given)
+
+    format: Format | None = None
+    transmissionMode: Mode | None = None  # noqa: N815
+
+    _checked = field_validator("*", mode="before")(_not_null)
+
+
+class _Submission(Asked):
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="For you; shown in lists.")
+    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), Whole] = Field(
+        default=0, description="Among your own jobs; higher is sooner."
+    )
+    resource_class: str | None = Field(
+        default=None, max_length=40, description="Which workers may run it; by default the operator's first."
+    )
+    subscriber: Subscriber | None = None
+
+
+class Execute(_Submission):
+    """A job to be done."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"inputs": {"sequence": {"href": f"/uploads/{_ID}"}, "max_minutes": 5}, "name": "fields"}]
+        },
+    )
+
+    inputs: Inputs
+    outputs: dict[OutputID, Output] = Field(
+        default={}, description="Those that the results are to show; all where it is left out or empty."
+    )
+    response: Literal["document", "raw"] = Field(
+        default="document",
+        description="document: one JSON with links or values by output. raw: the outputs themselves, or Link headers.",
+    )
+
+
+class Resubmission(_Submission):
+    """What is to be different from the first job; `null` sets a setting back to its default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"inputs": {"seed": 1}}]})
+
+    inputs: Changes = Field(default_factory=Changes)

@@ -1,0 +1,242 @@
+"""From the body of a request to a job, or to what can be said about one beforehand."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from api.errors import Refusal
+from api.http.answers import without_nothing
+from api.http.callers import Caller
+from api.process import delivery
+from api.process.execute import Changes, Execute, Format, Inputs, Resubmission, Shape, Subscriber
+from api.process.parameters import settings_of
+from api.services import Services
+from seq2seq.config import ReconstructionConfig
+from seq2seq.estimate import estimate, tile_size
+from worker import jobs
+from worker.access import quotas
+from worker.database.sql import storable
+from worker.errors import ForbiddenDestination, QuotaExceeded
+from worker.jobs import Job, uploads
+from worker.notices import destinations
+from worker.queue import workers
+from worker.settings import Settings
+
+SIMULATED = "simulated"
+_UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one job is to be; the arguments of `jobs.submit`. shape: what the sender knows of the sequence."""
+
+    input_id: str | None
+    params: dict[str, Any]
+    resource_class: str
+    name: str | None
+    priority: int
+    subscriber: dict[str, str] | None
+    delivery: dict[str, Any] | None = None
+    shape: Shape | None = None
+
+
+def wanted(body: Execute, services: Services, base: str) -> Wanted:
+    """Raises `Refusal` naming the field, or `ConfigError`."""
+    inputs = body.inputs
+    params = _params(inputs, {}, services.settings)
+    return Wanted(
+        input_id=_input_id(inputs, base),
+        params=params,
+        resource_class=_resource_class(body.resource_class, services),
+        name=_name(body.name),
+        priority=body.priority,
+        subscriber=_subscriber(body.subscriber, services.settings, base),
+        delivery=_delivery(body),
+        shape=inputs.shape,
+    )
+
+
+def wanted_again(first: Job, body: Resubmission, services: Services, base: str) -> Wanted:
+    """The first job's upload and settings, but for what the body says."""
+    given = body.model_fields_set
+    return Wanted(
+        input_id=first.input_id,
+        params=_params(body.inputs, first.params, services.settings),
+        resource_class=_resource_class(body.resource_class or first.resource_class, services),
+        name=_name(body.name) if "name" in given else first.name,
+        priority=body.priority if "priority" in given else first.priority,
+        subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
+        delivery=first.delivery,
+    )
+
+
+def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str | None) -> tuple[Job, bool]:
+    """The job, committed and rung for, and whether it is a new one."""
+    services.intake.check_place()
+    _check_shape(job.shape, caller.limits)
+    submitted, created = jobs.submit(
+        services.database,
+        owner=caller.owner,
+        input_id=job.input_id,
+        params=job.params,
+        limits=caller.limits,
+        name=job.name,
+        priority=job.priority,
+        resource_class=job.resource_class,
+        idempotency_key=idempotency_key,
+        subscriber=job.subscriber,
+        delivery=job.delivery,
+    )
+    if created:
+        services.doorbell.ring(submitted.resource_class)
+    return submitted, created
+
+
+def foresee(services: Services, caller: Caller, job: Wanted) -> dict[str, Any]:
+    """What submitting would find, with nothing stored: raises what it would raise, else says what the job may cost."""
+    if job.input_id is not None:
+        uploads.check_ready(uploads.get(services.database, job.input_id, caller.owner))
+    _check_shape(job.shape, caller.limits)
+    used = quotas.usage(services.database, caller.owner)
+    quotas.check_queued(used, caller.limits)
+    quotas.check_stored(used, caller.limits, 0)
+    return {"valid": True, "resource_class": job.resource_class, "estimate": _estimate(job, caller.limits)}
+
+
+def invalid(field: str, detail: str) -> Refusal:
+    """A field of the body that cannot be what it is."""
+    place = {"in": "body", "field": field, "pointer": "#/" + field.replace(".", "/"), "detail": detail}
+    return Refusal("invalid-request", f"{field}: {detail}", errors=[place])
+
+
+def _params(inputs: Changes, before: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Only what was asked for: defaults are the engine's, when the job runs."""
+    params = without_nothing({**before, **settings_of(inputs)})
+    _config(params)  # do old and new ones agree?
+    if inputs.simulated is not None:
+        if not (settings.environment == "test" and settings.allow_simulated_method):
+            raise invalid(f"inputs.{SIMULATED}", "there is no such setting")
+        params[SIMULATED] = inputs.simulated
+    return params
+
+
+def _name(given: str | None) -> str | None:
+    """As a database can hold it."""
+    return None if given is None else storable(given, len(given))
+
+
+def _config(params: dict[str, Any]) -> ReconstructionConfig:
+    """Raises `ConfigError`."""
+    return ReconstructionConfig.from_dict({name: value for name, value in params.items() if name != SIMULATED})
+
+
+def _input_id(inputs: Inputs, base: str) -> str | None:
+    """None for the simulated method alone."""
+    if inputs.sequence is not None:
+        return _upload_id(inputs.sequence.href, base)
+    if inputs.simulated is None:
+        raise invalid("inputs.sequence", 'is missing: {"href": "/uploads/ID"} of a complete upload')
+    return None
+
+
+def _upload_id(href: str, base: str) -> str:
+    """`/uploads/ID`, also with our own address before it. No other address is ever fetched."""
+    here = urlsplit(base)
+    there = urlsplit(href) if href.isprintable() and "[" not in href else urlsplit("")
+    own = not there.netloc or (there.scheme, there.netloc) == (here.scheme, here.netloc)
+    path = there.path.removeprefix(here.path) if there.netloc else there.path
+    match = _UPLOAD.fullmatch(path)
+    if not own or match is None or there.query or there.fragment:
+        raise invalid("inputs.sequence.href", "must be an upload of this server, /uploads/ID; nothing else is fetched")
+    return match[1]
+
+
+def _resource_class(asked: str | None, services: Services) -> str:
+    """One that somebody serves, or is meant to."""
+    meant = services.settings.resource_classes
+    if asked is None or asked in meant:
+        return asked or meant[0]
+    known = {name for worker in workers.listing(services.database) for name in worker.classes} | set(meant)
+    if asked not in known:
+        served = ", ".join(sorted(known))
+        raise Refusal("unserved-class", f"no worker serves {asked!r}; known are {served}", known=sorted(known))
+    return asked
+
+
+def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict[str, str] | None:
+    """An address for each status, and our own, for the links in what is sent there."""
+    if given is None:
+        return None
+    for name, url in given:
+        try:
+            if url is not None:
+                destinations.parse(url, settings)
+        except ForbiddenDestination as error:
+            raise invalid(f"subscriber.{name}", error.detail) from None
+    addresses = without_nothing(
+        {"successful": given.successUri, "running": given.inProgressUri, "failed": given.failedUri}
+    )
+    return {**addresses, "base": base} if addresses else None
+
+
+def _estimate(job: Wanted, limits: Settings) -> dict[str, Any]:
+    config = _config(job.params)
+    budget_s = min(limits.max_run_s, 60 * config.max_minutes if config.max_minutes else limits.max_run_s)
+    bounds = {"seconds": budget_s, "memory_gb": config.max_memory_gb, "pixels_dates": limits.max_pixels_dates}
+    if job.shape is None:
+        detail = "The import will tell size and cost; say inputs.shape to have an estimate now."
+        return {"detail": detail, "limits": bounds}
+    shape = (job.shape.dates, job.shape.bands, job.shape.height, job.shape.width)
+    expected = estimate(shape, config)
+    return {
+        "seconds": round(expected.seconds, 1),
+        "memory_gb": round(expected.memory_gb, 2),
+        "tiles": math.prod(_tiles(side, shape, config) for side in shape[2:]),
+        "detail": "For two CPU cores, right within a factor of two; the worker may be faster.",
+        "limits": bounds,
+    }
+
+
+def _check_shape(shape: Shape | None, limits: Settings) -> None:
+    """What is known to be too large need not be imported to find out."""
+    asked = 0 if shape is None else shape.dates * shape.height * shape.width
+    if asked > limits.max_pixels_dates:
+        raise QuotaExceeded(
+            f"pixels times dates are {asked:,}, they may be {limits.max_pixels_dates:,.0f}",
+            quota="max_pixels_dates",
+            limit=limits.max_pixels_dates,
+            asked=asked,
+        )
+
+
+def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionConfig) -> int:
+    tile = config.tile_px or tile_size(shape, config)
+    if side <= tile:
+        return 1
+    return 1 + math.ceil((side - tile) / (tile - min(config.overlap_px, tile // 2)))
+
+
+def _delivery(body: Execute) -> dict[str, Any] | None:
+    """What is kept of `outputs` and `response`. Raises `Refusal` for a format that an output does not come in."""
+    outputs = body.outputs
+    kept = delivery.kept_of(body.response, {name: output.transmissionMode for name, output in outputs.items()})
+    modes = (kept or {}).get("outputs", {})
+    for name, output in outputs.items():
+        if output.format is not None:
+            _check_format(name, output.format, body.response, modes[name])
+    return kept
+
+
+def _check_format(name: str, asked: Format, response: str, mode: str) -> None:
+    media_type, encoding = delivery.MEDIA_TYPES[name], delivery.encoding_of(name, response, mode)
+    if asked.mediaType is not None and _kind(asked.mediaType) != _kind(media_type):
+        raise invalid(f"outputs.{name}.format.mediaType", f"must be {media_type}")
+    if asked.encoding not in (None, encoding):
+        raise invalid(f"outputs.{name}.format.encoding", f"must be {encoding}, as a {mode} in a {response} response")
+
+
+def _kind(media_type: str) -> str:
+    """Without its parameters."""
+    return media_type.partition(";")[0].strip().lower()

@@ -1,0 +1,1 @@
+"""Uploads as they arrive."""

@@ -1,0 +1,376 @@
+"""`decloud`: run, inspect, simulate. Heavy imports wait inside the commands, so that `--help` is there at once."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+from seq2seq.apart import check_apart
+from seq2seq.bands import BAND_SETS
+from seq2seq.commands import weights as weight_commands
+from seq2seq.config import ReconstructionConfig
+from seq2seq.errors import ConfigError, DecloudError, Stopped
+from seq2seq.extras import naming_extra
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from seq2seq.commands.console import Display
+
+EXIT_BAD_INPUT = 2
+EXIT_STOPPED = 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="""
+Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 series alone.
+
+[bold]In:[/]  a folder or ZIP with S2/DATE.tif and, if you have them, S1/DATE.tif (radar), MASK/DATE.tif (1 = cloud)
+[bold]Out:[/] a cloud-free GeoTIFF for each date, its uncertainty, and a report that says how good it is
+""",
+    epilog="""
+[bold]Try it[/]
+  decloud simulate fields --size 96 --dates 12    [dim]a small cloudy sequence to play with[/]
+  decloud inspect fields/input                    [dim]what is in it, and what a run will cost[/]
+  decloud run fields/input cloud-free             [dim]then open cloud-free/report.html[/]
+""",
+)
+
+_READING, _METHOD, _OUTPUT, _LARGE = "Reading", "Method", "Output", "Large scenes"
+
+
+def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
+    """An option whose default is stated in its help: None stands for "not given", so that a config file can say it."""
+    return typer.Option(*names, help=help_text, metavar=metavar, rich_help_panel=panel, show_default=False)
+
+
+@app.command(
+    epilog="""
+[bold]Examples[/]
+  decloud run fields cloud-free
+  decloud run fields.zip cloud-free --max-minutes 5
+  decloud run fields cloud-free --seed 1 --full-prediction --overwrite
+  decloud run fields cloud-free --config settings.toml
+
+Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
+"""
+)
+def run(
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    output_path: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the result; must not exist yet.")],
+    recipe: Annotated[
+        Literal["internal", "paper"] | None,
+        _option("internal (default), or paper: Ebel et al. 2021 as published, takes hours.", _METHOD, metavar="NAME"),
+    ] = None,
+    seed: Annotated[int | None, _option("Same seed, same machine, same result. Default 0.", _METHOD)] = None,
+    device: Annotated[str | None, _option("auto (default), cpu, cuda, cuda:1, mps.", _METHOD, metavar="NAME")] = None,
+    max_minutes: Annotated[
+        float | None, _option("Be done in about this time, at some cost in accuracy.", _METHOD, metavar="MIN")
+    ] = None,
+    perceptual: Annotated[
+        Literal["auto", "vgg16", "off"] | None,
+        _option(
+            "VGG16 perceptual loss: auto (default, where its weights are installed), vgg16, off.",
+            _METHOD,
+            metavar="NAME",
+        ),
+    ] = None,
+    perceptual_weight: Annotated[
+        float | None, _option("Weight of the perceptual loss. Default 0.01.", _METHOD, metavar="X")
+    ] = None,
+    vgg16_weights: Annotated[
+        str | None, _option("File with torchvision's VGG16 weights.", _METHOD, metavar="FILE")
+    ] = None,
+    false_colour: Annotated[
+        bool | None, _option("Perceptual loss on false-colour images too.", _METHOD, names=("--false-colour",))
+    ] = None,
+    schedule_factor: Annotated[
+        float | None, _option("Recipe paper: 1 = its published schedule, 0.1 = a tenth.", _METHOD, metavar="X")
+    ] = None,
+    paper_input: Annotated[
+        Literal["s1", "noise"] | None,
+        _option("Recipe paper: the network sees s1 (default) or noise.", _METHOD, metavar="NAME"),
+    ] = None,
+    s1_max_days: Annotated[
+        int | None,
+        _option("Use an S1 acquisition at most this far from an S2 date. Default 12.", _READING, metavar="N"),
+    ] = None,
+    s1_units: Annotated[
+        Literal["auto", "db", "linear"] | None,
+        _option("How S1 is stored: auto (default, from the values), db, linear.", _READING, metavar="NAME"),
+    ] = None,
+    s2_offset: Annotated[
+        Literal["auto", "tags", "0", "-1000"] | None,
+        _option("DN to add to S2: auto (default, by name, metadata, values), tags, 0, -1000.", _READING, metavar="DN"),
+    ] = None,
+    cloud_detector: Annotated[
+        Literal["auto", "user", "s2cloudless", "rules"] | None,
+        _option(
+            "Masks: auto (default, what is possible in this order), user, s2cloudless, rules.", _READING, metavar="NAME"
+        ),
+    ] = None,
+    cloud_buffer_px: Annotated[
+        int | None, _option("Grow clouds. Default 0 for MASK/, 3 for detected ones.", _READING, metavar="N")
+    ] = None,
+    full_prediction: Annotated[
+        bool | None,
+        _option("The prediction everywhere, also where the input was clear.", _OUTPUT, names=("--full-prediction",)),
+    ] = None,
+    feather_px: Annotated[
+        int | None, _option("Soften the seam between observed and restored pixels. Default 0.", _OUTPUT, metavar="N")
+    ] = None,
+    tile_px: Annotated[
+        int | None, _option("Size of the tiles of a large scene. Default: what fits in memory.", _LARGE, metavar="N")
+    ] = None,
+    overlap_px: Annotated[int | None, _option("Shared by neighbouring tiles. Default 32.", _LARGE, metavar="N")] = None,
+    max_memory_gb: Annotated[float | None, _option("Stay below this. Default 8.", _LARGE, metavar="GB")] = None,
+    config: Annotated[
+        Path | None,
+        _option("TOML or JSON with these settings (max_minutes = 5); options win.", _OUTPUT, metavar="FILE"),
+    ] = None,
+    overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", _OUTPUT, names=("--overwrite",))] = False,
+    quiet: Annotated[bool, _option("Say nothing but errors.", _OUTPUT, names=("--quiet",))] = False,
+) -> None:
+    """Turn a cloudy sequence into a cloud-free one.
+
+    Writes OUT/declouded/DATE.tif in the format of your S2 files, OUT/uncertainty/DATE.tif (one sigma),
+    OUT/cloud_mask/DATE.tif, OUT/report.html, OUT/report.json and OUT/preview.png.
+    """
+    options = {
+        "recipe": recipe,
+        "seed": seed,
+        "device": device,
+        "max_minutes": max_minutes,
+        "perceptual": perceptual,
+        "perceptual_weight": perceptual_weight,
+        "vgg16_weights": vgg16_weights,
+        "false_colour": false_colour,
+        "schedule_factor": schedule_factor,
+        "paper_input": paper_input,
+        "s1_max_days": s1_max_days,
+        "s1_units": s1_units,
+        "s2_offset": s2_offset,
+        "cloud_detector": cloud_detector,
+        "cloud_buffer_px": cloud_buffer_px,
+        "full_prediction": full_prediction,
+        "feather_px": feather_px,
+        "tile_px": tile_px,
+        "overlap_px": overlap_px,
+        "max_memory_gb": max_memory_gb,
+    }
+    settings = build_config(config, options)
+    from seq2seq.commands.console import open_display
+
+    console = _console()
+    with open_display(console, quiet=quiet) as display:
+        written = _reconstruct(input_path, output_path, settings, display, overwrite=overwrite)
+    if not quiet:
+        _print_outcome(console, written)
+
+
+@app.command(
+    epilog="""
+[bold]Examples[/]
+  decloud inspect fields
+  decloud inspect fields.zip --json
+"""
+)
+def inspect(
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
+) -> None:
+    """Say what is in a sequence: dates, bands, grid, clouds, S1 pairing, expected time and memory. Trains nothing."""
+    settings = build_config(config, {})
+    from seq2seq.readers import open_sequence
+    from seq2seq.report.inspection import describe
+
+    with open_sequence(input_path, settings) as source:
+        found = describe(source, settings)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        from seq2seq.commands.console import print_inspection
+
+        print_inspection(_console(), found)
+
+
+@app.command(
+    epilog="""
+[bold]Examples[/]
+  decloud simulate fields
+  decloud simulate large --dates 30 --size 512 --bands L2A --cloud 0.7 --seed 1
+"""
+)
+def simulate(
+    output_path: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder for the sequence, OUT/input, and its truth.")
+    ],
+    dates: Annotated[int, typer.Option(help="Acquisitions.", min=2, max=1000)] = 30,
+    size: Annotated[int, typer.Option(help="Pixels of a side, 10 m each.", min=16, max=10980)] = 256,
+    bands: Annotated[Literal["L1C", "L2A", "L2A_10", "10m"], typer.Option(help="Product.")] = "L1C",
+    cloud: Annotated[float, typer.Option(help="Share of pixels under cloud or shadow.", min=0.0, max=0.95)] = 0.6,
+    seed: Annotated[int, typer.Option(help="Same seed, same sequence.", min=0)] = 0,
+) -> None:
+    """Make a physically plausible sequence of fields with clouds, radar and known truth. Always labelled simulated."""
+    from seq2seq.writers import check_output
+
+    check_output(output_path, False)
+    from seq2seq.simulation.simulate import simulate as simulate_sequence
+    from seq2seq.simulation.simulate import write_simulation
+
+    simulation = simulate_sequence(dates=dates, size=size, bands=BAND_SETS[bands], cloud=cloud, seed=seed)
+    write_simulation(simulation, output_path)
+    print(f"{output_path}: {dates} dates, {size} x {size} px, {bands}, simulated, with the truth in truth.npz")
+    print(f"Next: decloud run {output_path / 'input'} OUT")
+
+
+app.add_typer(weight_commands.app, name="weights")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"decloud {version_of('decloud')}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
+    try:
+        with naming_extra():
+            code = app(None if arguments is None else list(arguments), prog_name="decloud", standalone_mode=False)
+        sys.exit(code or 0)
+    except typer.TyperException as error:
+        _end_with_usage(error)
+    except Stopped as stopped:
+        print(f"decloud: {_one_line(stopped)}", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
+    except DecloudError as error:
+        print(f"decloud: error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+
+
+def _end_with_usage(error: typer.TyperException) -> NoReturn:
+    """Something that was typed is no command, no option or no value for it."""
+    from seq2seq.commands import usage
+
+    text = error.format_message() if usage.shows_help(error) else f"decloud: error: {usage.explain(error)}"
+    print(text, file=sys.stderr)
+    sys.exit(EXIT_BAD_INPUT)
+
+
+def build_config(file: Path | None, options: dict[str, Any]) -> ReconstructionConfig:
+    """Defaults, then the file's values, then the options that were given (not None). Raises `ConfigError`."""
+    values = read_config_file(file) if file else {}
+    given = {name: value for name, value in options.items() if value is not None}
+    return ReconstructionConfig.from_dict({**values, **given})
+
+
+def read_config_file(file: Path) -> dict[str, Any]:
+    """The settings in a .toml or .json file. Raises `ConfigError` naming the file."""
+    import tomllib
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
+        raise ConfigError(f"{file}: is not valid {kind} ({_one_line(error)})") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: holds {type(values).__name__}, must hold settings by name")
+    return values
+
+
+def _reconstruct(
+    input_path: Path, output_path: Path, settings: ReconstructionConfig, display: "Display", *, overwrite: bool
+) -> Path:
+    """Runs the pipeline; a signal stops it at the next step, with a checkpoint."""
+    from seq2seq.writers import check_output, partial_of
+
+    check_apart(input_path, output_path, partial_of(output_path))
+    check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is said at once
+    from seq2seq.run import pipeline
+
+    with _stop_on_signals(display) as stop:
+        try:
+            return pipeline.run(
+                input_path,
+                output_path,
+                settings,
+                on_progress=display,
+                should_stop=stop.is_set,
+                overwrite=overwrite,
+            )
+        except Stopped as stopped:
+            raise Stopped(f"stopped; the same command goes on from the checkpoint ({_one_line(stopped)})") from stopped
+
+
+@contextmanager
+def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; the second one ends the program at once."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, previous[signal.Signals(number)])
+        display.say("Stopping after this step; what was learnt is kept. Once more to end at once.")
+
+    previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _print_outcome(console: "Console", written: Path) -> None:
+    """Where the result is, and what it is worth."""
+    report = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    for line in outcome(report, written):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def outcome(report: dict[str, Any], written: Path) -> list[str]:
+    """The last lines of a run: files, and the range of the gain over linear interpolation."""
+    methods = report["holdout"]["methods"]
+    simulated = " (simulated data)" if report["input"]["simulated"] else ""
+    proof = report["holdout"]["explanation"]
+    if methods:
+        from seq2seq.validation.gain import GainRange, describe
+
+        gain = report["holdout"]["gain"]
+        proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
+    return [
+        f"Images   {written / 'declouded'}",
+        f"Picture  {written / 'preview.png'}",
+        f"Report   {written / 'report.html'}",
+        f"Gain     {proof}",
+    ]
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    main()

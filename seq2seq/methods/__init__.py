@@ -1,0 +1,1 @@
+"""Methods of reconstruction, each behind the same face."""

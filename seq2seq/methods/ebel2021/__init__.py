@@ -1,0 +1,1 @@
+"""Ebel, Schmitt and Zhu 2021, as published."""

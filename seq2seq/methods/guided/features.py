@@ -1,0 +1,169 @@
+"""What is known about one pixel on one date without looking at it: the inputs of the pixel-wise regressors.
+
+A pixel's own value on the date is never among its features: they come from other dates of the pixel (clear values
+before and after, and how long ago), from the radar on the date and on those clear dates, and from the season. So the
+same functions describe a pixel that was hidden to train on and one that a cloud hides.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq.interpolation import linear_interpolation, temporal_neighbours
+from seq2seq.sequence import Bool, Float32, Observations
+
+Tick = Callable[[], None]  # called between pieces of work; may raise to stop
+
+# Guided mean: window and spatial sigma in pixels; tolerance in units of the typical squared difference of neighbours.
+GUIDE_COMPONENTS = 10
+GUIDE_RADIUS_PX = 6
+GUIDE_SIGMA_PX = 4.0
+GUIDE_TOLERANCE = 3.0
+# Beyond this a gap says no more than "long ago"; logarithmic, in months, so that a week matters more after a week.
+LONGEST_GAP_DAYS = 400.0
+MONTH_DAYS = 30.0
+YEAR_DAYS = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class Radar:
+    """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is despeckled along optical edges.
+
+    of_date: (T, C1, 1, 1) dB, how each date as a whole differs from the others (wet soil, frost).
+    """
+
+    raw: Float32
+    smooth: Float32
+    of_date: Float32
+
+    @classmethod
+    def of(cls, raw: Float32, smooth: Float32) -> "Radar":
+        """Of a whole scene."""
+        return cls(raw, smooth, (smooth - smooth.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
+
+    def crop(self, rows: slice, columns: slice) -> "Radar":
+        """The same on a window (views)."""
+        return Radar(self.raw[:, :, rows, columns], self.smooth[:, :, rows, columns], self.of_date)
+
+    def change(self, observed: Bool) -> list[Float32]:
+        """Five parts, each (T, C1, H, W) dB: backscatter on the date, its change since the clear date before and until
+        the one after, the pixel's mean, and the date's own level. observed: (T, H, W) clear in S2."""
+        mean = self.smooth.mean(axis=0)
+        since, until = (self.smooth - _carried(self.smooth, observed, mean, step) for step in (1, -1))
+        shape = self.smooth.shape
+        return [self.smooth, since, until, *(np.broadcast_to(a, shape) for a in (mean, self.of_date))]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """features: (T, F, H, W) float32. linear: (T, C, H, W) interpolation from the other dates, what they start from."""
+
+    features: Float32
+    linear: Float32
+
+
+def describe(
+    pixels: Float32, observed: Bool, days: NDArray[np.int64], radar: Radar | None, fallback: Float32
+) -> Described:
+    """Features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
+
+    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows.
+    """
+    around = temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback)
+    linear = around.linear()
+    kept = [around.previous, around.next, linear, _log_gap(around.days_to_previous), _log_gap(around.days_to_next)]
+    kept += [*_season(days, observed.shape), *_history(pixels, observed, linear)]
+    if radar is not None:
+        kept += radar.change(observed)
+    return Described(np.concatenate(kept, axis=1), linear)
+
+
+def despeckled(observations: Observations, observed: Bool, tick: Tick) -> Radar | None:
+    """S1 with its gaps filled in time and its speckle averaged over pixels that look alike in the optical series.
+
+    A joint bilateral filter (Petschnigg et al. 2004): the guide is the principal components of the interpolated S2
+    series, so radar is averaged within a field and not across its edge. `observed`: what of S2 may be looked at.
+    """
+    s1, s2 = observations.s1, observations.s2
+    if s1 is None or not s1.observed.any():
+        return None
+    raw = linear_interpolation(s1.pixels, s1.observed, s1.days)
+    guide = principal_components(linear_interpolation(s2.pixels, observed, s2.days), GUIDE_COMPONENTS)
+    t, c, h, w = raw.shape
+    return Radar.of(raw, guided_mean(raw.reshape(t * c, h, w), guide, tick).reshape(raw.shape))
+
+
+def principal_components(pixels: Float32, count: int) -> Float32:
+    """(K, H, W) the first `count` components of each pixel's series (T, C, H, W), the largest of variance 1."""
+    t, c, h, w = pixels.shape
+    flat = pixels.reshape(t * c, h * w)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    variance, vectors = np.linalg.eigh(centred @ centred.T / (h * w))
+    components = vectors[:, ::-1][:, :count].T @ centred / np.sqrt(max(float(variance[-1]), 1e-12))
+    images: Float32 = components.reshape(-1, h, w).astype(np.float32)
+    return images
+
+
+def guided_mean(images: Float32, guide: Float32, tick: Tick) -> Float32:
+    """(N, H, W) mean of each pixel's surroundings, weighted by nearness in space and in the guide (K, H, W)."""
+    radius = GUIDE_RADIUS_PX
+    height, width = guide.shape[1:]
+    tolerance = GUIDE_TOLERANCE * _typical_difference(guide)
+    margin = ((0, 0), (radius, radius), (radius, radius))
+    wide_guide, wide_images = np.pad(guide, margin, mode="symmetric"), np.pad(images, margin, mode="symmetric")
+    total, weight_sum = np.zeros_like(images), np.zeros((height, width), np.float32)
+    for i in range(2 * radius + 1):
+        tick()
+        for j in range(2 * radius + 1):
+            window = np.s_[:, i : i + height, j : j + width]
+            difference = ((wide_guide[window] - guide) ** 2).sum(axis=0)
+            apart = ((i - radius) ** 2 + (j - radius) ** 2) / (2 * GUIDE_SIGMA_PX**2)
+            weight = np.exp(-difference / tolerance - np.float32(apart))
+            total += wide_images[window] * weight
+            weight_sum += weight
+    return total / weight_sum
+
+
+def _typical_difference(guide: Float32) -> np.float32:
+    """Median squared difference of pixels side by side."""
+    steps = [((np.diff(guide, axis=axis)) ** 2).sum(axis=0).ravel() for axis in (1, 2)]
+    return np.float32(max(float(np.median(np.concatenate(steps))), 1e-9))
+
+
+def _log_gap(gap_days: Float32) -> Float32:
+    """(T, H, W) days -> (T, 1, H, W)."""
+    return np.log1p(np.minimum(gap_days, LONGEST_GAP_DAYS) / MONTH_DAYS)[:, None]
+
+
+def _season(days: NDArray[np.int64], shape: tuple[int, ...]) -> list[Float32]:
+    """Position in the year as a point on the circle; a date's neighbours in other years are near it."""
+    t, h, w = shape
+    angle = 2 * np.pi * (days % YEAR_DAYS) / YEAR_DAYS
+    return [np.broadcast_to(f(angle).astype(np.float32)[:, None, None, None], (t, 1, h, w)) for f in (np.sin, np.cos)]
+
+
+def _history(pixels: Float32, observed: Bool, linear: Float32) -> list[Float32]:
+    """What kind of pixel it is: mean spectrum of its other observed dates, and how much they differ.
+
+    Neither the date's own value nor an interpolation, which could hold it, takes part: the features never contain what
+    they are to predict.
+    """
+    seen = np.where(observed[:, None], pixels, np.float32(0))
+    others = (observed.sum(axis=0, dtype=np.float32) - observed)[:, None]
+    count = np.maximum(others, 1)
+    mean = (seen.sum(axis=0) - seen) / count
+    square = ((seen**2).sum(axis=0) - seen**2) / count
+    spread = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
+    return [np.where(others > 0, mean, linear), spread.astype(np.float32)]
+
+
+def _carried(values: Float32, observed: Bool, start: Float32, step: int) -> Float32:
+    """(T, C1, H, W) radar on the last date before (step 1) or first after (-1) on which the pixel was observed."""
+    carried = np.empty_like(values)
+    current = start.copy()
+    for t in range(len(values))[::step]:
+        carried[t] = current
+        np.copyto(current, values[t], where=observed[t][None])
+    return carried

@@ -1,0 +1,1 @@
+"""Networks, their losses, weights and devices. The only folder beside `methods` that needs torch."""

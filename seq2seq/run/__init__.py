@@ -1,0 +1,1 @@
+"""One run: from observations, and from files, to a result."""

@@ -1,0 +1,1 @@
+"""Simulated sequences with known truth."""

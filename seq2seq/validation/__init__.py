@@ -1,0 +1,1 @@
+"""Proof: what is hidden from a fit, and what it says of the result."""

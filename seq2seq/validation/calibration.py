@@ -1,0 +1,75 @@
+"""How sure to be: one sigma for each pixel, from how much the members disagree, such that 90 % intervals hold 90 %."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from seq2seq.sequence import Bool, Float32
+from seq2seq.validation.holdout import LINEAR, MIN_CLASS_PIXELS, Members, lost_dates
+
+NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in sigma
+MIN_SIGMA = 1e-4  # a tenth of a DN step of 1e-3; keeps calibration finite where all members agree
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Factor from the raw spread to one sigma, such that result +- 1.645 sigma covers 90 % held out.
+
+    factor: (2, C), for dates that are partly seen and for lost ones, whose errors are of another kind.
+    """
+
+    floor: Float32  # (C,) reflectance: what cannot be told from the members' disagreement
+    factor: Float32
+
+    def sigma(self, members: Members, seen: Bool) -> Float32:
+        """(T, C, H, W) reflectance, one sigma; seen: (T, H, W) what the members were made from."""
+        raw = _raw_sigma(members, self.floor)
+        sigma: Float32 = raw * self.factor[lost_dates(seen).astype(int)][:, :, None, None]
+        return sigma
+
+
+def few_dates(date: NDArray[np.intp]) -> float:
+    """How much wider an interval has to be because its width was measured on few dates; date: (N,) of each pixel.
+
+    Errors of one date share a scale, and the next date has its own. An interval for it, from the scale of n dates, is
+    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date tells of the scale too:
+    1.4 times as wide for 2 dates, 1.1 times for 10.
+    """
+    pixels = np.bincount(date)
+    dates = max(1, int((pixels >= MIN_CLASS_PIXELS).sum()))
+    return float(stdtrit(dates + 1, 0.95)) / NORMAL_90
+
+
+def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool, seen: Bool) -> Calibration:
+    """On the held-out pixels, by kind of date and by band, widened for how few dates they lie on (`few_dates`).
+
+    Without any held-out pixels the members' disagreement stands as it is.
+
+    Where one kind of date could not be held out, it takes the larger of what the other kind says and 1.
+    """
+    bands = result.shape[1]
+    error = np.abs(np.moveaxis(result - truth, 1, -1)[held_out])  # (N, C)
+    if len(error) < MIN_CLASS_PIXELS:
+        return Calibration(np.full(bands, 0.01, np.float32), np.ones((2, bands), np.float32))
+    floor = np.maximum(np.median(error, axis=0), MIN_SIGMA).astype(np.float32)
+    ratio = error / np.moveaxis(_raw_sigma(members, floor), 1, -1)[held_out]
+    on_lost = lost_dates(seen)[np.nonzero(held_out)[0]]
+    overall = np.quantile(ratio, 0.9, axis=0) / NORMAL_90
+    factor = np.tile(np.maximum(overall, 1.0), (2, 1))
+    date = np.nonzero(held_out)[0]
+    for kind in (0, 1):
+        inside = on_lost == kind
+        if inside.sum() >= MIN_CLASS_PIXELS:
+            factor[kind] = np.quantile(ratio[inside], 0.9, axis=0) / NORMAL_90 * few_dates(date[inside])
+    return Calibration(floor, factor.astype(np.float32))
+
+
+def _raw_sigma(members: Members, floor: Float32) -> Float32:
+    """(T, C, H, W): how much the members other than interpolation disagree, and what they cannot know (C,)."""
+    others = [image for name, image in members.items() if name != LINEAR] or [members[LINEAR]]
+    mean = sum(others[1:], others[0]) / len(others)
+    variance = sum(((image - mean) ** 2 for image in others[1:]), (others[0] - mean) ** 2) / len(others)
+    sigma: Float32 = np.sqrt(variance + floor[:, None, None] ** 2)
+    return sigma

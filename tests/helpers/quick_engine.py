@@ -1,0 +1,68 @@
+"""A schedule of seconds and sequences of a few pixels. Run as a program it is the command line with that schedule."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from seq2seq.bands import BAND_SETS
+from seq2seq.sequence import ImageSequence, Observations
+from seq2seq.simulation.simulate import simulate
+
+# module, constant, value: each is read when it is used, so that replacing it is enough
+SCHEDULE = (
+    ("methods.guided.features", "GUIDE_RADIUS_PX", 3),
+    ("methods.guided.regressors", "PERCEPTRON_STEPS", 20),
+    ("methods.guided.regressors", "PERCEPTRON_BATCH", 256),
+    ("methods.guided.regressors", "TREE_ROUNDS", 6),
+    ("methods.guided.regressors", "PERCEPTRONS", 1),
+    ("methods.guided.method", "MAX_SAMPLES", 3000),
+    ("methods.guided.method", "DRAWS", 3),
+    ("methods.guided.method", "FEWEST_DRAWS", 2),
+    ("methods.guided.residual", "STEPS", 4),
+    ("methods.guided.residual", "LATER_STEPS", 2),
+    ("validation.holdout", "MIN_CLASS_PIXELS", 40),
+    ("validation.blending", "MIN_CLASS_PIXELS", 40),
+    ("validation.calibration", "MIN_CLASS_PIXELS", 40),
+    ("nn.devices", "available_cores", lambda: 1),  # threads that wait for each other cost more than they do here
+)
+
+
+def use_schedule(patch: pytest.MonkeyPatch) -> None:
+    """The same program, less of it, until `patch` is undone."""
+    for module, name, value in SCHEDULE:
+        patch.setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
+
+
+def observations(
+    dates: int = 6, size: int | tuple[int, int] = 32, *, bands: str = "10m", cloud: float = 0.4, seed: int = 0
+) -> Observations:
+    """A simulated sequence without its way through files; S1 is on the dates of S2."""
+    simulation = simulate(dates=dates, size=size, bands=BAND_SETS[bands], cloud=cloud, seed=seed)
+    s2, s1 = simulation.s2, simulation.s1
+    assert s1 is not None
+    nearest = [int(np.abs(s1.dates - date).argmin()) for date in s2.dates]
+    paired = ImageSequence(s1.pixels[nearest], s2.dates, s1.bands, s2.geobox, np.ones_like(s2.observed))
+    return Observations(s2=s2, s1=paired, cloud_mask=~s2.observed, s1_dates=s1.dates[nearest])
+
+
+def with_hidden_values(given: Observations, value: float) -> Observations:
+    """The same with another value in every pixel that is not observed."""
+    return replace(given, s2=with_values(given.s2, ~given.s2.observed, value))
+
+
+def with_values(s2: ImageSequence, where: np.ndarray, value: float) -> ImageSequence:
+    """A copy with `value` in the pixels of (T, H, W) `where`."""
+    return replace(s2, pixels=np.where(where[:, None], np.float32(value), s2.pixels))
+
+
+def main() -> None:
+    use_schedule(pytest.MonkeyPatch())
+    from seq2seq.commands.main import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""A job's process with the schedule of seconds of `quick_engine`."""
+
+import pytest
+from quick_engine import use_schedule
+
+from worker.child.run_job import leave, main
+from worker.running.process import die_with_parent
+
+if __name__ == "__main__":
+    die_with_parent()
+    use_schedule(pytest.MonkeyPatch())
+    leave(main())

@@ -1,0 +1,50 @@
+"""Intervals hold what they promise on the held-out pixels, and are widened where few dates speak."""
+
+import numpy as np
+import pytest
+from blend_example import DEFAULT, members, one_lost_date
+
+from seq2seq.validation.blending import fit_blend
+from seq2seq.validation.calibration import NORMAL_90, calibrate, few_dates
+from seq2seq.validation.holdout import lost_dates
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ninety_percent_of_the_held_out_pixels_lie_in_the_interval(seed):
+    found, truth, held_out, gaps = members(seed)
+    result = fit_blend(found, truth, held_out, gaps, lost_dates(one_lost_date(held_out)), DEFAULT)
+    seen = one_lost_date(held_out)
+    result = result.apply(found, gaps, lost_dates(seen))
+    sigma = calibrate(found, result, truth, held_out, seen).sigma(found, seen)
+    assert (sigma > 0).all()
+    lost = lost_dates(seen)
+    assert lost.tolist() == [True] + [False] * (len(lost) - 1)
+    for kind in (lost, ~lost):
+        inside = held_out & kind[:, None, None]
+        narrow = sigma / few_dates(np.nonzero(inside)[0])
+        within = np.moveaxis(np.abs(result - truth) <= NORMAL_90 * narrow, 1, -1)[inside]
+        assert within.mean(axis=0) == pytest.approx([0.9, 0.9], abs=0.02)
+
+
+def test_the_fewer_dates_an_interval_was_measured_on_the_wider_it_is():
+    widths = [few_dates(np.repeat(np.arange(dates), 400)) for dates in (1, 2, 10, 1000)]
+    assert widths == pytest.approx([1.78, 1.43, 1.09, 1.0], abs=0.01)
+    assert few_dates(np.repeat([0, 1], [400, 3])) == pytest.approx(1.78, abs=0.01)
+
+
+def test_too_few_held_out_pixels_leave_a_finite_sigma():
+    found, truth, held_out, _ = members()
+    few = np.zeros_like(held_out)
+    few[0, 0, :3] = True
+    seen = one_lost_date(held_out)
+    sigma = calibrate(found, found["one"], truth, few, seen).sigma(found, seen)
+    assert np.isfinite(sigma).all()
+    assert (sigma > 0).all()
+
+
+def test_what_is_not_held_out_decides_nothing():
+    found, truth, held_out, _ = members()
+    other = np.where(held_out[:, None], truth, np.float32(5))
+    seen = one_lost_date(held_out)
+    sigmas = [calibrate(found, found["one"], t, held_out, seen).sigma(found, seen) for t in (truth, other)]
+    assert np.array_equal(*sigmas)

@@ -1,0 +1,128 @@
+"""In a notebook: short words, a small card, a bar by default; in scripts: silence unless asked for."""
+
+import sys
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+from odc.geo.geobox import GeoBox
+from quick_engine import observations, use_schedule
+
+from seq2seq.config import ReconstructionConfig
+from seq2seq.notebook import in_notebook
+from seq2seq.progress import Progress
+from seq2seq.run.reconstruction import reconstruct
+
+CONFIG = ReconstructionConfig(perceptual="off", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Observations and their reconstruction."""
+    given = observations(dates=8, size=32)
+    with pytest.MonkeyPatch.context() as patched:
+        use_schedule(patched)
+        return given, reconstruct(given, CONFIG)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a kernel of IPython was asked to display."""
+    shown: list[str] = []
+    handle = SimpleNamespace(update=lambda html: shown.append(html))
+    ipython, display = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+    display.HTML, display.display = str, lambda _, display_id: handle
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_words_are_short_and_hold_no_arrays(made):
+    given, result = made
+    for value in (given, given.s2, result, result.s2):
+        words = repr(value)
+        assert len(words) < 400, words
+        assert "array" not in words
+        assert "8 dates" in words
+        assert "\n" not in words
+    assert "S1 VV VH on 8 of 8 dates" in repr(given)
+    assert "dB over linear interpolation" in repr(result)
+
+
+def test_words_stay_short_where_the_crs_came_as_a_long_text(made):
+    s2 = made[0].s2
+    geobox = GeoBox(s2.geobox.shape, s2.geobox.affine, s2.geobox.crs.to_wkt())
+    assert "EPSG:32631" in repr(replace(s2, geobox=geobox))
+    assert len(repr(replace(s2, geobox=geobox))) < 200
+
+
+def test_cards_are_small_escaped_and_have_pictures(made):
+    for value in (*made, made[0].s1, made[0].s2):
+        html = value._repr_html_()
+        assert 2 <= html.count("<img") <= 5
+        assert len(html) < 100_000
+        assert "<script" not in html
+        assert "http" not in html
+
+
+def test_the_dataset_has_units_doubt_flags_and_the_grid(made):
+    given, result = made
+    data = result.to_xarray()
+    assert data.reflectance.dims == data.sigma.dims == ("time", "band", "y", "x")
+    np.testing.assert_array_equal(data.reflectance, result.s2.pixels)
+    np.testing.assert_array_equal(data.sigma, result.sigma)
+    np.testing.assert_array_equal(data.reconstructed, ~given.s2.observed)
+    for name in ("reflectance", "sigma"):
+        assert data[name].attrs["units"] == "1"
+        assert data[name].attrs["long_name"]
+    for name in data.data_vars:
+        assert data[name].attrs["grid_mapping"] == "spatial_ref"
+    assert "32631" in data.spatial_ref.attrs["crs_wkt"]
+    assert data.x.attrs == {"standard_name": "projection_x_coordinate", "units": "metre", "axis": "X"}
+    assert data.attrs["Conventions"] == "CF-1.8"
+    assert data.attrs["source"].startswith("decloud ")
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("changes", [{"full_prediction": True}, {"feather_px": 2}])
+def test_what_is_not_wholly_the_observation_is_flagged(changes):
+    given = observations(dates=6, size=32)
+    result = reconstruct(given, CONFIG.replace(**changes))
+    same = (result.s2.pixels == given.s2.pixels).all(axis=1)
+    assert same[~result.reconstructed].all()
+    assert result.reconstructed[~given.s2.observed].all()
+    assert (result.reconstructed & given.s2.observed).any()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_notebook_shows_a_bar_by_default_and_none_where_it_is_turned_off(shown):
+    assert in_notebook()
+    given = observations(dates=4, size=16)
+    reconstruct(given, CONFIG, progress=False)
+    assert shown == []
+    reconstruct(given, CONFIG)
+    assert any("<progress" in html and "fitting the network" in html for html in shown)
+    seen: list[Progress] = []
+    count = len(shown)
+    reconstruct(given, CONFIG, on_progress=seen.append)
+    assert seen
+    assert len(shown) == count, "the caller shows it"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_script_says_nothing_unless_it_is_asked_to(capsys):
+    assert not in_notebook()
+    given = observations(dates=4, size=16)
+    reconstruct(given, CONFIG)
+    assert capsys.readouterr() == ("", "")
+    reconstruct(given, CONFIG, progress=True)
+    assert "fitting the network" in capsys.readouterr().err
+
+
+def test_messages_in_a_notebook_cannot_become_markup(shown):
+    from seq2seq.notebook import NotebookProgress
+
+    NotebookProgress()(Progress("reading", message="<script>alert(1)</script>"))
+    assert "<script" not in shown[-1]

@@ -1,0 +1,189 @@
+"""Each regressor learns what it can learn, repeats itself, and says nothing wild about what it has never seen."""
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq.errors import Stopped
+from seq2seq.methods.base import make
+from seq2seq.methods.guided.regressors import (
+    ByteDropout,
+    PerceptronRegressor,
+    Standardised,
+    TreeRegressor,
+    fit_regressors,
+    predict_image,
+)
+from seq2seq.run.checkpoint import Checkpoint
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+def no_tick():
+    """Nothing to stop for."""
+
+
+def samples(count=1500, *, seed=0):
+    """Six features, of which two matter, and corrections of two bands."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, 6)).astype(np.float32)
+    features[:, 5] = 3.0  # a constant one
+    corrections = np.stack([0.05 * np.tanh(features[:, 0]), 0.03 * features[:, 1]], axis=1)
+    return features, (corrections + rng.normal(0, 0.005, corrections.shape)).astype(np.float32)
+
+
+def fitted(seed=0, given=None, keep=make):
+    return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick, keep=keep)
+
+
+def test_both_learn_corrections_of_samples_they_have_not_seen():
+    features, corrections = samples(seed=1)
+    for regressor in fitted():
+        error = regressor.predict(features) - corrections
+        assert error.std() < 0.75 * corrections.std(), type(regressor).__name__
+
+
+def test_the_same_seed_repeats_bit_for_bit_and_another_differs():
+    features, _ = samples(seed=1)
+    one, again, other = ([r.predict(features) for r in fitted(seed)] for seed in (0, 0, 1))
+    for a, b, c in zip(one, again, other, strict=True):
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_fitting_leaves_torchs_own_random_state_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fitted()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_predictions_do_not_depend_on_what_stands_beside_them():
+    features, _ = samples(count=64, seed=1)
+    for regressor in fitted():
+        halves = np.concatenate([regressor.predict(features[:20]), regressor.predict(features[20:])])
+        assert np.allclose(halves, regressor.predict(features), atol=1e-6), type(regressor).__name__
+
+
+def test_nothing_explodes_beyond_the_samples():
+    features, corrections = samples()
+    for regressor in fitted():
+        assert np.abs(regressor.predict(features * 1e4)).max() < 20 * np.abs(corrections).max()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20, 30])
+def test_any_number_of_samples_is_enough_to_answer(count):
+    for regressor in fitted(given=samples(count)):
+        answer = regressor.predict(samples(40)[0])
+        assert answer.shape == (40, 2)
+        assert np.isfinite(answer).all()
+
+
+def test_too_few_samples_to_learn_from_correct_nothing():
+    assert all((regressor.predict(samples(40)[0]) == 0).all() for regressor in fitted(given=samples(19)))
+
+
+def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
+    features, _ = samples()
+    scaled = Standardised(features)(features)
+    assert np.allclose(scaled.mean(axis=0), 0, atol=1e-2)
+    assert np.allclose(scaled.std(axis=0)[:5], 1, atol=1e-2)
+    assert (scaled[:, 5] == 0).all()
+    assert np.abs(Standardised(features)(features * 1e6)).max() == 6
+
+
+def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
+    torch.manual_seed(0)
+    values, dropout = torch.ones(1000, 37), ByteDropout()
+    dropped = dropout(values)
+    assert abs((dropped == 0).float().mean() - 26 / 256) < 0.005
+    assert abs(dropped.mean() - 1) < 0.01
+    assert not torch.equal(dropped, dropout(values))
+    assert torch.equal(dropout.eval()(values), values)
+
+
+def test_images_are_predicted_pixel_by_pixel():
+    image = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
+    for regressor in fitted():
+        predicted = predict_image(regressor, image, no_tick)
+        assert predicted.shape == (2, 5, 7)
+        assert np.allclose(predicted[:, 3, 4], regressor.predict(image[:, 3, 4][None])[0], atol=1e-6)
+
+
+def test_images_larger_than_a_chunk_are_predicted_alike(monkeypatch):
+    regressors = fitted()
+    image = np.random.default_rng(0).normal(size=(6, 9, 7)).astype(np.float32)
+    whole = [predict_image(regressor, image, no_tick) for regressor in regressors]
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.CHUNK", 10)
+    for one, regressor in zip(whole, regressors, strict=True):
+        assert np.allclose(one, predict_image(regressor, image, no_tick), atol=1e-6)
+
+
+def test_kept_pieces_give_the_same_regressors_without_fitting_anything(tmp_path, monkeypatch):
+    keep = Checkpoint(tmp_path).keep
+    features, _ = samples(seed=1)
+    expected = [regressor.predict(features) for regressor in fitted()]
+    fitted(keep=keep)
+    monkeypatch.setattr("lightgbm.train", lambda *_, **__: pytest.fail("grown again"))
+    monkeypatch.setattr(PerceptronRegressor, "_fit", lambda *_: pytest.fail("learnt again"))
+    for regressor, predicted in zip(fitted(keep=keep), expected, strict=True):
+        assert np.array_equal(regressor.predict(features), predicted), type(regressor).__name__
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda tick: TreeRegressor(*samples(), seed=0, threads=1, tick=tick),
+        lambda tick: PerceptronRegressor(*samples(), seed=0, device=CPU, tick=tick),
+    ],
+    ids=["trees", "perceptron"],
+)
+def test_each_can_be_stopped_in_the_middle(fit):
+    calls = 0
+
+    def tick():
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Stopped("now")
+
+    with pytest.raises(Stopped):
+        fit(tick)
+    assert calls == 3
+
+
+@pytest.mark.parametrize("slowed_after", [0, 30])
+def test_a_perceptron_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(slowed_after, monkeypatch):
+    """A clock that counts steps: of 0.1 s each on the machine, and ten times that when it is busy."""
+    now, steps = [0.0], [0]
+
+    def step():
+        steps[0] += 1
+        now[0] += 1.0 if steps[0] > slowed_after else 0.1
+
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.PERCEPTRON_STEPS", 400)
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.FEWEST_STEPS", 10)
+    features, corrections = samples()
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=step, until=40.0)
+    assert 38 <= now[0] <= 42
+    assert steps[0] < 100
+
+
+def test_however_short_the_time_a_perceptron_makes_its_fewest_steps(monkeypatch):
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.PERCEPTRON_STEPS", 400)
+    monkeypatch.setattr("seq2seq.methods.guided.regressors.FEWEST_STEPS", 10)
+    steps = []
+    features, corrections = samples()
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=lambda: steps.append(1), until=0.0)
+    assert len(steps) == 10
+
+
+def test_a_perceptrons_steps_are_made_in_one_thread(monkeypatch):
+    seen = []
+    features, corrections = samples()
+    tick = lambda: seen.append(torch.get_num_threads())  # noqa: E731
+    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=tick)
+    assert set(seen) == {1}

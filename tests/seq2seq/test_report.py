@@ -1,0 +1,275 @@
+"""The report says everything, escapes everything, and needs nothing from anywhere."""
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_example import BANDS, DATES, example_report, example_thumbnails
+
+from seq2seq.report.charts import line_chart
+from seq2seq.report.html import Markup, element
+from seq2seq.report.html_report import render, to_plain, write_report
+
+VOID = {"meta", "img", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that every tag is closed in order; collects tags, attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words += data
+
+
+def page(report: Any) -> Page:
+    return Page(render(to_plain(report), example_thumbnails()))
+
+
+def test_the_json_file_is_the_report(tmp_path: Path) -> None:
+    report = example_report()
+    write_report(tmp_path, report, thumbnails=example_thumbnails())
+    assert json.loads((tmp_path / "report.json").read_text()) == to_plain(report)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
+    write_report(tmp_path, example_report(), thumbnails=example_thumbnails())
+    text = (tmp_path / "report.html").read_text()
+    assert not re.search(r"https?://|url\(|@import|<script|<link|<iframe", text)
+    sources = [value for name, value in Page(text).attributes if name in ("src", "href")]
+    assert len(sources) == 4 * len(DATES)
+    assert all(source.startswith("data:image/") for source in sources)
+
+
+def test_what_matters_is_on_the_page() -> None:
+    words = page(example_report()).words
+    for date in DATES:
+        assert date in words
+    for band in BANDS:
+        assert band in words
+    for fact in (
+        "+1.8 to +5.6 dB",
+        "+4.0 dB measured on 1,234 pixels hidden on 7 dates",
+        "26.00",
+        "22.00",
+        "91 %",
+        "1 min 14 s",
+        "1.25 GB",
+        "2 of 3 dates",
+        "no weights",
+    ):
+        assert fact in words, fact
+    assert "interpolation only" in words
+    assert "30 days or more" in words
+    assert "EPSG:32631" in words
+
+
+def test_only_simulated_data_is_called_simulated() -> None:
+    assert "Simulated data" in page(example_report(simulated=True)).words
+    real = page(example_report(simulated=False)).words
+    assert "imulated" not in real
+    assert "Contains modified Copernicus Sentinel data 2021" in real
+
+
+def strings(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every text in the report."""
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in strings(item, (*path, key))]
+    if isinstance(value, list | tuple):
+        return [found for index, item in enumerate(value) for found in strings(item, (*path, index))]
+    return [path] if isinstance(value, str) else []
+
+
+def test_no_text_of_the_report_can_become_markup() -> None:
+    report = example_report()
+    report["input"]["warnings"] = ["a warning"]
+    attack = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&"
+    for place in strings(report):
+        changed: Any = copy.deepcopy(report)
+        holder = changed
+        for key in place[:-1]:
+            holder = holder[key]
+        holder[place[-1]] = attack
+        found = page(changed)
+        assert "script" not in found.tags, place
+        assert not any(name.startswith("on") for name, _ in found.attributes), place
+
+
+def test_names_of_bands_methods_phases_and_settings_are_escaped_too() -> None:
+    attack = "<script>alert(1)</script>"
+    report: Any = example_report()
+    report["holdout"]["by_band"][attack] = report["holdout"]["by_band"]["B02"]
+    report["holdout"]["methods"][attack] = report["holdout"]["methods"]["linear"]
+    report["holdout"]["by_gap"][0]["weights"][attack] = 0.5
+    report["resources"]["seconds"][attack] = 3.0
+    report["config"][attack] = attack
+    found = page(report)
+    assert "script" not in found.tags
+    assert found.words.count(attack) >= 5
+
+
+@given(st.text(), st.text())
+def test_an_element_gives_back_its_text_and_attribute(text: str, attribute: str) -> None:
+    class Reader(HTMLParser):
+        data, title = "", ""
+
+        def handle_starttag(self, _: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.title = dict(attrs)["title"] or ""
+
+        def handle_data(self, data: str) -> None:
+            self.data += data
+
+    reader = Reader()
+    reader.feed(element("p", text.replace("\r", ""), title=attribute.replace("\r", "")))
+    reader.close()
+    assert reader.data == text.replace("\r", "")
+    assert reader.title == attribute.replace("\r", "")
+
+
+def test_markup_is_not_escaped_twice() -> None:
+    assert element("p", element("b", "a < b")) == Markup("<p><b>a &lt; b</b></p>")
+
+
+def test_figures_that_were_not_measured_are_null_and_shown_as_a_dash(tmp_path: Path) -> None:
+    report: Any = example_report()
+    report["holdout"]["methods"]["result"]["ssim"] = float("nan")
+    report["holdout"]["methods"]["network"] = dict.fromkeys(report["holdout"]["methods"]["network"], np.float32("nan"))
+    report["holdout"]["methods"]["network"]["pixels"] = 0
+    report["holdout"]["by_gap"][0]["rmse"]["network"] = np.inf
+    report["holdout"]["by_band"]["B02"]["result"] = {"rmse": np.nan, "psnr": np.nan, "mae": np.nan}
+    report["holdout"]["coverage_90"] = np.float64("nan")
+    write_report(tmp_path, report, thumbnails=example_thumbnails())
+    stored = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    assert stored["holdout"]["methods"]["result"]["ssim"] is None
+    assert "nan" not in Page((tmp_path / "report.html").read_text()).words.lower()
+
+
+def test_a_run_without_s1_without_a_fit_and_without_classes_of_gaps_has_a_page() -> None:
+    report: Any = example_report()
+    report["input"]["s1"] = {"available": False, "units": "", "dates": [None, None, None]}
+    report["training"] = {"steps": 0, "tiles": 1, "curve": []}
+    report["holdout"]["by_gap"], report["holdout"]["by_band"] = [], {}
+    report["holdout"]["methods"] = {m: report["holdout"]["methods"][m] for m in ("result", "linear")}
+    words = page(report).words
+    assert "optical data alone" in words
+    assert "The fit" not in words
+
+
+@pytest.mark.parametrize(
+    ("gain", "shown"),
+    [
+        ({"low_db": -0.4, "high_db": 1.5, "measured_db": 0.3, "dates": 5, "pixels": 900}, "−0.4 to +1.5 dB"),
+        ({"low_db": None, "high_db": None, "measured_db": 9.1, "dates": 2, "pixels": 900}, "unknown"),
+        (None, "no pixel could be hidden"),
+    ],
+)
+def test_a_gain_that_may_be_none_or_is_not_known_is_not_dressed_up(gain: Any, shown: str) -> None:
+    report: Any = example_report()
+    report["holdout"]["gain"] = gain
+    found = page(report)
+    assert shown in found.words
+    assert ("class", "figure lead even") in found.attributes
+
+
+def test_the_title_is_the_inputs_name() -> None:
+    report: Any = example_report()
+    report["input"] |= {"path": "/somewhere/valley/input", "name": "valley"}
+    assert "<title>valley, cloud-free</title>" in render(to_plain(report), example_thumbnails())
+
+
+def test_a_curve_of_three_points_is_figures_and_no_chart() -> None:
+    report: Any = example_report()
+    text = render(to_plain(report), example_thumbnails())
+    assert text.count("<polyline") == 2, "one chart of five losses would be one more"
+    report["training"]["curve"] = [{"step": s, "loss": 1 / s, "holdout_psnr": 20.0, "seconds": s} for s in range(1, 9)]
+    assert render(to_plain(report), example_thumbnails()).count("<polyline") == 4
+
+
+def test_the_series_shows_interval_interpolation_and_what_was_observed() -> None:
+    text = render(to_plain(example_report()), example_thumbnails())
+    assert text.count('class="interval result"') == 1
+    assert text.count('class="line dashed linear"') == 1
+    assert text.count('class="dot seen"') == 1, "one date was observed"
+    assert "stands for 62 % of the pixels" in Page(text).words
+    without: Any = example_report() | {"series": None}
+    assert "typical pixels" not in page(without).words
+
+
+def test_methods_and_phases_have_colours_that_a_colour_blind_reader_tells_apart() -> None:
+    """Viénot et al. 1999: what dichromats see, as matrices on linear RGB; distance in CIE L*a*b*."""
+    style = files("seq2seq.writers").joinpath("report.css").read_text()
+    light, dark = re.findall(r"--result: .*?(?=--other)", style, re.S)
+    palettes = [re.findall(r"#[0-9a-f]{6}", palette) for palette in (light, dark)]
+    palettes.append(re.findall(r"\.phase-\d \{ background: (#[0-9a-f]{6})", style))
+    assert [len(palette) for palette in palettes] == [7, 7, 8]
+    for palette in palettes:
+        for seen in (np.eye(3), PROTANOPE, DEUTERANOPE):
+            shown = np.array([lab(seen @ linear_rgb(colour)) for colour in palette])
+            apart = np.linalg.norm(shown[:, None] - shown[None], axis=-1) + 100 * np.eye(len(palette))
+            assert apart.min() > 12, (palette, apart.round(1))
+
+
+PROTANOPE = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+DEUTERANOPE = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+
+
+def linear_rgb(colour: str) -> np.ndarray:
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(np.maximum(to_xyz @ rgb / to_xyz.sum(axis=1), 1e-6))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_the_report_does_not_fit_thumbnails_of_other_dates() -> None:
+    with pytest.raises(ValueError, match="is longer than"):
+        render(to_plain(example_report()), example_thumbnails()[:2])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10_000), st.floats(-1e6, 1e6)), min_size=1, max_size=20),
+    st.none() | st.floats(-1e6, 1e6),
+)
+def test_every_point_of_a_chart_lies_inside_it(points: list[tuple[int, float]], level: float | None) -> None:
+    chart = line_chart(points, label="Loss", class_="network", reference=None if level is None else ("linear", level))
+    drawn = re.search(r'points="([^"]*)"', chart)
+    assert drawn is not None
+    for pair in drawn[1].split():
+        x, y = map(float, pair.split(","))
+        assert 0 <= x <= 520
+        assert 0 <= y <= 190
+
+
+def test_plain_values_are_what_json_knows() -> None:
+    values = {"a": np.float32(0.5), 1: (np.int64(2), Path("x")), "b": np.array([1.0, np.nan]), "c": True, "d": None}
+    assert to_plain(values) == {"a": 0.5, "1": [2, "x"], "b": [1.0, None], "c": True, "d": None}

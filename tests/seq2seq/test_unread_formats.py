@@ -1,0 +1,90 @@
+"""What is not read yet is refused in words that say what would work today."""
+
+import zipfile
+
+import pytest
+from rasterio.transform import from_origin
+from sequence_files import DATES, s2_dn, write_sequence, write_tif
+
+from seq2seq.errors import MisalignedGridsError, UnreadableFileError
+from seq2seq.readers import open_sequence
+from seq2seq.report.inspection import describe_input
+
+TODAY = r"write one GeoTIFF a date, S2/2020-08-01\.tif, its bands described as B02, B03"
+SAFE = "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454.SAFE"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cube.nc", b"CDF\x01", "NetCDF is not read yet"),
+        ("download", b"CDF\x05 and so on", "NetCDF is not read yet"),
+        ("download", b"\x89HDF\r\n\x1a\n", "NetCDF 4 and HDF are not read yet"),
+        ("MOD09.hdf", b"\x0e\x03\x13\x01", "HDF is not read yet"),
+        ("T31UFS_B02.jp2", b"", "JPEG 2000 is not read yet"),
+        ("image", b"\0\0\0\x0cjP  \r\n", "JPEG 2000 is not read yet"),
+    ],
+)
+def test_a_file_of_another_format(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableFileError, match=f"{words}; {TODAY}"):
+        open_sequence(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "inside", "words"),
+    [
+        (SAFE, "GRANULE/x", "a SAFE product is not read yet"),
+        ("product", "MTD_MSIL2A.xml", "a SAFE product is not read yet"),
+        ("downloads", f"{SAFE}/manifest.safe", "a SAFE product is not read yet"),
+        ("cube.zarr", "B02/0.0", "Zarr is not read yet"),
+        ("cube", ".zgroup", "Zarr is not read yet"),
+        ("cube", "zarr.json", "Zarr is not read yet"),
+        ("cubes", "2020.nc", "NetCDF is not read yet"),
+        ("fields", "S2/2020-08-01.jp2", "JPEG 2000 is not read yet"),
+        ("fields", "S2/2020-08-01.nc", "NetCDF is not read yet"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_or_a_zip_of_another_format(tmp_path, folder, inside, words, packed):
+    path = tmp_path / folder / inside
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    given = tmp_path / folder
+    if packed:
+        given = tmp_path / "upload.zip"
+        with zipfile.ZipFile(given, "w") as archive:
+            archive.writestr(f"{folder}/{inside}", b"x")
+    with pytest.raises(UnreadableFileError, match=f"{words}; {TODAY}"):
+        open_sequence(given)
+
+
+def test_a_radar_product_is_sent_to_those_who_correct_terrain(tmp_path):
+    (tmp_path / "S1A_IW_GRDH_1SDV_20210809T173953.SAFE").mkdir()
+    with pytest.raises(UnreadableFileError, match="neither calibrated nor terrain-corrected"):
+        open_sequence(tmp_path / "S1A_IW_GRDH_1SDV_20210809T173953.SAFE")
+
+
+def test_real_products_are_refused_in_words(shared_data):
+    safe = shared_data / "formats" / "safe"
+    for path in (safe / SAFE, *sorted(safe.glob("*.zip")), shared_data / "april-netcdf"):
+        with pytest.raises(UnreadableFileError, match=r"is (?:not|neither)"):
+            open_sequence(path)
+
+
+def test_degrees_are_called_degrees(tmp_path):
+    place = {"crs": "EPSG:4326", "transform": from_origin(3, 51, 1e-4, 1e-4)}
+    for index, date in enumerate(DATES):
+        write_tif(tmp_path / "S2" / f"{date}.tif", s2_dn()[index], bands=("B02", "B03", "B04", "B08"), **place)
+    with open_sequence(tmp_path) as source:
+        grid = describe_input(source)["grid"]
+    assert grid["pixel"] == "0.0001° (11.1 m)"
+    assert grid["gsd_m"] == pytest.approx(11.132)
+    write_tif(tmp_path / "S2" / f"{DATES[2]}.tif", s2_dn(height=20)[2], bands=("B02", "B03", "B04", "B08"), **place)
+    with pytest.raises(MisalignedGridsError, match=r"32 x 20 px of 0\.0001° x 0\.0001°, upper left \(3, 51\)"):
+        open_sequence(tmp_path)
+
+
+def test_metres_are_called_metres(tmp_path):
+    with open_sequence(write_sequence(tmp_path)) as source:
+        assert describe_input(source)["grid"]["pixel"] == "10 m"

@@ -1,0 +1,131 @@
+"""The real engine through the service: the files are those of `decloud run`, also after a kill."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from locations import HELPERS
+from quick_engine import use_schedule
+from sequence_files import pack
+from service_workers import Workshop, job_processes, until
+
+from seq2seq.bands import BAND_SETS
+from seq2seq.commands import main as cli
+from seq2seq.simulation.simulate import simulate, write_simulation
+from worker import jobs
+from worker.jobs import Job, uploads
+
+PARAMS = {"perceptual": "off", "device": "cpu", "seed": 3}
+QUICK = (sys.executable, str(HELPERS / "quick_job.py"))
+# Differ from run to run: when it was, how long it took, what it needed.
+TIMES = ("created", "resources")
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated sequence as a user sends it."""
+    folder = tmp_path_factory.mktemp("fields")
+    write_simulation(simulate(dates=4, size=24, bands=BAND_SETS["10m"]), folder / "made")
+    return pack(folder / "made" / "input", folder / "fields.zip")
+
+
+@pytest.fixture(scope="module")
+def expected(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `decloud run` makes of it, in this process: a process of its own has to load torch first."""
+    out = tmp_path_factory.mktemp("expected") / "out"
+    options = ("--perceptual", "off", "--device", "cpu", "--seed", "3", "--quiet")
+    with pytest.MonkeyPatch.context() as patch:
+        use_schedule(patch)
+        patch.chdir(fields.parent)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["run", fields.name, str(out), *options])
+    assert ended.value.code == 0
+    return out
+
+
+def submit(workshop: Workshop, archive: Path, **params: Any) -> Job:
+    """As the API does: the bytes, the upload's row, the job's row."""
+    limits, size = workshop.settings, archive.stat().st_size
+    upload = uploads.create(workshop.database, owner="ann", length=size, limits=limits, name=archive.name)
+    workshop.storage.put(upload.key, archive)
+    uploads.advance(workshop.database, upload.id, "ann", old=0, new=size, limits=limits)
+    uploads.complete(workshop.database, upload.id, "ann", sha256="0" * 64, limits=limits)
+    given = {**PARAMS, **params}
+    return jobs.submit(workshop.database, owner="ann", input_id=upload.id, params=given, limits=limits)[0]
+
+
+def published(workshop: Workshop, job: Job, folder: Path) -> Path:
+    """The result as it is in storage."""
+    assert workshop.get(job).status == "successful", workshop.get(job).error
+    shutil.copytree(workshop.settings.data / "files" / str(workshop.get(job).result_prefix), folder)
+    return folder
+
+
+def same_files(one: Path, other: Path) -> None:
+    """Byte for byte, but for the times in the report, and without what the service adds."""
+    names = sorted(path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file())
+    added = {path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file()} - set(names)
+    assert all(name == "manifest.json" or name.startswith("stac/") for name in added), added
+    for name in names:
+        if name not in ("report.json", "report.html"):
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert without_times(one) == without_times(other)
+
+
+def without_times(result: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((result / "report.json").read_text())
+    for point in report["training"]["curve"]:
+        point.pop("seconds")
+    return {name: value for name, value in report.items() if name not in TIMES}
+
+
+@pytest.mark.slow
+def test_a_job_makes_the_files_that_the_command_line_makes(
+    workshop: Workshop, fields: Path, expected: Path, tmp_path: Path
+) -> None:
+    job = workshop.work(submit(workshop, fields), workshop.supervisor(command=QUICK))
+    result = published(workshop, job, tmp_path / "result")
+    same_files(result, expected)
+    assert not list(workshop.settings.work_dir.glob("*"))
+
+
+def test_killed_in_the_middle_it_goes_on_and_makes_the_same_files(
+    workshop: Workshop, fields: Path, expected: Path, tmp_path: Path
+) -> None:
+    job = submit(workshop, fields)
+    supervisor = workshop.supervisor(command=QUICK)
+    thread = threading.Thread(target=supervisor.work_once, daemon=True)
+    thread.start()
+    until(lambda: list(workshop.settings.work_dir.rglob("scored.pt")), "no checkpoint was made")
+    (child,) = job_processes(os.getpid())
+    os.kill(child, signal.SIGKILL)
+    thread.join(timeout=10)
+    assert workshop.get(job).status == "accepted"
+    workshop.work(job, supervisor)
+    assert workshop.get(job).attempt == 2
+    same_files(published(workshop, job, tmp_path / "result"), expected)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_an_upload_is_told_by_file(workshop: Workshop, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 nothing")
+    job = workshop.work(submit(workshop, broken), workshop.supervisor(command=QUICK))
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error["detail"].startswith("broken.zip")
+    assert str(tmp_path) not in json.dumps(job.error)
+
+
+def test_a_path_among_the_settings_is_refused(workshop: Workshop, fields: Path) -> None:
+    job = workshop.work(submit(workshop, fields, vgg16_weights="/etc/passwd"))
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error["code"] == "invalid-config"
+    assert "vgg16_weights" in job.error["detail"]

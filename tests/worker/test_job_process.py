@@ -1,0 +1,224 @@
+"""A child that dies with whoever started it, is heard through its own pipe, and leaves nobody behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service_workers import alive, until
+
+from worker.imports.importer import CRASHED
+from worker.running import memory
+from worker.running.endings import Failure, Retry, Situation, judge
+from worker.running.job_folder import BAD_INPUT, Request, log_tail
+from worker.running.process import ChildProcess, Ending, without_secrets
+
+TELL = """
+import json, os
+pipe = int(os.environ["DECLOUD_JOB_PIPE"])
+def tell(**values): os.write(pipe, (json.dumps(values) + "\\n").encode())
+"""
+
+
+def start(folder: Path, program: str, heard: list[Any] | None = None) -> ChildProcess:
+    command = [sys.executable, "-c", TELL + textwrap.dedent(program)]
+    on_line = (heard if heard is not None else []).append
+    return ChildProcess(command, folder=folder, log=folder / "child.log", environment=os.environ, on_line=on_line)
+
+
+def ended(child: ChildProcess) -> Ending:
+    ending: Ending = until(child.poll)
+    return ending
+
+
+def test_every_line_is_heard_before_the_end_is_told_and_what_it_prints_is_kept_apart(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    child = start(
+        tmp_path, "print('noise', flush=True)\nfor i in range(2000): tell(i=i)\nos.write(pipe, b'{half')", heard
+    )
+    assert ended(child).status == 0
+    assert heard == [{"i": i} for i in range(2000)]
+    assert log_tail(tmp_path) == "noise\n"
+
+
+def test_the_end_tells_status_time_and_memory(tmp_path: Path) -> None:
+    ending = ended(start(tmp_path, "x = bytearray(80 * 2**20)\nimport sys; sys.exit(3)"))
+    assert ending.status == 3
+    assert ending.peak_memory_bytes > 80 * 2**20
+    assert ending.seconds > 0
+    child = start(tmp_path, "import time; time.sleep(60)")
+    child.end()
+    assert ended(child).status == -signal.SIGKILL
+
+
+def test_grandchildren_do_not_outlive_it(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    child = start(
+        tmp_path,
+        """
+        import subprocess, sys
+        tell(pid=subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid)
+        """,
+        heard,
+    )
+    ended(child)
+    until(lambda: not alive(heard[0]["pid"]), within_s=2)
+
+
+def test_it_dies_with_its_parent_and_also_if_that_was_dead_before_it_began(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import os, sys, time
+        from pathlib import Path
+        from worker.running import process
+        child = "from worker.running.process import die_with_parent; die_with_parent(); open('ready', 'w')"
+        child += "; import time; time.sleep(60)"
+        started = process.ChildProcess(
+            [sys.executable, "-c", child], folder=Path("."), log=Path("log"), environment=os.environ, on_line=print
+        )
+        Path("pid").write_text(str(started.pid))
+        time.sleep(60)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
+    until((tmp_path / "ready").exists)
+    pid = int((tmp_path / "pid").read_text())
+    assert alive(pid)
+    parent.kill()
+    parent.wait()
+    until(lambda: not alive(pid), within_s=2)
+
+    orphan = "from worker.running.process import die_with_parent; die_with_parent(); print('alive')"
+    said = subprocess.run(
+        [sys.executable, "-c", orphan], env={**os.environ, "DECLOUD_JOB_PARENT": "1"}, capture_output=True, text=True
+    )
+    assert (said.returncode, said.stdout) == (1, "")
+
+
+def test_credentials_are_left_out_of_an_environment_and_the_rest_stays() -> None:
+    secret = (
+        "DECLOUD_DATABASE_URL",
+        "AWS_ACCESS_KEY_ID",
+        "PGPASSWORD",
+        "MY_TOKEN",
+        "DB_PASSWORD",
+        "BROKER_URL",
+        "API_KEY",
+    )
+    kept = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HTTPS_PROXY", "PYTHONPATH")
+    assert set(without_secrets(dict.fromkeys((*secret, *kept), "x"))) == set(kept)
+
+
+def test_a_container_memory_limit_and_its_kills_are_those_that_count(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1048576\n")
+    (tmp_path / "memory.events").write_text("low 0\noom 3\noom_kill 2\noom_group_kill 0\n")
+    assert memory.limit_bytes(tmp_path) == 1048576
+    assert memory.oom_kills(tmp_path) == 2
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.limit_bytes(tmp_path) == memory.limit_bytes(tmp_path / "nowhere") > 2**28
+    (tmp_path / "vmstat").write_text("nr_free_pages 1\noom_kill 7\n")
+    assert memory.oom_kills(tmp_path / "nowhere", tmp_path / "vmstat") == 7
+    assert memory.oom_kills(tmp_path / "nowhere", tmp_path / "nowhere") == 0
+
+
+def situation(status: int, *, oom_kills: int = 0, plan: Any = None, learnt: Any = None) -> Situation:
+    ending = Ending(status, seconds=1, cpu_s=1, peak_memory_bytes=3 * 2**30, oom_kills=oom_kills)
+    shape = {"tile_px": 100, "shape": [12, 10, 500, 400]} if plan is None else plan
+    return Situation(ending, {}, shape, learnt or {}, limit_bytes=4 * 2**30, now=0.0, wait_s=5.0)
+
+
+def test_a_kill_that_the_kernel_owns_up_to_is_out_of_memory_at_once() -> None:
+    verdict = judge(situation(-signal.SIGKILL, oom_kills=1))
+    assert isinstance(verdict, Retry)
+    assert verdict.learnt["tile_px"] == 50
+    assert "12 dates, 10 bands, 500 x 400 px" in verdict.reason["detail"]
+    assert "3.0 GiB" in verdict.reason["detail"]
+    assert "4.0 GiB" in verdict.reason["detail"]
+    plain = judge(situation(-signal.SIGKILL))
+    assert isinstance(plain, Retry)
+    assert "tile_px" not in plain.learnt
+
+
+def test_memory_that_ran_out_where_tiles_cannot_be_smaller_is_not_tried_again() -> None:
+    assert isinstance(judge(situation(77, plan={"tile_px": 32, "shape": [2, 4, 32, 32]})), Failure)
+    before_any_plan = judge(situation(77, plan={}))
+    assert isinstance(before_any_plan, Retry)
+    assert isinstance(judge(situation(77, plan={}, learnt=before_any_plan.learnt)), Failure)
+
+
+def test_a_reader_that_was_killed_is_asked_once_more_and_what_is_wrong_with_a_file_is_said_at_once() -> None:
+    def refused(code: str, learnt: dict[str, Any]) -> Retry | Failure:
+        return judge(replace(situation(BAD_INPUT, learnt=learnt), problem={"code": code, "detail": "S2/a.tif"}))
+
+    once = refused(CRASHED, {})
+    assert isinstance(once, Retry)
+    assert refused(CRASHED, once.learnt) == Failure({"code": CRASHED, "detail": "S2/a.tif"})
+    assert isinstance(refused("missing-data", {}), Failure)
+
+
+@pytest.mark.parametrize("status", [70, 1, -signal.SIGSEGV, 120])
+def test_whatever_nobody_planned_is_a_bug_of_ours_and_tried_once_more(status: int) -> None:
+    once = judge(situation(status))
+    assert isinstance(once, Retry)
+    assert isinstance(judge(situation(status, learnt=once.learnt)), Failure)
+
+
+def run_job(folder: Path, **changes: Any) -> subprocess.Popen[bytes]:
+    simulated = {"dates": 0, "seconds": 0.2, "steps": 4, **changes.pop("simulated", {})}
+    values: dict[str, Any] = {"params": {}, "retry": {}, "environment": "test", "limits": {}, **changes}
+    Request(job_id="j", attempt=1, upload=None, method={"simulated": simulated}, **values).write(folder)
+    command = [sys.executable, "-P", "-m", "worker.child.run_job", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_the_child_itself_refuses_the_simulated_method_in_production(tmp_path: Path) -> None:
+    assert run_job(tmp_path, environment="production").wait() == 2
+    assert json.loads((tmp_path / "error.json").read_text())["code"] == "invalid-config"
+    assert not (tmp_path / "out").exists()
+
+
+def test_sigterm_ends_in_a_checkpoint_from_which_the_next_call_goes_on(tmp_path: Path) -> None:
+    child = run_job(tmp_path, simulated={"seconds": 2, "steps": 100})
+    until(lambda: list(tmp_path.glob("out.partial/.checkpoint/simulated.json")))
+    child.terminate()
+    assert child.wait(timeout=10) == 75
+    assert not (tmp_path / "out").exists()
+    assert run_job(tmp_path, simulated={"steps": 100}).wait() == 0
+    (_, _, kept), (_, again, end) = json.loads((tmp_path / "out/report.json").read_text())["config"]["ran"]
+    assert kept == again
+    assert end == 100
+
+
+def test_sigterm_before_it_listens_leaves_nothing_half_done(tmp_path: Path) -> None:
+    child = run_job(tmp_path)
+    child.terminate()
+    assert child.wait(timeout=10) in (75, -signal.SIGTERM)
+    assert isinstance(judge(situation(-signal.SIGTERM)), Retry)
+    assert run_job(tmp_path).wait() == 0
+
+
+def test_a_child_whose_supervisor_does_not_listen_waits_and_does_not_fall_over(tmp_path: Path) -> None:
+    """A frozen supervisor reads nothing: the pipe fills, and empties when it thaws."""
+    release, heard = threading.Event(), []
+
+    def slow(line: dict[str, Any]) -> None:
+        release.wait(10)
+        heard.append(line)
+
+    program = TELL + "for i in range(20000): tell(i=i)\n"
+    child = ChildProcess(
+        [sys.executable, "-c", program], folder=tmp_path, log=tmp_path / "log", environment=os.environ, on_line=slow
+    )
+    time.sleep(0.3)
+    assert child.poll() is None
+    release.set()
+    assert ended(child).status == 0
+    assert len(heard) == 20000

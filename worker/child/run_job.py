@@ -1,0 +1,287 @@
+"""One attempt at one job, in a process of its own: `python -m worker.child.run_job FOLDER`.
+
+FOLDER/request.json says what to do. Input is imported into FOLDER/input, the result appears as FOLDER/out with its
+STAC documents and manifest. Paths in messages are relative to FOLDER: users see them. Progress goes as JSON lines into
+the supervisor's pipe; what is wrong goes into FOLDER/error.json, and the exit code says what kind of end it was. This
+process knows neither the database nor the storage.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from worker.running import memory, shortages
+from worker.running.job_folder import (
+    BAD_INPUT,
+    BUG,
+    DONE,
+    ERROR,
+    INPUT,
+    OUT,
+    OUT_OF_MEMORY,
+    SHORT,
+    STOPPED,
+    UPLOAD,
+    Request,
+)
+from worker.running.process import PIPE, die_with_parent
+
+if TYPE_CHECKING:
+    from seq2seq.config import ReconstructionConfig
+    from seq2seq.progress import OnProgress, Progress
+
+# Of the memory there is, what a job may plan with; the rest is for the page cache and for those beside it.
+MEMORY_SHARE = 0.8
+# The API answers while a job trains on every core.
+_NICENESS = 10
+# What torch says besides, in a plain RuntimeError.
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+Tell = Callable[..., None]
+ShouldStop = Callable[[], bool]
+
+
+class BadInput(Exception):  # noqa: N818
+    """The import refused the user's files; `problem` says why."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem.get("detail", ""))
+        self.problem = problem
+
+
+def main() -> int:
+    """The exit code."""
+    die_with_parent()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    memory.be_killed_first()
+    os.chdir(sys.argv[1])
+    return attempt(Request.read(Path()), _teller(), stop.is_set)
+
+
+def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
+    """Works in the current folder and says how it ended; whatever is raised becomes an exit code and error.json."""
+    from seq2seq.errors import DecloudError, OutputError, Stopped
+
+    Path(ERROR).unlink(missing_ok=True)
+    here = Path.cwd()  # it may be gone when it is asked for
+    try:
+        if not Path(OUT).exists():  # else an earlier attempt could not deliver it
+            _produce(request, tell, should_stop)
+        _describe(request, tell)
+    except Stopped:
+        return STOPPED
+    except BadInput as refused:
+        return _end(BAD_INPUT, **refused.problem)
+    except OutputError as error:
+        return _cannot_write(error, here)
+    except DecloudError as error:
+        return _end(BAD_INPUT, code=error.code, detail=str(error))
+    except Exception as error:
+        if _is_out_of_memory(error):
+            return _end(OUT_OF_MEMORY, code="out-of-memory", detail=_one_line(error))
+        return _short(error, shortages.of_error(error, here.parent.parent, is_lost=_is_lost(here)))
+    return DONE
+
+
+def _produce(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
+    def on_progress(progress: "Progress") -> None:
+        tell("progress", **vars(progress))
+
+    if request.method != "decloud":
+        _simulate(request, tell, on_progress, should_stop)
+        return
+    config = _config(request)
+    if not Path(INPUT).exists():
+        with _engine_loading(tell):
+            _import(request, config, on_progress, should_stop)
+    else:
+        tell("progress", phase="loading")
+    from seq2seq.run import pipeline
+
+    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
+    pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
+
+
+@contextlib.contextmanager
+def _engine_loading(tell: Tell) -> Iterator[None]:
+    """Torch takes seconds, in which the sandbox can import; at the end of `with` it is there.
+
+    Nothing else is imported meanwhile but what is named here first: modules that need each other, such as rasterio's,
+    cannot be imported by two threads at a time. What fails in the thread fails again where it is used.
+    """
+    import worker.imports.importer  # noqa: F401
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            import seq2seq.run.pipeline  # noqa: F401
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    yield
+    tell("progress", phase="loading")
+    thread.join()
+
+
+def _import(
+    request: Request, config: "ReconstructionConfig", on_progress: "OnProgress", should_stop: ShouldStop
+) -> None:
+    """Rewrites the user's files into `input`, in a sandbox; once, for every attempt on this machine."""
+    from worker.imports.importer import ImportProblem, import_upload
+    from worker.imports.limits import ImportLimits
+
+    imported = import_upload(
+        Path(UPLOAD),
+        Path(INPUT),
+        name=request.upload,
+        config=config.to_dict(),
+        limits=ImportLimits.from_dict(request.limits),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    if isinstance(imported, ImportProblem):
+        raise BadInput(imported.to_dict())
+    Path(UPLOAD).unlink()
+
+
+def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: ShouldStop) -> None:
+    from dataclasses import replace
+
+    from seq2seq.errors import ConfigError
+    from worker.child import simulated
+
+    if request.environment != "test" or not isinstance(request.method, dict):
+        raise ConfigError("the simulated method is for tests of the service; it is refused here")
+    simulation = simulated.Simulation.from_dict(request.method["simulated"])
+    simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
+    tell("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
+    simulated.run(simulation, Path(OUT), attempt=request.attempt, on_progress=on_progress, should_stop=should_stop)
+
+
+def _config(request: Request) -> "ReconstructionConfig":
+    """The user's settings."""
+    from seq2seq.config import ReconstructionConfig
+    from seq2seq.errors import ConfigError
+
+    config = ReconstructionConfig.from_dict(request.params)
+    if config.vgg16_weights is not None:
+        raise ConfigError("vgg16_weights names a file, which the service never reads; leave it out")
+    return config
+
+
+def _with_fitting_tiles(
+    config: "ReconstructionConfig", request: Request, shape: tuple[int, int, int, int], tell: Tell
+) -> "ReconstructionConfig":
+    """Smaller tiles where this machine, or what happened before, asks for them; else the settings as they are."""
+    from seq2seq.estimate import estimate, tile_size
+
+    here_gb = max(0.5, MEMORY_SHARE * memory.limit_bytes() / 2**30)
+    here = config.replace(max_memory_gb=min(config.max_memory_gb, here_gb))
+    asked_px, whole_px = config.tile_px or tile_size(shape, config), max(shape[2:])
+    tile_px = min(asked_px, request.retry.get("tile_px", asked_px), tile_size(shape, here))
+    if min(tile_px, whole_px) < min(asked_px, whole_px):
+        config = config.replace(tile_px=tile_px, overlap_px=min(config.overlap_px, tile_px // 2))
+    tell("plan", tile_px=min(tile_px, whole_px), shape=shape, memory_gb=estimate(shape, config).memory_gb)
+    return config
+
+
+def _shape(folder: Path) -> tuple[int, int, int, int]:
+    """(T, C, H, W) of the imported S2 files."""
+    import rasterio
+
+    files = sorted((folder / "S2").glob("*.tif"))
+    with rasterio.open(files[0]) as first:
+        return len(files), first.count, first.height, first.width
+
+
+def _describe(request: Request, tell: Tell) -> None:
+    """STAC and the manifest, which are written last: what has a manifest is complete."""
+    from worker.results.manifest import write_manifest
+
+    tell("progress", phase="describing")
+    if Path(OUT, "declouded").exists():
+        from worker.results.stac import write_stac
+
+        write_stac(Path(OUT), request.job_id)
+    write_manifest(Path(OUT))
+
+
+def _teller() -> Tell:
+    """Sends one JSON line into the supervisor's pipe; without a supervisor it says nothing."""
+    pipe = os.environ.pop(PIPE, None)
+
+    def tell(kind: str, **values: Any) -> None:
+        if pipe is not None:
+            os.write(int(pipe), (json.dumps({"kind": kind, **values}) + "\n").encode())
+
+    return tell
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Python's, numpy's, torch's on a GPU and torch's on the CPU, which is no type of its own."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(said in str(error) for said in _NO_MEMORY)
+
+
+def _cannot_write(error: BaseException, here: Path) -> int:
+    """Torch does not say why it could not write: then it was for want of space."""
+    found = shortages.of_error(error, here.parent.parent, is_lost=_is_lost(here))
+    if found is None and not isinstance(error.__cause__, PermissionError):
+        found = shortages.of_number(errno.ENOSPC, free_bytes=shortages.free_bytes(here))
+    return _short(error, found)
+
+
+def _is_lost(here: Path) -> bool:
+    """Whether another folder, or none, lies where this process began to work."""
+    try:
+        return not os.path.samefile(here, ".")
+    except OSError:
+        return True
+
+
+def _short(error: BaseException, found: shortages.Shortage | None) -> int:
+    """What the machine lacks passes, or the operator mends it; what else ended the job is a bug."""
+    if found is None:
+        return _bug()
+    print(f"decloud: {_one_line(error)}", file=sys.stderr)
+    return _end(SHORT, **found.reason)
+
+
+def _bug() -> int:
+    """The trace is for the operator's log alone."""
+    traceback.print_exc()
+    return BUG
+
+
+def _end(status: int, **problem: Any) -> int:
+    try:
+        Path(ERROR).write_text(json.dumps(problem))
+    except OSError:  # a full disk cannot be told of in a file; the exit code tells
+        with contextlib.suppress(OSError):
+            Path(ERROR).unlink()
+    return status
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+def leave(status: int) -> NoReturn:
+    """Ends at once: no thread is waited for, and no signal or library can change the status any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,91 @@
+"""A tiny result in every format a real one has, labelled as simulated: images of a slope that grows brighter."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from seq2seq.bands import TEN_METRE
+from seq2seq.report.html_report import write_report
+from seq2seq.report.quicklook import Miniatures, display_bands, preview_png, thumbnails
+from seq2seq.writers import write_file
+from seq2seq.writers.cog import write_cog
+
+SIZE_PX = 16
+_WHOLE = slice(0, SIZE_PX)
+_GEOBOX = GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
+
+
+def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
+    """Images of `dates` dates, preview and report, which holds `config`."""
+    days = np.datetime64("2021-05-01") + 10 * np.arange(dates)
+    pictures = Miniatures(days, display_bands(TEN_METRE), (SIZE_PX, SIZE_PX))
+    slope = np.linspace(0.05, 0.25, SIZE_PX**2, dtype=np.float32).reshape(SIZE_PX, SIZE_PX)
+    cloud_mask = slope > 0.2
+    for t, day in enumerate(days):
+        pixels = np.stack([slope + np.float32(0.01 * t)] * len(TEN_METRE))
+        _write_date(folder, str(day), pixels, cloud_mask)
+        pictures.add(
+            t, _WHOLE, _WHOLE, before=pixels[:3], after=pixels[:3], sigma=_sigma(cloud_mask), cloud_mask=cloud_mask
+        )
+    drawn = pictures.pictures()
+    write_file(folder / "preview.png", preview_png(drawn, note="simulated data"))
+    write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
+
+
+def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:
+    # name, values, nodata, bands, scale
+    products: tuple[tuple[str, NDArray[Any], float | None, tuple[str, ...], float], ...] = (
+        ("declouded", np.rint(pixels * 10_000).astype(np.uint16), 0.0, TEN_METRE, 1e-4),
+        ("uncertainty", _sigma(cloud_mask), None, TEN_METRE, 1.0),
+        ("cloud_mask", cloud_mask.astype(np.uint8)[None], None, ("cloud_mask",), 1.0),
+    )
+    for name, values, nodata, bands, scale in products:
+        write_cog(
+            folder / name / f"{date}.tif",
+            [(Window(0, 0, SIZE_PX, SIZE_PX), values)],
+            geobox=_GEOBOX,
+            dtype=str(values.dtype),
+            nodata=nodata,
+            bands=bands,
+            scale=scale,
+            tags={"SIMULATED": "YES"},
+        )
+
+
+def _sigma(cloud_mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(cloud_mask, np.float32(0.01), np.float32(0))[None].repeat(len(TEN_METRE), 0)
+
+
+def _report(dates: list[str], config: dict[str, Any]) -> Any:
+    nothing: dict[str, Any] = {"methods": {}, "by_band": {}, "by_gap": [], "by_date": [], "coverage_90": None}
+    return {
+        "version": "simulated",
+        "created": f"{dates[-1]}T00:00:00Z",
+        "recipe": "simulated",
+        "seed": 0,
+        "device": "none",
+        "config": config,
+        "software": {},
+        "input": {
+            "path": "simulated",
+            "name": "simulated",
+            "simulated": True,
+            "dates": dates,
+            "bands": list(TEN_METRE),
+            "grid": {"crs": "EPSG:32631", "width": SIZE_PX, "height": SIZE_PX, "gsd_m": 10.0},
+            "s1": {"available": False, "units": "", "dates": [None] * len(dates)},
+            "mask_source": "user",
+            "cloud_fraction": [0.25] * len(dates),
+            "warnings": ["Simulated method: nothing was reconstructed."],
+        },
+        "holdout": {"pixels": 0, "explanation": "Nothing was trained.", "gain": None, **nothing},
+        "training": {"steps": 0, "tiles": 1, "curve": []},
+        "series": None,
+        "resources": {"seconds": {}, "peak_memory_gb": 0.0},
+        "perceptual": {"requested": "off", "used": False, "reason": "simulated method"},
+    }
