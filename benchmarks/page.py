@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from math import log10
 from typing import Any
+
+from seq2seq.validation.metrics import psnr_of
 
 Row = dict[str, Any]
 Results = dict[str, Any]  # part -> {"rows": [...], "note": why not measured, or None, "on": circumstances}
@@ -326,11 +327,7 @@ def _last_cells(title: str, points: list[Row]) -> list[str]:
 
 
 def _error(value: float) -> list[str]:
-    return [f"{value:.4f}", number(_psnr(value), 2)]
-
-
-def _psnr(error: float) -> float:
-    return -20 * log10(max(error, 1e-9))
+    return [f"{value:.4f}", number(psnr_of(value, least=1e-9), 2)]
 
 
 def _times(ratio: float | None) -> str:

@@ -29,10 +29,12 @@ from seq2seq.notebook import choose_progress
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.report.html_report import write_report
-from seq2seq.report.quicklook import Miniatures, display_bands, preview_png, thumbnails
+from seq2seq.report.preview import preview_png
+from seq2seq.report.quicklook import Miniatures, display_bands
 from seq2seq.report.run_report import TileFacts, compose_report
 from seq2seq.report.schema import Report
 from seq2seq.report.series import PixelSeries, SeriesLattice, ndvi_bands
+from seq2seq.report.thumbnails import thumbnails
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations, days_since_first
 from seq2seq.tiling import Tile, blend_window, plan_tiles

@@ -1,6 +1,6 @@
 """The abstract tests of OGC API - Processes 1.0 (18-062r2, annex A) for the classes that the service claims.
 
-docs/OGC.md has them as a table, which is held against this file.
+docs/ogc.md has them as a table, which is held against this file.
 """
 
 import base64
@@ -624,7 +624,7 @@ def listed(user: User, query: str) -> list[str]:
 
 
 def test_the_documentation_names_the_test_of_every_abstract_test() -> None:
-    text = (ROOT / "docs" / "OGC.md").read_text()
+    text = (ROOT / "docs" / "ogc.md").read_text()
     rows = re.findall(r"^\| `(/conf/[^`]+)` \| [^|]+ \| `(\w+)` \|$", text, re.MULTILINE)
     assert dict(rows) == TESTS
     assert len(rows) == len(TESTS)

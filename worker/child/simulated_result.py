@@ -11,7 +11,9 @@ from rasterio.windows import Window
 
 from seq2seq.bands import TEN_METRE
 from seq2seq.report.html_report import write_report
-from seq2seq.report.quicklook import Miniatures, display_bands, preview_png, thumbnails
+from seq2seq.report.preview import preview_png
+from seq2seq.report.quicklook import Miniatures, display_bands
+from seq2seq.report.thumbnails import thumbnails
 from seq2seq.writers import write_file
 from seq2seq.writers.cog import write_cog
 
