@@ -1,4 +1,4 @@
-"""What is in an input, as plain values: for `decloud inspect` and for the report of a run. Loads no torch."""
+"""The contents of an input, for `decloud inspect` and for the report of a run. Loads no torch."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from seq2seq.sequence import crs_name
 
 _ARCHIVES = (".zip", ".tar", ".tgz")
 # Names of folders that every sequence has.
-_SAYS_NOTHING = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
+_GENERIC = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
 
 
 def describe_input(source: SequenceSource) -> InputReport:
@@ -41,7 +41,7 @@ def describe_input(source: SequenceSource) -> InputReport:
 
 
 def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, Any]:
-    """All that `decloud inspect --json` says: the report's `input`, and what only matters before a run."""
+    """The output of `decloud inspect --json`: the report's `input`, and what only matters before a run."""
     info, cost = source.info, estimate(source.info.shape, config)
     return {
         **to_plain(describe_input(source)),
@@ -59,13 +59,13 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
 
 
 def sequence_name(path: Path) -> str:
-    """What people call a sequence: the last part of its path that says something, without the ending of an archive.
+    """A short name for a sequence: the last part of its path that identifies it, without the ending of an archive.
 
     fields/input, fields.zip and fields/data/S2 are all "fields"; relative paths count from where they are resolved.
     """
     for part in (path, *path.absolute().parents):
         name = part.name.removesuffix(part.suffix) if part.suffix.lower() in _ARCHIVES else part.name
-        if name and name not in (".", "..") and name.lower() not in _SAYS_NOTHING:
+        if name and name not in (".", "..") and name.lower() not in _GENERIC:
             return name
     return path.name or "sequence"
 

@@ -45,7 +45,7 @@ EXPLANATION = (
     "pixels included."
 )
 NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
-WORTH_SAYING = 0.0005  # share of suspected pixels below which nobody need be told
+WORTH_REPORTING = 0.0005  # share of suspected pixels below which there is no warning
 DECIMALS = 4  # of an index in [-1, 1]
 
 
@@ -171,7 +171,7 @@ def _tile_seconds(facts: Sequence[TileFacts]) -> dict[str, float]:
 
 
 def _suspicions(suspected: float) -> list[str]:
-    if suspected < WORTH_SAYING:
+    if suspected < WORTH_REPORTING:
         return []
     return [
         f"{suspected:.1%} of the clear pixels look like clouds or shadows that the masks missed. They are delivered as "

@@ -204,7 +204,7 @@ class PerceptualReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All there is to say about one run. created: ISO time, UTC. software: versions by name."""
+    """The report of one run. created: ISO time, UTC. software: versions by name."""
 
     version: str
     created: str
