@@ -182,7 +182,7 @@ def fit_curves(training: Values, linear: Values | None) -> list[Curve]:
     losses = [(point["step"], point["loss"]) for point in points if point["loss"] is not None]
     scores = [(point["step"], point["holdout_psnr"]) for point in points if point["holdout_psnr"] is not None]
     level = (LINEAR, linear["psnr"]) if linear and linear["psnr"] is not None else None
-    curves = [_curve("Network alone on hidden pixels, PSNR, dB", scores, level), _curve("Loss", losses, None)]
+    curves = [_curve("The fit alone on hidden pixels, PSNR, dB", scores, level), _curve("Loss", losses, None)]
     return [curve for curve in curves if curve.points]
 
 
@@ -192,7 +192,7 @@ def uses(source: Values, perceptual: Values, config: Values) -> list[Use]:
     paired = sum(date is not None for date in radar["dates"])
     near = f"{paired} of {len(radar['dates'])} dates have an acquisition near enough, {radar['units']}"
     without = "the input has none; the result comes from the optical data alone"
-    observed = "replaced by the network's, as set (full_prediction)" if whole else "pass through unchanged"
+    observed = "replaced by the prediction, as set (full_prediction)" if whole else "pass through unchanged"
     return [
         Use(paired > 0, "Sentinel-1", near if radar["available"] else without),
         Use(True, "Cloud mask", _MASK_SOURCES.get(mask, mask)),
