@@ -438,7 +438,7 @@ def _footer(report: Report) -> Markup:
         if report["input"]["simulated"]
         else f"Contains modified Copernicus Sentinel data {period}."
     )
-    made = f"decloud {report['version']}, recipe {report['recipe']}, seed {report['seed']}, {report['created']}."
+    made = f"decloud {report['version']}, method {report['method']}, seed {report['seed']}, {report['created']}."
     return element("footer", element("p", _LIMITS), element("p", f"{origin} {made}"))
 
 

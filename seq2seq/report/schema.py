@@ -186,7 +186,7 @@ class Report(TypedDict):
 
     version: str
     created: str
-    recipe: str
+    method: str
     seed: int
     device: str
     config: dict[str, Any]

@@ -109,7 +109,7 @@ class _Job:
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
         self._provenance = Provenance(
             version=version("decloud"),
-            method=config.recipe,
+            method=config.method,
             seed=config.seed,
             fingerprint=self.info.fingerprint,
             simulated=self.info.simulated,

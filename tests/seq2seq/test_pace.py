@@ -1,7 +1,6 @@
 """What is left is said by what the machine has shown so far."""
 
 import pytest
-
 from seq2seq.run.pace import SHARES, Pace, shares_of_pieces
 
 PIECES = ["samples", "trees-00", "trees-01", "perceptron-2", "perceptron-1", "date-0000", "date-0001"]

@@ -53,14 +53,14 @@ def test_pixels_that_are_not_observed_decide_nothing(given, straight):
 
 
 def test_held_out_pixels_change_nothing_that_is_scored_on_them(given, monkeypatch):
-    """Members of the scored fit, as they enter the blend, with the true and with wrong held-out values."""
+    """Candidates of the scored fit, as they enter the blend, with the true and with wrong held-out values."""
     seen = []
     candidates = InternalStage.candidates
 
     def spy(stage, tick):
-        members = candidates(stage, tick)
-        seen.append(members)
-        return members
+        candidates = candidates(stage, tick)
+        seen.append(candidates)
+        return candidates
 
     monkeypatch.setattr(InternalStage, "candidates", spy)
     held_out = choose_holdout(given.s2.observed, FULL.seed)
