@@ -50,13 +50,16 @@ def _model(kind: type, title: str) -> Any:
     return create_model(kind.__name__, __config__=config, **fields)
 
 
+_Hidden = Annotated[Any, SkipJsonSchema()]
+
+
 def _fields() -> dict[str, Any]:
     of_method: Any = Field(
         default={},
         description="Settings of the method alone; what is left out keeps its default.",
         json_schema_extra=_schema_of_method,
     )
-    earlier = dict.fromkeys(("recipe", *EARLIER_OF_METHOD), (SkipJsonSchema[Any | None], None))
+    earlier = dict.fromkeys(("recipe", *EARLIER_OF_METHOD), (_Hidden, None))
     return {**{each.name: _field(each) for each in SETTINGS}, OF_METHOD: (dict[str, Any], of_method), **earlier}
 
 

@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seq2seq.config import EARLIER_METHODS, METHOD, SETTINGS, ReconstructionConfig, with_present_names
+from seq2seq.config import (
+    EARLIER_METHODS,
+    EARLIER_OF_METHOD,
+    METHOD,
+    SETTINGS,
+    ReconstructionConfig,
+    with_present_names,
+)
 from seq2seq.errors import ConfigError
 from seq2seq.methods import find_method
 from seq2seq.settings import Setting, check_known, settings_of
@@ -21,6 +28,8 @@ _EARLIER: dict[str, Any] = {
     "schedule_factor": float,
     "paper_input": Literal["s1", "noise"],
 }
+
+_NOW = {"recipe": "method", **{name: f"--set {now}=VALUE" for name, now in EARLIER_OF_METHOD.items()}}
 
 
 def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -50,6 +59,9 @@ def settings_from(given: Mapping[str, Any], file: Path | None = None) -> dict[st
     """
     values = read_config_file(file) if file else {}
     values |= {name: value for name, value in given.items() if value is not None and name != _SET}
+    for name, now in _NOW.items():
+        if name in values:
+            typer.echo(f"decloud: {name} is an earlier name, for one more release: use {now}", err=True)
     values = with_present_names(values)
     of_method = _named_settings(values.get("method", ReconstructionConfig.method), given.get(_SET) or ())
     if of_method:
