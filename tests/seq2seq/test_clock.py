@@ -8,9 +8,7 @@ from seq2seq.methods.guided.settings import GuidedSettings
 from seq2seq.run.clock import Pace
 
 # Shares of a run: those of the stages of one `start`, and what one `start` takes of the run.
-STAGES = {
-    name: INFO.preparing_share * share for name, share in expected_stages(2, 2, GuidedSettings(mlps=2)).items()
-}
+STAGES = {name: INFO.preparing_share * share for name, share in expected_stages(2, 2, GuidedSettings(mlps=2)).items()}
 
 
 @pytest.mark.parametrize("slower", [0.5, 1.0, 4.0, 12.0])
