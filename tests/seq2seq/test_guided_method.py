@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from quick_engine import QUICK, observations
+from quick_engine import QUICK, observations, with_hidden_values
 
 from seq2seq.interpolation import mean_spectrum
 from seq2seq.methods.base import RunContext
@@ -48,12 +48,12 @@ def test_a_scene_that_is_larger_than_a_mask_sample_is_sampled_in_different_place
     assert np.isfinite(features).all()
 
 
-def test_a_small_scene_is_sampled_whole_and_the_same_seed_repeats_the_samples():
+def test_a_small_scene_is_sampled_whole_and_hidden_values_teach_nothing():
     given = observations(dates=5, size=20)
     features, residuals = drawn(given)
-    again = drawn(given)
-    assert np.array_equal(features, again[0])
-    assert np.array_equal(residuals, again[1])
+    for again in (drawn(given), drawn(with_hidden_values(given, 7.0))):
+        assert np.array_equal(features, again[0])
+        assert np.array_equal(residuals, again[1])
     assert not np.array_equal(features[:50], drawn(given, seed=1)[0][:50])
 
 
