@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
 from pydantic.json_schema import SkipJsonSchema
 
-from seq2seq.config import EARLIER_OF_METHOD, SETTINGS, ReconstructionConfig, with_present_names
-from seq2seq.methods import METHODS
+from seq2seq.config import EARLIER_METHODS, EARLIER_OF_METHOD, SETTINGS, ReconstructionConfig, with_present_names
+from seq2seq.methods import METHODS, find_method
+from seq2seq.methods.base import MethodInfo
 from seq2seq.settings import Setting, settings_of
 
 # Settings of one method, declared by each.
 OF_METHOD = "method_settings"
 _NOTHING_CHOSEN = "Chosen by the service."
+_HIDDEN: Any = SkipJsonSchema()  # type: ignore[type-arg]
 
 
 def _whole(value: Any) -> Any:
@@ -37,30 +39,52 @@ def _field(setting: Setting) -> tuple[Any, Any]:
     return Annotated[kind, limits, *whole], Field(default=setting.default, description=about)
 
 
-def _schema_of_method(schema: dict[str, Any]) -> None:
-    """Whatever one of the methods takes; which one is asked is checked when the request is read."""
-    schema["anyOf"] = [_model(info.settings, info.title).model_json_schema() for info in METHODS]
+def _model(info: MethodInfo) -> Any:
+    """The settings of one method as a model."""
+    fields: dict[str, Any] = {each.name: _field(each) for each in settings_of(info.settings)}
+    config = ConfigDict(extra="forbid", strict=True, title=f"Settings of {info.name}")
+    return create_model(info.settings.__name__, __config__=config, **fields)
+
+
+_MODELS = {info.name: _model(info) for info in METHODS}
+
+
+def _schema_of_methods(schema: dict[str, Any]) -> None:
+    """Whatever one of the methods takes; of which one is checked when the request is read."""
+    schema["anyOf"] = [model.model_json_schema() for model in _MODELS.values()]
     schema.pop("additionalProperties", None)
     schema.pop("type", None)
 
 
-def _model(kind: type, title: str) -> Any:
-    fields: dict[str, Any] = {each.name: _field(each) for each in settings_of(kind)}
-    config = ConfigDict(extra="forbid", strict=True, title=f"Settings of {title}")
-    return create_model(kind.__name__, __config__=config, **fields)
-
-
-_Hidden = Annotated[Any, SkipJsonSchema()]
+def _checked_by_method(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """What was given, as the method takes it: 5.0 for 5 is 5. A wrong member is named by its place."""
+    method = info.data.get("method") or ReconstructionConfig.method
+    settings = _MODELS[EARLIER_METHODS.get(info.data.get("recipe") or "", method)].model_validate(given)
+    return {name: getattr(settings, name) for name in given}
 
 
 def _fields() -> dict[str, Any]:
     of_method: Any = Field(
         default={},
         description="Settings of the method alone; what is left out keeps its default.",
-        json_schema_extra=_schema_of_method,
+        json_schema_extra=_schema_of_methods,
     )
-    earlier = dict.fromkeys(("recipe", *EARLIER_OF_METHOD), (_Hidden, None))
-    return {**{each.name: _field(each) for each in SETTINGS}, OF_METHOD: (dict[str, Any], of_method), **earlier}
+    return {
+        **_earlier_fields(),
+        **{each.name: _field(each) for each in SETTINGS},
+        OF_METHOD: (Annotated[dict[str, Any], AfterValidator(_checked_by_method)], of_method),
+    }
+
+
+def _earlier_fields() -> dict[str, Any]:
+    """Names of one more release, in no schema."""
+    recipe: Any = Annotated[Literal[tuple(EARLIER_METHODS)] | None, _HIDDEN]
+    ebel2021 = {each.name: each for each in settings_of(find_method("ebel2021").settings)}
+    kinds = {name: _field(ebel2021[now])[0] for name, now in EARLIER_OF_METHOD.items()}
+    return {
+        "recipe": (recipe, None),
+        **{name: (Annotated[k | None, _HIDDEN], None) for name, k in kinds.items()},
+    }
 
 
 _Settings: Any = create_model("_Settings", **_fields())

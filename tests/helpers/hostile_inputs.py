@@ -15,10 +15,10 @@ SIZE = {"height": 16, "width": 16}
 USED_DATES = DATES[:2]
 SECOND = f"S2/{USED_DATES[1]}.tif"
 
-Candidates = dict[str, bytes]
+Members = dict[str, bytes]
 
 
-def small_sequence(root: Path) -> Candidates:
+def small_sequence(root: Path) -> Members:
     """Name -> bytes of 2 dates with S2, S1 and masks; the second date's are tiled and packed, each in another way."""
     s2, s1 = s2_dn(2, **SIZE), s1_db(2, **SIZE)
     masks = np.random.default_rng(5).random((2, 16, 16)) > 0.8
@@ -31,11 +31,11 @@ def small_sequence(root: Path) -> Candidates:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.tif"))}
 
 
-def zipped(candidates: Candidates | list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A ZIP of candidates in their order; names may repeat."""
+def zipped(members: Members | list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A ZIP of members in their order; names may repeat."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", compression) as archive:
-        for name, content in candidates.items() if isinstance(candidates, dict) else candidates:
+        for name, content in members.items() if isinstance(members, dict) else members:
             archive.writestr(zipfile.ZipInfo(name), content, compression)
     return packed.getvalue()
 
@@ -89,15 +89,15 @@ class Mutation:
     upload: bytes
 
 
-def mutation(seed: int, sound: Candidates, secret: Path) -> Mutation:
+def mutation(seed: int, sound: Members, secret: Path) -> Mutation:
     """The mutation number `seed`: the same bytes each time. `secret` is a file of the host that some reach for."""
     rng = np.random.default_rng([20, seed])
     kind = list(_KINDS)[seed % len(_KINDS)]
     return Mutation(kind, _KINDS[kind](rng, dict(sound), secret))
 
 
-def _pick(rng: np.random.Generator, candidates: Candidates) -> str:
-    return str(rng.choice(sorted(candidates)))
+def _pick(rng: np.random.Generator, members: Members) -> str:
+    return str(rng.choice(sorted(members)))
 
 
 def _flipped(rng: np.random.Generator, content: bytes, *, start: int = 0, end: int | None = None) -> bytes:
@@ -112,56 +112,56 @@ def _cut(rng: np.random.Generator, content: bytes) -> bytes:
     return content[: int(rng.integers(0, len(content)))]
 
 
-def _archive_cut(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    return _cut(rng, zipped(candidates))
+def _archive_cut(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    return _cut(rng, zipped(members))
 
 
-def _archive_flipped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    return _flipped(rng, zipped(candidates))
+def _archive_flipped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    return _flipped(rng, zipped(members))
 
 
-def _directory_flipped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    packed = zipped(candidates)
+def _directory_flipped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    packed = zipped(members)
     return _flipped(rng, packed, start=packed.index(b"PK\x01\x02"))
 
 
-def _local_headers_flipped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    packed = zipped(candidates, zipfile.ZIP_STORED)
+def _local_headers_flipped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    packed = zipped(members, zipfile.ZIP_STORED)
     starts = [at for at in range(len(packed)) if packed[at : at + 4] == b"PK\x03\x04"]
     at = int(rng.choice(starts))
     return _flipped(rng, packed, start=at, end=at + 46)
 
 
-def _archive_overwritten(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    packed = bytearray(zipped(candidates))
+def _archive_overwritten(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    packed = bytearray(zipped(members))
     at, size = int(rng.integers(len(packed))), int(rng.integers(1, 200))
     packed[at : at + size] = rng.bytes(size)
     return bytes(packed)
 
 
-def _archive_within_garbage(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    return rng.bytes(int(rng.integers(1, 90))) + zipped(candidates) + rng.bytes(int(rng.integers(0, 90)))
+def _archive_within_garbage(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    return rng.bytes(int(rng.integers(1, 90))) + zipped(members) + rng.bytes(int(rng.integers(0, 90)))
 
 
-def _tiff_cut(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    name = _pick(rng, candidates)
-    return zipped(candidates | {name: _cut(rng, candidates[name])})
+def _tiff_cut(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    name = _pick(rng, members)
+    return zipped(members | {name: _cut(rng, members[name])})
 
 
-def _tiff_flipped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    name = _pick(rng, candidates)
-    return zipped(candidates | {name: _flipped(rng, candidates[name])})
+def _tiff_flipped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    name = _pick(rng, members)
+    return zipped(members | {name: _flipped(rng, members[name])})
 
 
-def _tiff_header_flipped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    name = _pick(rng, candidates)
-    return zipped(candidates | {name: _flipped(rng, candidates[name], end=400)})
+def _tiff_header_flipped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    name = _pick(rng, members)
+    return zipped(members | {name: _flipped(rng, members[name], end=400)})
 
 
-def _tag_replaced(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _tag_replaced(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     """One tag gets another type, count or value, often an extreme one."""
-    name = _pick(rng, candidates)
-    content = bytearray(candidates[name])
+    name = _pick(rng, members)
+    content = bytearray(members[name])
     (directory,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, directory)
     at = directory + 2 + 12 * int(rng.integers(count))
@@ -171,52 +171,52 @@ def _tag_replaced(rng: np.random.Generator, candidates: Candidates, _: Path) -> 
         struct.pack_into("<H", content, at + 2, extreme % 20)
     else:
         struct.pack_into("<I", content, at + 4 * field, extreme)
-    return zipped(candidates | {name: bytes(content)})
+    return zipped(members | {name: bytes(content)})
 
 
-def _directory_loop(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _directory_loop(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     """The next directory is this one, or some place in the file."""
-    name = _pick(rng, candidates)
-    content = bytearray(candidates[name])
+    name = _pick(rng, members)
+    content = bytearray(members[name])
     (directory,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, directory)
     following = int(rng.choice([directory, int(rng.integers(len(content)))]))
     struct.pack_into("<I", content, directory + 2 + 12 * count, following)
-    return zipped(candidates | {name: bytes(content)})
+    return zipped(members | {name: bytes(content)})
 
 
-def _noise_after_magic(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _noise_after_magic(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     magic = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"][int(rng.integers(4))]
-    return zipped(candidates | {_pick(rng, candidates): magic + rng.bytes(int(rng.integers(4, 4000)))})
+    return zipped(members | {_pick(rng, members): magic + rng.bytes(int(rng.integers(4, 4000)))})
 
 
-def _contents_swapped(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    first, second = rng.choice(sorted(candidates), 2, replace=False)
-    return zipped(candidates | {str(first): candidates[str(second)], str(second): candidates[str(first)]})
+def _contents_swapped(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    first, second = rng.choice(sorted(members), 2, replace=False)
+    return zipped(members | {str(first): members[str(second)], str(second): members[str(first)]})
 
 
-def _halves_joined(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    first, second = (str(name) for name in rng.choice(sorted(candidates), 2, replace=False))
-    at = int(rng.integers(8, min(len(candidates[first]), len(candidates[second]))))
-    return zipped(candidates | {first: candidates[first][:at] + candidates[second][at:]})
+def _halves_joined(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    first, second = (str(name) for name in rng.choice(sorted(members), 2, replace=False))
+    at = int(rng.integers(8, min(len(members[first]), len(members[second]))))
+    return zipped(members | {first: members[first][:at] + members[second][at:]})
 
 
-def _member_missing(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _member_missing(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     for _ in range(int(rng.integers(1, 6))):
-        candidates.pop(_pick(rng, candidates))
-    return zipped(candidates)
+        members.pop(_pick(rng, members))
+    return zipped(members)
 
 
-def _bomb(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _bomb(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     """Megabytes of zeros after a sound start, or instead of it."""
-    name = _pick(rng, candidates)
-    start = candidates[name] if rng.integers(2) else b"II*\0"
-    return zipped(candidates | {name: start + bytes(int(rng.integers(1, 5)) * 2**20)})
+    name = _pick(rng, members)
+    start = members[name] if rng.integers(2) else b"II*\0"
+    return zipped(members | {name: start + bytes(int(rng.integers(1, 5)) * 2**20)})
 
 
-def _lying_sizes(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
+def _lying_sizes(rng: np.random.Generator, members: Members, _: Path) -> bytes:
     """Declared sizes in the central directory are something else."""
-    packed = bytearray(zipped(candidates))
+    packed = bytearray(zipped(members))
     starts = [at for at in range(len(packed)) if packed[at : at + 4] == b"PK\x01\x02"]
     for at in rng.choice(starts, int(rng.integers(1, len(starts))), replace=False):
         declared = int(rng.choice([0, 1, 700, int(rng.integers(2**32))]))
@@ -249,29 +249,29 @@ _NAMES = (
 )
 
 
-def _odd_name(rng: np.random.Generator, candidates: Candidates, _: Path) -> bytes:
-    return zipped([*candidates.items(), (_NAMES[int(rng.integers(len(_NAMES)))], candidates[SECOND])])
+def _odd_name(rng: np.random.Generator, members: Members, _: Path) -> bytes:
+    return zipped([*members.items(), (_NAMES[int(rng.integers(len(_NAMES)))], members[SECOND])])
 
 
-def _vrt(rng: np.random.Generator, candidates: Candidates, secret: Path) -> bytes:
+def _vrt(rng: np.random.Generator, members: Members, secret: Path) -> bytes:
     text = vrt_of(secret) if rng.integers(2) else raw_vrt_of(secret)
-    name = _pick(rng, candidates)
+    name = _pick(rng, members)
     where = [name, f"{name}.ovr", f"{name}.msk", f"{name}.aux.xml", f"{name.removesuffix('.tif')}.vrt"]
-    return zipped(candidates | {where[int(rng.integers(len(where)))]: text})
+    return zipped(members | {where[int(rng.integers(len(where)))]: text})
 
 
-def _link(rng: np.random.Generator, candidates: Candidates, secret: Path) -> bytes:
+def _link(rng: np.random.Generator, members: Members, secret: Path) -> bytes:
     packed = io.BytesIO()
-    name = _pick(rng, candidates)
+    name = _pick(rng, members)
     with zipfile.ZipFile(packed, "w") as archive:
-        for other, content in candidates.items():
+        for other, content in members.items():
             member = zipfile.ZipInfo(other)
             member.external_attr = (0o120777 if other == name else 0o100644) << 16
             archive.writestr(member, str(secret) if other == name else content)
     return packed.getvalue()
 
 
-_KINDS: dict[str, Callable[[np.random.Generator, Candidates, Path], bytes]] = {
+_KINDS: dict[str, Callable[[np.random.Generator, Members, Path], bytes]] = {
     "archive cut": _archive_cut,
     "archive flipped": _archive_flipped,
     "central directory flipped": _directory_flipped,

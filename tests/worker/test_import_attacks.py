@@ -18,7 +18,7 @@ import rasterio
 from hostile_inputs import (
     SECOND,
     USED_DATES,
-    Candidates,
+    Members,
     big_tiff,
     empty_tiff,
     mutation,
@@ -86,7 +86,7 @@ def sound(tmp_path_factory):
     return small_sequence(tmp_path_factory.mktemp("sound"))
 
 
-Attack = Callable[[Candidates, Host, Path], bytes]
+Attack = Callable[[Members, Host, Path], bytes]
 
 
 def second(content: Callable[[Host, Path], bytes]) -> Attack:
@@ -97,7 +97,7 @@ def second(content: Callable[[Host, Path], bytes]) -> Attack:
 def member(name: str, content: bytes | None = None, **attributes: object) -> Attack:
     """One more member, whose header fields can be anything."""
 
-    def attack(sound: Candidates, host: Host, _: Path) -> bytes:
+    def attack(sound: Members, host: Host, _: Path) -> bytes:
         packed = io.BytesIO(zipped(sound))
         with zipfile.ZipFile(packed, "a") as archive:
             one = zipfile.ZipInfo(name.replace("PORT", str(host.port)))
@@ -118,7 +118,7 @@ def link(kind: int) -> Attack:
 def patched(offset: int, layout: str, value: int) -> Attack:
     """One field of the central directory is something else in the entry of each file."""
 
-    def attack(sound: Candidates, *_: object) -> bytes:
+    def attack(sound: Members, *_: object) -> bytes:
         packed = bytearray(zipped(sound | {f"notes/{index}.txt": b"x" for index in range(12)}))
         for at in [at for at in range(len(packed)) if packed[at : at + 4] == b"PK\x01\x02"]:
             struct.pack_into(layout, packed, at + offset, value)
@@ -127,36 +127,36 @@ def patched(offset: int, layout: str, value: int) -> Attack:
     return attack
 
 
-def sidecars(sound: Candidates, host: Host, _: Path) -> bytes:
+def sidecars(sound: Members, host: Host, _: Path) -> bytes:
     text = vrt_of(host.raster, width=8, height=8)
     georeference = b"<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform></PAMDataset>"
     beside = {f"{SECOND}.ovr": text, f"{SECOND}.msk": text, f"{SECOND}.aux.xml": georeference}
     return zipped(sound | beside | {"S2/2020-08-11.vrt": text, "S2/2020-08-11.tfw": b"1\n0\n0\n-1\n0\n0\n"})
 
 
-def too_many(sound: Candidates, *_: object) -> bytes:
+def too_many(sound: Members, *_: object) -> bytes:
     return zipped([*sound.items(), *((f"notes/{index}.txt", b"") for index in range(10_000))], zipfile.ZIP_STORED)
 
 
-def huge_dates(sound: Candidates, _: Host, scratch: Path) -> bytes:
+def huge_dates(sound: Members, _: Host, scratch: Path) -> bytes:
     """Each within the budget of a file, together far beyond that of a sequence, and all of them empty."""
     image = empty_tiff(scratch / "empty.tif", width=15_000, height=15_000, tiled=True, blockxsize=2048, blockysize=2048)
     return zipped({f"S2/{date}.tif": image for date in USED_DATES})
 
 
-def empty_giants(sound: Candidates, _: Host, scratch: Path) -> bytes:
+def empty_giants(sound: Members, _: Host, scratch: Path) -> bytes:
     """Within the budget of a sequence, but nothing was ever written; a minute of zeros if anybody looked."""
     image = empty_tiff(scratch / "giant.tif", width=2000, height=4000, tiled=True, nodata=0)
     return zipped({f"S2/{date}.tif": image for date in USED_DATES})
 
 
-def strips_of_a_pixel(sound: Candidates, _: Host, scratch: Path) -> bytes:
+def strips_of_a_pixel(sound: Members, _: Host, scratch: Path) -> bytes:
     """Few pixels, but each is looked up and decoded for itself."""
     image = empty_tiff(scratch / "strips.tif", width=1, height=100_000, blockysize=1, nodata=0)
     return zipped({f"S2/{date}.tif": image for date in USED_DATES})
 
 
-def packed_giants(sound: Candidates, _: Host, scratch: Path) -> bytes:
+def packed_giants(sound: Members, _: Host, scratch: Path) -> bytes:
     """The same with one value everywhere, which zstd packs into next to nothing."""
     pixels = np.full((4, 4000, 2000), 7, np.uint16)
     image = write_tif(scratch / "giant.tif", pixels, tiled=True, compress="zstd", nodata=0).read_bytes()
@@ -170,7 +170,7 @@ def pointing(host: Host, scratch: Path) -> bytes:
     return path.read_bytes()
 
 
-def circle(sound: Candidates, *_: object) -> bytes:
+def circle(sound: Members, *_: object) -> bytes:
     content = bytearray(sound[SECOND])
     (directory,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, directory)
@@ -205,7 +205,7 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
     "vsicurl-below-s2": (member("S2/vsicurl/http:/127.0.0.1:PORT/2020-09-09.tif"), ACCEPTED, ""),
     "vsizip": (member("S2/vsizip/x.zip/2020-09-09.tif"), ACCEPTED, ""),
     "declares-too-much": (patched(24, "<I", 2**32 - 2), "unsafe-archive", "at most 68,719,476,736"),
-    "too-many-candidates": (too_many, "unsafe-archive", "10006 candidates, at most 10000"),
+    "too-many-members": (too_many, "unsafe-archive", "10006 members, at most 10000"),
     "huge-header": (
         second(lambda _, scratch: sparse(scratch, width=65_535, height=65_535, tiled=True)),
         "unreadable-file",
@@ -346,8 +346,8 @@ def test_sidecars_of_a_folder_change_nothing(sound, host, tmp_path):
 def bomb(*megabytes: int) -> bytes:
     """Each mebibyte packs into 16 KiB, as honest files may."""
     piece = np.random.default_rng(0).bytes(2**14) + bytes(2**20 - 2**14)
-    candidates = {date: b"II*\0" + size * piece for date, size in zip(USED_DATES, megabytes, strict=False)}
-    return zipped({f"S2/{date}.tif": content for date, content in candidates.items()})
+    members = {date: b"II*\0" + size * piece for date, size in zip(USED_DATES, megabytes, strict=False)}
+    return zipped({f"S2/{date}.tif": content for date, content in members.items()})
 
 
 @pytest.mark.parametrize(
@@ -426,8 +426,8 @@ def listing(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-def unpacked(candidates: Candidates, root: Path) -> Path:
-    for name, content in candidates.items():
+def unpacked(members: Members, root: Path) -> Path:
+    for name, content in members.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     return root
