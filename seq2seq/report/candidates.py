@@ -7,11 +7,17 @@ RESULT, LINEAR, NEAREST = "result", "linear", "nearest"
 # A name in prose, and in the heads of wide tables. Candidates that are not here are called by their own names.
 TITLES: Mapping[str, tuple[str, str]] = {
     RESULT: ("This result", "Result"),
-    "network": ("Network alone", "Network"),
-    "prior": ("Prior alone", "Prior"),
     LINEAR: ("Linear interpolation", "Linear"),
     NEAREST: ("Nearest clear date", "Nearest"),
 }
+
+
+def titles_with(candidates: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """`TITLES` and those of a method's candidates by name, which stand after the result."""
+    own = {name: (f"{title} alone", title) for name, title in candidates.items() if name not in TITLES}
+    return {RESULT: TITLES[RESULT], **own, **TITLES}
+
+
 # What everything is measured against keeps its colour in every report; other candidates take the next free one.
 _FIXED = (RESULT, LINEAR, NEAREST)
 _COLOURS = 4  # report.css has candidate-0 to candidate-3, and other

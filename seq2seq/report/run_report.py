@@ -79,10 +79,10 @@ def compose_report(
     return Report(
         version=version("decloud"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        recipe=config.recipe,
+        method=config.method,
         seed=config.seed,
         device=first.device,
-        config=config.to_dict(),
+        config=config.recorded(),
         software=_software(),
         input=replace(described, warnings=(*described.warnings, *_suspicions(suspected), *unproven)),
         holdout=describe_holdout(pool(proofs), described.dates),

@@ -208,7 +208,7 @@ class Report:
 
     version: str
     created: str
-    recipe: str
+    method: str
     seed: int
     device: str
     config: Mapping[str, Any]

@@ -1,6 +1,6 @@
 """What a fit leaves on disk as it goes, so that a run that was killed goes on with little to do again.
 
-Two kinds: pieces, which are made once and kept (a fitted regressor, a date's prediction), and the state of an
+Two kinds: stages, which are made once and cached (a fitted regressor, a date's prediction), and the state of an
 optimiser, which is written over and over.
 """
 
@@ -25,13 +25,13 @@ class Checkpoint:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def keep(self, name: str, piece: Callable[[], Arrays]) -> Arrays:
-        """The arrays of piece `name`: those kept earlier, else what `piece` makes, which are kept from now on."""
+    def cached(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """The arrays of the stage `name`: those kept earlier, else what `make` returns, which are kept from now on."""
         path = self._file(f"{name}.npz")
         if path is None:
-            return piece()
+            return make()
         if not path.exists():
-            made = piece()
+            made = make()
             _replace(path, lambda file: np.savez(file, **made))  # type: ignore[arg-type]
             return made
         with np.load(path) as saved:

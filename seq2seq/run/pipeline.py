@@ -28,6 +28,7 @@ from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
+from seq2seq.report.candidates import titles_with
 from seq2seq.report.html_report import write_report
 from seq2seq.report.preview import preview_png
 from seq2seq.report.quicklook import Miniatures, display_bands
@@ -111,7 +112,7 @@ class _Job:
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
         self._provenance = Provenance(
             version=version("decloud"),
-            method=config.recipe,
+            method=config.method,
             seed=config.seed,
             fingerprint=self.info.fingerprint,
             simulated=self.info.simulated,
@@ -167,7 +168,8 @@ class _Job:
         write_file(self.partial / "preview.png", preview_png(pictures, note=note))
         self.seconds["writing"] = time.monotonic() - began
         report = self._report(facts, lattice.typical() if ndvi_bands(self.info.bands) else [])
-        write_report(self.partial, report, thumbnails=thumbnails(pictures))
+        titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
+        write_report(self.partial, report, thumbnails=thumbnails(pictures), titles=titles)
         self.on_progress(Progress("writing", step=len(dates), of=len(dates)))
 
     def _look_at(self, t: int, rows: slice, miniatures: Miniatures, lattice: SeriesLattice) -> None:

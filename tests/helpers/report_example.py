@@ -48,10 +48,10 @@ def example_report(*, simulated: bool = True) -> dict[str, Any]:
     return {
         "version": "0.1.0",
         "created": "2021-03-01T12:00:00Z",
-        "recipe": "internal",
+        "method": "guided",
         "seed": 0,
         "device": "cpu",
-        "config": {"recipe": "internal", "seed": 0, "max_minutes": None, "full_prediction": False},
+        "config": {"method": "guided", "seed": 0, "max_minutes": None, "full_prediction": False},
         "software": {"python": "3.11", "torch": "2.13.0"},
         "input": {
             "path": "/data/fields",

@@ -115,7 +115,7 @@ def _save(state: _State, file: Path) -> None:
 
 def _progress(simulation: Simulation, step: int) -> Progress:
     left = simulation.seconds * (1 - step / simulation.steps)
-    return Progress("fitting the network", step, simulation.steps, loss=1 / step, holdout_psnr=20.0, eta_s=left)
+    return Progress("fitting", step, simulation.steps, loss=1 / step, holdout_psnr=20.0, eta_s=left)
 
 
 def _maybe_fail(simulation: Simulation, state: _State, file: Path) -> None:

@@ -68,7 +68,7 @@ def _report(dates: list[str], config: dict[str, Any]) -> Any:
     return {
         "version": "simulated",
         "created": f"{dates[-1]}T00:00:00Z",
-        "recipe": "simulated",
+        "method": "simulated",
         "seed": 0,
         "device": "none",
         "config": config,
