@@ -17,6 +17,7 @@ from seq2seq.commands import weights as weight_commands
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
 from seq2seq.extras import naming_extra
+from seq2seq.products import DECLOUDED, PREVIEW, REPORT, written_files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +55,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
 
 
 @app.command(
+    help=f"Turn a cloudy sequence into a cloud-free one.\n\nWrites {written_files()}.",
     epilog="""
 [bold]Examples[/]
   decloud run fields cloud-free
@@ -62,7 +64,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
   decloud run fields cloud-free --config settings.toml
 
 Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
-"""
+""",
 )
 def run(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
@@ -140,11 +142,7 @@ def run(
     overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", _OUTPUT, names=("--overwrite",))] = False,
     quiet: Annotated[bool, _option("Say nothing but errors.", _OUTPUT, names=("--quiet",))] = False,
 ) -> None:
-    """Turn a cloudy sequence into a cloud-free one.
-
-    Writes OUT/declouded/DATE.tif in the format of your S2 files, OUT/uncertainty/DATE.tif (one sigma),
-    OUT/cloud_mask/DATE.tif, OUT/report.html, OUT/report.json and OUT/preview.png.
-    """
+    """Turn a cloudy sequence into a cloud-free one."""
     options = {
         "recipe": recipe,
         "seed": seed,
@@ -339,7 +337,7 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
 
 def _print_outcome(console: "Console", written: Path) -> None:
     """Where the result is, and what it is worth."""
-    report = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((written / REPORT.path).read_text(encoding="utf-8"))
     for line in outcome(report, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -355,9 +353,9 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         gain = report["holdout"]["gain"]
         proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
     return [
-        f"Images   {written / 'declouded'}",
-        f"Picture  {written / 'preview.png'}",
-        f"Report   {written / 'report.html'}",
+        f"Images   {written / DECLOUDED.name}",
+        f"Picture  {written / PREVIEW.path}",
+        f"Report   {written / REPORT.files[1].path}",
         f"Gain     {proof}",
     ]
 

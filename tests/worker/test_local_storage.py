@@ -49,7 +49,6 @@ def test_a_planted_link_is_neither_read_nor_written_through_nor_emptied(
     through = ["results/folder/job/secret", "results/file"]
     for key in through:
         for call in (
-            local_storage.size,
             local_storage.open_range,
             lambda key: local_storage.get(key, tmp_path / "got"),
         ):
@@ -74,7 +73,7 @@ def test_a_planted_link_is_neither_read_nor_written_through_nor_emptied(
 def test_a_pipe_planted_in_the_place_of_a_file_keeps_nobody_waiting(local_storage: LocalStorage) -> None:
     os.mkfifo(local_storage.folder / "pipe")
     with pytest.raises(NotFound):
-        local_storage.size("pipe")
+        local_storage.open_range("pipe")
 
 
 def test_a_file_where_a_folder_should_be_is_said(local_storage: LocalStorage) -> None:
@@ -312,11 +311,6 @@ def test_deletions_and_puts_at_once_disturb_neither(local_storage: LocalStorage)
             deletion.result()
     local_storage.delete_prefix("a")
     assert everything_in(local_storage.folder) == []
-
-
-def test_a_folder_signs_nothing(local_storage: LocalStorage) -> None:
-    local_storage.put("a", b"x")
-    assert local_storage.presign("a", 60) is None
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import InvalidKey, NotFound, StorageUnavailable
-from worker.storage.checks import check_expiry, check_key, check_range
+from worker.storage.checks import check_key, check_range
 from worker.storage.files import (
     CHUNK_BYTES,
     Source,
@@ -92,11 +92,6 @@ class LocalStorage:
             return None
         return memoryview(content) if complete else None
 
-    def size(self, key: str) -> int:
-        """Bytes of the file."""
-        with self._reading(key) as handle:
-            return os.fstat(handle).st_size
-
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and all below `prefix/`, for readers at one moment. Nothing there: no error."""
         *folders, last = check_key(prefix)
@@ -109,12 +104,6 @@ class LocalStorage:
         ):
             os.rename(last, removed, src_dir_fd=folder, dst_dir_fd=incoming)
             _remove(removed, incoming)
-
-    def presign(self, key: str, expires_s: int) -> str | None:
-        """None: a folder has no address."""
-        check_key(key)
-        check_expiry(expires_s)
-        return None
 
     def _copy(self, key: str, source: Source) -> None:
         check_key(key)
