@@ -14,10 +14,11 @@ import typer
 from seq2seq.apart import check_apart
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import weights as weight_commands
+from seq2seq.commands.written import written_files
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
 from seq2seq.extras import naming_extra
-from seq2seq.products import DECLOUDED, PREVIEW, REPORT, written_files
+from seq2seq.products import DECLOUDED, PREVIEW, REPORT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
 
 
 @app.command(
-    help=f"Turn a cloudy sequence into a cloud-free one.\n\nWrites {written_files()}.",
+    help=f"Turn a cloudy sequence into a cloud-free one.\n\n{written_files()}",
     epilog="""
 [bold]Examples[/]
   decloud run fields cloud-free

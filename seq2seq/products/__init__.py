@@ -25,7 +25,6 @@ __all__ = [
     "made_by",
     "product_at",
     "top_names",
-    "written_files",
 ]
 
 PRODUCTS: tuple[Product, ...] = (
@@ -53,17 +52,3 @@ def top_names(*makers: Maker) -> frozenset[str]:
 def product_at(path: str) -> Product | None:
     """The product of which the result's file `path` is a part; None where it is of none."""
     return next((product for product in PRODUCTS if product.file_at(path)), None)
-
-
-def written_files() -> str:
-    """What a run leaves in its folder, for people: `OUT/declouded/DATE.tif (cloud-free images), ...`."""
-    named = [
-        " and ".join(f"OUT/{file.path}" for file in product.files) + f" ({_in_a_sentence(product.title)})"
-        for product in made_by("run")
-    ]
-    return ", ".join(named)
-
-
-def _in_a_sentence(title: str) -> str:
-    """Without its capital, except of an abbreviation."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

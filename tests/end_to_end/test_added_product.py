@@ -34,7 +34,7 @@ def seen(folder: Path) -> dict[str, Any]:
 
 
 def test_the_help_names_its_files(seen: dict[str, Any]) -> None:
-    assert "OUT/ndvi/DATE.tif (NDVI)" in " ".join(seen["help"].split())
+    assert "ndvi/DATE.tif Vegetation index of each cloud-free image." in " ".join(seen["help"].split())
 
 
 def test_a_run_writes_it_for_each_date_from_the_images_it_delivers(seen: dict[str, Any], folder: Path) -> None:
