@@ -16,6 +16,7 @@ from service_storages import MIB, everything_in, file_size_limit, keys_in, patte
 from worker.errors import InvalidKey, NotFound, StorageFullError, StorageUnavailable
 from worker.storage import LocalStorage, open_storage
 from worker.storage import local as local_module
+from worker.storage import rooted as rooted_module
 
 
 def test_a_reading_that_is_given_up_leaves_nothing_open(local_storage: LocalStorage) -> None:
@@ -280,7 +281,7 @@ def test_a_deletion_that_was_killed_half_way_is_finished_by_the_next_start(
     local_storage.put("results/a/1/x", b"x")
     local_storage.put("results/a/2/x", b"x")
     with monkeypatch.context() as patched:
-        patched.setattr(local_module, "_remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(rooted_module, "_remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             local_storage.delete_prefix("results/a")
     assert keys_in(local_storage, "results/a/1/x", "results/a/2/x") == set()  # at one moment, for readers
