@@ -16,13 +16,21 @@ import rasterio
 from locations import HELPERS
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("added")
+def test_a_product_of_one_file_is_offered_written_described_listed_and_downloaded(tmp_path: Path) -> None:
+    """One test, because its program is run once; each of the claims is a function below."""
+    seen = _run_with_one_more(tmp_path)
+    dates = json.loads((tmp_path / "out" / "report.json").read_text())["input"]["dates"]
+    assert len(dates) == 3
+    assert "ndvi/DATE.tif Vegetation index of each cloud-free image." in " ".join(seen["help"].split())
+    for date in dates:
+        _check_raster(tmp_path / "out", date)
+        _check_asset(json.loads((tmp_path / "out" / "stac" / f"{date}.json").read_text()))
+    _check_service(seen, {f"ndvi/{date}.tif" for date in dates})
+    _check_manifest(tmp_path / "out")
+    _check_download(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def seen(folder: Path) -> dict[str, Any]:
+def _run_with_one_more(folder: Path) -> dict[str, Any]:
     """What users see of a program with one more product; its result lies in folder/out."""
     path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", "NO_COLOR": "1"}
@@ -33,62 +41,53 @@ def seen(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_help_names_its_files(seen: dict[str, Any]) -> None:
-    assert "ndvi/DATE.tif Vegetation index of each cloud-free image." in " ".join(seen["help"].split())
+def _check_raster(out: Path, date: str) -> None:
+    """It is made from the images that are delivered, and says what it is."""
+    with rasterio.open(out / "declouded" / f"{date}.tif") as image:
+        names = list(image.descriptions)
+        red, near = (image.read(names.index(band) + 1).astype(float) for band in ("B04", "B08"))
+    with rasterio.open(out / "ndvi" / f"{date}.tif") as index:
+        values, tags = index.read(1), index.tags()
+        assert index.descriptions == ("NDVI",)
+        assert np.isnan(index.nodata)
+    assert tags["PRODUCT"] == "ndvi"
+    assert tags["ACQUISITION_DATE"] == date
+    assert tags["INDEX"] == "(nir - red) / (nir + red)"
+    shown = np.isfinite(values) & (near + red > 500)
+    assert shown.mean() > 0.5
+    assert values[shown] == pytest.approx(((near - red) / (near + red))[shown], abs=0.01)
 
 
-def test_a_run_writes_it_for_each_date_from_the_images_it_delivers(seen: dict[str, Any], folder: Path) -> None:
-    dates = json.loads((folder / "out" / "report.json").read_text())["input"]["dates"]
-    assert len(dates) == 3
-    for date in dates:
-        with rasterio.open(folder / "out" / "declouded" / f"{date}.tif") as image:
-            names = list(image.descriptions)
-            red, near = (image.read(names.index(band) + 1).astype(float) for band in ("B04", "B08"))
-        with rasterio.open(folder / "out" / "ndvi" / f"{date}.tif") as index:
-            values, tags = index.read(1), index.tags()
-            assert index.descriptions == ("NDVI",)
-            assert np.isnan(index.nodata)
-        assert tags["PRODUCT"] == "ndvi"
-        assert tags["ACQUISITION_DATE"] == date
-        assert tags["INDEX"] == "(nir - red) / (nir + red)"
-        shown = np.isfinite(values) & (near + red > 500)
-        assert shown.mean() > 0.5
-        assert values[shown] == pytest.approx(((near - red) / (near + red))[shown], abs=0.01)
+def _check_asset(item: dict[str, Any]) -> None:
+    """STAC has it with its role, and without a wavelength."""
+    asset = item["assets"]["ndvi"]
+    assert asset["roles"] == ["data"]
+    assert asset["href"] == f"../ndvi/{item['id']}.tif"
+    assert asset["raster:bands"][0]["nodata"] == "nan"
+    assert "eo:bands" not in asset
+    assert "eo:bands" in item["assets"]["declouded"]
 
 
-def test_the_process_describes_it_with_its_media_type(seen: dict[str, Any]) -> None:
+def _check_service(seen: dict[str, Any], paths: set[str]) -> None:
+    """The process describes it; a job that asked for it alone links its files and no other."""
     described = seen["process"]["outputs"]["ndvi"]
     assert described["title"] == "NDVI"
     assert described["schema"]["items"]["contentMediaType"].startswith("image/tiff")
-
-
-def test_a_job_may_ask_for_it_alone_and_its_results_link_its_files(seen: dict[str, Any], folder: Path) -> None:
     assert set(seen["results"]) == {"ndvi"}
-    paths = {link["path"] for link in seen["results"]["ndvi"]}
-    assert paths == {f"ndvi/{file.name}" for file in (folder / "out" / "ndvi").iterdir()}
+    assert {link["path"] for link in seen["results"]["ndvi"]} == paths
     assert all(link["title"].startswith("NDVI: ") for link in seen["results"]["ndvi"])
 
 
-def test_stac_has_it_as_an_asset_with_its_role_and_without_a_wavelength(seen: dict[str, Any], folder: Path) -> None:
-    items = [json.loads(file.read_text()) for file in (folder / "out" / "stac").glob("2*.json")]
-    assert len(items) == 3
-    for item in items:
-        asset = item["assets"]["ndvi"]
-        assert asset["roles"] == ["data"]
-        assert asset["href"] == f"../ndvi/{item['id']}.tif"
-        assert asset["raster:bands"][0]["nodata"] == "nan"
-        assert "eo:bands" not in asset
-        assert "eo:bands" in item["assets"]["declouded"]
-
-
-def test_the_manifest_lists_it_under_its_name(seen: dict[str, Any], folder: Path) -> None:
-    listed = json.loads((folder / "out" / "manifest.json").read_text())["files"]
-    (first, *_) = [entry for entry in listed if entry["role"] == "ndvi"]
+def _check_manifest(out: Path) -> None:
+    listed = json.loads((out / "manifest.json").read_text())["files"]
+    (first, *others) = [entry for entry in listed if entry["role"] == "ndvi"]
+    assert len(others) == 2
     assert first["path"] == f"ndvi/{first['date']}.tif"
     assert first["media_type"].endswith("profile=cloud-optimized")
 
 
-def test_the_client_downloads_it_by_its_name(seen: dict[str, Any], folder: Path) -> None:
+def _check_download(folder: Path) -> None:
+    """By its name, and nothing else but a manifest of it."""
     got = {path.name: path.read_bytes() for path in (folder / "got" / "ndvi").iterdir()}
     assert got == {path.name: path.read_bytes() for path in (folder / "out" / "ndvi").iterdir()}
     assert {path.name for path in (folder / "got").iterdir()} == {"ndvi", "manifest.json"}
