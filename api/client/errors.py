@@ -67,3 +67,9 @@ class UnknownJob(ClientError):  # noqa: N818
     """None of your jobs is meant by that, or several are."""
 
     code = "no-such-job"
+
+
+class UnknownOutput(ClientError):  # noqa: N818
+    """The result has no output of that name."""
+
+    code = "no-such-output"

@@ -16,9 +16,11 @@ from seq2seq.bands import BAND_SETS
 from seq2seq.commands import weights as weight_commands
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
+from seq2seq.commands.written import written_files
 from seq2seq.config import OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
+from seq2seq.products import DECLOUDED, PREVIEW, REPORT
 from seq2seq.wording import one_line
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
 
 
 @app.command(
+    help=f"Turn a cloudy sequence into a cloud-free one.\n\n{written_files()}",
     epilog="""
 [bold]Examples[/]
   decloud run fields cloud-free
@@ -63,7 +66,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
   decloud run fields cloud-free --config settings.toml
 
 Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
-"""
+""",
 )
 @with_settings()
 def run(
@@ -77,11 +80,7 @@ def run(
     quiet: Annotated[bool, _option("Say nothing but errors.", OUTPUT, names=("--quiet",))] = False,
     **given: Any,
 ) -> None:
-    """Turn a cloudy sequence into a cloud-free one.
-
-    Writes OUT/declouded/DATE.tif in the format of your S2 files, OUT/uncertainty/DATE.tif (one sigma),
-    OUT/cloud_mask/DATE.tif, OUT/report.html, OUT/report.json and OUT/preview.png.
-    """
+    """Turn a cloudy sequence into a cloud-free one."""
     settings = build_config(config, given)
     from seq2seq.commands.console import open_display
 
@@ -231,7 +230,7 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
 
 def _print_outcome(console: "Console", written: Path) -> None:
     """Where the result is, and what it is worth."""
-    report = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((written / REPORT.path).read_text(encoding="utf-8"))
     for line in outcome(report, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -247,9 +246,9 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         gain = report["holdout"]["gain"]
         proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
     return [
-        f"Images   {written / 'declouded'}",
-        f"Picture  {written / 'preview.png'}",
-        f"Report   {written / 'report.html'}",
+        f"Images   {written / DECLOUDED.name}",
+        f"Picture  {written / PREVIEW.path}",
+        f"Report   {written / REPORT.files[1].path}",
         f"Gain     {proof}",
     ]
 

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from seq2seq.estimate import tile_size
 from seq2seq.nn.devices import choose_device, peak_memory_gb
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
+from seq2seq.products import PREVIEW
+from seq2seq.products.base import DateArrays
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.report.candidates import titles_with
@@ -40,7 +43,7 @@ from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations, days_since_first
 from seq2seq.tiling import Tile, blend_window, plan_tiles
 from seq2seq.writers import check_output, check_room, partial_of, publish, write_file
-from seq2seq.writers.products import Provenance, write_products
+from seq2seq.writers.rasters import Provenance, write_rasters
 
 CHECKPOINT = ".checkpoint"
 STRIP_PX = 256  # rows blended and written at a time
@@ -165,7 +168,7 @@ class _Job:
                 self._look_at(t, rows, miniatures, lattice)
         pictures = miniatures.pictures()
         note = "simulated data" if self.info.simulated else None
-        write_file(self.partial / "preview.png", preview_png(pictures, note=note))
+        write_file(self.partial / PREVIEW.path, preview_png(pictures, note=note))
         self.seconds["writing"] = time.monotonic() - began
         report = self._report(facts, lattice.typical() if ndvi_bands(self.info.bands) else [])
         titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
@@ -259,20 +262,19 @@ class _Job:
         return np.take(pixels, [self.info.bands.index(band) for band in bands], axis=-3)
 
     def _write_date(self, t: int, date: str) -> None:
-        write_products(
+        write_rasters(
             self.partial,
             date,
-            lambda name: self._windows(name, t),
-            geobox=self.info.geobox,
-            bands=self.info.bands,
-            radiometry=self.info.radiometry,
+            lambda: self._windows(t),
+            info=self.info,
             provenance=self._provenance,
             hidden=float(self.source.cloud_fractions[t]),
         )
 
-    def _windows(self, name: str, t: int) -> Iterator[tuple[Window, NDArray[Any]]]:
+    def _windows(self, t: int) -> Iterator[tuple[Window, DateArrays]]:
         for rows in self._strips():
-            yield Window(0, rows.start, self.width, rows.stop - rows.start), self._blended(name, t, rows)
+            window = Window(0, rows.start, self.width, rows.stop - rows.start)
+            yield window, DateArrays(partial(self._blended, t=t, rows=rows))
 
     def _strips(self) -> Iterator[slice]:
         for top in range(0, self.height, STRIP_PX):

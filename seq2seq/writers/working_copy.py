@@ -1,21 +1,19 @@
 """Writes working copies of sequences (see `seq2seq.readers.working_copy`): lossless, tiled, quick to write and read."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 
 from seq2seq.errors import InputError, OutputError, UnreadableFileError
 from seq2seq.readers.contents import Contents, Header, Raster, Window
 from seq2seq.readers.geotiff import open_geotiff
 from seq2seq.readers.names import s1_bands, s2_bands
 from seq2seq.readers.working_copy import CopiedFile, Manifest
+from seq2seq.writers.failures import one_line_errors
 from seq2seq.writers.output import describe_failure
 
 TILE_PX = 256
@@ -40,11 +38,11 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
         on_raster(index, len(named), raster.header.name)
         file = CopiedFile(sensor, str(raster.header.date), raster.header.name)
         path = folder / file.path
-        with _one_line_errors(path):
+        with one_line_errors(path):
             path.parent.mkdir(exist_ok=True)
             _copy(raster, path, descriptions=_descriptions(sensor, raster.header))
         files.append(_compared(file, raster.header, path))
-    with _one_line_errors(folder):
+    with one_line_errors(folder):
         Manifest(origin, contents.fingerprint, contents.warnings, tuple(files)).write(folder)
 
 
@@ -139,17 +137,3 @@ def _facts(header: Header) -> tuple[str, ...]:
         header.product,
     )
     return tuple(map(repr, facts))
-
-
-@contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (RasterioError, CPLE_BaseError, OSError, SystemError) as error:
-        raise OutputError(describe_failure(path, " ".join(str(_innermost(error)).split()))) from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -108,7 +108,7 @@ def keys_in(storage: Storage, *keys: str) -> set[str]:
     found = set()
     for key in keys:
         with suppress(NotFound):
-            storage.size(key)
+            storage.open_range(key).close()
             found.add(key)
     return found
 

@@ -206,10 +206,11 @@ def _shape(folder: Path) -> tuple[int, int, int, int]:
 
 def _describe(request: Request, tell: Tell) -> None:
     """STAC and the manifest, which are written last: what has a manifest is complete."""
+    from seq2seq.products import DECLOUDED
     from worker.results.manifest import write_manifest
 
     tell("progress", phase="describing")
-    if Path(OUT, "declouded").exists():
+    if Path(OUT, DECLOUDED.path).parent.exists():  # else GDAL need not be loaded
         from worker.results.stac import write_stac
 
         write_stac(Path(OUT), request.job_id)

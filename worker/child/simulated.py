@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.errors import ConfigError, MissingDataError, OutputError, Stopped
+from seq2seq.products import REPORT
 from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.writers import check_output, partial_of, publish, write_file
 
@@ -102,7 +103,7 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
 
         write_result(partial_of(out), dates=simulation.dates, config=facts)
     else:
-        write_file(partial_of(out) / "report.json", json.dumps({"config": facts}).encode())
+        write_file(partial_of(out) / REPORT.path, json.dumps({"config": facts}).encode())
     publish(partial_of(out), out, False)
     return out
 

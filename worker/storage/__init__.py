@@ -47,14 +47,8 @@ class Storage(Protocol):
         Raises what `open_range` raises, where it can tell.
         """
 
-    def size(self, key: str) -> int:
-        """Bytes of the stored file."""
-
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and every key below `prefix/`, no other. Deleting nothing is no error."""
-
-    def presign(self, key: str, expires_s: int) -> str | None:
-        """An address for a GET without our help during `expires_s` seconds; None where the storage has none."""
 
 
 def open_storage(url: str | Path, options: Mapping[str, str] | None = None) -> Storage:

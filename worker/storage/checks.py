@@ -4,7 +4,6 @@ from worker.errors import InvalidKey, RangeNotSatisfiable
 
 _LONGEST_KEY = 1024  # S3
 _LONGEST_PART = 255  # a file's name
-LONGEST_EXPIRY_S = 7 * 24 * 3600  # S3, signature version 4
 
 
 def check_key(key: str) -> tuple[str, ...]:
@@ -44,13 +43,6 @@ def check_range(key: str, start: int, end: int | None, size: int) -> tuple[int, 
             end=end,
         )
     return start, stop
-
-
-def check_expiry(expires_s: int) -> int:
-    """Seconds an address may live. Raises ValueError: only our own code chooses them."""
-    if not 1 <= expires_s <= LONGEST_EXPIRY_S:
-        raise ValueError(f"expires_s is {expires_s}, must be 1 to {LONGEST_EXPIRY_S}")
-    return expires_s
 
 
 def _shown(key: str) -> str:

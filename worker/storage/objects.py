@@ -14,7 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from worker.errors import InvalidKey, InvalidSettings, NotFound, ServiceError, StorageFullError, StorageUnavailable
-from worker.storage.checks import check_expiry, check_key, check_range
+from worker.storage.checks import check_key, check_range
 from worker.storage.files import Source, land, open_plain
 
 if TYPE_CHECKING:
@@ -70,10 +70,6 @@ class ObjectStorage:
     def read_now(self, key: str, start: int, end: int) -> None:
         """None: objects are far away."""
 
-    def size(self, key: str) -> int:
-        """Bytes of the object."""
-        return self._look_up(key)[0]
-
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and all below `prefix/`. Nothing there: no error."""
         check_key(prefix)
@@ -81,12 +77,6 @@ class ObjectStorage:
             for found in obstore.list(self._store, prefix, chunk_size=1000):
                 obstore.delete(self._store, [each["path"] for each in found])
             obstore.delete(self._store, prefix)
-
-    def presign(self, key: str, expires_s: int) -> str | None:
-        """An address that anybody may GET for `expires_s` seconds, past us."""
-        check_key(key)
-        with _translated(key, "signed"):
-            return obstore.sign(self._store, "GET", key, timedelta(seconds=check_expiry(expires_s)))
 
     def _send(self, key: str, source: Source) -> None:
         if isinstance(source, Path):
