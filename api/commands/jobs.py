@@ -54,7 +54,7 @@ Ctrl-C leaves the job running. A broken upload is continued by the same command.
 )
 @_with_method_options
 def submit(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=library.INPUT_HELP)],
     output_path: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
     ] = None,

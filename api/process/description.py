@@ -6,6 +6,7 @@ from api.http.answers import link
 from api.process.delivery import MEDIA_TYPES, OUTPUT_IDS
 from api.process.parameters import Parameters
 from api.process.status import PROCESS
+from seq2seq.readers.formats import FORMATS, is_single_file
 
 # Title, description, and whether there is one file for each date.
 _OUTPUTS: dict[str, tuple[str, str, bool]] = {
@@ -54,20 +55,28 @@ def output_title(role: str) -> str:
 
 
 def _inputs() -> dict[str, Any]:
+    only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif or "
-        "SCL/DATE.tif.",
+        "description": f"An upload: {_as_sent()}.",
         "schema": {
             "type": "object",
             "required": ["href"],
             "properties": {"href": {"type": "string", "format": "uri-reference"}},
-            "contentMediaType": "application/zip",
+            **({"contentMediaType": "application/zip"} if only_zips else {}),
         },
         "minOccurs": 1,
         "maxOccurs": 1,
     }
     return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings().items()}}
+
+
+def _as_sent() -> str:
+    """Each format as it is uploaded."""
+    return "; or ".join(
+        f"{'a file of' if is_single_file(known) else 'a ZIP of'} {known.name}, as in {known.example}"
+        for known in FORMATS
+    )
 
 
 def _settings() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from seq2seq.commands import weights as weight_commands
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
 from seq2seq.extras import naming_extra
+from seq2seq.readers.formats import readable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +46,7 @@ Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 seri
 """,
 )
 
+INPUT_HELP = f"Folder, ZIP of it, or file: {readable()}."
 _READING, _METHOD, _OUTPUT, _LARGE = "Reading", "Method", "Output", "Large scenes"
 
 
@@ -65,7 +67,7 @@ Ctrl-C stops within a second and keeps what was learnt; the same command goes on
 """
 )
 def run(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     output_path: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the result; must not exist yet.")],
     recipe: Annotated[
         Literal["internal", "paper"] | None,
@@ -185,7 +187,7 @@ def run(
 """
 )
 def inspect(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
 ) -> None:

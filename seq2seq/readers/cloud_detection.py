@@ -7,15 +7,13 @@ computed in blocks with that halo equals the mask of the whole scene.
 import importlib.util
 import warnings
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from scipy import ndimage
 
 from seq2seq.bands import S2_BANDS
 from seq2seq.sequence import Bool, Float32
-
-Detector = Literal["s2cloudless", "rules"]
 
 S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
 S2CLOUDLESS_THRESHOLD = 0.4  # the package's own default

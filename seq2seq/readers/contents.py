@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from seq2seq.sequence import Dates, Float32
+from seq2seq.errors import Place
+from seq2seq.sequence import Bool, Dates
 
 # A strip or tile is found, read and decoded for itself: a pixel each, 2 million take as long as 50 MB in large ones.
 PIECE_BYTES = 1024
@@ -28,6 +29,11 @@ class Window:
     def shape(self) -> tuple[int, int]:
         """(h, w)."""
         return self.row_end - self.row, self.column_end - self.column
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """For rasterio: rows and columns."""
+        return (self.row, self.row_end), (self.column, self.column_end)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -84,6 +90,11 @@ class Header:
     product: StatedProduct = StatedProduct()
 
     @property
+    def place(self) -> Place:
+        """For errors."""
+        return Place(self.name, str(self.date))
+
+    @property
     def pixels(self) -> int:
         """Rows x columns."""
         return int(self.geobox.shape[0] * self.geobox.shape[1])
@@ -107,11 +118,16 @@ class Raster(Protocol):
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError`."""
 
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
-        """(C, h, w) raw values brought to a window of another grid; NaN for `nodata` and outside.
 
-        Bilinearly, or for classes, which have nothing between them, by the `nearest` pixel.
-        """
+class CloudMask(Protocol):
+    """One date of the user's own cloud mask, on the grid of S2: 0 and 1, classes, or a probability over a threshold."""
+
+    @property
+    def header(self) -> Header:
+        """Of what it comes from."""
+
+    def read(self, window: Window) -> Bool:
+        """(h, w), True = cloud, shadow or no data. Raises `InvalidPixelsError`, `UnreadableFileError`."""
 
 
 @dataclass(frozen=True)

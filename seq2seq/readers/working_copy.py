@@ -17,8 +17,8 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers.contents import Contents
+from seq2seq.readers.formats.sensor_folders import SENSORS
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
-from seq2seq.readers.layout import SENSORS
 
 MANIFEST = "decloud-sequence.json"
 

@@ -86,7 +86,7 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
             copy.update_tags(SIMULATED="YES")
         copy.update_tags(**header.product.tags())
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
-            copy.write(raster.read(window), window=((window.row, window.row_end), (window.column, window.column_end)))
+            copy.write(raster.read(window), window=window.ranges)
 
 
 def _windows(shape: tuple[int, int], chunk: tuple[int, int], *, pixel_bytes: int) -> Iterator[Window]:
@@ -120,7 +120,11 @@ def _compared(file: CopiedFile, header: Header, path: Path) -> CopiedFile:
         raise OutputError(describe_failure(path, str(error))) from error
     for what, ours, theirs in zip(_FACTS, _facts(copied), _facts(header), strict=True):
         if ours != theirs:
-            raise UnreadableFileError(f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}")
+            raise UnreadableFileError(
+                f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}",
+                file=file.name,
+                date=file.date,
+            )
     same_crs = copied.geobox.crs.to_wkt() == header.geobox.crs.to_wkt()
     return file if same_crs else replace(file, crs=header.geobox.crs.to_wkt())
 

@@ -17,7 +17,7 @@ from typing import Any
 import seq2seq
 import worker
 from seq2seq.config import ReconstructionConfig
-from seq2seq.errors import DecloudError, OutputError, UnsafeArchiveError
+from seq2seq.errors import DecloudError, InputError, OutputError, UnsafeArchiveError
 from seq2seq.readers import open_contents, open_sequence
 from seq2seq.readers.checks import check_s1, check_s2
 from seq2seq.readers.contents import Contents
@@ -79,7 +79,7 @@ def make_copy(
     """
     _refuse_links(upload)
     send(phase="unpacking")
-    with open_contents(upload) as contents:
+    with open_contents(upload, name=origin) as contents:
         rasters = (*contents.s2, *contents.s1, *contents.masks)
         send(files=[(raster.header.name, str(raster.header.date)) for raster in rasters])
         _check_budgets(contents, upload, limits)
@@ -115,7 +115,8 @@ def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
             raise
         for path, name in ((upload, origin), (scratch, "the import's folder")):
             detail = detail.replace(str(path), name)
-        return {"problem": {"code": code, "detail": _named(detail, upload.name, origin)}}
+        places = error.places if isinstance(error, InputError) else ()
+        return {"problem": {"code": code, "detail": detail, "places": [place.to_dict() for place in places]}}
 
 
 def enclose(upload: Path, scratch: Path) -> confinement.Enclosure:
@@ -130,10 +131,10 @@ def _refuse_links(upload: Path) -> None:
     """In a folder, which only somebody on this machine can hand in, nothing may point out of it."""
     if not upload.is_dir():
         return
-    for pattern in ("*", "*/*"):
-        for path in upload.glob(pattern):
-            if path.is_symlink():
-                raise UnsafeArchiveError(f"{upload}: '{path.relative_to(upload).as_posix()}' is a link")
+    for path in upload.rglob("*"):
+        if path.is_symlink():
+            name = path.relative_to(upload).as_posix()
+            raise UnsafeArchiveError(f"{upload}: '{name}' is a link", file=name)
 
 
 def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> None:
@@ -155,7 +156,7 @@ def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> No
 
 
 def _size(upload: Path) -> int:
-    files = upload.glob("*/*") if upload.is_dir() else [upload]
+    files = upload.rglob("*") if upload.is_dir() else [upload]
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
@@ -176,11 +177,6 @@ def _limit_behind(error: BaseException | None) -> str | None:
             return "memory_bytes" if error.errno == errno.ENOMEM else "open_files"
         error = error.__cause__ or error.__context__
     return None
-
-
-def _named(detail: str, file_name: str, origin: str) -> str:
-    """Readers begin with the file's name in the storage; users know it by another."""
-    return f"{origin}:{detail.removeprefix(file_name + ':')}" if detail.startswith(f"{file_name}:") else detail
 
 
 def _code(error: BaseException) -> str | None:

@@ -30,13 +30,6 @@ _MAX_DETAIL = 500
 _MAX_ERRORS = 8
 _SENSOR = re.compile(r"S1|S2|MASK|SCL")
 _FILE = re.compile(r"(S1|S2|MASK|SCL)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
-_FIRST_NAME = re.compile(r"((?:S1|S2|MASK|SCL)/.+?): ", re.IGNORECASE)
-_QUOTED_NAME = re.compile(r"'([^']+)'")
-_PLACES = {
-    "band": re.compile(r"\bband (\w+)"),
-    "row": re.compile(r"\brow (\d+)"),
-    "column": re.compile(r"\bcolumn (\d+)"),
-}
 _DATE = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _log = logging.getLogger(__name__)
 
@@ -96,15 +89,7 @@ def import_upload(
         return ImportProblem("invalid-config", _printable(str(error)), ())
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into.parent)).absolute()
     heard = Heard(on_progress)
-    request = {
-        "upload": str(upload.absolute()),
-        "scratch": str(scratch),
-        "folder": str(scratch / "sequence"),
-        "origin": origin,
-        "config": settings,
-        "pixel_dates": limits.pixel_dates,
-        "expansion": limits.expansion,
-    }
+    request = _request(upload, scratch, origin, settings, limits)
     try:
         (scratch / "sequence").mkdir()
         ending = run_confined(
@@ -121,6 +106,20 @@ def import_upload(
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _request(
+    upload: Path, scratch: Path, origin: str, settings: Mapping[str, Any], limits: ImportLimits
+) -> dict[str, Any]:
+    return {
+        "upload": str(upload.absolute()),
+        "scratch": str(scratch),
+        "folder": str(scratch / "sequence"),
+        "origin": origin,
+        "config": settings,
+        "pixel_dates": limits.pixel_dates,
+        "expansion": limits.expansion,
+    }
 
 
 class Heard:
@@ -158,7 +157,7 @@ def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) ->
         detail = _printable(str(problem.get("detail")))
         if problem.get("code") == OutputError.code:
             raise OutputError(detail)
-        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(detail, heard.dates_by_file))
+        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(problem, heard.dates_by_file))
     if ending.status == 0 and isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict):
         return answer
     if ending.flooded:
@@ -200,25 +199,22 @@ def _belongs(path: Path, name: str) -> bool:
     return bool(_SENSOR.fullmatch(name) and stat.S_ISDIR(kind)) or bool(_FILE.fullmatch(name) and stat.S_ISREG(kind))
 
 
-def _places(detail: str, dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    """What a message of the readers is about: their texts name it, in a fixed order and form."""
-    left, files = detail, []
-    for name in sorted(dates_by_file, key=len, reverse=True):
-        if name in left:
-            files.append((detail.index(name), name))
-            left = left.replace(name, " ")
-    if not files:
-        named = _FIRST_NAME.match(detail) or _QUOTED_NAME.search(detail)
-        files = [(0, named.group(1))] if named else []
-    errors = [_place(name, dates_by_file.get(name)) for _, name in sorted(files)[:_MAX_ERRORS]]
-    if len(errors) == 1:
-        for key, pattern in _PLACES.items():
-            if found := pattern.search(left):
-                errors[0][key] = found.group(1) if key == "band" else int(found.group(1))
-    return tuple(errors)
+def _places(problem: dict[str, Any], dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """What the process says its problem is about; it may lie, so that what no place can be is left out."""
+    given = problem.get("places")
+    places = [place for place in given if isinstance(place, dict)] if isinstance(given, list) else []
+    return tuple(error for place in places[:_MAX_ERRORS] if (error := _checked_place(place, dates_by_file)))
+
+
+def _checked_place(place: dict[str, Any], dates_by_file: Mapping[str, str]) -> dict[str, Any]:
+    texts = {name: _printable(value) for name in ("file", "date", "band") if isinstance(value := place.get(name), str)}
+    numbers = {name: value for name in ("row", "column") if type(value := place.get(name)) is int and value >= 0}
+    named = _place(texts["file"], dates_by_file.get(texts["file"])) if "file" in texts else {}
+    return {**named, **texts, **numbers}
 
 
 def _place(name: str, date: str | None) -> dict[str, Any]:
+    """A file, and its date: as the readers said, else as its name has it."""
     written = _DATE.search(name)
     date = date or ("-".join(written.groups()) if written else None)
     return {"file": name, **({"date": date} if date else {})}

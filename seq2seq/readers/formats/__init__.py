@@ -1,0 +1,35 @@
+"""All formats that are read. Light to import: what reads a file is loaded when one is opened."""
+
+from pathlib import PurePosixPath
+
+from seq2seq.readers.base import Format, Root
+from seq2seq.readers.formats.sensor_folders import SensorFolders
+
+# In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
+# which says what it lacks.
+FORMATS: tuple[Format, ...] = (SensorFolders(),)
+
+
+def wanted(member: PurePosixPath) -> bool:
+    """Whether any format would read a file of this name."""
+    return any(known.wants(member) for known in FORMATS)
+
+
+def format_of(root: Root) -> Format | None:
+    """The first format that recognises the input."""
+    return next((known for known in FORMATS if known.recognises(root.narrowed(known.wants))), None)
+
+
+def depth() -> int:
+    """How many names deep the files of any format lie in a folder, the folder's own name not counted."""
+    return max(len(PurePosixPath(known.example).parts) for known in FORMATS)
+
+
+def is_single_file(known: Format) -> bool:
+    """Whether it is sent as it is, rather than as the ZIP of a folder."""
+    return len(PurePosixPath(known.example).parts) == 1
+
+
+def readable() -> str:
+    """What can be read, in words: `a GeoTIFF per date in S2/ ... (S2/2020-08-01.tif)`."""
+    return "; ".join(f"{known.name} ({known.example})" for known in FORMATS)
