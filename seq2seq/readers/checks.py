@@ -151,7 +151,7 @@ class SequenceStatistics:
         means = self._totals / np.maximum(self._counts, 1)[:, None]  # (T, C)
         date, band = np.unravel_index(int(means.argmax()), means.shape)
         if means[date, band] > HIGHEST_MEAN_REFLECTANCE:
-            header, name = self._s2[date].raster.header, self._s2[0].bands[band]
+            header, name = self._s2[int(date)].raster.header, self._s2[0].bands[band]
             raise InvalidPixelsError(
                 f"{header.name}: band {name} averages reflectance {means[date, band]:.4g}, which "
                 f"should be 0 to 1; state the scale in the file (0.0001 for DN of reflectance x 10000)",

@@ -227,21 +227,39 @@ def test_a_problem_of_two_files_names_both(tmp_path):
     copy = tmp_path / "copy"
     copy.mkdir()
     heard = importer.Heard(lambda _: None)
-    with pytest.raises(Exception, match="different grids") as caught:
-        make_copy(
-            root,
-            copy,
-            origin="in",
-            config=ReconstructionConfig(),
-            send=lambda **message: heard.hear(message),
-        )
+    request = {"upload": str(root), "scratch": str(tmp_path), "folder": str(copy), "origin": "in"}
+    request |= {"config": {}, "pixel_dates": 10**6, "expansion": 200}
+    answer = caged.answer(request, lambda **message: heard.hear(message))
     assert not list(copy.iterdir()), "headers are checked before anything is written"
-    answer = {"problem": {"code": "misaligned-grids", "detail": str(caught.value)}}
+    assert "different grids" in answer["problem"]["detail"]
     problem = importer.judge(ended(answer), heard, limits=DEFAULT_LIMITS, origin="in")
     assert problem.errors == (
         {"file": f"S2/{DATES[0]}.tif", "date": DATES[0]},
         {"file": SECOND, "date": DATES[1]},
     )
+
+
+def problem_at(places: object) -> ImportProblem:
+    """What becomes of the places that a process names."""
+    told = {"code": "invalid-pixels", "detail": "S2/2020-08-11.tif, band B04, row 7: value inf", "places": places}
+    return importer.judge(ended({"problem": told}), importer.Heard(print), limits=DEFAULT_LIMITS, origin="in")
+
+
+def test_of_places_that_a_process_makes_up_only_what_can_be_one_is_passed_on():
+    made_up = [
+        {"file": "S2/\x1b[2Jx.tif", "band": ["B02"], "row": -1, "column": True, "colour": "red"},
+        {"file": 7, "date": {"2020": 1}, "row": 1.5},
+        "S2/2020-08-01.tif",
+        *({"file": f"{index}.tif", "date": "2020-08-01\n", "row": index} for index in range(100)),
+    ]
+    errors = problem_at(made_up).errors
+    assert errors[:2] == ({"file": "S2/\\x1b[2Jx.tif"}, {"file": "0.tif", "date": "2020-08-01", "row": 0})
+    assert len(errors) < 10
+
+
+@pytest.mark.parametrize("places", [None, 3, {"file": "x"}, []])
+def test_what_a_problem_is_about_is_never_read_out_of_its_words(places):
+    assert problem_at(places).errors == ()
 
 
 def test_settings_that_cannot_be_are_a_problem_before_any_process_starts(tmp_path, monkeypatch):
