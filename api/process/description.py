@@ -6,7 +6,7 @@ from api.http.answers import link
 from api.process.delivery import MEDIA_TYPES, OUTPUT_IDS
 from api.process.parameters import Parameters
 from api.process.status import PROCESS
-from seq2seq.readers.formats import FORMATS, is_single_file
+from seq2seq.readers.formats import FORMATS, is_single_file, readable
 
 # Title, description, and whether there is one file for each date.
 _OUTPUTS: dict[str, tuple[str, str, bool]] = {
@@ -58,7 +58,7 @@ def _inputs() -> dict[str, Any]:
     only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": f"An upload: {_as_sent()}.",
+        "description": f"An upload: a {readable(folder='ZIP')}.",
         "schema": {
             "type": "object",
             "required": ["href"],
@@ -69,14 +69,6 @@ def _inputs() -> dict[str, Any]:
         "maxOccurs": 1,
     }
     return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings().items()}}
-
-
-def _as_sent() -> str:
-    """Each format as it is uploaded."""
-    return "; or ".join(
-        f"{'a file of' if is_single_file(known) else 'a ZIP of'} {known.name}, as in {known.example}"
-        for known in FORMATS
-    )
 
 
 def _settings() -> dict[str, Any]:

@@ -46,7 +46,7 @@ Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 seri
 """,
 )
 
-INPUT_HELP = f"Folder, ZIP of it, or file: {readable()}."
+INPUT_HELP = f"A {readable()}."
 _READING, _METHOD, _OUTPUT, _LARGE = "Reading", "Method", "Output", "Large scenes"
 
 

@@ -56,5 +56,5 @@ def _format(root: Root) -> Format:
     if known is None and root.container == "file":
         if advice := advice_for(root.path):
             raise UnreadableFileError(f"{root.name}: {advice}")
-        raise UnreadableFileError(f"{root.name}: is neither a folder nor a ZIP, and none of: {formats.readable()}")
+        raise UnreadableFileError(f"{root.name}: is no {formats.readable()}")
     return known or formats.FORMATS[0]

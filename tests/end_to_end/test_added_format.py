@@ -96,7 +96,7 @@ def test_a_run_gives_a_result_in_which_clear_pixels_are_those_of_the_file(npz: P
 @pytest.mark.parametrize("command", ["run", "inspect"])
 def test_the_help_names_it(command: str) -> None:
     said = " ".join(program(command, "--help").replace("│", " ").split())
-    assert f"{IN_WORDS} (fields.npz)" in said
+    assert f"file with {IN_WORDS}, as in fields.npz" in said
 
 
 def test_the_client_sends_it_alone_or_in_its_folder_and_the_service_describes_it(npz: Path, tmp_path: Path) -> None:
@@ -106,5 +106,5 @@ def test_the_client_sends_it_alone_or_in_its_folder_and_the_service_describes_it
     sent, described = json.loads(done.stdout.splitlines()[-1])
     assert set(sent) == {"fields.npz", "fields.zip"}
     assert len(set(sent.values())) == 1
-    assert f"a file of {IN_WORDS}, as in fields.npz" in described["description"]
+    assert f"file with {IN_WORDS}, as in fields.npz" in described["description"]
     assert "as in S2/2020-08-01.tif" in described["description"]

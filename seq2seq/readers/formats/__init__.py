@@ -30,6 +30,11 @@ def is_single_file(known: Format) -> bool:
     return len(PurePosixPath(known.example).parts) == 1
 
 
-def readable() -> str:
-    """What can be read, in words: `a GeoTIFF per date in S2/ ... (S2/2020-08-01.tif)`."""
-    return "; ".join(f"{known.name} ({known.example})" for known in FORMATS)
+def readable(*, folder: str = "folder or ZIP") -> str:
+    """What can be read, in words: `folder or ZIP with a GeoTIFF per date ..., as in S2/2020-08-01.tif`.
+
+    folder: what a folder is, or has to be made into.
+    """
+    return "; or ".join(
+        f"{'file' if is_single_file(known) else folder} with {known.name}, as in {known.example}" for known in FORMATS
+    )

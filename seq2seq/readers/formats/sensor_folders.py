@@ -16,7 +16,7 @@ SUFFIXES = (".tif", ".tiff")
 class SensorFolders:
     """The layout of folders and archives that needs no explanation; read by `seq2seq.readers.layout`."""
 
-    name = "a GeoTIFF per date in S2/ and, if you have them, S1/ (radar) and MASK/ or SCL/ (clouds)"
+    name = "a GeoTIFF per date in S2/ and, if there are any, in S1/ and MASK/ or SCL/"
     example = "S2/2020-08-01.tif"
 
     def wants(self, member: PurePosixPath) -> bool:
