@@ -18,7 +18,7 @@ class DecloudError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where in an input something is, as far as it is known.
+    """A place in an input, as far as it is known.
 
     file: the user's name of it. date: YYYY-MM-DD. row, column: of the whole image, from 0.
     """
@@ -30,7 +30,7 @@ class Place:
     column: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known, as plain JSON values."""
+        """The known facts, as plain JSON values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -61,7 +61,7 @@ class InputError(DecloudError):
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """All that it is about: its own place first, where it has any."""
+        """All places that it is about: its own first, where it has any."""
         own = Place(self.file, self.date, self.band, self.row, self.column)
         return ((own,) if own != Place() else ()) + self.others
 

@@ -1,4 +1,4 @@
-"""What is uploaded: a file as it is, or a folder as a stored ZIP of the files that its format reads."""
+"""The payload of an upload: a file as it is, or a folder as a stored ZIP of the files that its format reads."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""A ZIP as a container: what formats want of it is inflated, with caps, into a private folder under names of ours."""
+"""A ZIP as a container: what formats want is inflated, with caps, into a private folder under names of ours."""
 
 import errno
 import re
@@ -30,7 +30,7 @@ EXPANSION = 100
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may cost: members, and bytes after inflating, of one file and of all.
+    """The most that an archive may cost: members, and bytes after inflating, of one file and of all.
 
     expansion: bytes after inflating for each byte of the archive, beyond the first `FREE_BYTES`. disk_floor_bytes: what
     stays free on the disk.
@@ -60,7 +60,7 @@ def recognises(path: Path) -> bool:
 
 @contextmanager
 def unpacked(path: Path, *, name: str) -> Iterator[Root]:
-    """What formats want of the archive, inflated into a temporary folder that goes with the context."""
+    """The members that formats want, inflated into a temporary folder that goes with the context."""
     with tempfile.TemporaryDirectory(prefix="decloud-") as folder:
         members, ignored = extract(path, Path(folder), name=name)
         yield Root(name, path, "archive", tuple(members), tuple(ignored))

@@ -1,4 +1,4 @@
-"""What a format is, and what it is asked about: the files of an input, out of whatever contains them.
+"""The protocol of a format, and the input that it is asked about: files, out of whatever contains them.
 
 Needs nothing but the standard library, so that a client packs and a server describes what no reader of theirs opens.
 """
@@ -54,10 +54,10 @@ class Format(Protocol):
     example: str
 
     def wants(self, member: PurePosixPath) -> bool:
-        """Whether it would read a file of this name. Of an archive and of an upload, nothing else is unpacked."""
+        """True for the name of a file that it would read. Of an archive, nothing else is unpacked."""
 
     def recognises(self, root: Root) -> bool:
-        """Whether it can read these members, by their names."""
+        """True where it can read these members, judged by their names."""
 
     def open(self, root: Root) -> AbstractContextManager["Contents"]:
         """The rasters in the members, when entered; headers have been read and checked by then, and no pixels.

@@ -1,4 +1,4 @@
-"""What the headers of a sequence must agree on, and what its values must look like as a whole."""
+"""Checks of headers, which must agree with each other, and of a sequence's values as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ def check_s2(rasters: Sequence[Raster]) -> list[OpticalAcquisition]:
 
 
 def check_resampled(header: Header, grid: GeoBox, what: str, *, remedy: str) -> None:
-    """What is brought to S2's `grid` overlaps it, and has no mask or alpha band that resampling would obey: it takes
+    """Checks that a raster for S2's `grid` overlaps it, and has no mask or alpha band that resampling obeys: it takes
     the last band for transparency, which reading never does. what: S1, SCL. remedy: for such a band."""
     if not grids_overlap(grid, header.geobox):
         raise MisalignedGridsError(

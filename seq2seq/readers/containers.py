@@ -1,4 +1,4 @@
-"""What contains the files of an input: a folder, an archive, or nothing, where it is a single file."""
+"""The container of an input: a folder, an archive, or none, where it is a single file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

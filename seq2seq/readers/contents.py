@@ -1,4 +1,7 @@
-"""What every format delivers: rasters with a header and windows of raw values. Nothing here knows a file format."""
+"""The contents that every format delivers: rasters with a header and windows of raw values.
+
+Nothing here knows a file format.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +59,7 @@ class Window:
 
 @dataclass(frozen=True)
 class StatedProduct:
-    """What metadata say of the Sentinel-2 product, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
+    """The Sentinel-2 product as metadata state it, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
 
     baseline: str | None = None
     add_offset: float | None = None
@@ -69,7 +72,7 @@ class StatedProduct:
 
 @dataclass(frozen=True)
 class Header:
-    """What a raster says about itself. `name` is the one the user knows it by.
+    """A raster's own statements. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it

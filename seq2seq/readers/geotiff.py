@@ -59,7 +59,7 @@ class GeoTiff:
 
     @contextmanager
     def dataset(self) -> Iterator[Any]:
-        """What GDAL opened, for resampling. Raises `UnreadableFileError` where the file has changed since."""
+        """A dataset of GDAL's, for resampling. Raises `UnreadableFileError` where the file has changed since."""
         with _opened(self.path, self.header.name) as dataset:
             yield dataset
 

@@ -1,4 +1,4 @@
-"""Whose cloud masks a sequence gets: the user's own, else s2cloudless where its bands are there, else the rules."""
+"""The choice of cloud masks: the user's own, else s2cloudless where its bands are there, else the rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ DETECTED_BUFFER_PX = 3  # detectors miss the thin rims of clouds; the user's mas
 
 @dataclass(frozen=True)
 class Masking:
-    """How cloud masks come about. masks: per date the user's, or None where `detector` has to find clouds.
+    """The sources of cloud masks. masks: per date the user's, or None where `detector` has to find clouds.
 
     source: what is reported. user_buffer_px, detected_buffer_px: how far either is grown.
     """
@@ -41,7 +41,7 @@ class Masking:
 
     @property
     def margin_px(self) -> int:
-        """How far beyond a block its masks depend on."""
+        """The distance beyond a block that its masks depend on."""
         detected = self.detector.reach_px + self.detected_buffer_px if self.detector else 0
         return max(detected, self.user_buffer_px)
 
@@ -107,7 +107,7 @@ def _gaps(
     there: Sequence[str],
     config: ReconstructionConfig,
 ) -> list[str]:
-    """What is said about dates that have no mask in the folders that are `there`."""
+    """Warnings on dates that have no mask in the folders that are `there`."""
     missing = [str(date) for date, mask in zip(dates, own, strict=True) if mask is None]
     lacking = f"{' and '.join(there)} lack" if len(there) == 2 else f"{there[0] if there else 'MASK'} lacks"
     if missing and config.cloud_detector == "user":

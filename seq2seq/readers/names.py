@@ -1,4 +1,4 @@
-"""What names say: the date in a file's name, the band in a band's description."""
+"""The meaning of names: the date in a file's name, the band in a band's description."""
 
 import re
 from collections.abc import Sequence

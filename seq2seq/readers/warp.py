@@ -1,4 +1,4 @@
-"""What lies on a grid of its own, brought to that of S2: the one place that resamples."""
+"""Resampling of rasters that lie on grids of their own to the grid of S2: nothing else resamples."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

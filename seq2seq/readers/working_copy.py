@@ -44,7 +44,7 @@ class CopiedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the files do not say. origin: what the copy was made of. files: each sensor's sorted by date."""
+    """The facts that the files do not state. origin: what the copy was made of. files: each sensor's sorted by date."""
 
     origin: str
     fingerprint: str

@@ -11,7 +11,7 @@ FORMATS: tuple[Format, ...] = (SensorFolders(),)
 
 
 def wanted(member: PurePosixPath) -> bool:
-    """Whether any format would read a file of this name."""
+    """True for the name of a file that any format would read."""
     return any(known.wants(member) for known in FORMATS)
 
 
@@ -21,17 +21,17 @@ def format_of(root: Root) -> Format | None:
 
 
 def depth() -> int:
-    """How many names deep the files of any format lie in a folder, the folder's own name not counted."""
+    """The number of names, below the folder's own, that lead to the deepest files of any format."""
     return max(len(PurePosixPath(known.example).parts) for known in FORMATS)
 
 
 def is_single_file(known: Format) -> bool:
-    """Whether it is sent as it is, rather than as the ZIP of a folder."""
+    """True for a format that is sent as it is, rather than as the ZIP of a folder."""
     return len(PurePosixPath(known.example).parts) == 1
 
 
 def readable(*, folder: str = "folder or ZIP") -> str:
-    """What can be read, in words: `folder or ZIP with a GeoTIFF per date ..., as in S2/2020-08-01.tif`.
+    """All that can be read, in words: `folder or ZIP with a GeoTIFF per date ..., as in S2/2020-08-01.tif`.
 
     folder: what a folder is, or has to be made into.
     """

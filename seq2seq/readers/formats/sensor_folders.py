@@ -24,7 +24,7 @@ class SensorFolders:
         return sensor_of(member) is not None
 
     def recognises(self, root: Root) -> bool:
-        """Where there is some S2."""
+        """True where there is some S2."""
         return any(sensor_of(PurePosixPath(member.name)) == "S2" for member in root.members)
 
     def open(self, root: Root) -> AbstractContextManager["Contents"]:
