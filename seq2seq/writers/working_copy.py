@@ -30,8 +30,8 @@ OnRaster = Callable[[int, int, str], None]
 def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_raster: OnRaster) -> None:
     """Copies every raster of `contents`, whose S2 and S1 headers have been checked, into the empty `folder`.
 
-    origin: what messages and reports shall call the sequence. on_raster: called before each file with its index,
-    their number, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
+    origin: what messages and reports shall call the sequence. on_raster: called before each file with its index, their
+    number, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
     named = [(sensor, raster) for sensor, rasters in contents.by_sensor() for raster in rasters]

@@ -78,9 +78,8 @@ def import_upload(
     """Makes the working copy of `upload` (a ZIP; on one's own machine also a folder) at `into`, which must not exist.
 
     name: what the user calls the upload. config: values of `ReconstructionConfig`, by which the input is checked.
-    `into` appears complete or not at all, and nothing else is left behind. The import dies with the thread that calls
-    this. Raises `OutputError` where there is no space, `Stopped` where `should_stop` said so, MemoryError where the
-    kernel killed the import for want of memory.
+    `into` appears complete or not at all. The import dies with the thread that calls this. Raises `OutputError` where
+    there is no space, `Stopped` where `should_stop` said so, MemoryError where the kernel killed it for want of memory.
     """
     origin = _printable(Path(name or upload.name).name) or "upload"
     try:
