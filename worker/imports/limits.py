@@ -1,4 +1,4 @@
-"""Limits on one import of a user's files."""
+"""What one import of a user's files may use."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -42,7 +42,7 @@ class ImportLimits:
     disk_floor_bytes: int = 256 * 2**20
 
     def decoded_bytes(self, upload_bytes: int) -> int:
-        """The bytes that the images of an upload of that size may decode to."""
+        """What the images of an upload of that size may decode to."""
         return DECODED_FREE_BYTES + self.expansion * upload_bytes
 
     def __post_init__(self) -> None:
