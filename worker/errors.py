@@ -90,12 +90,6 @@ class Unauthorized(ServiceError):  # noqa: N818
     code = "unauthorized"
 
 
-class LeaseLost(ServiceError):  # noqa: N818
-    """The job is no longer this worker's: nothing may be written for it."""
-
-    code = "lease-lost"
-
-
 class StorageFullError(ServiceError):
     """No space is left where files or rows are kept. `extra`: what is known of free and needed bytes."""
 
@@ -148,3 +142,8 @@ class DatabaseTooNew(ServiceError):  # noqa: N818
     """The database was migrated by a newer release than this one. `extra`: found, known."""
 
     code = "database-too-new"
+
+
+def one_line(error: BaseException, longest: int = 500) -> str:
+    """Puts what an error says into one line of at most `longest` characters."""
+    return " ".join(str(error).split())[:longest]

@@ -18,8 +18,8 @@ from worker.signing.notices import parse_secrets
 
 _GIB = 2**30
 _PREFIX = "DECLOUD_"
-# Of the command line as a client, and of a job's process.
-_OTHERS = ("SERVER", "KEY", "JOB_PIPE", "JOB_PARENT")
+# Of the command line as a client, and of child processes.
+_OTHERS = ("SERVER", "KEY", "CHILD_PIPE", "CHILD_PARENT")
 # As browsers write it: RFC 6454.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 

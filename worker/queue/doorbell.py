@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker import logs
-from worker.errors import BrokerUnavailable
+from worker.errors import BrokerUnavailable, one_line
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,39 @@ _RING_S = 2.0
 _WAITING = 1000
 # So that rings do not pile up where no worker hears them; long enough for clocks that differ.
 _EXPIRES_S = 24 * 3600
+_CELERY: dict[str, Any] = {
+    # A message is a doorbell: gone when heard, never repeated, answered by nothing.
+    "task_acks_late": False,
+    "task_reject_on_worker_lost": False,
+    "worker_disable_prefetch": True,
+    "worker_prefetch_multiplier": 1,
+    "result_backend": None,
+    "task_ignore_result": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_create_missing_queues": False,
+    "broker_connection_retry_on_startup": True,
+    # A broker that comes back finds its workers, however long it was away.
+    "broker_connection_max_retries": None,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_soft_shutdown_timeout": 0,
+    "worker_send_task_events": False,
+    "task_send_sent_event": False,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "task_publish_retry": False,
+    "broker_transport_options": {
+        "socket_timeout": 30.0,
+        "socket_connect_timeout": _RING_S,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # A stale connection is replaced once; to wait for a broker is the consumer's business, not a ring's.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+    },
+}
 
 
 class Doorbell(Protocol):
@@ -86,7 +119,7 @@ class CeleryDoorbell:
             try:
                 send_wake(self._app, resource_class)
             except Exception as error:  # whatever a broker's client raises
-                _log.warning("doorbell not rung: %s", _one_line(error), extra={"resource_class": resource_class})
+                _log.warning("doorbell not rung: %s", _described(error), extra={"resource_class": resource_class})
                 self._forget()
 
     def _forget(self) -> None:
@@ -114,40 +147,10 @@ def make_celery(settings: Settings) -> "Celery":
     assert settings.broker_url is not None, "embedded mode has no Celery"
     app = Celery("decloud", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
-        # A message is a doorbell: gone when heard, never repeated, answered by nothing.
-        task_acks_late=False,
-        task_reject_on_worker_lost=False,
-        worker_disable_prefetch=True,
-        worker_prefetch_multiplier=1,
-        result_backend=None,
-        task_ignore_result=True,
-        task_serializer="json",
-        accept_content=["json"],
+        _CELERY,
         # Queues are resource classes.
         task_queues=[Queue(name) for name in settings.resource_classes],
         task_default_queue=settings.resource_classes[0],
-        task_create_missing_queues=False,
-        broker_connection_retry_on_startup=True,
-        # A broker that comes back finds its workers, however long it was away.
-        broker_connection_max_retries=None,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_soft_shutdown_timeout=0,
-        worker_send_task_events=False,
-        task_send_sent_event=False,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        task_publish_retry=False,
-        broker_transport_options={
-            "socket_timeout": 30.0,
-            "socket_connect_timeout": _RING_S,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            # A stale connection is replaced once; to wait for a broker is the consumer's business, not a ring's.
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-            "interval_max": 0,
-        },
     )
     return app
 
@@ -161,7 +164,7 @@ def check_broker(settings: Settings) -> None:
             connection.connect()
             connection.default_channel.close()
     except Exception as error:  # whatever a broker's client raises
-        raise BrokerUnavailable(logs.without_secrets(_one_line(error))) from error
+        raise BrokerUnavailable(logs.without_secrets(_described(error))) from error
 
 
 def send_wake(app: "Celery", resource_class: str) -> None:
@@ -172,5 +175,5 @@ def send_wake(app: "Celery", resource_class: str) -> None:
     app.send_task(WAKE, queue=bell, expires=_EXPIRES_S, ignore_result=True, retry=False)
 
 
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error, 200)}"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from worker.database.connections import Database
 from worker.errors import ServiceError
+from worker.processes import memory
 from worker.queue import workers
-from worker.running import memory
 from worker.running.supervisor import Supervisor
 from worker.settings import Settings
 
