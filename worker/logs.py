@@ -46,7 +46,7 @@ def bound(**values: Any) -> Iterator[None]:
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Sends all logging of this process to `stream` (stderr) as JSON lines; each program calls it once, at its start."""
+    """Sends all logging of this process to `stream` (stderr) as JSON lines; each program's start calls it once."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from service_storages import S3Server
+from service_storages import S3Server, size_of
 from service_workers import Workshop, until
 
 from seq2seq import workspace
@@ -180,9 +180,9 @@ def test_a_job_goes_on_from_its_checkpoint_on_a_machine_that_shares_nothing_but_
     (_, _, kept), (_, again, end) = shared.result(job)["ran"]
     assert kept == again >= 5
     assert end == 15
-    assert shared.storage.size(f"{done.result_prefix}/declouded/2021-05-01.tif") > 100
+    assert size_of(shared.storage, f"{done.result_prefix}/declouded/2021-05-01.tif") > 100
     later = clock.now() + 3600
     monkeypatch.setattr(clock, "now", lambda: later)
     shared.reaper().reap()
     with pytest.raises(NotFound):
-        shared.storage.size(f"checkpoints/{job.id}/index.json")
+        size_of(shared.storage, f"checkpoints/{job.id}/index.json")

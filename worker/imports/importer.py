@@ -96,15 +96,7 @@ def import_upload(
         return ImportProblem("invalid-config", _printable(str(error)), ())
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into.parent)).absolute()
     received = Received(on_progress)
-    request = {
-        "upload": str(upload.absolute()),
-        "scratch": str(scratch),
-        "folder": str(scratch / "sequence"),
-        "origin": origin,
-        "config": settings,
-        "pixel_dates": limits.pixel_dates,
-        "expansion": limits.expansion,
-    }
+    request = {**_places_in(scratch, upload), **_budgets(limits), "origin": origin, "config": settings}
     try:
         (scratch / "sequence").mkdir()
         outcome = run_confined(
@@ -119,6 +111,15 @@ def import_upload(
         return _report(into, answer, outcome)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _places_in(scratch: Path, upload: Path) -> dict[str, str]:
+    return {"upload": str(upload.absolute()), "scratch": str(scratch), "folder": str(scratch / "sequence")}
+
+
+def _budgets(limits: ImportLimits) -> dict[str, int]:
+    """Those that the process itself keeps, by the headers of the files."""
+    return {"pixel_dates": limits.pixel_dates, "expansion": limits.expansion}
 
 
 class Received:

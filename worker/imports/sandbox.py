@@ -101,15 +101,6 @@ def run_confined(
     for name in ("empty", "tmp"):
         (scratch / name).mkdir()
     messages, budget = _Messages(on_message), _Budget(scratch, limits)
-
-    def why_to_stop() -> Stop | None:
-        if child.is_flooding:
-            return Stop(_FLOODING)
-        if should_stop():
-            raise Stopped("during the import")
-        exceeded = budget.exceeded()
-        return None if exceeded is None else Stop(exceeded)
-
     with _request_file({**request, "limits": limits.for_kernel()}, scratch) as asked, _print_file(scratch) as printed:
         with ChildProcess(
             [sys.executable, "-I", "-X", "utf8", *program],
@@ -120,7 +111,7 @@ def run_confined(
             on_message=messages.receive,
             most_bytes=_MOST_MESSAGE_BYTES,
         ) as child:
-            ended = child.supervise(why_to_stop, within_s=limits.wall_s)
+            ended = child.supervise(lambda: _why_to_stop(child, budget, should_stop), within_s=limits.wall_s)
         end = _end_of(printed)
     return SandboxOutcome(
         answer=messages.answer,
@@ -181,6 +172,13 @@ class _Budget:
             return "files"
         free = shutil.disk_usage(self._scratch).free
         return "disk_floor_bytes" if free < self._limits.disk_floor_bytes else None
+
+
+def _why_to_stop(child: ChildProcess, budget: _Budget, should_stop: Callable[[], bool]) -> Stop | None:
+    if should_stop():
+        raise Stopped("during the import")
+    exceeded = _FLOODING if child.is_flooding else budget.exceeded()
+    return None if exceeded is None else Stop(exceeded)
 
 
 def _exceeded(ended: ProcessExit, answer: dict[str, Any] | None, printed: str) -> str | None:

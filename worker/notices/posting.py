@@ -61,7 +61,7 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, connection: socket.socket, until: float) -> None:
         self._connection, self._until = connection, until
-        self._budget = _LONGEST_HEAD
+        self._unsent, self._budget = b"", _LONGEST_HEAD
 
     @property
     def is_silent(self) -> bool:
@@ -69,7 +69,10 @@ class _Stream(httpcore.NetworkStream):
         return self._budget == _LONGEST_HEAD
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Receives what is there; nothing more once the longest head has come."""
+        """Sends what was written, and receives what is there; nothing more once the longest head has come."""
+        self._connection.settimeout(_left(self._until))
+        self._connection.sendall(self._unsent)
+        self._unsent = b""
         if not self._budget:
             return b""
         self._connection.settimeout(_left(self._until))
@@ -78,12 +81,8 @@ class _Stream(httpcore.NetworkStream):
         return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Sends all of it. Who takes no more may have answered already: then that is read."""
-        self._connection.settimeout(_left(self._until))
-        try:
-            self._connection.sendall(buffer)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise httpcore.WriteError from error
+        """Keeps it until the answer is asked for, so that head and body are sent at once."""
+        self._unsent += buffer
 
     def close(self) -> None:
         """Ends the connection."""
@@ -113,7 +112,6 @@ def _connect_plain(addresses: Sequence[Address], until: float) -> socket.socket:
         try:
             connection.settimeout(_left(until) / (len(addresses) - number))
             connection.connect(address)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection
         except OSError as error:
             connection.close()
@@ -131,7 +129,7 @@ def _exchange(destination: Destination, headers: Mapping[str, str], body: bytes,
             httpcore.HTTP11Connection(url.origin, stream) as connection,
             connection.stream("POST", url, headers=list(sent.items()), content=body) as answer,
         ):
-            asked = dict((name.lower(), value) for name, value in answer.headers).get(b"retry-after", b"")
+            asked = {name.lower(): value for name, value in answer.headers}.get(b"retry-after", b"")
             return Answer(answer.status, float(asked) if _SECONDS.fullmatch(asked) else 0.0)
     except httpcore.RemoteProtocolError as error:
         silent = "it closed the connection without an answer"
