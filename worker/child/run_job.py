@@ -232,7 +232,7 @@ def _reporter() -> Report:
 def _is_out_of_memory(error: BaseException) -> bool:
     """Python's, numpy's, torch's on a GPU and torch's on the CPU, which is no type of its own."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(said in str(error) for said in _NO_MEMORY)
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _cannot_write(error: BaseException, here: Path) -> int:
@@ -268,7 +268,7 @@ def _bug() -> int:
 def _end(status: int, **problem: Any) -> int:
     try:
         Path(ERROR).write_text(json.dumps(problem))
-    except OSError:  # a full disk cannot be told of in a file; the exit code tells
+    except OSError:  # a full disk cannot be reported in a file; the exit code reports it
         with contextlib.suppress(OSError):
             Path(ERROR).unlink()
     return status

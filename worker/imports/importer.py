@@ -178,8 +178,8 @@ def _report(folder: Path, answer: dict[str, Any], outcome: SandboxOutcome) -> Im
     return ImportReport(folder, sequence, enclosure, used.seconds, used.cpu_s, used.peak_memory_bytes)
 
 
-def _over_limit(limits: ImportLimits, name: str, said: str, received: Received, origin: str) -> ImportProblem:
-    what = _printable(said) or f"the import was stopped {received.doing}".rstrip()
+def _over_limit(limits: ImportLimits, name: str, reported: str, received: Received, origin: str) -> ImportProblem:
+    what = _printable(reported) or f"the import was stopped {received.doing}".rstrip()
     detail = f"{origin}: {what}; it may use {limits.describe(name)}"
     error = {"limit": name, "allowed": getattr(limits, name)}
     return ImportProblem(LIMIT, detail[:_MAX_DETAIL], (error,))

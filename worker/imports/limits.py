@@ -12,7 +12,7 @@ DECODED_FREE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ImportLimits:
-    """Limits of one import. The kernel keeps those of a process; time, disk and files are measured from outside.
+    """Bounds one import. The kernel keeps those of a process; time, disk and files are measured from outside.
 
     Raises `ConfigError` for a limit below 1.
     """

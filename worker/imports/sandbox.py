@@ -70,7 +70,7 @@ PASSED_ON = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class SandboxOutcome:
-    """How the process ended. answer: the last JSON object it sent under "answer", None without.
+    """Says how the process ended. answer: the last JSON object it sent under "answer", None without.
 
     exceeded: name of the limit that ended it. flooded: it was ended because it sent more than anybody reads. printed:
     the end of what it printed, for the operator alone.
@@ -123,7 +123,7 @@ def run_confined(
 
 
 def disk_usage(folder: Path) -> tuple[int, int]:
-    """(bytes on the disk, number of files) below `folder`; what vanishes meanwhile counts as nothing."""
+    """Returns (bytes on the disk, number of files) below `folder`; what vanishes meanwhile counts as nothing."""
     used, files, folders = 0, 0, [folder]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:

@@ -32,7 +32,7 @@ OnMessage = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class ProcessExit:
-    """How a child ended. status: exit code, or minus the signal. stopped: why it was made to end, None by itself.
+    """Says how a child ended. status: exit code, or minus the signal. stopped: why it was made to end, None by itself.
 
     oom_kills: the kernel's for want of memory, anywhere, meanwhile.
     """
@@ -47,7 +47,7 @@ class ProcessExit:
 
 @dataclass(frozen=True)
 class Stop:
-    """Why a child has to end. grace_s: from SIGTERM to SIGKILL; 0: it is killed at once."""
+    """Says why a child has to end. grace_s: from SIGTERM to SIGKILL; 0: it is killed at once."""
 
     reason: str
     grace_s: float = 0.0
@@ -224,5 +224,5 @@ class _Listener(threading.Thread):
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child: database, broker and storage credentials are none of its business."""
+    """Returns the environment for a child: database, broker and storage credentials are none of its business."""
     return {name: value for name, value in environment.items() if not _SECRET.search(name.upper())}

@@ -61,7 +61,7 @@ _CELERY: dict[str, Any] = {
 
 
 class Doorbell(Protocol):
-    """What the API and the reaper ring."""
+    """Is rung by the API and the reaper."""
 
     def ring(self, resource_class: str) -> None:
         """Wakes a worker of that class. Returns at once and never raises."""
@@ -78,19 +78,19 @@ class InProcessDoorbell:
         self._rung = threading.Condition()
 
     def ring(self, resource_class: str) -> None:
-        """Every loop that waits looks for a job."""
+        """Has every loop that waits look for a job."""
         with self._rung:
             self._rings += 1
             self._rung.notify_all()
 
-    def wait(self, heard: int, timeout_s: float) -> int:
-        """Until there were more than `heard` rings, or the time is over; the number of rings so far."""
+    def wait(self, rings: int, timeout_s: float) -> int:
+        """Waits until there were more than `rings` of them, or the time is over; returns the number of rings so far."""
         with self._rung:
-            self._rung.wait_for(lambda: self._rings > heard, timeout_s)
+            self._rung.wait_for(lambda: self._rings > rings, timeout_s)
             return self._rings
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Has nothing to do."""
 
 
 class CeleryDoorbell:
@@ -103,14 +103,14 @@ class CeleryDoorbell:
         self._thread.start()
 
     def ring(self, resource_class: str) -> None:
-        """One idle worker of the class wakes."""
+        """Wakes one idle worker of the class."""
         try:
             self._waiting.put_nowait(resource_class)
         except queue.Full:
             _log.warning("doorbell not rung: %d rings are waiting", _WAITING)
 
     def close(self) -> None:
-        """What the broker does not take now, the reaper rings for."""
+        """Gives up what the broker does not take now; the reaper rings for that."""
         self._waiting.put(None)
         self._thread.join(timeout=2 * _RING_S)
 
@@ -133,14 +133,14 @@ class CeleryDoorbell:
 
 
 def open_doorbell(settings: Settings) -> InProcessDoorbell | CeleryDoorbell:
-    """By the settings: Celery where there is a broker."""
+    """Opens what the settings ask for: Celery where there is a broker."""
     if settings.broker_url is None:
         return InProcessDoorbell()
     return CeleryDoorbell(make_celery(settings))
 
 
 def make_celery(settings: Settings) -> "Celery":
-    """The Celery application without tasks: enough to ring. `worker.app` adds the task and the worker."""
+    """Makes the Celery application without tasks: enough to ring. `worker.app` adds the task and the worker."""
     from celery import Celery
     from kombu import Queue
 
@@ -156,7 +156,7 @@ def make_celery(settings: Settings) -> "Celery":
 
 
 def check_broker(settings: Settings) -> None:
-    """One connection, closed again. Raises `BrokerUnavailable`, also while the broker loads its data."""
+    """Opens one connection and closes it again. Raises `BrokerUnavailable`, also while the broker loads its data."""
     if settings.broker_url is None:
         return
     try:
@@ -168,7 +168,7 @@ def check_broker(settings: Settings) -> None:
 
 
 def send_wake(app: "Celery", resource_class: str) -> None:
-    """Raises what the broker's client raises."""
+    """Sends one message. Raises what the broker's client raises."""
     from kombu import Queue
 
     bell: Any = Queue(resource_class)

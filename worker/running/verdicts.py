@@ -39,7 +39,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class ChildOutcome:
-    """Holds what is known when a child has ended badly. problem: its error.json. plan: what it said of tile and shape.
+    """Holds what is known when a child has ended badly. problem: its error.json. plan: its report of tile and shape.
 
     shortage: what the machine lacks. learnt: from earlier attempts. limit_bytes: of memory. now: seconds since 1970.
     wait_s: before looking again for what the machine lacked.

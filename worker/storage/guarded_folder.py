@@ -134,8 +134,8 @@ class GuardedFolder:
                 os.stat(_INCOMING, dir_fd=handle, follow_symlinks=False)
             except FileNotFoundError as error:
                 os.close(handle)
-                said = "another folder lies where the storage was; the operator has to put it back"
-                raise StorageUnavailable(said) from error
+                detail = "another folder lies where the storage was; the operator has to put it back"
+                raise StorageUnavailable(detail) from error
         return handle
 
     @contextmanager

@@ -184,8 +184,8 @@ def _problem(key: str, done: str, error: Exception) -> ServiceError:
 
 def _answer(error: Exception) -> str:
     """`404 Not Found NoSuchBucket`; empty where nothing answered."""
-    said = str(error)
-    return " ".join(found[1].strip() for found in (_STATUS.search(said), _CODE.search(said)) if found)
+    text = str(error)
+    return " ".join(found[1].strip() for found in (_STATUS.search(text), _CODE.search(text)) if found)
 
 
 def _first_line(error: Exception) -> str:
