@@ -21,15 +21,15 @@ from worker.processes.child_process import DEADLINE, ChildProcess, ProcessExit, 
 from worker.running.job_folder import BAD_INPUT, Request, log_tail
 from worker.running.verdicts import ChildOutcome, Failure, Retry, judge
 
-TELL = """
+REPORT = """
 import json, os
 pipe = int(os.environ["DECLOUD_CHILD_PIPE"])
-def tell(**values): os.write(pipe, (json.dumps(values) + "\\n").encode())
+def report(**values): os.write(pipe, (json.dumps(values) + "\\n").encode())
 """
 
 
 def start(folder: Path, program: str, heard: list[Any] | None = None, **more: Any) -> ChildProcess:
-    command = [sys.executable, "-c", TELL + textwrap.dedent(program)]
+    command = [sys.executable, "-c", REPORT + textwrap.dedent(program)]
     on_message = (heard if heard is not None else []).append
     with (folder / "child.log").open("ab") as log:
         return ChildProcess(
@@ -45,7 +45,7 @@ def ended(child: ChildProcess) -> ProcessExit:
 def test_every_line_is_heard_before_the_end_is_told_and_what_it_prints_is_kept_apart(tmp_path: Path) -> None:
     heard: list[Any] = []
     child = start(
-        tmp_path, "print('noise', flush=True)\nfor i in range(2000): tell(i=i)\nos.write(pipe, b'{half')", heard
+        tmp_path, "print('noise', flush=True)\nfor i in range(2000): report(i=i)\nos.write(pipe, b'{half')", heard
     )
     assert ended(child).status == 0
     assert heard == [{"i": i} for i in range(2000)]
@@ -68,7 +68,7 @@ def test_grandchildren_do_not_outlive_it(tmp_path: Path) -> None:
         tmp_path,
         """
         import subprocess, sys
-        tell(pid=subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid)
+        report(pid=subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid)
         """,
         heard,
     )
@@ -106,7 +106,7 @@ def test_it_dies_with_its_parent_and_also_if_that_was_dead_before_it_began(tmp_p
     assert (said.returncode, said.stdout) == (1, "")
 
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); tell(ready=1); time.sleep(60)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); report(ready=1); time.sleep(60)"
 
 
 @pytest.mark.parametrize(("grace_s", "within_s"), [(0.0, 0.3), (0.3, 0.0)])
@@ -123,7 +123,9 @@ def test_what_takes_longer_than_it_may_is_asked_to_end_and_killed_after_the_grac
 
 
 def test_a_child_that_listens_is_asked_first_and_has_its_own_end(tmp_path: Path) -> None:
-    polite = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); tell(); time.sleep(60)"
+    polite = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); report(); time.sleep(60)"
+    )
     heard: list[Any] = []
     with start(tmp_path, polite, heard) as child:
         ended = child.supervise(lambda: Stop("stopping", 30) if heard else None, within_s=30)
@@ -144,7 +146,7 @@ def test_what_goes_wrong_in_hearing_ends_the_child_and_is_raised(tmp_path: Path)
     def broken(message: dict[str, Any]) -> None:
         raise ValueError(f"a bug at {message['i']}")
 
-    program = [sys.executable, "-c", TELL + "tell(i=1); import time; time.sleep(60)"]
+    program = [sys.executable, "-c", REPORT + "report(i=1); import time; time.sleep(60)"]
     values: dict[str, Any] = {"environment": os.environ, "output": 1, "on_message": broken}
     with ChildProcess(program, folder=tmp_path, **values) as child:
         with pytest.raises(ValueError, match="a bug at 1"):
@@ -153,7 +155,7 @@ def test_what_goes_wrong_in_hearing_ends_the_child_and_is_raised(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "flood", ["tell(x='x' * 3000)", "for i in range(99): tell(i=i)", "os.write(pipe, b'x' * 3000)"]
+    "flood", ["report(x='x' * 3000)", "for i in range(99): report(i=i)", "os.write(pipe, b'x' * 3000)"]
 )
 def test_a_child_that_sends_too_much_is_not_listened_to_any_longer(tmp_path: Path, flood: str) -> None:
     heard: list[Any] = []
@@ -273,7 +275,7 @@ def test_a_child_whose_supervisor_does_not_listen_waits_and_does_not_fall_over(t
         release.wait(10)
         heard.append(line)
 
-    program = TELL + "for i in range(20000): tell(i=i)\n"
+    program = REPORT + "for i in range(20000): report(i=i)\n"
     with (tmp_path / "log").open("ab") as log:
         child = ChildProcess(
             [sys.executable, "-c", program],
