@@ -8,15 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq.errors import OutputError
+from seq2seq.workspace import partial_of
 
 # All that a finished run leaves in OUT. `overwrite` removes nothing that holds anything else.
 PRODUCTS = frozenset({"declouded", "uncertainty", "cloud_mask", "report.json", "report.html", "preview.png"})
-
-
-def partial_of(out: Path) -> Path:
-    """Where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
-    out = Path(os.path.abspath(out))  # not resolve(): a link to another disk must not move the sibling there
-    return out.with_name(out.name + ".partial")
 
 
 def check_output(out: Path, overwrite: bool) -> None:

@@ -21,11 +21,11 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, OutputError
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
-from worker.imports.sandbox import Ending, run_confined
+from worker.imports.sandbox import SandboxOutcome, run_confined
 
 CRASHED, LIMIT = "import-crashed", "import-limit"
 
-_PROGRAM = ("-m", "worker.imports.caged")
+_PROGRAM = ("-m", "worker.imports.sandboxed")
 _MAX_DETAIL = 500
 _MAX_ERRORS = 8
 _SENSOR = re.compile(r"S1|S2|MASK|SCL")
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
+    """Describes what was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
 
     enclosure: what held the process, see `confinement`. seconds, cpu_s, peak_memory_bytes: what it took.
     """
@@ -51,7 +51,7 @@ class ImportReport:
 
 @dataclass(frozen=True)
 class ImportProblem:
-    """Why nothing was imported. code: of `seq2seq.errors`, "import-limit" or "import-crashed". detail: one line.
+    """Says why nothing was imported. code: of `seq2seq.errors`, "import-limit" or "import-crashed". detail: one line.
 
     errors: what it is about, as far as is known: file, date, band, row, column; or limit and allowed.
     """
@@ -61,7 +61,7 @@ class ImportProblem:
     errors: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Returns plain JSON values."""
         return {"code": self.code, "detail": self.detail, "errors": [dict(error) for error in self.errors]}
 
 
@@ -87,42 +87,35 @@ def import_upload(
     except (ConfigError, TypeError) as error:
         return ImportProblem("invalid-config", _printable(str(error)), ())
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into.parent)).absolute()
-    heard = Heard(on_progress)
-    request = _request(upload, scratch, origin, settings, limits)
+    received = Received(on_progress)
+    request = {**_places_in(scratch, upload), **_budgets(limits), "origin": origin, "config": settings}
     try:
         (scratch / "sequence").mkdir()
-        ending = run_confined(
-            _PROGRAM, request, scratch=scratch, limits=limits, on_message=heard.hear, should_stop=should_stop
+        outcome = run_confined(
+            _PROGRAM, request, scratch=scratch, limits=limits, on_message=received.receive, should_stop=should_stop
         )
-        outcome = judge(ending, heard, limits=limits, origin=origin)
-        if isinstance(outcome, ImportProblem):
-            return outcome
+        answer = judge(outcome, received, limits=limits, origin=origin)
+        if isinstance(answer, ImportProblem):
+            return answer
         if not _is_sound(scratch / "sequence"):
-            return _crashed(ending, heard, origin, "left what is no working copy")
+            return _crashed(outcome, received, origin, "left what is no working copy")
         os.rename(scratch / "sequence", into)
-        return ImportReport(
-            into, outcome["report"], outcome["enclosure"], ending.seconds, ending.cpu_s, ending.peak_memory_bytes
-        )
+        return _report(into, answer, outcome)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _request(
-    upload: Path, scratch: Path, origin: str, settings: Mapping[str, Any], limits: ImportLimits
-) -> dict[str, Any]:
-    return {
-        "upload": str(upload.absolute()),
-        "scratch": str(scratch),
-        "folder": str(scratch / "sequence"),
-        "origin": origin,
-        "config": settings,
-        "pixel_dates": limits.pixel_dates,
-        "expansion": limits.expansion,
-    }
+def _places_in(scratch: Path, upload: Path) -> dict[str, str]:
+    return {"upload": str(upload.absolute()), "scratch": str(scratch), "folder": str(scratch / "sequence")}
 
 
-class Heard:
-    """What the process told on its way. It may lie: every text is made printable, and nothing is acted on."""
+def _budgets(limits: ImportLimits) -> dict[str, int]:
+    """Those that the process itself keeps, by the headers of the files."""
+    return {"pixel_dates": limits.pixel_dates, "expansion": limits.expansion}
+
+
+class Received:
+    """Keeps what the process reports on its way. It may lie: every text is made printable, and nothing is acted on."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
@@ -130,7 +123,7 @@ class Heard:
         self.doing = ""
         self.file: str | None = None
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
         """Takes in one message; a malformed one is left out."""
         if "files" in message:
             with suppress(TypeError, ValueError):
@@ -143,42 +136,51 @@ class Heard:
             self._on_progress(Progress(phase, step=step, of=of))
 
 
-def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) -> ImportProblem | dict[str, Any]:
-    """The answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
-    answer = ending.answer or {}
-    exceeded = ending.exceeded or str(answer.get("exceeded"))
+def judge(
+    outcome: SandboxOutcome, received: Received, *, limits: ImportLimits, origin: str
+) -> ImportProblem | dict[str, Any]:
+    """Returns the answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
+    answer = outcome.answer or {}
+    exceeded = outcome.exceeded or str(answer.get("exceeded"))
     if exceeded == "disk_floor_bytes":
-        raise OutputError(f"{origin}: no space left {heard.doing}: {limits.describe(exceeded)} must stay free")
+        raise OutputError(f"{origin}: no space left {received.doing}: {limits.describe(exceeded)} must stay free")
     if exceeded in asdict(limits):
-        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), heard, origin)
+        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), received, origin)
     problem = answer.get("problem")
     if isinstance(problem, dict):
         detail = _printable(str(problem.get("detail")))
         if problem.get("code") == OutputError.code:
             raise OutputError(detail)
-        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(problem, heard.dates_by_file))
-    if ending.status == 0 and isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict):
+        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(problem, received.dates_by_file))
+    is_complete = isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict)
+    if outcome.exit.status == 0 and is_complete:
         return answer
-    if ending.flooded:
-        return _crashed(ending, heard, origin, "said too much")
-    if ending.status == -signal.SIGKILL:
+    if outcome.flooded:
+        return _crashed(outcome, received, origin, "said too much")
+    if outcome.exit.status == -signal.SIGKILL:
         raise MemoryError(
-            f"{origin}: the import was killed by the system {heard.doing}, which then had too little memory"
+            f"{origin}: the import was killed by the system {received.doing}, which then had too little memory"
         )
-    return _crashed(ending, heard, origin, _how(ending.status))
+    return _crashed(outcome, received, origin, _how(outcome.exit.status))
 
 
-def _over_limit(limits: ImportLimits, name: str, said: str, heard: Heard, origin: str) -> ImportProblem:
-    what = _printable(said) or f"the import was stopped {heard.doing}".rstrip()
+def _report(folder: Path, answer: dict[str, Any], outcome: SandboxOutcome) -> ImportReport:
+    used = outcome.exit
+    sequence, enclosure = answer["report"], answer["enclosure"]
+    return ImportReport(folder, sequence, enclosure, used.seconds, used.cpu_s, used.peak_memory_bytes)
+
+
+def _over_limit(limits: ImportLimits, name: str, reported: str, received: Received, origin: str) -> ImportProblem:
+    what = _printable(reported) or f"the import was stopped {received.doing}".rstrip()
     detail = f"{origin}: {what}; it may use {limits.describe(name)}"
     error = {"limit": name, "allowed": getattr(limits, name)}
     return ImportProblem(LIMIT, detail[:_MAX_DETAIL], (error,))
 
 
-def _crashed(ending: Ending, heard: Heard, origin: str, how: str) -> ImportProblem:
-    _log.error("the import of %s %s %s: %s", origin, how, heard.doing, ending.errors)
-    detail = f"{origin}: the import {how} {heard.doing}; a file in it is probably damaged".replace(" ;", ";")
-    errors = () if heard.file is None else (_place(heard.file, heard.dates_by_file.get(heard.file)),)
+def _crashed(outcome: SandboxOutcome, received: Received, origin: str, how: str) -> ImportProblem:
+    _log.error("the import of %s %s %s: %s", origin, how, received.doing, outcome.printed)
+    detail = f"{origin}: the import {how} {received.doing}; a file in it is probably damaged".replace(" ;", ";")
+    errors = () if received.file is None else (_place(received.file, received.dates_by_file.get(received.file)),)
     return ImportProblem(CRASHED, detail[:_MAX_DETAIL], errors)
 
 

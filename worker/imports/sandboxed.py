@@ -1,4 +1,4 @@
-"""The import itself, in its cage: `python -m worker.imports.caged`, started by `importer` and by nobody else.
+"""The import itself, in the sandbox: `python -m worker.imports.sandboxed`, started by `importer` and by nobody else.
 
 It opens the upload with the readers, checks headers, writes a working copy, and checks all pixels of that. The user's
 bytes are decoded here and nowhere else.
@@ -27,6 +27,7 @@ from seq2seq.writers.working_copy import write_working_copy
 from worker.imports import confinement
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
 from worker.imports.sandbox import PASSED_ON
+from worker.processes.parent_link import message_pipe
 
 # The checking pass takes an eighth of it; what it finds does not depend on it.
 _PLANNED_MEMORY_GB = 4.0
@@ -47,10 +48,12 @@ class LimitExceeded(Exception):  # noqa: N818  named by the limit
 
 
 def main() -> int:
-    """The exit code: 0 with an answer, whatever it says."""
+    """Does what the request on standard input asks; returns the exit code, 0 with an answer, whatever that says."""
     request = json.load(sys.stdin)
-    confinement.limit(request["limits"], parent=request["parent"])
-    with open(request["pipe"], "w", buffering=1) as pipe:
+    confinement.limit(request["limits"])
+    number = message_pipe()
+    assert number is not None, "nobody listens"
+    with open(number, "w", buffering=1) as pipe:
 
         def send(**values: Any) -> None:
             pipe.write(json.dumps(values) + "\n")
@@ -97,7 +100,10 @@ def make_copy(
 
 
 def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
-    """{"report": ...}, {"problem": ...} or {"exceeded": the limit, "detail": ...}. Raises what nobody expected."""
+    """Returns {"report": ...}, {"problem": ...} or {"exceeded": the limit, "detail": ...}.
+
+    Raises what nobody expected.
+    """
     upload, scratch, folder = (Path(request[name]) for name in ("upload", "scratch", "folder"))
     config, origin = ReconstructionConfig.from_dict(request["config"]), request["origin"]
     try:
@@ -120,7 +126,7 @@ def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
 
 
 def enclose(upload: Path, scratch: Path) -> confinement.Enclosure:
-    """From here on this process reads nothing but `upload` and libraries, and writes nothing but `scratch`."""
+    """Lets this process read nothing but `upload` and libraries from here on, and write nothing but `scratch`."""
     libraries = [Path(folder) for package in (seq2seq, worker) for folder in package.__path__]
     libraries += [Path(folder) for name in PASSED_ON for folder in os.environ.get(name, "").split(":") if folder]
     readable = (upload, Path(sys.prefix), Path(sys.base_prefix), *libraries, *map(Path, _SYSTEM))
