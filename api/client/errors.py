@@ -32,7 +32,7 @@ class Refused(ClientError):  # noqa: N818
 
 
 class InvalidPayload(ClientError):  # noqa: N818
-    """What is to be uploaded cannot be: missing, empty, no folder S2, unreadable, no room for the archive."""
+    """What is to be uploaded cannot be: missing, empty, of no known format, unreadable, no room for the archive."""
 
     code = "invalid-payload"
 

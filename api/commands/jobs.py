@@ -40,7 +40,7 @@ Ctrl-C leaves the job running. A broken upload is continued by the same command.
 )
 @with_settings(local=False)
 def submit(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=library.INPUT_HELP)],
     output_path: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
     ] = None,

@@ -7,6 +7,7 @@ from api.process.parameters import Parameters
 from api.process.status import PROCESS
 from seq2seq.products import PRODUCTS, Product
 from seq2seq.products.base import JSON
+from seq2seq.readers.formats import FORMATS, is_single_file, readable
 
 _TITLES = {product.name: product.title for product in PRODUCTS}
 
@@ -44,15 +45,15 @@ def output_title(role: str) -> str:
 
 
 def _inputs() -> dict[str, Any]:
+    only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif or "
-        "SCL/DATE.tif.",
+        "description": f"An upload: a {readable(folder='ZIP')}.",
         "schema": {
             "type": "object",
             "required": ["href"],
             "properties": {"href": {"type": "string", "format": "uri-reference"}},
-            "contentMediaType": "application/zip",
+            **({"contentMediaType": "application/zip"} if only_zips else {}),
         },
         "minOccurs": 1,
         "maxOccurs": 1,

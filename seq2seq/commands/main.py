@@ -21,6 +21,7 @@ from seq2seq.config import OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
 from seq2seq.products import DECLOUDED, PREVIEW, REPORT
+from seq2seq.readers.formats import readable
 from seq2seq.wording import one_line
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 seri
 """,
 )
 
+INPUT_HELP = f"A {readable()}."
+
 
 def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
     """An option whose default is stated in its help: None stands for "not given", so that a config file can say it."""
@@ -70,7 +73,7 @@ Ctrl-C stops within a second and keeps what was learnt; the same command goes on
 )
 @with_settings()
 def run(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     output_path: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the result; must not exist yet.")],
     config: Annotated[
         Path | None,
@@ -99,7 +102,7 @@ def run(
 """
 )
 def inspect(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
 ) -> None:

@@ -1,7 +1,7 @@
 """Files to files: plan tiles, reconstruct each, blend, write, publish. Every stage leaves what the next start needs.
 
-All intermediate files lie in OUT.partial/.checkpoint, one folder a tile; a run that was stopped or killed is continued
-by the same call. Nothing appears under OUT before it is complete.
+All intermediate files lie in the run's workspace, a folder per tile (`seq2seq.workspace`); a run that was stopped or
+killed is continued by the same call. Nothing appears under OUT before it is complete.
 """
 
 import hashlib
@@ -42,10 +42,10 @@ from seq2seq.report.thumbnails import thumbnails
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations, days_since_first
 from seq2seq.tiling import Tile, blend_window, plan_tiles
-from seq2seq.writers import check_output, check_room, partial_of, publish, write_file
+from seq2seq.workspace import TileFolder, Workspace
+from seq2seq.writers import check_output, check_room, publish, write_file
 from seq2seq.writers.rasters import Provenance, write_rasters
 
-CHECKPOINT = ".checkpoint"
 STRIP_PX = 256  # rows blended and written at a time
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
@@ -72,7 +72,7 @@ def run(
     config, out = config or ReconstructionConfig(), Path(output_path)
     on_progress = choose_progress(on_progress, progress)
     started = time.monotonic()
-    check_apart(input_path, out, partial_of(out))
+    check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
     on_progress(Progress("reading"))
@@ -107,7 +107,8 @@ class _Job:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
         self.perceptual = perceptual
-        self.partial = partial_of(out)
+        self.workspace = Workspace.of(out)
+        self.partial = self.workspace.partial
         self.height, self.width = self.info.shape[2:]
         tile_px = config.tile_px or tile_size(self.info.shape, config)
         self.overlap_px = min(config.overlap_px, tile_px // 2)
@@ -131,12 +132,10 @@ class _Job:
 
     def claim_partial(self) -> None:
         """OUT.partial of the very same run is kept, that of another is cleared, anything else is left alone."""
-        key_file = self.partial / CHECKPOINT / "key"
-        key = self._key()
-        held = {entry.name for entry in self.partial.iterdir()} if self.partial.exists() else set()
-        if held and not key_file.exists() and held != {CHECKPOINT}:  # with it alone: cut off before the key was written
+        key_file, key = self.workspace.key, self._key()
+        if self.workspace.is_foreign():
             raise OutputError(f"{self.partial}: is in the way and no run of decloud has made it; please move it")
-        if held:
+        if self.workspace.held():
             if key_file.exists() and key_file.read_text() == key:
                 return
             shutil.rmtree(self.partial)
@@ -144,14 +143,13 @@ class _Job:
 
     def tile(self, tile: Tile) -> TileFacts:
         """The tile's facts; its arrays are on disk afterwards. Done before: only the facts are read."""
-        folder = self._folder(tile)
-        done = folder / "facts.json"
-        if not done.exists():
+        folder = self.workspace.tile(tile.index)
+        if not folder.facts.exists():
             observations = self.source.read(tile.rows, tile.columns)
             facts = self._reconstruct(tile, observations, folder)
-            write_file(done, json.dumps(asdict(facts)).encode())
-            shutil.rmtree(folder / "fit", ignore_errors=True)
-        return TileFacts(**json.loads(done.read_text()))
+            write_file(folder.facts, json.dumps(asdict(facts)).encode())
+            shutil.rmtree(folder.fit, ignore_errors=True)
+        return TileFacts(**json.loads(folder.facts.read_text()))
 
     def write(self, facts: list[TileFacts]) -> None:
         """Images, pictures and report into OUT.partial."""
@@ -205,7 +203,7 @@ class _Job:
                 cloud_mask=cloud_mask,
             )
 
-    def _reconstruct(self, tile: Tile, observations: Observations, folder: Path) -> TileFacts:
+    def _reconstruct(self, tile: Tile, observations: Observations, folder: TileFolder) -> TileFacts:
         if not observations.s2.observed.any():
             return self._fill(observations, folder)
         result = reconstruct(
@@ -213,7 +211,7 @@ class _Job:
             self.config,
             on_progress=self._telling(tile),
             should_stop=self.should_stop,
-            checkpoint=folder / "fit",
+            checkpoint=folder.fit,
             budget_s=self._budget_s(tile),
             perceptual=self.perceptual,
         )
@@ -226,7 +224,7 @@ class _Job:
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
         )
 
-    def _fill(self, observations: Observations, folder: Path) -> TileFacts:
+    def _fill(self, observations: Observations, folder: TileFolder) -> TileFacts:
         """A tile that no date shows gets the scene's mean spectrum, and as much doubt as there is spread."""
         shape = observations.s2.pixels.shape
         mean, spread = (np.broadcast_to(v[:, None, None], shape) for v in self._scene_spectrum())
@@ -246,12 +244,12 @@ class _Job:
         spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
         return np.asarray(mean, dtype=np.float32), np.asarray(spread, dtype=np.float32)
 
-    def _save(self, folder: Path, observations: Observations, pixels: Float32, sigma: Float32) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def _save(self, folder: TileFolder, observations: Observations, pixels: Float32, sigma: Float32) -> None:
+        folder.path.mkdir(parents=True, exist_ok=True)
         before = self._picked(observations.s2.pixels, self._kept_bands())
         arrays = {"pixels": pixels, "sigma": sigma, "cloud_mask": observations.cloud_mask[:, None], "before": before}
         for name in ARRAYS:
-            _save_array(folder / f"{name}.npy", np.ascontiguousarray(arrays[name]))
+            _save_array(folder.array(name), np.ascontiguousarray(arrays[name]))
 
     def _kept_bands(self) -> tuple[str, ...]:
         """The bands of the input that pictures and series need: those shown first."""
@@ -284,13 +282,10 @@ class _Job:
         """(C, h, W) one date of one array of all tiles, blended."""
 
         def part(tile: Tile, tile_rows: slice, tile_columns: slice) -> NDArray[np.floating]:
-            array = np.load(self._folder(tile) / f"{name}.npy", mmap_mode="r")
+            array = np.load(self.workspace.tile(tile.index).array(name), mmap_mode="r")
             return np.asarray(array[t, :, tile_rows, tile_columns], dtype=np.float32)
 
         return blend_window(self.tiles, rows, slice(0, self.width), part, overlap_px=self.overlap_px)
-
-    def _folder(self, tile: Tile) -> Path:
-        return self.partial / CHECKPOINT / f"tile-{tile.index}"
 
     def _key(self) -> str:
         """Same key, same run: input, settings, version."""

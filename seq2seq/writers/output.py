@@ -9,12 +9,7 @@ from pathlib import Path
 
 from seq2seq.errors import OutputError
 from seq2seq.products import top_names
-
-
-def partial_of(out: Path) -> Path:
-    """Where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
-    out = Path(os.path.abspath(out))  # not resolve(): a link to another disk must not move the sibling there
-    return out.with_name(out.name + ".partial")
+from seq2seq.workspace import partial_of
 
 
 def check_output(out: Path, overwrite: bool) -> None:

@@ -28,8 +28,8 @@ OnRaster = Callable[[int, int, str], None]
 def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_raster: OnRaster) -> None:
     """Copies every raster of `contents`, whose S2 and S1 headers have been checked, into the empty `folder`.
 
-    origin: what messages and reports shall call the sequence. on_raster: told before each file which one it is, of how
-    many, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
+    origin: what messages and reports shall call the sequence. on_raster: called before each file with its index, their
+    number, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
     named = [(sensor, raster) for sensor, rasters in contents.by_sensor() for raster in rasters]
@@ -84,7 +84,7 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
             copy.update_tags(SIMULATED="YES")
         copy.update_tags(**header.product.tags())
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
-            copy.write(raster.read(window), window=((window.row, window.row_end), (window.column, window.column_end)))
+            copy.write(raster.read(window), window=window.ranges)
 
 
 def _windows(shape: tuple[int, int], chunk: tuple[int, int], *, pixel_bytes: int) -> Iterator[Window]:
@@ -118,7 +118,11 @@ def _compared(file: CopiedFile, header: Header, path: Path) -> CopiedFile:
         raise OutputError(describe_failure(path, str(error))) from error
     for what, ours, theirs in zip(_FACTS, _facts(copied), _facts(header), strict=True):
         if ours != theirs:
-            raise UnreadableFileError(f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}")
+            raise UnreadableFileError(
+                f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}",
+                file=file.name,
+                date=file.date,
+            )
     same_crs = copied.geobox.crs.to_wkt() == header.geobox.crs.to_wkt()
     return file if same_crs else replace(file, crs=header.geobox.crs.to_wkt())
 

@@ -67,6 +67,7 @@ def test_a_bucket_that_is_not_there_is_no_missing_file(s3_server: S3Server) -> N
     nowhere = ObjectStorage("s3://no-such-bucket/x", s3_server.options)
     for call in (
         lambda: nowhere.put("a", b"x"),
+        lambda: nowhere.open_range("a", 0, 0),
         lambda: nowhere.open_range("a"),
         lambda: nowhere.delete_prefix("a"),
     ):
@@ -134,7 +135,7 @@ def test_an_object_store_that_refuses_is_named_with_its_answer_and_without_our_s
         for call in (
             lambda: storage.put("a", b"x"),
             lambda: storage.get("a", tmp_path / "got"),
-            lambda: storage.open_range("a"),
+            lambda: storage.open_range("a", 0, 0),
             lambda: storage.delete_prefix("a"),
         ):
             with pytest.raises(StorageUnavailable, match=rf"a cannot be \w+: the object store said {status}") as caught:

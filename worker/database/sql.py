@@ -18,7 +18,7 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
-    """Insert unless a row with this key is there."""
+    """Inserts unless a row with this key is there."""
     if connection.dialect.name == "sqlite":
         connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
     else:
@@ -26,22 +26,22 @@ def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
-    """Wait for everybody else in the same section, until the end of the transaction. SQLite's writers always do."""
+    """Waits for everybody else in the same section, until the end of the transaction. SQLite's writers always do."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
 
 def lock_owner(connection: Connection, owner: str) -> None:
-    """Two transactions that count what an owner uses must not count at the same time."""
+    """Locks what an owner uses: two transactions must not count it at the same time."""
     insert_missing(connection, owners, owner=owner)
     connection.execute(select(owners.c.owner).where(owners.c.owner == owner).with_for_update())
 
 
 def is_id(value: str) -> bool:
-    """Whether `value` can be an id of ours. What cannot is not found, without asking the database."""
+    """Tells whether `value` can be an id of ours. What cannot is not found, without asking the database."""
     return _ID.fullmatch(value) is not None
 
 
 def storable(value: str, limit: int) -> str:
-    """`value` without what PostgreSQL or UTF-8 cannot hold, at most `limit` characters."""
+    """Returns `value` without what PostgreSQL or UTF-8 cannot hold, at most `limit` characters."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:limit]

@@ -1,4 +1,4 @@
-"""What may be asked of a storage: keys, byte ranges and expiries, judged alike whatever keeps the files."""
+"""What may be asked of a storage: keys and byte ranges, judged alike whatever keeps the files."""
 
 from worker.errors import InvalidKey, RangeNotSatisfiable
 
@@ -7,7 +7,7 @@ _LONGEST_PART = 255  # a file's name
 
 
 def check_key(key: str) -> tuple[str, ...]:
-    """The parts of `results/JOB/1/declouded/2021-05-01.tif`. Raises `InvalidKey` for what no server of ours makes.
+    """Returns the parts of `results/JOB/1/report.json`. Raises `InvalidKey` for what no server of ours makes.
 
     Refused: a step up or in place, an absolute path, an empty part, a backslash, control characters, what UTF-8 cannot
     hold or is too long, and a first part that begins with a dot (folders of the storage itself).
@@ -33,7 +33,7 @@ def check_key(key: str) -> tuple[str, ...]:
 
 
 def check_range(key: str, start: int, end: int | None, size: int) -> tuple[int, int]:
-    """`(start, end)` with `0 <= start <= end <= size`; an `end` of None is `size`. Raises `RangeNotSatisfiable`."""
+    """Returns `(start, end)`, None as `size`. Raises `RangeNotSatisfiable` unless 0 <= start <= end <= size."""
     stop = size if end is None else end
     if not 0 <= start <= stop <= size:
         raise RangeNotSatisfiable(

@@ -20,27 +20,28 @@ from worker.storage.files import (
     open_plain,
     write_problem,
 )
-from worker.storage.rooted import RootedFolder
+from worker.storage.guarded_folder import GuardedFolder
 
 _CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
 class LocalStorage:
-    """A folder on one file system, whose files may be read as they are.
+    """Keeps files in a folder on one file system, where they may be read as they are.
 
     A put is written in a folder beside, synced, renamed, and the rename synced: a reader, or the machine after a power
-    cut, has the whole file, the earlier one or none. Links that somebody plants inside are not followed.
+    cut, has the whole file, the earlier one or none. Every part of a key is opened relative to the one before and
+    without following links: a link that somebody plants inside leads nowhere, also when it appears half-way.
     """
 
     def __init__(self, folder: Path) -> None:
         """Makes the folder where missing, and removes what killed processes left unfinished."""
-        self._root = RootedFolder(folder)
         self._tells_cached = hasattr(os, "RWF_NOWAIT")  # Linux
+        self._guarded = GuardedFolder(folder)
 
     @property
     def folder(self) -> Path:
-        """Where the files lie."""
-        return self._root.folder
+        """Where the files are."""
+        return self._guarded.path
 
     def put(self, key: str, source: Source, *, take: bool = False) -> None:
         """Stores the source's bytes; `take` moves the file `source` in place of copying it, and it is gone after."""
@@ -56,16 +57,16 @@ class LocalStorage:
             land(path, self.open_range(key))
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
-        """Bytes `start` to `end` (exclusive; None: all that follow) in pieces. What is wrong is raised by this call."""
+        """Reads bytes `start` to `end` (exclusive; None: to the last) in pieces. This call raises what is wrong."""
         chunks = self._range(key, start, end)
         next(chunks)
         return chunks
 
     def read_now(self, key: str, start: int, end: int) -> memoryview | None:
-        """Bytes `start` to `end` (exclusive) where all of them are in the page cache, else None."""
+        """Reads bytes `start` to `end` (exclusive) where all of them are in the page cache; else returns None."""
         if not self._tells_cached:
             return None
-        with self._root.reading(key) as handle:
+        with self._guarded.reading(key) as handle:
             at, stop = check_range(key, start, end, os.fstat(handle).st_size)
             return self._read_cached(handle, at, stop - at)
 
@@ -82,19 +83,19 @@ class LocalStorage:
 
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and all below `prefix/`, for readers at one moment. Nothing there: no error."""
-        self._root.remove(prefix)
+        self._guarded.remove(prefix)
 
     def _copy(self, key: str, source: Source) -> None:
         check_key(key)
-        with open_chunks(source) as (chunks, needed), self._root.incoming() as incoming:
+        with open_chunks(source) as (chunks, needed), self._guarded.incoming() as incoming:
             free = free_bytes(self.folder)
             if needed is not None and needed > free:  # before the disk is full for everybody else as well
                 raise full(key, written=0, needed=needed, free=free)
-            with self._root.created(key, incoming) as (name, handle):
+            with self._guarded.created(key, incoming) as (name, handle):
                 fill(handle, chunks, key, self.folder, needed)
-                with self._root.translated(key):
+                with self._guarded.translated(key):
                     os.fsync(handle)
-                    self._root.move_in(name, incoming, key)
+                    self._guarded.rename(name, incoming, key)
 
     def _moved(self, key: str, source: Path) -> bool:
         """Whether one rename could do it: one file system, and no second name by which the file could be changed."""
@@ -103,9 +104,9 @@ class LocalStorage:
             if os.fstat(handle).st_nlink != 1:
                 return False
             try:
-                with self._root.translated(key):
+                with self._guarded.translated(key):
                     os.fsync(handle)
-                    self._root.move_in(source, None, key)
+                    self._guarded.rename(source, None, key)
             except StorageUnavailable as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EXDEV:
                     return False
@@ -114,7 +115,7 @@ class LocalStorage:
 
     def _linked(self, key: str, path: Path) -> bool:
         *folders, last = check_key(key)
-        with self._root.reading(key), self._root.opened(folders, key) as folder, beside(path) as temporary:
+        with self._guarded.reading(key), self._guarded.opened(folders, key) as folder, beside(path) as temporary:
             try:
                 os.link(last, temporary, src_dir_fd=folder, follow_symlinks=False)
             except OSError as error:
@@ -127,11 +128,11 @@ class LocalStorage:
         return True
 
     def _range(self, key: str, start: int, end: int | None) -> Generator[bytes, None, None]:
-        with self._root.reading(key) as handle:
+        with self._guarded.reading(key) as handle:
             at, stop = check_range(key, start, end, os.fstat(handle).st_size)
             yield b""  # `open_range` takes this one, so that the file is open and judged when it returns
             while at < stop:
-                with self._root.translated(key):
+                with self._guarded.translated(key):
                     chunk = os.pread(handle, min(CHUNK_BYTES, stop - at), at)
                 if not chunk:
                     raise StorageUnavailable(f"{key} ends at byte {at}; it had at least {stop} when opened", key=key)

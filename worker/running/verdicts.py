@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.imports.importer import CRASHED
+from worker.processes.child_process import ProcessExit
 from worker.running.job_folder import BAD_INPUT, OUT_OF_MEMORY, SHORT, STOPPED
-from worker.running.process import Ending
 from worker.running.shortages import SPACE, Shortage
 
 SMALLEST_TILE_PX = 32  # `ReconstructionConfig` allows no smaller ones
@@ -19,9 +19,9 @@ _TRANSIENT = frozenset({"crashes", "kills", "import_crashes", "waiting_since", "
 
 @dataclass(frozen=True)
 class Retry:
-    """Another attempt. reason: code and detail, also of the failure when attempts are used up. learnt: for the next.
+    """Asks for another attempt. reason: code and detail, also of the failure when attempts are used up.
 
-    free: the attempt does not count.
+    learnt: for the next. free: the attempt does not count.
     """
 
     reason: dict[str, Any]
@@ -32,20 +32,20 @@ class Retry:
 
 @dataclass(frozen=True)
 class Failure:
-    """The job ends; `error` is for its owner."""
+    """Ends the job; `error` is for its owner."""
 
     error: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What is known when a child has ended badly. problem: its error.json. plan: what it said of tile and shape.
+class ChildOutcome:
+    """Holds what is known when a child has ended badly. problem: its error.json. plan: its report of tile and shape.
 
     shortage: what the machine lacks. learnt: from earlier attempts. limit_bytes: of memory. now: seconds since 1970.
     wait_s: before looking again for what the machine lacked.
     """
 
-    ending: Ending
+    exit: ProcessExit
     problem: dict[str, Any]
     plan: dict[str, Any]
     learnt: dict[str, Any]
@@ -56,31 +56,31 @@ class Situation:
 
 
 def lasting(learnt: dict[str, Any]) -> dict[str, Any]:
-    """What still holds once an attempt has got further than those that taught it: the size of tiles."""
+    """Returns what still holds once an attempt has got further than those that taught it: the size of tiles."""
     return {name: value for name, value in learnt.items() if name not in _TRANSIENT}
 
 
-def judge(situation: Situation) -> Retry | Failure:
-    """What to do about an ending that is none of DONE, our own kill, or a stop we asked for."""
-    status = situation.ending.status
+def judge(outcome: ChildOutcome) -> Retry | Failure:
+    """Decides about a child whose end is none of DONE, our own kill, or a stop we asked for."""
+    status = outcome.exit.status
     killed = status == -signal.SIGKILL
-    if status == BAD_INPUT and situation.problem:
-        return _bad_input(situation)
+    if status == BAD_INPUT and outcome.problem:
+        return _bad_input(outcome)
     if status in (STOPPED, -signal.SIGTERM):  # the latter before it could listen
         return Retry({"code": "worker-stopped", "detail": "The job was stopped from outside and kept a checkpoint."})
-    if status == SHORT or situation.shortage is not None:
-        return wait(_short_of(situation), situation.learnt, situation.now, situation.wait_s)
+    if status == SHORT or outcome.shortage is not None:
+        return wait(_short_of(outcome), outcome.learnt, outcome.now, outcome.wait_s)
     if status == BAD_INPUT:
-        return _bad_input(situation)
-    if status == OUT_OF_MEMORY or (killed and situation.ending.oom_kills):
-        return _smaller(situation)
+        return _bad_input(outcome)
+    if status == OUT_OF_MEMORY or (killed and outcome.exit.oom_kills):
+        return _smaller(outcome)
     if killed:
-        return _killed(situation)
-    return crashed(situation.learnt, f"The job's program ended unexpectedly (status {status}).")
+        return _killed(outcome)
+    return crashed(outcome.learnt, f"The job's program ended unexpectedly (status {status}).")
 
 
 def wait(reason: dict[str, Any], learnt: dict[str, Any], now: float, wait_s: float) -> Retry | Failure:
-    """For what passes by itself, such as a full disk: the attempt costs nothing, but the waiting has an end.
+    """Waits for what passes by itself, such as a full disk: the attempt costs nothing, but the waiting has an end.
 
     wait_s: before the second try; before each further one twice as long as before the last.
     """
@@ -93,16 +93,16 @@ def wait(reason: dict[str, Any], learnt: dict[str, Any], now: float, wait_s: flo
     return Retry(reason, delay_s=pause_s, learnt={"waiting_since": since, "waits": waits + 1}, free=True)
 
 
-def _short_of(situation: Situation) -> dict[str, Any]:
+def _short_of(outcome: ChildOutcome) -> dict[str, Any]:
     """A child that could not even write what it lacked most likely lacked space."""
-    if situation.problem:
-        return situation.problem
+    if outcome.problem:
+        return outcome.problem
     nothing_known = {"code": SPACE, "detail": "There is no disk space left for this job."}
-    return nothing_known if situation.shortage is None else situation.shortage.reason
+    return nothing_known if outcome.shortage is None else outcome.shortage.reason
 
 
 def over_time(limit_s: float) -> Failure:
-    """The job ran longer than any job may."""
+    """Fails a job that ran longer than any job may."""
     return Failure(
         {
             "code": "run-time-exceeded",
@@ -113,19 +113,19 @@ def over_time(limit_s: float) -> Failure:
     )
 
 
-def _bad_input(situation: Situation) -> Retry | Failure:
+def _bad_input(outcome: ChildOutcome) -> Retry | Failure:
     """What the user has to mend is said at once. A reader that was killed is asked once more: it may not have been the
     file."""
-    problem = situation.problem or _internal("The job ended without saying what is wrong with its input.")
-    if problem["code"] != CRASHED or situation.learnt.get("import_crashes"):
+    problem = outcome.problem or _internal("The job ended without saying what is wrong with its input.")
+    if problem["code"] != CRASHED or outcome.learnt.get("import_crashes"):
         return Failure(problem)
     return Retry(problem, learnt={"import_crashes": 1})
 
 
-def _smaller(situation: Situation) -> Retry | Failure:
+def _smaller(outcome: ChildOutcome) -> Retry | Failure:
     """One retry with tiles of half the side, a quarter of the memory."""
-    tried = [*situation.learnt.get("tiles_out_of_memory", []), situation.plan.get("tile_px")]
-    error = _out_of_memory(situation, tried)
+    tried = [*outcome.learnt.get("tiles_out_of_memory", []), outcome.plan.get("tile_px")]
+    error = _out_of_memory(outcome, tried)
     smaller = max(SMALLEST_TILE_PX, tried[-1] // 2) if tried[-1] else None
     if len(tried) > 1 or (smaller is not None and smaller == tried[-1]):
         return Failure(error)
@@ -133,38 +133,38 @@ def _smaller(situation: Situation) -> Retry | Failure:
     return Retry(error, learnt=learnt)
 
 
-def _out_of_memory(situation: Situation, tried: list[int | None]) -> dict[str, Any]:
-    ending, gib = situation.ending, 2**30
+def _out_of_memory(outcome: ChildOutcome, tried: list[int | None]) -> dict[str, Any]:
+    gib = 2**30
     tiles = " and ".join(f"{px} px" for px in tried if px)
-    shape = situation.plan.get("shape")
+    shape = outcome.plan.get("shape")
     of = " of {} dates, {} bands, {} x {} px".format(*shape) if shape else ""
-    said = situation.problem.get("detail")
+    detail = outcome.problem.get("detail")
     return {
         "code": "worker-out-of-memory",
         "detail": f"The job{of} took more memory than there is"
         + (f" with tiles of {tiles}" if tiles else "")
-        + f": {ending.peak_memory_bytes / gib:.1f} GiB, and the worker has {situation.limit_bytes / gib:.1f} GiB."
-        + (f" ({said})" if said else ""),
-        "peak_memory_bytes": ending.peak_memory_bytes,
-        "limit_bytes": situation.limit_bytes,
+        + f": {outcome.exit.peak_memory_bytes / gib:.1f} GiB, and the worker has {outcome.limit_bytes / gib:.1f} GiB."
+        + (f" ({detail})" if detail else ""),
+        "peak_memory_bytes": outcome.exit.peak_memory_bytes,
+        "limit_bytes": outcome.limit_bytes,
         "tiles_px": [px for px in tried if px],
     }
 
 
-def _killed(situation: Situation) -> Retry | Failure:
+def _killed(outcome: ChildOutcome) -> Retry | Failure:
     """Killed, and the kernel says not by it: first a mere retry, then as if memory were the cause.
 
     In a container the kernel may not tell.
     """
-    kills = situation.learnt.get("kills", 0) + 1
+    kills = outcome.learnt.get("kills", 0) + 1
     if kills > 1:
-        return _smaller(situation)
+        return _smaller(outcome)
     reason = {"code": "worker-killed", "detail": "The job's process was killed."}
     return Retry(reason, learnt={"kills": kills})
 
 
 def crashed(learnt: dict[str, Any], what: str) -> Retry | Failure:
-    """A bug of ours: once more, for it may not come again."""
+    """Has a bug of ours tried once more, for it may not come again."""
     crashes = learnt.get("crashes", 0) + 1
     return Failure(_internal(what)) if crashes > 1 else Retry(_internal(what), learnt={"crashes": crashes})
 

@@ -1,4 +1,4 @@
-"""Keeps a job's lease while its child works, stores its progress, and hears of loss and cancellation."""
+"""Keeps a job's lease while its child works, stores its progress, and learns of loss and cancellation."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ from worker import clock, jobs
 from worker.database.connections import Database
 from worker.errors import ServiceError
 from worker.jobs import Job
-from worker.running import endings
+from worker.running import verdicts
 from worker.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ _MESSAGES = 100
 _NOTED_SHARE = 0.01
 
 
-class Pulse:
-    """With it, the lease is kept: at least every `heartbeat_s`, once every `poll_s` while there is progress, and when a
-    phase begins.
+class Heartbeat:
+    """Keeps the lease: at least every `heartbeat_s`, once every `poll_s` while there is progress, and when a phase
+    begins.
 
     lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
     advanced: the attempt has stored a newer checkpoint than it began with, and the database knows.
@@ -44,10 +44,10 @@ class Pulse:
         self._began = self._noted = clock.elapsed()
         self._over, self._new_phase = threading.Event(), threading.Event()
         self._beating = threading.Lock()
-        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-pulse", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-heartbeat", daemon=True)
 
-    def tell(self, progress: dict[str, Any]) -> None:
-        """The latest progress (fields of `seq2seq.progress.Progress`); its message is kept for the user's log."""
+    def report(self, progress: dict[str, Any]) -> None:
+        """Takes the latest progress (fields of `seq2seq.progress.Progress`); its message is kept for the user's log."""
         if progress.get("message"):
             self._messages.append(str(progress["message"]))
         if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
@@ -55,17 +55,17 @@ class Pulse:
         self._progress = progress
 
     def watch(self, has_advanced: Callable[[], bool]) -> None:
-        """From now on every heartbeat asks `has_advanced`, until it says yes."""
+        """Has every heartbeat from now on ask `has_advanced`, until it says yes."""
         self._has_advanced = has_advanced
 
     @property
     def learnt(self) -> dict[str, Any]:
-        """What earlier attempts asked this one for, as far as it still holds."""
+        """Returns what earlier attempts asked this one for, as far as it still holds."""
         before = self._job.retry or {}
-        return endings.lasting(before) if self.advanced else before
+        return verdicts.lasting(before) if self.advanced else before
 
     def beat(self) -> bool:
-        """One heartbeat now. Whether the job is still ours; True as well where the database did not answer."""
+        """Beats once, now. Returns whether the job is still ours; True as well where the database did not answer."""
         with self._beating:
             try:
                 self._beat()
@@ -108,7 +108,7 @@ class Pulse:
         if beat.cancel_requested:
             self.cancel_requested.set()
         if not self.advanced and self._has_advanced():
-            self.advanced = jobs.advanced(self._database, self._job, retry=endings.lasting(self._job.retry or {}))
+            self.advanced = jobs.advanced(self._database, self._job, retry=verdicts.lasting(self._job.retry or {}))
         while self._messages:
             self._record("log", {"message": self._messages.popleft()})
         if progress is not None:

@@ -1,7 +1,7 @@
 """Where attempts work: WORK/JOB/ATTEMPT. A new attempt begins with hard links to what the one before it has left.
 
-So an old attempt that was frozen and thaws disturbs nobody: in `input`, `out` and `out.partial` the engine replaces
-files by rename, and the only ones it writes in place, arrays of an unfinished tile, are not linked.
+So an old attempt that was frozen and thaws disturbs nobody: of what is linked the engine replaces every file by rename
+(`seq2seq.workspace.finished_files`).
 """
 
 import errno
@@ -12,24 +12,23 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from seq2seq.workspace import finished_files
 from worker.errors import InvalidSettings
 from worker.jobs import Job
-from worker.running.job_folder import INPUT, OUT, PARTIAL
+from worker.running.job_folder import INPUT, OUT, workspace_of
 
-# The engine's mark of a finished tile, see `seq2seq.run.pipeline`.
-_TILE_DONE = "facts.json"
 _TRIES = 3
 _NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 
 
-class Workplace:
-    """The folder `root`, shared by all supervisors of a machine."""
+class AttemptFolders:
+    """Manages the folders below `root`, which all supervisors of a machine share."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def make(self) -> None:
-        """The folder, where it is missing. Raises `InvalidSettings` where no job could work there.
+        """Makes the folder `root` where it is missing. Raises `InvalidSettings` where no job could work there.
 
         This once: a folder that vanishes later may be a disk that is not mounted, and is waited for.
         """
@@ -51,7 +50,7 @@ class Workplace:
         return f"{self._root}: cannot be the work folder ({reason}); choose another with DECLOUD_WORK_DIR"
 
     def prepare(self, job: Job) -> Path:
-        """The attempt's own folder, with what the newest earlier attempt on this machine has left."""
+        """Makes the attempt's own folder, with what the newest earlier attempt on this machine has left."""
         home = self._root / job.id
         folder, fresh = home / str(job.attempt), home / f".{job.attempt}.new"
         for stale in (fresh, folder):  # of a supervisor that died right here
@@ -65,11 +64,11 @@ class Workplace:
         return folder
 
     def latest(self, job: Job) -> int:
-        """The newest earlier attempt that left something on this machine, 0 where there is none."""
+        """Returns the newest earlier attempt that left something on this machine, 0 where there is none."""
         return max((n for n in _numbers(self._root / job.id) if n < job.attempt), default=0)
 
     def remove(self, job_id: str) -> None:
-        """All attempts of a job that has ended, for others at one moment. What cannot be removed now is swept later."""
+        """Removes all attempts of a job that has ended, for others at one moment; what cannot go now is swept later."""
         removed = self._root / f".removed-{job_id}-{uuid.uuid4()}"
         with suppress(OSError):
             os.replace(self._root / job_id, removed)
@@ -98,38 +97,31 @@ def continue_from(earlier: Path, folder: Path) -> bool:
     """
     for _ in range(_TRIES):
         try:
-            linked = [link_tree(earlier / name, folder / name) for name in (INPUT, OUT, PARTIAL)]
+            linked = [link_tree(*pair) for pair in zip(_continued(earlier), _continued(folder), strict=True)]
             earlier.stat()  # removing begins with a rename: what is still there was whole
             return any(linked)
         except FileNotFoundError:
-            for name in (INPUT, OUT, PARTIAL):
-                shutil.rmtree(folder / name, ignore_errors=True)
+            for part in _continued(folder):
+                shutil.rmtree(part, ignore_errors=True)
     return False
 
 
-def link_tree(source: Path, target: Path) -> int:
-    """Hard links of the finished files below `source`; their number. Raises FileNotFoundError if one vanished.
+def _continued(folder: Path) -> tuple[Path, ...]:
+    """Input, result and unfinished result of an attempt."""
+    return folder / INPUT, folder / OUT, workspace_of(folder).partial
 
-    Unfinished are files whose name begins with a dot, and arrays of a tile without its mark. Marks are looked for
-    first: a tile that is finished in between counts as unfinished.
+
+def link_tree(source: Path, target: Path) -> int:
+    """Makes hard links of the finished files below `source`; returns their number.
+
+    Raises FileNotFoundError if one vanished.
     """
-    before = _files(source)
-    finished = {file.parent for file in before if file.name == _TILE_DONE}
-    now, linked = _files(source), 0
-    if vanished := set(before) - set(now):
-        raise FileNotFoundError(str(vanished.pop()))
-    for file in now:
-        if file.parent not in finished and (file.name == _TILE_DONE or file.suffix == ".npy"):
-            continue
+    files = finished_files(source)
+    for file in files:
         beside = target / file.relative_to(source)
         beside.parent.mkdir(parents=True, exist_ok=True)
         _link(file, beside)
-        linked += 1
-    return linked
-
-
-def _files(folder: Path) -> list[Path]:
-    return [file for file in folder.rglob("*") if not file.name.startswith(".") and file.is_file()]
+    return len(files)
 
 
 def _link(source: Path, target: Path) -> None:

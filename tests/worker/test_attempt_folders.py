@@ -7,15 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from service_storages import S3Server, read
+from service_storages import S3Server, size_of
 from service_workers import Workshop, until
 
+from seq2seq import workspace
 from worker import clock
 from worker.errors import NotFound
-from worker.running import attempt as attempts
-from worker.running import workplace
+from worker.running import attempt_folders, checkpoints
+from worker.running.attempt_folders import AttemptFolders, continue_from
 from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint
-from worker.running.workplace import Workplace, continue_from
 from worker.storage import LocalStorage
 
 TILES = "out.partial/.checkpoint"
@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_new_attempt_begins_with_input_result_and_checkpoint_of_the_newest_earlier_one(tmp_path: Path) -> None:
-    place = Workplace(tmp_path)
+    place = AttemptFolders(tmp_path)
     assert names(place.prepare(job(1))) == []
     write(tmp_path / ID / "1", "input/S2/a.tif", "old")
     write(tmp_path / ID / "2", "input/S2/a.tif", f"{TILES}/key", f"{TILES}/tile-0/fit/scored.pt", "request.json")
@@ -70,7 +70,7 @@ def test_what_an_old_attempt_writes_by_rename_does_not_reach_the_new_one(tmp_pat
 
 def at_listing(number: int, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls `change` right after the folder was listed for the `number`th time."""
-    list_files, listed = workplace._files, []
+    list_files, listed = workspace._files, []
 
     def files(folder: Path) -> list[Path]:
         found = list_files(folder)
@@ -79,7 +79,7 @@ def at_listing(number: int, change: Any, monkeypatch: pytest.MonkeyPatch) -> Non
             change()
         return found
 
-    monkeypatch.setattr(workplace, "_files", files)
+    monkeypatch.setattr(workspace, "_files", files)
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -89,7 +89,7 @@ def test_a_tile_that_is_finished_while_it_is_continued_from_counts_whole_or_not_
     tile = tmp_path / "1" / TILES / "tile-0"
     write(tile, "pixels.npy", "fit/scored.pt")
     at_listing(number, lambda: write(tile, "sigma.npy", "facts.json"), monkeypatch)
-    workplace.link_tree(tmp_path / "1", tmp_path / "2")
+    attempt_folders.link_tree(tmp_path / "1", tmp_path / "2")
     assert names(tmp_path / "2") == [f"{TILES}/tile-0/fit/scored.pt"]
 
 
@@ -116,7 +116,7 @@ def test_a_job_that_is_removed_while_it_is_continued_from_leaves_nothing(
 ) -> None:
     earlier = tmp_path / ID / "1"
     write(earlier, "input/a", f"{TILES}/tile-0/facts.json", f"{TILES}/tile-0/pixels.npy")
-    at_listing(number, lambda: Workplace(tmp_path).remove(ID), monkeypatch)
+    at_listing(number, lambda: AttemptFolders(tmp_path).remove(ID), monkeypatch)
     assert not continue_from(earlier, tmp_path / "2")
     assert names(tmp_path) == []
 
@@ -124,7 +124,7 @@ def test_a_job_that_is_removed_while_it_is_continued_from_leaves_nothing(
 def test_only_folders_of_ended_jobs_are_swept_and_nothing_that_is_not_ours(tmp_path: Path) -> None:
     ended, running = str(uuid.uuid4()), str(uuid.uuid4())
     write(tmp_path, f"{ended}/1/input/a", f"{running}/1/input/a", "precious/1/a", "notes.txt")
-    assert Workplace(tmp_path).sweep(lambda job_id: job_id != running) == [ended]
+    assert AttemptFolders(tmp_path).sweep(lambda job_id: job_id != running) == [ended]
     assert names(tmp_path) == [f"{running}/1/input/a", "notes.txt", "precious/1/a"]
 
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_is_stored_again_only_where_it_changed_and_never_for_a_lost
 def test_a_job_goes_on_from_its_checkpoint_on_a_machine_that_shares_nothing_but_storage(
     workshop: Workshop, s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "CHECKPOINT_EVERY_S", 0.1)
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY_S", 0.1)
     url = {"storage_url": f"s3://{s3_server.new_bucket()}/decloud", "storage_options": s3_server.options}
     shared = Workshop(workshop.database, workshop.settings.database_url, tmp_path, **url)
     job = shared.submit(seconds=0.9, steps=15, dates=1)
@@ -180,9 +180,9 @@ def test_a_job_goes_on_from_its_checkpoint_on_a_machine_that_shares_nothing_but_
     (_, _, kept), (_, again, end) = shared.result(job)["ran"]
     assert kept == again >= 5
     assert end == 15
-    assert len(read(shared.storage, f"{done.result_prefix}/declouded/2021-05-01.tif")) > 100
+    assert size_of(shared.storage, f"{done.result_prefix}/declouded/2021-05-01.tif") > 100
     later = clock.now() + 3600
     monkeypatch.setattr(clock, "now", lambda: later)
     shared.reaper().reap()
     with pytest.raises(NotFound):
-        shared.storage.open_range(f"checkpoints/{job.id}/index.json")
+        size_of(shared.storage, f"checkpoints/{job.id}/index.json")

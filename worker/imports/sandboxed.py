@@ -1,4 +1,4 @@
-"""The import itself, in its cage: `python -m worker.imports.caged`, started by `importer` and by nobody else.
+"""The import itself, in the sandbox: `python -m worker.imports.sandboxed`, started by `importer` and by nobody else.
 
 It opens the upload with the readers, checks headers, writes a working copy, and checks all pixels of that. The user's
 bytes are decoded here and nowhere else.
@@ -17,7 +17,7 @@ from typing import Any
 import seq2seq
 import worker
 from seq2seq.config import ReconstructionConfig
-from seq2seq.errors import DecloudError, OutputError, UnsafeArchiveError
+from seq2seq.errors import DecloudError, InputError, OutputError, UnsafeArchiveError
 from seq2seq.readers import open_contents, open_sequence
 from seq2seq.readers.checks import check_s1, check_s2
 from seq2seq.readers.contents import Contents
@@ -27,6 +27,7 @@ from seq2seq.writers.working_copy import write_working_copy
 from worker.imports import confinement
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
 from worker.imports.sandbox import PASSED_ON
+from worker.processes.parent_link import message_pipe
 
 # The checking pass takes an eighth of it; what it finds does not depend on it.
 _PLANNED_MEMORY_GB = 4.0
@@ -47,10 +48,12 @@ class LimitExceeded(Exception):  # noqa: N818  named by the limit
 
 
 def main() -> int:
-    """The exit code: 0 with an answer, whatever it says."""
+    """Does what the request on standard input asks; returns the exit code, 0 with an answer, whatever that says."""
     request = json.load(sys.stdin)
-    confinement.limit(request["limits"], parent=request["parent"])
-    with open(request["pipe"], "w", buffering=1) as pipe:
+    confinement.limit(request["limits"])
+    number = message_pipe()
+    assert number is not None, "nobody listens"
+    with open(number, "w", buffering=1) as pipe:
 
         def send(**values: Any) -> None:
             pipe.write(json.dumps(values) + "\n")
@@ -79,7 +82,7 @@ def make_copy(
     """
     _refuse_links(upload)
     send(phase="unpacking")
-    with open_contents(upload) as contents:
+    with open_contents(upload, name=origin) as contents:
         rasters = (*contents.s2, *contents.s1, *contents.masks)
         send(files=[(raster.header.name, str(raster.header.date)) for raster in rasters])
         _check_budgets(contents, upload, limits)
@@ -97,7 +100,10 @@ def make_copy(
 
 
 def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
-    """{"report": ...}, {"problem": ...} or {"exceeded": the limit, "detail": ...}. Raises what nobody expected."""
+    """Returns {"report": ...}, {"problem": ...} or {"exceeded": the limit, "detail": ...}.
+
+    Raises what nobody expected.
+    """
     upload, scratch, folder = (Path(request[name]) for name in ("upload", "scratch", "folder"))
     config, origin = ReconstructionConfig.from_dict(request["config"]), request["origin"]
     try:
@@ -115,11 +121,12 @@ def answer(request: dict[str, Any], send: Send) -> dict[str, Any]:
             raise
         for path, name in ((upload, origin), (scratch, "the import's folder")):
             detail = detail.replace(str(path), name)
-        return {"problem": {"code": code, "detail": _named(detail, upload.name, origin)}}
+        places = error.places if isinstance(error, InputError) else ()
+        return {"problem": {"code": code, "detail": detail, "places": [place.to_dict() for place in places]}}
 
 
 def enclose(upload: Path, scratch: Path) -> confinement.Enclosure:
-    """From here on this process reads nothing but `upload` and libraries, and writes nothing but `scratch`."""
+    """Lets this process read nothing but `upload` and libraries from here on, and write nothing but `scratch`."""
     libraries = [Path(folder) for package in (seq2seq, worker) for folder in package.__path__]
     libraries += [Path(folder) for name in PASSED_ON for folder in os.environ.get(name, "").split(":") if folder]
     readable = (upload, Path(sys.prefix), Path(sys.base_prefix), *libraries, *map(Path, _SYSTEM))
@@ -130,10 +137,10 @@ def _refuse_links(upload: Path) -> None:
     """In a folder, which only somebody on this machine can hand in, nothing may point out of it."""
     if not upload.is_dir():
         return
-    for pattern in ("*", "*/*"):
-        for path in upload.glob(pattern):
-            if path.is_symlink():
-                raise UnsafeArchiveError(f"{upload}: '{path.relative_to(upload).as_posix()}' is a link")
+    for path in upload.rglob("*"):
+        if path.is_symlink():
+            name = path.relative_to(upload).as_posix()
+            raise UnsafeArchiveError(f"{upload}: '{name}' is a link", file=name)
 
 
 def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> None:
@@ -155,7 +162,7 @@ def _check_budgets(contents: Contents, upload: Path, limits: ImportLimits) -> No
 
 
 def _size(upload: Path) -> int:
-    files = upload.glob("*/*") if upload.is_dir() else [upload]
+    files = upload.rglob("*") if upload.is_dir() else [upload]
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
@@ -176,11 +183,6 @@ def _limit_behind(error: BaseException | None) -> str | None:
             return "memory_bytes" if error.errno == errno.ENOMEM else "open_files"
         error = error.__cause__ or error.__context__
     return None
-
-
-def _named(detail: str, file_name: str, origin: str) -> str:
-    """Readers begin with the file's name in the storage; users know it by another."""
-    return f"{origin}:{detail.removeprefix(file_name + ':')}" if detail.startswith(f"{file_name}:") else detail
 
 
 def _code(error: BaseException) -> str | None:

@@ -7,14 +7,14 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def limit_bytes(cgroup: Path = _CGROUP) -> int:
-    """Bytes this process may use at most: the machine's memory, or its container's share."""
+    """Returns the bytes this process may use at most: the machine's memory, or its container's share."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     granted = _read(cgroup / "memory.max").strip()
     return min(machine, int(granted)) if granted.isdigit() else machine
 
 
 def oom_kills(cgroup: Path = _CGROUP, vmstat: Path = Path("/proc/vmstat")) -> int:
-    """Processes the kernel has killed for want of memory so far: in our container where it counts, else anywhere.
+    """Counts the processes that the kernel has killed for want of memory: in our container where it can, else anywhere.
 
     Only the difference between two calls means something.
     """
@@ -23,7 +23,7 @@ def oom_kills(cgroup: Path = _CGROUP, vmstat: Path = Path("/proc/vmstat")) -> in
 
 
 def be_killed_first(oom_score_adj: Path = Path("/proc/self/oom_score_adj")) -> None:
-    """Where memory runs out the kernel ends this process rather than its supervisor or the API."""
+    """Has the kernel end this process, where memory runs out, rather than its supervisor or the API."""
     try:
         oom_score_adj.write_text("800")
     except OSError:  # no Linux, or a sandbox: then the kernel's own choice stands

@@ -1,4 +1,4 @@
-"""A folder whose inside is reached part by part, without following links, whatever somebody plants there meanwhile."""
+"""A folder whose files are reached by descriptors, one part of a key after the other, and never through a link."""
 
 import errno
 import fcntl
@@ -23,26 +23,22 @@ _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EISDIR})
 _RACES = 100
 
 
-class RootedFolder:
-    """The files and folders below `folder`, by key. Every part of a key is opened relative to the one before: a link
-    leads nowhere, also when it appears half-way.
+class GuardedFolder:
+    """Opens, renames and removes files below `path`; a link that somebody plants inside leads nowhere."""
 
-    What is written lies in a folder beside until it is moved to its key.
-    """
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
         """Makes the folder where missing, and removes what killed processes left unfinished."""
-        self.folder = Path(os.path.abspath(folder))
+        self.path = Path(os.path.abspath(path))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise write_problem(error, str(self.folder), self.folder) from error
+            raise write_problem(error, str(self.path), self.path) from error
         with self.opened((_INCOMING,), _INCOMING, make=True) as incoming:
             _remove_remains(incoming)
 
     @contextmanager
     def reading(self, key: str) -> Iterator[int]:
-        """A descriptor of the plain file at `key`. Raises `NotFound` for anything else."""
+        """Lends a descriptor of the file `key`. Raises `NotFound` for all that is no plain file."""
         *folders, last = check_key(key)
         with self.opened(folders, key) as folder, self.translated(key):
             # Opening a pipe that nobody writes to would wait for ever without O_NONBLOCK.
@@ -54,20 +50,7 @@ class RootedFolder:
         finally:
             os.close(handle)
 
-    def remove(self, key: str) -> None:
-        """Removes the file or folder at `key`, for readers at one moment. Nothing there: no error."""
-        *folders, last = check_key(key)
-        removed = _REMOVED + secrets.token_hex(16)
-        with (
-            suppress(NotFound),
-            self.opened(folders, key) as folder,
-            self.incoming() as incoming,
-            self.translated(key),
-        ):
-            os.rename(last, removed, src_dir_fd=folder, dst_dir_fd=incoming)
-            _remove(removed, incoming)
-
-    def move_in(self, name: str | Path, folder: int | None, key: str) -> None:
+    def rename(self, name: str | Path, folder: int | None, key: str) -> None:
         """Moves `name` in `folder` to its key. A folder deleted meanwhile is made again, as if the put came after."""
         *folders, last = check_key(key)
         for attempt in range(_RACES):
@@ -80,6 +63,19 @@ class RootedFolder:
                 return
         raise StorageUnavailable(f"{key} cannot be written: its folder was deleted {_RACES} times meanwhile", key=key)
 
+    def remove(self, prefix: str) -> None:
+        """Removes the key `prefix` and all below, for readers at one moment. Nothing there: no error."""
+        *folders, last = check_key(prefix)
+        removed = _REMOVED + secrets.token_hex(16)
+        with (
+            suppress(NotFound),
+            self.opened(folders, prefix) as folder,
+            self.incoming() as incoming,
+            self.translated(prefix),
+        ):
+            os.rename(last, removed, src_dir_fd=folder, dst_dir_fd=incoming)
+            _remove(removed, incoming)
+
     def _sync_above(self, folders: Sequence[str]) -> None:
         for depth in range(len(folders)):
             with suppress(NotFound), self.opened(folders[:depth], folders[0]) as above:
@@ -87,7 +83,7 @@ class RootedFolder:
 
     @contextmanager
     def created(self, key: str, incoming: int) -> Iterator[tuple[str, int]]:
-        """A new file to fill: its name, gone at the end unless renamed, and a descriptor that holds a lock on it."""
+        """Lends a new file to fill: its name, gone at the end unless renamed, and a descriptor with a lock on it."""
         with self.translated(key):
             name, handle = _create(incoming)
         try:
@@ -99,13 +95,13 @@ class RootedFolder:
 
     @contextmanager
     def incoming(self) -> Iterator[int]:
-        """A descriptor of the folder for what is being written."""
+        """Lends a descriptor of the folder where files are written before they get their key."""
         with self.opened((_INCOMING,), _INCOMING) as handle:
             yield handle
 
     @contextmanager
     def opened(self, folders: Sequence[str], key: str, *, make: bool = False) -> Iterator[int]:
-        """A descriptor of the folder inside ours, reached without following a link."""
+        """Lends a descriptor of the folder inside ours, reached without following a link."""
         with self.translated(key):
             handle = self._descend(folders, make)
         try:
@@ -130,7 +126,7 @@ class RootedFolder:
         """Raises `StorageUnavailable` where the folder is gone, or another lies in its place, such as that of a disk
         that is not mounted: files must be neither missed nor stored there. made: this is the first time."""
         try:
-            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)  # ours may be a link: the operator's choice
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)  # ours may be a link: the operator's choice
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StorageUnavailable("the storage's folder is gone; the operator has to put it back") from error
         if not made:
@@ -138,13 +134,13 @@ class RootedFolder:
                 os.stat(_INCOMING, dir_fd=handle, follow_symlinks=False)
             except FileNotFoundError as error:
                 os.close(handle)
-                said = "another folder lies where the storage was; the operator has to put it back"
-                raise StorageUnavailable(said) from error
+                detail = "another folder lies where the storage was; the operator has to put it back"
+                raise StorageUnavailable(detail) from error
         return handle
 
     @contextmanager
     def translated(self, key: str) -> Iterator[None]:
-        """Raises the storage's errors in place of the system's."""
+        """Has errors of the system raised as what they mean for `key`."""
         try:
             yield
         except FileNotFoundError:
@@ -152,7 +148,7 @@ class RootedFolder:
         except OSError as error:
             if error.errno in _IN_THE_WAY:
                 raise InvalidKey(f"{key} leads nowhere: a link, a file or a folder is in the way", key=key) from error
-            raise write_problem(error, key, self.folder) from error
+            raise write_problem(error, key, self.path) from error
 
 
 def _create(incoming: int) -> tuple[str, int]:
