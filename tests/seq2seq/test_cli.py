@@ -17,7 +17,7 @@ from rasterio.transform import from_origin
 from report_example import example_report
 from sequence_files import s2_dn, write_tif
 
-import seq2seq
+import seq2seq.run
 from seq2seq.commands import main as cli
 from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import InvalidPixelsError, Stopped
@@ -57,7 +57,7 @@ def install(monkeypatch: pytest.MonkeyPatch, run: Pipeline) -> None:
     module = ModuleType("seq2seq.run.pipeline")
     module.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "seq2seq.run.pipeline", module)
-    monkeypatch.setattr(seq2seq, "pipeline", module, raising=False)
+    monkeypatch.setattr(seq2seq.run, "pipeline", module, raising=False)
 
 
 def cli_exit(arguments: list[str]) -> int:
