@@ -54,11 +54,11 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
 
 def dismissal(job: Job, base: str) -> dict[str, Any]:
     """The answer to who ended the job or had it removed: with a cancellation on its row, it can only end dismissed."""
-    told = status_info(job, None, base)
+    info = status_info(job, None, base)
     if job.status == "dismissed" or not job.ended:
-        return {**told, "status": "dismissed"}
-    kept = {name: value for name, value in told.items() if name not in ("exception", "result_bytes", "expires")}
-    links = [each for each in told["links"] if each["rel"] == "up"]
+        return {**info, "status": "dismissed"}
+    kept = {name: value for name, value in info.items() if name not in ("exception", "result_bytes", "expires")}
+    links = [each for each in info["links"] if each["rel"] == "up"]
     return {**kept, "status": "dismissed", "message": "Removed.", "links": links}
 
 

@@ -7,8 +7,8 @@ from email.utils import formatdate
 from urllib.parse import urljoin
 
 from api.errors import Refusal
-from worker.database.sql import is_id, storable
 from worker.jobs.joining import PARTIAL
+from worker.values import is_id, storable
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"

@@ -1,4 +1,4 @@
-"""What happens to a job: as it happens, and as it was."""
+"""Events of a job: as they happen, and as a log."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, still_admitted
+from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, still_admitted
 from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
@@ -62,7 +62,7 @@ async def event_stream(
     """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
     seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
-    job, _ = await services.glance.job(job_id, caller.owner)
+    job, _ = await find_job(services, job_id, caller.owner)
     if job.ended and last_event_id is not None and not await to_thread.run_sync(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
@@ -113,7 +113,7 @@ class _Stream:
         yield format_sse_event(retry=_RECONNECT_MS)
         silent_since = loop.time()
         while not services.stopping.is_set() and await still_admitted(request):
-            since = await services.watch.mark(self._job_id)
+            since = await services.watch.version(self._job_id)
             if since is None:
                 return
             async for piece in self._news():
@@ -128,7 +128,7 @@ class _Stream:
 
     async def _news(self) -> AsyncIterator[bytes]:
         """What is new since the last look. The job is read first: once it has ended, its last event is there."""
-        job, position = await self._services.glance.job(self._job_id, self._owner)
+        job, position = await find_job(self._services, self._job_id, self._owner)
         while batch := await to_thread.run_sync(_read, self._services, self._job_id, self._seen):
             for event in batch:
                 self._seen = event.id

@@ -282,7 +282,7 @@ def test_a_request_with_a_body_is_counted_once(api: ServedApi) -> None:
 def test_a_body_that_comes_by_bits_is_waited_for_no_longer_than_one_that_does_not(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.http.gate._BODY_WITHIN_S", 0.5)
+    monkeypatch.setattr("api.http.request_context._BODY_WITHIN_S", 0.5)
     connection = user.raw(f"POST {EXECUTION} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 60000")
     connection.settimeout(0.05)
     began, answer = time.monotonic(), b""

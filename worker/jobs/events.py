@@ -8,8 +8,9 @@ from sqlalchemy import Connection, insert, select
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import LARGEST_NUMBER, storable
+from worker.database.sql import LARGEST_NUMBER
 from worker.database.tables import job_events
+from worker.values import storable
 
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import storable
 from worker.database.tables import jobs, webhook_outbox
 from worker.jobs import events
 from worker.jobs.rows import Job
+from worker.values import storable
 
 # What lies further ahead was written before the clock was set back.
 LONGEST_DELAY_S = 2 * 86_400.0

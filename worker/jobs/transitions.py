@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from worker import clock
-from worker.database.sql import is_id
 from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.jobs import events, garbage, outbox
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.values import is_id
 
 # A retry never waits longer: what waits longer was written before the clock was set back.
 LONGEST_DELAY_S = 900.0
@@ -52,10 +52,10 @@ def change(connection: Connection, job: Job, **values: Any) -> Job:
     return to_job(connection.execute(changed).one())
 
 
-def tell(connection: Connection, job: Job, message: str, *, level: str = "info", **data: Any) -> None:
+def report(connection: Connection, job: Job, message: str, *, level: str = "info", **more: Any) -> None:
     """Append the event of a transition that has just been made; `message` is a sentence for the job's owner."""
-    told = {"status": job.status, "message": message, **data}
-    events.append(connection, job.id, job.attempt, "status", told, level=level)
+    data = {"status": job.status, "message": message, **more}
+    events.append(connection, job.id, job.attempt, "status", data, level=level)
     outbox.announce(connection, job, message)
 
 
@@ -68,7 +68,7 @@ def end(connection: Connection, job: Job, status: JobStatus, message: str, **val
     if job.attempt:
         garbage.add(connection, job.checkpoint_prefix, delay_s=_LATE_S)
     level = "error" if status == "failed" else "info"
-    tell(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
+    report(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
     return ended
 
 
@@ -94,5 +94,5 @@ def requeue(connection: Connection, job: Job, message: str, *, delay_s: float = 
         last_ring_at=None,
         **values,
     )
-    tell(connection, waiting, message, level="warning")
+    report(connection, waiting, message, level="warning")
     return waiting

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
-from worker.database.sql import is_id, lock_owner, storable
+from worker.database.sql import lock_owner
 from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
 from worker.jobs import garbage
 from worker.settings import Settings
+from worker.values import is_id, storable
 
 _MAX_NAME = 255
 
