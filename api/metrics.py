@@ -64,7 +64,7 @@ class _Figures:
 def job_figures(database: Database, settings: Settings) -> Iterator[GaugeMetricFamily]:
     """The figures of all jobs, from the database alone, so that every API process gives the same."""
     counts = count_jobs(database)
-    statuses = {name: counts.statuses.get(name, 0) for name in _STATUSES}
+    statuses: dict[str, int] = {name: counts.statuses.get(name, 0) for name in _STATUSES}
     yield _family("decloud_jobs", "Jobs by status", "status", statuses)
     yield _family("decloud_jobs_waiting", "Accepted jobs by class", "resource_class", counts.waiting)
     yield _single("decloud_oldest_waiting_seconds", "Age of the oldest accepted job", counts.oldest_waiting_s)

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import KINDS, Refusal, type_of
-from api.http import authentication, protocol
+from api.http import authentication, protocol, request_context
 from api.http.rates import Rates
 from api.http.request_guard import RequestGuard
 from worker.access import keys
@@ -250,7 +250,7 @@ def test_a_huge_body_is_refused_at_its_limit(user: User, announced: bool) -> Non
 
 
 def test_a_body_that_never_comes_is_not_waited_for(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_BODY_WITHIN_S", 0.3)
+    monkeypatch.setattr(request_context, "_BODY_WITHIN_S", 0.3)
     head = "POST /processes/decloud/execution HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 100"
     connection = user.raw(head)
     connection.sendall(b'{"inputs": ')
