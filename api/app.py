@@ -50,8 +50,7 @@ def create_app(
     """The ASGI application; its lifespan migrates the database, reaps, notifies, and sweeps.
 
     What is given is used and left open: embedded workers share database, storage and doorbell. What is not given is
-    opened by the settings. A server that stops calls `begin_shutdown` first.
-    """
+    opened by the settings. A server that stops calls `begin_shutdown` first."""
     metrics = Metrics(settings)
 
     @asynccontextmanager

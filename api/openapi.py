@@ -45,7 +45,7 @@ _BYTES = "application/octet-stream"
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI 3.1; made once."""
+    """The document in OpenAPI 3.1; made once."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -69,7 +69,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def query_parameters(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
-    """The names that each operation knows, by method and path."""
+    """The names of query parameters that each operation knows, by method and path."""
     return {
         (method.upper(), path): frozenset(
             parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"

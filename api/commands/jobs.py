@@ -41,6 +41,7 @@ def _with_method_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+# Longer than others: each of its options is a parameter with its help.
 @app.command(
     rich_help_panel=PANEL,
     epilog="""
@@ -201,7 +202,7 @@ def cancel(
 
 
 def settings_to_send(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, in file and options, and nothing else. Raises `ConfigError` for what no server would take."""
+    """The settings given in file and options, and no others. Raises `ConfigError` for what no server would take."""
     values = {
         **(library.read_config_file(config) if config else {}),
         **{k: v for k, v in options.items() if v is not None},
@@ -214,7 +215,7 @@ def settings_to_send(config: Path | None, options: dict[str, Any]) -> dict[str, 
 
 
 def find_job(client: "Client", text: str | None) -> "RemoteJob":
-    """By its id or the first letters of it; without any, the newest. Raises `ClientError`."""
+    """The job with this id, or whose id begins so; without any, the newest. Raises `ClientError`."""
     from api.client import UnknownJob
 
     if text is None:

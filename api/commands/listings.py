@@ -16,7 +16,7 @@ _COLOURS = {"running": "cyan", "successful": "green", "failed": "red", "dismisse
 
 
 def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
-    """A line for each."""
+    """A table with a line for each job."""
     table = _table("job", "status", "done", "submitted", "name", "")
     for job in jobs:
         colour = _COLOURS.get(job.status)
@@ -29,7 +29,7 @@ def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
 
 
 def key_table(keys: "Sequence[Key]") -> Table:
-    """A line for each."""
+    """A table with a line for each key."""
     table = _table("id", "owner", "name", "made", "last used", "")
     for key in keys:
         state = "revoked" if key.revoked is not None else _date(key.expires, "expires ")

@@ -1,4 +1,4 @@
-"""How often one caller may ask, and how much at once."""
+"""Limits of one caller: requests a minute, and long answers at once."""
 
 import math
 import time

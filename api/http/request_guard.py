@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: limits, one id in answer and log, security headers, figures."""
+"""The outermost layer of every request: limits, one id in answer and log, security headers, figures."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""A job as its owner sees it: OGC's statusInfo, and what OGC has no names for."""
+"""A job as its owner sees it: OGC's statusInfo, and members that OGC has no names for."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def dismissal(job: Job, base: str) -> dict[str, Any]:
 
 
 def exception(job: Job) -> dict[str, Any] | None:
-    """Why it failed, as a problem document."""
+    """The problem document of a job that failed; None for others."""
     if job.error is None:
         return None
     code = str(job.error["code"])

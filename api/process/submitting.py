@@ -43,7 +43,7 @@ class JobRequest:
 
 
 def job_request(body: Execute, services: Services, base: str) -> JobRequest:
-    """Raises `Refusal` naming the field, or `ConfigError`."""
+    """The job that the body asks for. Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
     params = _params(inputs, {}, services.settings)
     return JobRequest(

@@ -50,7 +50,7 @@ class Sending:
 
 @dataclass(frozen=True)
 class Sink:
-    """Where bytes go: a file of `incoming`, written in `threads`, counted in `database`. received: called with the size
+    """Takes bytes: into a file of `incoming`, written in `threads`, counted in `database`. received: called with the size
     of each piece."""
 
     database: Database

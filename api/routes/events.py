@@ -19,6 +19,7 @@ from api.process.status import status_info
 from api.routes.documented import may_answer
 from api.schemas import Log
 from api.services import Services
+from seq2seq.wording import one_line
 from worker.errors import ServiceError
 from worker.jobs import events
 from worker.jobs.events import Event
@@ -187,8 +188,8 @@ def _entry(event: Event) -> dict[str, Any]:
 
 def _line(event: Event) -> str:
     """`2026-11-21T13:00:00.000Z  Started.`; errors and warnings are named. One line, whatever is in it."""
-    said = " ".join(_message(event).split())
-    return f"{timestamp(event.ts)}  {'' if event.level == 'info' else event.level + ': '}{said}"
+    level = "" if event.level == "info" else f"{event.level}: "
+    return f"{timestamp(event.ts)}  {level}{one_line(_message(event))}"
 
 
 def _message(event: Event) -> str:
@@ -202,11 +203,11 @@ def _message(event: Event) -> str:
 
 def _progress(phase: str, data: dict[str, Any]) -> str:
     """`Fitting the network, step 3 of 120, loss 0.863, held-out 25.1 dB`; what is not known is left out."""
-    said = [phase[:1].upper() + phase[1:]]
+    parts = [phase[:1].upper() + phase[1:]]
     if data.get("of"):
-        said.append(f"step {data.get('step', 0)} of {data['of']}")
+        parts.append(f"step {data.get('step', 0)} of {data['of']}")
     if (loss := data.get("loss")) is not None:
-        said.append(f"loss {loss:.3g}")
+        parts.append(f"loss {loss:.3g}")
     if (quality := data.get("holdout_psnr")) is not None:
-        said.append(f"held-out {quality:.1f} dB")
-    return ", ".join(said)
+        parts.append(f"held-out {quality:.1f} dB")
+    return ", ".join(parts)

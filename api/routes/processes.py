@@ -79,7 +79,7 @@ def execute(
 
 
 def submitted(services: Services, job: Job, addresses: Addresses, *, created: bool, prefer: str | None) -> Response:
-    """201, also when the idempotency key had made the job before."""
+    """The answer 201, also when the idempotency key had made the job before."""
     headers = {"Location": f"{addresses.base}/jobs/{job.id}"}
     if not created:
         headers["Idempotent-Replayed"] = "true"

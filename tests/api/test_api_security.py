@@ -15,11 +15,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import KINDS, Refusal, type_of
-from api.http import authentication, protocol, request_context
+from api.http import protocol, request_context
 from api.http.rates import Rates
 from api.http.request_guard import RequestGuard
 from worker.access import keys
-from worker.database.connections import Database
 from worker.settings import Settings
 
 
@@ -71,14 +70,13 @@ def test_many_requests_with_one_key_ask_the_database_once_in_a_while(
 ) -> None:
     user = api.user()
     asked: list[str] = []
-    real = keys.authenticate
 
-    def authenticate(database: Database, text: str) -> keys.Key:
+    def find_key(text: str) -> keys.Key:
         asked.append(text)
         time.sleep(0.05)
-        return real(database, text)
+        return keys.authenticate(api.database, text)
 
-    monkeypatch.setattr(authentication.keys, "authenticate", authenticate)
+    monkeypatch.setattr(api.app.state.services.authenticator, "_find_key", find_key)
 
     def ask() -> None:
         with httpx.Client(headers=user.headers, trust_env=False) as client:

@@ -1,4 +1,4 @@
-"""What the owner does to a job: cancel it, remove it."""
+"""Cancelling a job, and removing it, as its owner asks."""
 
 from sqlalchemy import delete
 

@@ -1,4 +1,4 @@
-"""What happened to a job, in order: the user's log, the training curve, and what Server-Sent Events replay."""
+"""The events of a job, in order: the user's log, the training curve, and the replay of Server-Sent Events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _COLUMNS = (
 def append(
     connection: Connection, job_id: str, attempt: int, kind: str, data: dict[str, Any], *, level: str = "info"
 ) -> None:
-    """Within a transaction that has locked the job's row: then ids appear in order, and a reader who asks for what
+    """Adds an event, within a transaction that has locked the job's row: then ids appear in order, and a reader who asks for what
     came after the last id it saw misses none."""
     connection.execute(
         insert(job_events).values(

@@ -1,4 +1,4 @@
-"""Notices to be sent, written in the transaction of what they tell, deleted when delivered or given up.
+"""Notices to be sent, written in the transaction of what they report, deleted when delivered or given up.
 
 A notice that is taken to be sent comes again when its time is over, unless the outcome was written: delivered at least
 once, always with the same id.
@@ -45,10 +45,10 @@ _COLUMNS = tuple(webhook_outbox.c[name] for name in Notice.__dataclass_fields__)
 
 
 def announce(connection: Connection, job: Job, message: str) -> None:
-    """One notice when the subscriber gave an address for the status that the job has just reached.
+    """Adds one notice when the subscriber gave an address for the status that the job has just reached.
 
-    `running` is told once, not for every attempt. Who asked for failures hears of a cancellation too: somebody waits
-    for an end.
+    `running` is reported once, not for every attempt. Who asked for failures is notified of a cancellation too:
+    somebody waits for an end.
     """
     subscriber = job.subscriber or {}
     url = subscriber.get("failed" if job.status == "dismissed" else job.status)
@@ -152,19 +152,19 @@ def _is_due() -> ColumnElement[bool]:
 
 
 def delivered(database: Database, notice: Notice) -> None:
-    """The receiver has it."""
+    """Deletes the notice: the receiver has it."""
     _done(database, notice, f"Notified {notice.host}: {notice.body['type']}.", "info")
 
 
 def give_up(database: Database, notice: Notice, error: str) -> None:
-    """It will not be tried again, and the job's log says so."""
+    """Deletes the notice, and writes so into the job's log: it will not be tried again."""
     tries = f"{notice.attempts} {'try' if notice.attempts == 1 else 'tries'}"
-    said = f"{notice.host} could not be notified of {notice.body['type']}: {error}. Given up after {tries}."
-    _done(database, notice, said, "warning")
+    message = f"{notice.host} could not be notified of {notice.body['type']}: {error}. Given up after {tries}."
+    _done(database, notice, message, "warning")
 
 
 def put_off(database: Database, notice: Notice, error: str, *, delay_s: float) -> None:
-    """To be tried again; nothing happens where somebody else has taken it meanwhile."""
+    """Leaves it to be tried again; nothing happens where somebody else has taken it meanwhile."""
     mine = (webhook_outbox.c.id == notice.id) & (webhook_outbox.c.attempts == notice.attempts)
     later = {"next_try": clock.now() + delay_s, "last_error": storable(error, _LONGEST_ERROR)}
     with database.begin() as connection:

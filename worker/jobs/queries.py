@@ -16,7 +16,7 @@ from worker.values import is_id
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
+    """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
     of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
 
     statuses: tuple[JobStatus, ...] = ()
@@ -35,7 +35,7 @@ class Page:
 
 
 def get(database: Database, job_id: str, owner: str | None) -> Job:
-    """Raises `NotFound`, also for another owner's job; owner None is the operator."""
+    """The job. Raises `NotFound`, also for another owner's; owner None is the operator."""
     row = None
     if is_id(job_id):
         with database.read() as connection:
@@ -83,7 +83,7 @@ def waits_before(table: FromClause, resource_class: Any, priority: Any, number: 
 
 
 def queue_position(database: Database, job: Job) -> int | None:
-    """1 for the next of its resource class; None when it is not waiting. Owners taking turns may move it up."""
+    """The job's place: 1 for the next of its resource class; None when it is not waiting. Owners taking turns may move it up."""
     if job.status != "accepted":
         return None
     query = select(func.count()).where(*waits_before(jobs, job.resource_class, job.priority, job.number))

@@ -60,7 +60,7 @@ def report(connection: Connection, job: Job, message: str, *, level: str = "info
 
 
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
-    """Into one of the three last statuses. Drops the lease and, where there was an attempt, its checkpoint."""
+    """Takes the job into one of the three last statuses. Drops the lease and, where there was an attempt, its checkpoint."""
     finished = max(clock.now(), job.started or 0.0, job.created)  # a clock set back makes no negative durations
     ended = change(
         connection, job, status=status, finished=finished, lease_owner=None, lease_until=None, not_before=None, **values
@@ -73,17 +73,17 @@ def end(connection: Connection, job: Job, status: JobStatus, message: str, **val
 
 
 def end_dismissed(connection: Connection, job: Job) -> Job:
-    """Into `dismissed`: what a cancelled job becomes, however its attempt went."""
+    """Takes the job into `dismissed`: what a cancelled job becomes, however its attempt went."""
     return end(connection, job, "dismissed", "Cancelled.")
 
 
 def end_failed(connection: Connection, job: Job, error: dict[str, Any]) -> Job:
-    """Into `failed`; `error` has at least `code` and `detail`."""
+    """Takes the job into `failed`; `error` has at least `code` and `detail`."""
     return end(connection, job, "failed", str(error.get("detail", error["code"])), error=error)
 
 
 def requeue(connection: Connection, job: Job, message: str, *, delay_s: float = 0.0, **values: Any) -> Job:
-    """Back to `accepted`, to be claimed when `delay_s` are over."""
+    """Takes the job back to `accepted`, to be claimed when `delay_s` are over."""
     waiting = change(
         connection,
         job,

@@ -50,12 +50,12 @@ class Upload:
 
     @property
     def key(self) -> str:
-        """Where its bytes are in storage."""
+        """The key of its bytes in storage."""
         return key_of(self.id)
 
 
 def key_of(upload_id: str) -> str:
-    """Where an upload's bytes are in storage."""
+    """The key of an upload's bytes in storage."""
     return f"uploads/{upload_id}"
 
 
@@ -87,7 +87,7 @@ def create(
     metadata: dict[str, Any] | None = None,
     concat: str | None = None,
 ) -> Upload:
-    """Room for `length` bytes, counted at once. concat: as the sender said it, of a partial upload.
+    """Makes room for `length` bytes, counted at once. concat: as the sender said it, of a partial upload.
 
     Raises `UploadTooLarge`, `QuotaExceeded`.
     """
@@ -106,7 +106,7 @@ def create(
 def new_row(
     upload_id: str, owner: str, length: int | None, limits: Settings, *, name: str | None, **more: Any
 ) -> dict[str, Any]:
-    """Of an upload that begins now."""
+    """The row of an upload that begins now."""
     now = clock.now()
     return {
         "id": upload_id,
@@ -125,12 +125,12 @@ def new_row(
 
 
 def insert_row(connection: Connection, row: dict[str, Any]) -> Upload:
-    """Within the transaction that has found it to be within the owner's limits."""
+    """Adds an upload, within the transaction that has found it to be within the owner's limits."""
     return _to_upload(connection.execute(insert(uploads).values(row).returning(*_COLUMNS)).one())
 
 
 def get(database: Database, upload_id: str, owner: str | None) -> Upload:
-    """Raises `NotFound`, also for another owner's; owner None is the operator."""
+    """The upload. Raises `NotFound`, also for another owner's; owner None is the operator."""
     with database.read() as connection:
         return _find(connection, upload_id, owner)
 
@@ -153,7 +153,7 @@ def among(connection: Connection, owner: str, ids: Sequence[str]) -> dict[str, U
 def advance(
     database: Database, upload_id: str, owner: str, *, old: int, new: int, limits: Settings, length: int | None = None
 ) -> Upload:
-    """Bytes `old` to `new` are stored. `length`: said now, where it was not known before.
+    """Counts bytes `old` to `new` as stored. `length`: said now, where it was not known before.
 
     Fenced on the old offset: of two senders one gets `OffsetConflict`. Raises `UploadTooLarge`, `QuotaExceeded`.
     """
@@ -182,7 +182,7 @@ def _check_advance(upload: Upload, *, old: int, new: int, length: int | None) ->
 
 
 def complete(database: Database, upload_id: str, owner: str, *, sha256: str, limits: Settings) -> Upload:
-    """Every byte is stored; jobs may use it from now on. Repeating it with the same sum changes nothing."""
+    """Marks it complete: every byte is stored, jobs may use it from now on. Repeating it with the same sum changes nothing."""
     with database.begin() as connection:
         upload = _find(connection, upload_id, owner, lock=True)
         if upload.state == "complete" and upload.sha256 == sha256:
@@ -232,7 +232,7 @@ def _check_not_taken(connection: Connection, upload: Upload) -> None:
 
 
 def delete_row(connection: Connection, upload: Upload) -> None:
-    """Within a transaction that has locked the row and seen that no job needs it. Its parts go with it."""
+    """Deletes it, within a transaction that has locked the row and seen that no job needs it. Its parts go with it."""
     gone = [upload.id, *upload.parts]
     connection.execute(delete(uploads).where(uploads.c.id.in_(gone)))
     for upload_id in gone:
@@ -257,7 +257,7 @@ def check_ready(upload: Upload) -> None:
 
 
 def keep_for_job(connection: Connection, upload_id: str, owner: str, limits: Settings) -> None:
-    """Within the submission of a job: the upload must be complete, and stays for a full expiry from now."""
+    """Keeps it, within the submission of a job: it must be complete, and stays for a full expiry from now."""
     upload = _find(connection, upload_id, owner, lock=True)
     check_ready(upload)
     _change(connection, upload_id, expires=max(upload.expires, clock.now() + limits.upload_expiry_s))
