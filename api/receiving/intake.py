@@ -20,7 +20,7 @@ _REMEMBERED = 1000
 
 
 class Intake:
-    """Lets one request at a time send to an upload. A second request for an upload takes over from the first, which may be dead."""
+    """Lets one request at a time send to an upload. A second one takes over from the first, which may be dead."""
 
     def __init__(self, sink: Sink, completion: Completion) -> None:
         self._sink, self._completion = sink, completion

@@ -50,8 +50,8 @@ class Sending:
 
 @dataclass(frozen=True)
 class Sink:
-    """Takes bytes: into a file of `incoming`, written in `threads`, counted in `database`. received: called with the size
-    of each piece."""
+    """Takes bytes: into a file of `incoming`, written in `threads`, counted in `database`. received: called with each
+    piece's size."""
 
     database: Database
     incoming: IncomingFolder

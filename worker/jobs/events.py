@@ -42,8 +42,8 @@ _COLUMNS = (
 def append(
     connection: Connection, job_id: str, attempt: int, kind: str, data: dict[str, Any], *, level: str = "info"
 ) -> None:
-    """Adds an event, within a transaction that has locked the job's row: then ids appear in order, and a reader who asks for what
-    came after the last id it saw misses none."""
+    """Adds an event, within a transaction that has locked the job's row: ids then appear in order, and who asks
+    for what came after the last id it saw misses none."""
     connection.execute(
         insert(job_events).values(
             job_id=job_id,

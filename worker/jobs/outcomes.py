@@ -89,7 +89,8 @@ def retry(
     retry: dict[str, Any] | None = None,
     refund_attempt: bool = False,
 ) -> bool:
-    """Takes it back to accepted after `delay_s` (900 at most); failed with `reason` (`code`, `detail`) after the last attempt.
+    """Takes it back to accepted after `delay_s` (900 at most); after the last attempt it fails with `reason` (`code`,
+    `detail`).
 
     retry: what the next attempt does otherwise, merged into what earlier ones asked for. refund_attempt: this attempt
     does not count, because its cause was ours and passes by itself.

@@ -16,8 +16,8 @@ from worker.values import is_id
 
 @dataclass(frozen=True)
 class Filters:
-    """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
-    of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
+    """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the
+    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
 
     statuses: tuple[JobStatus, ...] = ()
     created_from: float | None = None
@@ -83,7 +83,7 @@ def waits_before(table: FromClause, resource_class: Any, priority: Any, number: 
 
 
 def queue_position(database: Database, job: Job) -> int | None:
-    """The job's place: 1 for the next of its resource class; None when it is not waiting. Owners taking turns may move it up."""
+    """The job's place: 1 for the next of its resource class; None when it does not wait. Owners' turns may move it."""
     if job.status != "accepted":
         return None
     query = select(func.count()).where(*waits_before(jobs, job.resource_class, job.priority, job.number))

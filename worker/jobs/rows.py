@@ -13,7 +13,7 @@ ENDED: tuple[JobStatus, ...] = ("successful", "failed", "dismissed")
 
 @dataclass(frozen=True)
 class Job:
-    """Has the columns of a row. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
+    """A row's columns. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
 
     error: {"code", "detail", ...} of a failed job. retry: what the next attempt must do otherwise, such as
     {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last reported. Times: seconds since 1970.

@@ -60,7 +60,7 @@ def report(connection: Connection, job: Job, message: str, *, level: str = "info
 
 
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
-    """Takes the job into one of the three last statuses. Drops the lease and, where there was an attempt, its checkpoint."""
+    """Takes the job into one of the three last statuses. Drops the lease and the checkpoint, where there is one."""
     finished = max(clock.now(), job.started or 0.0, job.created)  # a clock set back makes no negative durations
     ended = change(
         connection, job, status=status, finished=finished, lease_owner=None, lease_until=None, not_before=None, **values

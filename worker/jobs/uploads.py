@@ -182,7 +182,7 @@ def _check_advance(upload: Upload, *, old: int, new: int, length: int | None) ->
 
 
 def complete(database: Database, upload_id: str, owner: str, *, sha256: str, limits: Settings) -> Upload:
-    """Marks it complete: every byte is stored, jobs may use it from now on. Repeating it with the same sum changes nothing."""
+    """Marks it complete: every byte is stored, jobs may use it from now on. Twice with the same sum is once."""
     with database.begin() as connection:
         upload = _find(connection, upload_id, owner, lock=True)
         if upload.state == "complete" and upload.sha256 == sha256:
