@@ -70,7 +70,7 @@ def create_app(
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        # Ours says OpenAPI's media type.
+        # Ours has OpenAPI's media type.
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
@@ -116,7 +116,7 @@ async def _open(
     doorbell: Doorbell | None,
     opened: AsyncExitStack,
 ) -> Resources:
-    """What was not given, by the settings, closed with `opened`; the database is migrated."""
+    """Opens what was not given, by the settings, to be closed with `opened`; the database is migrated."""
     if database is None:
         database = await to_thread.run_sync(Database, settings.database_url)
         opened.callback(database.close)

@@ -15,7 +15,7 @@ from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
 from worker.signing.addresses import verify, verify_below
 
-# Some of OGC's clients say so always.
+# Some of OGC's clients always ask so.
 _FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
 _READS_FOR_A_REQUEST = 20

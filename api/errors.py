@@ -185,11 +185,11 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
 def _place(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors: where it is, and what is wrong there. What was sent is not repeated."""
     where, *path = entry["loc"]
-    said = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    detail = _IN_JSON.get(entry["type"], said)
+    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    detail = _IN_JSON.get(entry["type"], message)
     if entry["type"] == "json_invalid":
         at = path[0] if path else 0
-        return {"in": "body", "detail": f"is no JSON: {entry.get('ctx', {}).get('error', said)} at character {at}"}
+        return {"in": "body", "detail": f"is no JSON: {entry.get('ctx', {}).get('error', message)} at character {at}"}
     place: dict[str, Any] = {"in": str(where), "detail": detail}
     if path:
         place["field"] = ".".join(str(part) for part in path)
@@ -203,10 +203,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     asked = f"{request.method} {request.url.path}"
     if error.status_code == HTTPStatus.NOT_FOUND:
         if b"%2f" in request.scope.get("raw_path", b"").lower():
-            said = (
+            detail = (
                 f"{asked}: there is nothing at this address; %2F in it is a / like any other, and no name can hold one"
             )
-            return problem("invalid-key" if request.method == "PUT" else "not-found", said)
+            return problem("invalid-key" if request.method == "PUT" else "not-found", detail)
         return problem("not-found", f"{asked}: there is nothing at this address")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = sorted(_methods(request))

@@ -52,7 +52,7 @@ class Metrics:
 
 
 class _Figures:
-    """What was measured for one scrape, as `prometheus_client` asks for it."""
+    """The figures of one scrape, as `prometheus_client` asks for it."""
 
     def __init__(self, families: list[GaugeMetricFamily]) -> None:
         self._families = families

@@ -54,8 +54,8 @@ def server_of(folder: Path) -> dict[str, Any] | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                said = json.loads(file.read() or "{}")
-                return said if isinstance(said, dict) and "url" in said else None
+                entry = json.loads(file.read() or "{}")
+                return entry if isinstance(entry, dict) and "url" in entry else None
     except (OSError, ValueError):
         return None
     return None
@@ -78,9 +78,9 @@ def _lock(folder: Path, file: IO[str]) -> None:
             return
         except BlockingIOError:  # another server, or somebody who just looks whether there is one
             time.sleep(0.05)
-    said: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     with suppress(ValueError):
         file.seek(0)
-        said = json.loads(file.read())
-    who = f" at {said['url']}, process {said['pid']}" if {"url", "pid"} <= set(said) else ""
+        entry = json.loads(file.read())
+    who = f" at {entry['url']}, process {entry['pid']}" if {"url", "pid"} <= set(entry) else ""
     raise CannotServe(f"{folder}: is served already{who}")

@@ -23,8 +23,8 @@ def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
         status = f"[{colour}]{escape(job.status)}[/]" if colour else escape(job.status)
         done = f"{job.values.get('progress', 0)} %" if job.status == "running" else ""
         submitted = str(job.values.get("created", ""))[:16].replace("T", " ")
-        said = job.message if job.status in ("accepted", "running", "failed") else ""
-        table.add_row(job.id[:id_length], status, done, submitted, escape(job.name or ""), escape(said))
+        message = job.message if job.status in ("accepted", "running", "failed") else ""
+        table.add_row(job.id[:id_length], status, done, submitted, escape(job.name or ""), escape(message))
     return table
 
 

@@ -86,7 +86,7 @@ def welcome(settings: Settings, url: str, *, devices: list[str], has_key: bool) 
 
 @contextmanager
 def _working(workers: EmbeddedWorkers | None) -> Iterator[None]:
-    """They stop first: who watches a job still hears that it goes back."""
+    """Stops workers first: who watches a job is still notified that it goes back."""
     if workers is None:
         yield
         return
@@ -128,7 +128,7 @@ def _logging(settings: Settings) -> Iterator[None]:
         root = logging.getLogger()
         handlers, level = root.handlers[:], root.level
         logs.configure(settings.log_level, stream)
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs every look
         try:
             yield
         finally:

@@ -17,5 +17,5 @@ class ReceivingThreads(ThreadPoolExecutor):
         super().__init__(_THREADS, thread_name_prefix="intake")
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """What the function returns, or raises; it goes on when nobody waits for it any more."""
+        """Calls the function and returns its value; it goes on when nobody waits for it any more."""
         return await asyncio.get_running_loop().run_in_executor(self, function, *arguments)

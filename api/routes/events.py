@@ -99,7 +99,7 @@ class _Stream:
         self._ended = False
 
     async def run(self, request: Request) -> AsyncIterator[bytes]:
-        """Until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
+        """Sends until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
 
         Where the database is away it ends as well: readers come back by themselves.
         """
@@ -128,7 +128,7 @@ class _Stream:
             await services.watch.changed(self._job_id, since, _CHECK_S)
 
     async def _news(self) -> AsyncIterator[bytes]:
-        """What is new since the last look. The job is read first: once it has ended, its last event is there."""
+        """The news since the last look. The job is read first: once it has ended, its last event is there."""
         job, position = await find_job(self._services, self._job_id, self._owner)
         while batch := await to_thread.run_sync(_read, self._services, self._job_id, self._seen):
             for event in batch:

@@ -1,7 +1,7 @@
 """The addresses that take the short way: `GET /jobs/ID`, and files of a result, which map viewers read in hundreds of
 pieces.
 
-Their routes say what they answer; here are the same answers for a part of the processor's time. A test holds the two
+Their routes describe the answers; here are the same ones for a part of the processor's time. A test holds the two
 against each other.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a job has changed: a small value that differs whenever its row or its events do."""
+"""Versions of jobs: a small value that differs whenever its row or its events do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

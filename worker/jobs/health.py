@@ -1,4 +1,4 @@
-"""Whether the database answers, and takes writes. Nothing is changed by asking."""
+"""Checks that the database answers, and takes writes; they change nothing."""
 
 from sqlalchemy import select, update
 

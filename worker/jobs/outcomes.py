@@ -1,6 +1,6 @@
 """How an attempt ends, reported by its worker. False everywhere means: the lease is lost, nothing was written.
 
-A job whose cancellation was requested becomes `dismissed`, whatever its worker says.
+A job whose cancellation was requested becomes `dismissed`, whatever its worker reports.
 """
 
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ def submit(
         "priority": priority,
         "resource_class": resource_class,
         "subscriber": subscriber,
-        # Only where it is said: keys of requests from before know none.
+        # Only where it is given: keys of requests from before know none.
         **({} if delivery is None else {"delivery": delivery}),
     }
     request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

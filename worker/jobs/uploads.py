@@ -22,7 +22,7 @@ _MAX_NAME = 255
 
 @dataclass(frozen=True)
 class Upload:
-    """length: bytes, None while the sender has not said it. offset: bytes stored so far. metadata: the sender's own.
+    """length: bytes, None while it is not announced. offset: bytes stored so far. metadata: the sender's own.
 
     sha256: of the whole, known when complete. expires: when it is deleted, unless a job that has not ended needs it.
     concat, parts, part_of: see `worker.jobs.joining`.
@@ -87,7 +87,7 @@ def create(
     metadata: dict[str, Any] | None = None,
     concat: str | None = None,
 ) -> Upload:
-    """Makes room for `length` bytes, counted at once. concat: as the sender said it, of a partial upload.
+    """Makes room for `length` bytes, counted at once. concat: as the sender wrote it, of a partial upload.
 
     Raises `UploadTooLarge`, `QuotaExceeded`.
     """
@@ -153,7 +153,7 @@ def among(connection: Connection, owner: str, ids: Sequence[str]) -> dict[str, U
 def advance(
     database: Database, upload_id: str, owner: str, *, old: int, new: int, limits: Settings, length: int | None = None
 ) -> Upload:
-    """Counts bytes `old` to `new` as stored. `length`: said now, where it was not known before.
+    """Counts bytes `old` to `new` as stored. `length`: announced now, where it was not known before.
 
     Fenced on the old offset: of two senders one gets `OffsetConflict`. Raises `UploadTooLarge`, `QuotaExceeded`.
     """
