@@ -1,11 +1,14 @@
 """The parts that JSON answers are made of."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from starlette.responses import Response
+
+from worker.values import timestamp
+
+__all__ = ["JSON", "json_answer", "link", "timestamp", "without_nothing"]
 
 JSON = "application/json"
 
@@ -13,11 +16,6 @@ JSON = "application/json"
 def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The body as JSON. NaN and infinities, which JSON has not got, become null."""
     return Response(orjson.dumps(body), status, dict(headers or {}), JSON)
-
-
-def timestamp(seconds: float) -> str:
-    """A time by RFC 3339 in UTC: 2026-11-21T13:00:00.000Z."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def link(href: str, rel: str, title: str, media_type: str = JSON) -> dict[str, str]:

@@ -6,9 +6,9 @@ from api.errors import FAILED_JOB_STATUS, KINDS, type_of
 from api.http.addresses import upload_path
 from api.http.answers import link, timestamp, without_nothing
 from worker.jobs import Job
+from worker.jobs.outbox import OGC_REL
 
 PROCESS = "decloud"
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 # Of the engine's progress, what is shown as it is.
 _SHOWN = ("step", "of", "loss", "holdout_psnr", "eta_s")
 _ENDED = {"successful": "Done.", "dismissed": "Cancelled."}
@@ -109,10 +109,10 @@ def _links(job: Job, address: str, base: str) -> list[dict[str, str]]:
         link(f"{address}/log", "log", "What has happened so far"),
     ]
     if job.status == "successful" and job.result_prefix is not None:
-        links.append(link(f"{address}/results", f"{_OGC_REL}results", "Results"))
+        links.append(link(f"{address}/results", f"{OGC_REL}results", "Results"))
         links.append(link(f"{address}/results.zip", "enclosure", "All files in one archive", "application/zip"))
     if job.status == "failed":
-        links.append(link(f"{address}/results", f"{_OGC_REL}exceptions", "Why it failed", "application/problem+json"))
+        links.append(link(f"{address}/results", f"{OGC_REL}exceptions", "Why it failed", "application/problem+json"))
     return links
 
 

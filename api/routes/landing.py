@@ -12,6 +12,7 @@ from api.routes.documented import answers_openly, may_answer
 from api.schemas import Conformance, Health, LandingPage, Workers
 from worker.jobs.counts import count_jobs
 from worker.jobs.health import check_writable
+from worker.jobs.outbox import OGC_REL
 
 router = APIRouter(tags=["service"])
 
@@ -23,7 +24,6 @@ _CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/callback",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
 )
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 
 
@@ -34,9 +34,9 @@ async def landing_page(addresses: AddressesDep) -> Response:
     links = [
         link(f"{base}/", "self", "This document"),
         link(f"{base}/openapi.json", "service-desc", "The API in OpenAPI 3.1", _OPENAPI),
-        link(f"{base}/conformance", f"{_OGC_REL}conformance", "Standards it conforms to"),
-        link(f"{base}/processes", f"{_OGC_REL}processes", "What it can do"),
-        link(f"{base}/jobs", f"{_OGC_REL}job-list", "Your jobs"),
+        link(f"{base}/conformance", f"{OGC_REL}conformance", "Standards it conforms to"),
+        link(f"{base}/processes", f"{OGC_REL}processes", "What it can do"),
+        link(f"{base}/jobs", f"{OGC_REL}job-list", "Your jobs"),
         link(f"{base}/uploads", "uploads", "Your uploads"),
     ]
     about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."

@@ -14,8 +14,9 @@ from api.deps import admit, admit_reader, count, services_of
 from api.http.fast_path import Shortcut
 from api.routes.jobs import current_status
 from api.routes.results import result_file, signed_file
+from worker.values import ID_PATTERN
 
-_ID = "([A-Za-z0-9-]{1,64})"
+_ID = f"({ID_PATTERN})"
 
 
 async def _status(request: Request, job_id: str) -> Response:

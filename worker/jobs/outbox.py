@@ -8,7 +8,6 @@ import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
@@ -18,11 +17,12 @@ from worker.database.connections import Database
 from worker.database.tables import jobs, webhook_outbox
 from worker.jobs import events
 from worker.jobs.rows import Job
-from worker.values import storable
+from worker.values import storable, timestamp
 
 # What lies further ahead was written before the clock was set back.
 LONGEST_DELAY_S = 2 * 86_400.0
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
+# OGC API's own link relations.
+OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _LONGEST_ERROR = 300
 _LONGEST_URL = 2000
 _LONGEST_HOST = 260
@@ -62,7 +62,11 @@ def announce(connection: Connection, job: Job, message: str) -> None:
         "owner": job.owner,
         "host": _host(url),
         "url": storable(url, _LONGEST_URL),
-        "body": {"type": f"job.{job.status}", "timestamp": _time(now), "data": _described(job, message, subscriber)},
+        "body": {
+            "type": f"job.{job.status}",
+            "timestamp": timestamp(now),
+            "data": _described(job, message, subscriber),
+        },
         "next_try": now,
     }
     connection.execute(insert(webhook_outbox).values(notice))
@@ -98,14 +102,12 @@ def _links(job: Job, address: str) -> list[dict[str, str]]:
     links = [{"href": address, "rel": "self", "type": "application/json", "title": "This job"}]
     rel = {"successful": "results", "failed": "exceptions"}.get(job.status)
     if rel is not None:
-        links.append({"href": f"{address}/results", "rel": _OGC_REL + rel, "type": "application/json"})
+        links.append({"href": f"{address}/results", "rel": OGC_REL + rel, "type": "application/json"})
     return links
 
 
 def _time(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else timestamp(seconds)
 
 
 def waiting(database: Database, *, passed_over: Collection[str] = (), limit: int = 100) -> tuple[tuple[str, str], ...]:
