@@ -1,4 +1,4 @@
-# setup, demo, test, lint, bench: each works by itself in a fresh clone. Nothing is needed but Python >= 3.11 and pip.
+# setup, demo, test, lint, docs, bench: each works by itself in a fresh clone. Nothing is needed but Python >= 3.11 and pip.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
@@ -8,14 +8,15 @@ ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint format bench lock
+.PHONY: help setup demo test lint format docs bench lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   virtual environment in $(VENV), pinned versions"
 	@echo "make demo    simulate a cloudy sequence and have a server of your own make it cloud-free, in three minutes"
 	@echo "make test    the test suite"
-	@echo "make lint    ruff, mypy, import contracts"
+	@echo "make lint    ruff, mypy, import contracts, links of the docs"
+	@echo "make docs    the documentation as a site, in site/"
 	@echo "make bench   measure quality, speed and memory; writes benchmarks/RESULTS.md"
 
 setup: $(READY)
@@ -39,10 +40,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup
 	$(BIN)/python benchmarks/run.py $(ARGS)

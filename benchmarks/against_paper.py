@@ -1,9 +1,9 @@
-"""The published recipe and the default one on the same held-out pixels: RMSE over time, as JSON.
+"""The published method and the default one on the same held-out pixels: RMSE over time, as JSON.
 
     python against_paper.py INPUT RESULT.json [--seed 0] [--minutes 4] [--every 20]
 
-The published recipe runs twice, each time for `--minutes`: the beginning of its schedule as published, and the whole of
-a schedule scaled down to that time. Its clock counts steps only. The clock of the default recipe counts everything.
+The published method runs twice, each time for `--minutes`: the beginning of its schedule as published, and the whole of
+a schedule scaled down to that time. Its clock counts steps only. The clock of the default method counts everything.
 """
 
 import argparse
@@ -11,18 +11,20 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seq2seq import ReconstructionConfig, read_sequence, reconstruct
 from seq2seq.interpolation import linear_interpolation
-from seq2seq.methods.ebel2021.fit import PaperFit
-from seq2seq.nn.devices import choose_device, set_threads
+from seq2seq.methods.base import RunContext
+from seq2seq.methods.ebel2021.fit import Ebel2021, Ebel2021Fit
+from seq2seq.methods.ebel2021.settings import Ebel2021Settings
+from seq2seq.nn.devices import available_cores, choose_device
 from seq2seq.nn.vgg import resolve_perceptual
 from seq2seq.progress import Progress
+from seq2seq.run.fitting import PREPARING, REFIT
 from seq2seq.sequence import Observations
-from seq2seq.validation.holdout import choose_holdout
+from seq2seq.validation.holdout import blank, choose_holdout
 from seq2seq.validation.metrics import rmse
 
 WARM_UP_STEPS = 2
@@ -34,30 +36,39 @@ def main() -> None:
     config = ReconstructionConfig(seed=options.seed, max_minutes=options.max_minutes)
     observations = read_sequence(options.input)
     result = {
-        "paper": _paper(observations, config.replace(recipe="paper"), 60 * options.minutes, options.every),
-        "internal": _internal(observations, config),
+        "ebel2021": _published(observations, config, 60 * options.minutes, options.every),
+        "guided": _guided(observations, config),
         "linear_rmse": _linear_rmse(observations, config),
     }
     options.result.write_text(json.dumps(result))
 
 
-def _paper(observations: Observations, config: ReconstructionConfig, seconds: float, every_s: float) -> dict[str, Any]:
+def _published(
+    observations: Observations, config: ReconstructionConfig, seconds: float, every_s: float
+) -> dict[str, Any]:
     """Step time, length of the published schedule, and both curves."""
-    device, _ = choose_device(config.device), set_threads()
-    perceptual = resolve_perceptual(config, observations.s2.bands, device)
-    held_out = choose_holdout(observations.s2.observed, config.seed)
-    s2 = observations.s2
-    seen = replace(observations, s2=replace(s2, observed=s2.observed & ~held_out))
+    s2, device = observations.s2, choose_device(config.device)
+    perceptual = resolve_perceptual(config, s2.bands, device)
+    held_out = choose_holdout(s2.observed, config.seed)
+    visible = blank(observations, s2.observed & ~held_out)
+    context = RunContext(
+        seed=config.seed,
+        device=device,
+        threads=available_cores(),
+        perceptual=perceptual,
+        perceptual_weight=config.perceptual_weight,
+        check_stop=lambda: None,
+    )
 
-    def new_fit(factor: float) -> PaperFit:
-        return PaperFit(seen, config.replace(schedule_factor=factor), device=device, perceptual=perceptual)
+    def new_fit(factor: float) -> Ebel2021Fit:
+        return Ebel2021(Ebel2021Settings(schedule_factor=factor)).start(visible, context, None)
 
-    def curve(fit: PaperFit) -> list[dict[str, float]]:
+    def error(fit: Ebel2021Fit) -> float:
+        return rmse(fit.predict(visible)["network"], s2.pixels, where=held_out)
+
+    def curve(fit: Ebel2021Fit) -> list[dict[str, float]]:
         looks = _looks(fit, seconds, every_s)
-        return [
-            {"step": fit.steps_done, "seconds": spent, "rmse": rmse(fit.predict(), s2.pixels, where=held_out)}
-            for spent in looks
-        ]
+        return [{"step": fit.steps_done, "seconds": spent, "rmse": error(fit)} for spent in looks]
 
     published = new_fit(1.0)
     step_s = _step_seconds(new_fit(1.0))
@@ -78,21 +89,21 @@ def _paper(observations: Observations, config: ReconstructionConfig, seconds: fl
     }
 
 
-def _step_seconds(fit: PaperFit) -> float:
+def _step_seconds(fit: Ebel2021Fit) -> float:
     """Median of a few steps on one window, after a warm-up."""
     for _ in range(WARM_UP_STEPS):
         fit.step()
     return statistics.median(_timed_step(fit) for _ in range(TIMED_STEPS))
 
 
-def _timed_step(fit: PaperFit) -> float:
+def _timed_step(fit: Ebel2021Fit) -> float:
     """Seconds of one step; on a GPU the returned loss waits for its end."""
     began = time.perf_counter()
     fit.step()
     return time.perf_counter() - began
 
 
-def _looks(fit: PaperFit, seconds: float, every_s: float) -> Iterator[float]:
+def _looks(fit: Ebel2021Fit, seconds: float, every_s: float) -> Iterator[float]:
     """Steps until the time or the schedule is over; yields the seconds spent in steps whenever a look is due."""
     spent, looked = 0.0, 0.0
     while fit.steps_done < fit.steps_total and spent < seconds:
@@ -104,7 +115,7 @@ def _looks(fit: PaperFit, seconds: float, every_s: float) -> Iterator[float]:
         yield spent
 
 
-def _internal(observations: Observations, config: ReconstructionConfig) -> dict[str, Any]:
+def _guided(observations: Observations, config: ReconstructionConfig) -> dict[str, Any]:
     """When what was known: prior, network, blended result, each with its held-out RMSE; and the end of the run."""
     times: dict[str, float] = {}
     began = time.monotonic()
@@ -119,7 +130,7 @@ def _internal(observations: Observations, config: ReconstructionConfig) -> dict[
     methods = result.assessment.methods
     # The first step is told when it is over. A budget that leaves no time for steps goes from the prior to scoring.
     steps_begin = times["first step"] - result.curve[0].seconds if result.curve else times["scoring"]
-    known_s = next(times[phase] for phase in ("fitting the prior again, with all pixels", "blending") if phase in times)
+    known_s = next(times[phase] for phase in (PREPARING + REFIT, "blending") if phase in times)
     looks = [
         {"what": f"network, step {p.step}", "seconds": steps_begin + p.seconds, "rmse": 10 ** (-p.holdout_psnr / 20)}
         for p in result.curve
@@ -149,7 +160,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=4.0, help="of steps, for each of the two schedules")
     parser.add_argument("--every", type=float, default=20.0, help="seconds of steps between two looks")
-    parser.add_argument("--max-minutes", type=float, help="budget of the default recipe; default none")
+    parser.add_argument("--max-minutes", type=float, help="budget of the default method; default none")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The picture of `paper` against `internal`: held-out RMSE over time on a logarithmic axis, as SVG."""
+"""The picture of `ebel2021` against `guided`: held-out RMSE over time on a logarithmic axis, as SVG."""
 
 from dataclasses import dataclass
 from html import escape
@@ -7,7 +7,7 @@ from typing import Any
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 30, 56, 50
-INTERNAL, PUBLISHED, SCALED, GREY = "#0072b2", "#d55e00", "#e69f00", "#777777"
+GUIDED, PUBLISHED, SCALED, GREY = "#0072b2", "#d55e00", "#e69f00", "#777777"
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Axes:
 
 def draw(row: dict[str, Any]) -> str:
     """`row`: the part `paper` of results.json. Broken lines are extrapolated, and say so."""
-    paper, internal = row["paper"], row["internal"]["curve"]
-    whole_s = paper["step_s"] * paper["steps_total"]
+    published, guided = row["ebel2021"], row["guided"]["curve"]
+    whole_s = published["step_s"] * published["steps_total"]
     curves = [
-        (INTERNAL, "internal", internal),
-        (PUBLISHED, "paper, beginning of its published schedule", paper["published"]["curve"]),
-        (SCALED, "paper, schedule scaled down", paper["scaled"]["curve"]),
+        (GUIDED, "guided", guided),
+        (PUBLISHED, "ebel2021, beginning of its published schedule", published["published"]["curve"]),
+        (SCALED, "ebel2021, schedule scaled down", published["scaled"]["curve"]),
     ]
     curves = [(colour, name, points) for colour, name, points in curves if points]
     axes = _axes([point for _, _, points in curves for point in points], whole_s, row["linear_rmse"])
     parts = [*_frame(axes), _line(axes, row["linear_rmse"], "linear interpolation")]
     for index, (colour, name, points) in enumerate(curves):
         parts += [*_curve(axes, colour, points), _text(LEFT + 8, 16 + 15 * index, name, fill=colour)]
-    if not paper["published"]["complete"]:
+    if not published["published"]["complete"]:
         parts += _extrapolated(axes, curves[1:], whole_s)
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     style = 'font-family="sans-serif" font-size="12"'
@@ -88,7 +88,7 @@ def _curve(axes: Axes, colour: str, points: list[dict[str, Any]]) -> list[str]:
 
 
 def _extrapolated(axes: Axes, curves: list[tuple[str, str, list[dict[str, Any]]]], whole_s: float) -> list[str]:
-    """From the best that `paper` reached, level, to the end of its published schedule."""
+    """From the best that `ebel2021` reached, level, to the end of its published schedule."""
     measured = [point for _, _, points in curves for point in points]
     if not measured:
         return []

@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from math import log10
 from typing import Any
+
+from seq2seq.validation.metrics import psnr_of
 
 Row = dict[str, Any]
 Results = dict[str, Any]  # part -> {"rows": [...], "note": why not measured, or None, "on": circumstances}
@@ -233,25 +234,27 @@ def _paper(rows: list[Row]) -> str:
 def _against_paper(row: Row) -> str:
     return "\n\n".join(
         [
-            f"{row['case']}, seed {row['seed']}, device {row['paper']['device']}: RMSE on the same held-out pixels, "
-            "hidden from both. The clock of `paper` counts its steps alone, that of `internal` all but reading.",
+            f"{row['case']}, seed {row['seed']}, device {row['ebel2021']['device']}: RMSE on the same held-out pixels, "
+            "hidden from both. The clock of `ebel2021` counts its steps alone, that of `guided` all but reading.",
             table(
-                ["recipe", "what", "after", "held-out RMSE", "PSNR dB"],
+                ["method", "what", "after", "held-out RMSE", "PSNR dB"],
                 [
                     ["interpolation", "linear in time", "–", *_error(row["linear_rmse"])],
                     *(_last_cells(title, points) for title, points in _paper_curves(row)),
-                    *(["internal", p["what"], duration(p["seconds"]), *_error(p["rmse"])] for p in _internal(row)),
+                    *(["guided", p["what"], duration(p["seconds"]), *_error(p["rmse"])] for p in _guided(row)),
                 ],
             ),
             "![Held-out RMSE over time](curve.svg)",
-            "\n".join(f"- {line}" for line in [_schedule(row["paper"]), _perceptual(row["paper"]), *_ratios(row)]),
+            "\n".join(
+                f"- {line}" for line in [_schedule(row["ebel2021"]), _perceptual(row["ebel2021"]), *_ratios(row)]
+            ),
         ]
     )
 
 
 def _schedule(published: Row) -> str:
     """Its step time, and its whole length: extrapolated, unless it was run."""
-    pace = f"Recipe `paper`: {published['step_s']:.3f} s a step (median)."
+    pace = f"Method `ebel2021`: {published['step_s']:.3f} s a step (median)."
     length = f"windows x 20 passes x 100 iterations = {published['steps_total']:,} steps"
     if published["published"]["complete"]:
         return f"{pace} Its schedule of {published['windows']} {length} was run to its end."
@@ -268,49 +271,49 @@ def _perceptual(published: Row) -> str:
 
 
 def _ratios(row: Row) -> list[str]:
-    found, whole_run_s = comparison(row), row["internal"]["whole_s"]
-    there = "did not get there" if found["internal_s"] is None else f"was there after {duration(found['internal_s'])}"
+    found, whole_run_s = comparison(row), row["guided"]["whole_s"]
+    there = "did not get there" if found["guided_s"] is None else f"was there after {duration(found['guided_s'])}"
     return [
-        f"Measured: the best that `paper` reached was {found['paper_rmse']:.4f}, after {duration(found['paper_s'])}; "
-        f"`internal` {there}: {_times(found['measured'])}.",
-        f"Against the whole published schedule: {_times(found['whole'])} to the RMSE that `paper` has been seen to "
+        f"Measured: the best that `ebel2021` reached was {found['published_rmse']:.4f}, "
+        f"after {duration(found['published_s'])}; `guided` {there}: {_times(found['measured'])}.",
+        f"Against the whole published schedule: {_times(found['whole'])} to the RMSE that `ebel2021` has been seen to "
         f"reach (to reach: {PAPER_RATIO:g} x: {_reached_or_not(found['whole'])}).",
-        f"Should it be as good at its end as `internal`'s result ({found['result_rmse']:.4f}, known after "
-        f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `internal`, with its second "
-        f"fit, takes {duration(whole_run_s)}: {_times(found['to_end'])}. How good `paper` is at its end "
-        + ("was measured." if row["paper"]["published"]["complete"] else "is not known from this run."),
+        f"Should it be as good at its end as `guided`'s result ({found['result_rmse']:.4f}, known after "
+        f"{duration(found['result_s'])}): {_times(found['to_result'])}. The whole run of `guided`, with its second "
+        f"fit, takes {duration(whole_run_s)}: {_times(found['to_end'])}. How good `ebel2021` is at its end "
+        + ("was measured." if row["ebel2021"]["published"]["complete"] else "is not known from this run."),
     ]
 
 
 def comparison(row: Row) -> dict[str, float | None]:
-    """Times to equal held-out RMSE, and their ratios; None where `internal` never got there."""
+    """Times to equal held-out RMSE, and their ratios; None where `guided` never got there."""
     points = [point for _, curve in _paper_curves(row) for point in curve]
     best = min(points, key=lambda point: (point["rmse"], point["seconds"]))
-    curve, whole_s = _internal(row), _whole_s(row["paper"])
+    curve, whole_s = _guided(row), _whole_s(row["ebel2021"])
     there = min((p["seconds"] for p in curve if p["rmse"] <= best["rmse"]), default=None)
     result = curve[-1]
     return {
-        "paper_rmse": best["rmse"],
-        "paper_s": best["seconds"],
-        "internal_s": there,
+        "published_rmse": best["rmse"],
+        "published_s": best["seconds"],
+        "guided_s": there,
         "measured": best["seconds"] / there if there else None,
         "whole": whole_s / there if there else None,
         "result_rmse": result["rmse"],
         "result_s": result["seconds"],
         "to_result": whole_s / result["seconds"],
-        "to_end": whole_s / row["internal"]["whole_s"],
+        "to_end": whole_s / row["guided"]["whole_s"],
     }
 
 
 def _paper_curves(row: Row) -> list[tuple[str, list[Row]]]:
-    scaled = row["paper"]["scaled"]
+    scaled = row["ebel2021"]["scaled"]
     schedule = f"{scaled['passes']} x {scaled['iterations']} schedule, " + ("whole" if scaled["complete"] else "cut")
-    curves = [("published schedule, beginning", row["paper"]["published"]["curve"]), (schedule, scaled["curve"])]
+    curves = [("published schedule, beginning", row["ebel2021"]["published"]["curve"]), (schedule, scaled["curve"])]
     return [(title, curve) for title, curve in curves if curve]
 
 
-def _internal(row: Row) -> list[Row]:
-    points: list[Row] = row["internal"]["curve"]
+def _guided(row: Row) -> list[Row]:
+    points: list[Row] = row["guided"]["curve"]
     return points
 
 
@@ -320,22 +323,18 @@ def _whole_s(published: Row) -> float:
 
 
 def _last_cells(title: str, points: list[Row]) -> list[str]:
-    """The last point of a curve of recipe `paper`."""
+    """The last point of a curve of method `ebel2021`."""
     last = points[-1]
-    return ["paper", f"{title}: step {last['step']}", duration(last["seconds"]), *_error(last["rmse"])]
+    return ["ebel2021", f"{title}: step {last['step']}", duration(last["seconds"]), *_error(last["rmse"])]
 
 
 def _error(value: float) -> list[str]:
-    return [f"{value:.4f}", number(_psnr(value), 2)]
-
-
-def _psnr(error: float) -> float:
-    return -20 * log10(max(error, 1e-9))
+    return [f"{value:.4f}", number(psnr_of(value, least=1e-9), 2)]
 
 
 def _times(ratio: float | None) -> str:
     if ratio is None:
-        return "`internal` did not get there"
+        return "`guided` did not get there"
     return f"**{ratio:.3g} x** shorter" if ratio >= 1 else f"**{1 / ratio:.3g} x longer**"
 
 
@@ -391,6 +390,6 @@ SECTIONS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
     "scale": ("Larger scenes", _scale),
     "startup": ("Before the first step", _startup),
     "busy": ("On a busy machine", _busy),
-    "paper": ("Against the published recipe", _paper),
+    "paper": ("Against the published method", _paper),
     "gpu": ("On a GPU", _gpu),
 }

@@ -112,7 +112,7 @@ def startup(bench: Bench) -> Iterator[Row]:
 
 
 def paper(bench: Bench) -> Iterator[Row]:
-    """The published recipe against the default one, on the same held-out pixels: in a process of its own."""
+    """The published method against the default one, on the same held-out pixels: in a process of its own."""
     name, result = bench.cases[0], bench.work / "against-paper.json"
     measure(
         [

@@ -1,131 +1,158 @@
 """What a reconstruction is asked to do: frozen values, each default with its reason. Nothing here is of deployment."""
 
-import math
-from dataclasses import asdict, dataclass, fields, replace
-from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
 
 from seq2seq.errors import ConfigError
-from seq2seq.wording import nearest, no_number, not_one_of
+from seq2seq.methods import METHODS, find_method
+from seq2seq.methods.base import MethodInfo
+from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
 
-# Least and greatest value of each number, both allowed.
-RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, 2**31 - 1),
-    "max_minutes": (0.1, 7 * 24 * 60),
-    "s1_max_days": (0, 366),
-    "cloud_buffer_px": (0, 100),
-    "perceptual_weight": (0.0, 1e3),
-    "schedule_factor": (1e-6, 100.0),
-    "feather_px": (0, 64),
-    "tile_px": (32, 8192),
-    "overlap_px": (0, 512),
-    "max_memory_gb": (0.5, 4096.0),
-}
+READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
+# Settings that were called otherwise, for one more release: the method `recipe`, and what was of one method alone.
+EARLIER_METHODS = {"internal": "guided", "paper": "ebel2021"}
+EARLIER_OF_METHOD = {"schedule_factor": "schedule_factor", "paper_input": "network_input"}
+_METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
 
 
 @dataclass(frozen=True)
 class ReconstructionConfig:
     """The science settings of one reconstruction. Raises `ConfigError` with the value and its range.
 
-    The same values are the CLI's options, the `--config` file's keys and the body of an API request.
+    The same values are the CLI's options, the `--config` file's keys and the body of an API request. method_settings:
+    those of the method alone, by name, see `MethodInfo.settings`; what is left out keeps its default.
     """
 
-    # `internal`: the default, measured in benchmarks/METHOD.md. `paper`: Ebel et al. 2021, as published.
-    recipe: Literal["internal", "paper"] = "internal"
-    seed: int = 0
-    # `auto`: CUDA, then MPS, then CPU.
-    device: str = "auto"
-    # Wall-clock budget of all phases; the schedule shrinks to fit. None: the recipe's own schedule.
-    max_minutes: float | None = None
+    method: str = setting("guided", about=_METHOD_ABOUT, panel=METHOD, metavar="NAME")
+    seed: int = setting(
+        0, about="Same seed, same kind of machine, same result.", low=0, high=2**31 - 1, panel=METHOD, metavar="N"
+    )
+    device: str = setting(
+        "auto", about="auto: CUDA, then MPS, then CPU; or cpu, cuda, cuda:1, mps.", panel=METHOD, metavar="NAME",
+        local=True,
+    )  # fmt: skip
+    # Wall-clock budget of all phases; the schedule shrinks to fit. None: the method's own schedule.
+    max_minutes: float | None = setting(
+        None, about="Be done in about this time, at some cost in accuracy.", low=0.1, high=7 * 24 * 60, panel=METHOD,
+        metavar="MIN",
+    )  # fmt: skip
 
     # -- reading
     # An S1 acquisition further away than this says little about the date; Sentinel-1 revisits in 6 to 12 days.
-    s1_max_days: int = 12
-    s1_units: Literal["auto", "db", "linear"] = "auto"
+    s1_max_days: int = setting(
+        12, about="Use a Sentinel-1 acquisition at most this many days from a Sentinel-2 date.", low=0, high=366,
+        panel=READING, metavar="N",
+    )  # fmt: skip
+    s1_units: Literal["auto", "db", "linear"] = setting(
+        "auto", about="How Sentinel-1 is stored; auto tells from the values.", panel=READING
+    )
     # Products have stored reflectance 1000 DN too high since processing baseline 04.00, and copies may or may not.
-    # `auto`: by name, metadata and values of each date; `tags`: as the files state; else DN to add on all dates.
-    s2_offset: Literal["auto", "tags", "0", "-1000"] = "auto"
-    # Mask source. `auto`: the user's own (MASK, else SCL), else s2cloudless where its ten bands are there, else rules.
-    cloud_detector: Literal["auto", "user", "s2cloudless", "rules"] = "auto"
+    s2_offset: Literal["auto", "tags", "0", "-1000"] = setting(
+        "auto", about="DN to add to Sentinel-2: auto tells by name, metadata and values; tags: as the files state.",
+        panel=READING,
+    )  # fmt: skip
+    cloud_detector: Literal["auto", "user", "s2cloudless", "rules"] = setting(
+        "auto", about="Where cloud masks come from; auto: MASK/, else SCL/, else s2cloudless, else rules.",
+        panel=READING,
+    )  # fmt: skip
     # None: 0 px for the user's own mask (it is theirs), 3 px for a detected one (detectors miss thin rims).
-    cloud_buffer_px: int | None = None
+    cloud_buffer_px: int | None = setting(
+        None, about="Grow clouds by so many pixels; by default 0 for MASK/, 3 for detected ones.", low=0, high=100,
+        panel=READING, metavar="N",
+    )  # fmt: skip
 
     # -- perceptual loss (VGG16 relu1_2, relu2_2, relu3_3)
-    perceptual: Literal["auto", "vgg16", "off"] = "auto"
-    perceptual_weight: float = 0.01  # the paper's, section 2.3
-    vgg16_weights: str | None = None
-    false_colour: bool = False
-
-    # -- recipe `paper` only
-    # 1 = the published schedule (20 passes x 100 iterations for each window of 5 dates).
-    schedule_factor: float = 1.0
-    paper_input: Literal["s1", "noise"] = "s1"
+    perceptual: Literal["auto", "vgg16", "off"] = setting(
+        "auto", about="VGG16 perceptual loss; auto: where its weights are installed.", panel=METHOD
+    )
+    # Ebel et al. 2021, section 2.3
+    perceptual_weight: float = setting(
+        0.01, about="Weight of the perceptual loss.", low=0.0, high=1e3, panel=METHOD, metavar="X"
+    )
+    vgg16_weights: str | None = setting(
+        None, about="File with torchvision's VGG16 weights.", panel=METHOD, metavar="FILE", local=True
+    )
+    false_colour: bool = setting(False, about="Perceptual loss on false-colour images too.", panel=METHOD)
 
     # -- output
-    full_prediction: bool = False
-    feather_px: int = 0
+    full_prediction: bool = setting(
+        False, about="The prediction everywhere, also where the input was clear.", panel=OUTPUT
+    )
+    feather_px: int = setting(
+        0, about="Soften the seam between observed and restored pixels.", low=0, high=64, panel=OUTPUT, metavar="N"
+    )
 
     # -- large scenes
-    tile_px: int | None = None  # None: as large as max_memory_gb allows
-    overlap_px: int = 32
-    max_memory_gb: float = 8.0
+    tile_px: int | None = setting(
+        None, about="Size of the tiles of a large scene; by default what fits into memory.", low=32, high=8192,
+        panel=LARGE, metavar="N",
+    )  # fmt: skip
+    overlap_px: int = setting(
+        32, about="Pixels that neighbouring tiles share.", low=0, high=512, panel=LARGE, metavar="N"
+    )
+    max_memory_gb: float = setting(8.0, about="Stay below this.", low=0.5, high=4096.0, panel=LARGE, metavar="GB")
+
+    method_settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, getattr(self, field.name), field.type)
+        check_settings(self)
+        _ = self.resolved_settings
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
+    @property
+    def info(self) -> MethodInfo:
+        """The method that was named."""
+        return find_method(self.method)
+
+    @property
+    def resolved_settings(self) -> Any:
+        """The method's settings, a value of `info.settings`. Raises `ConfigError`."""
+        given = self.method_settings
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"method_settings is {given!r}, must hold settings of the method by name")
+        settings: Any = from_mapping(self.info.settings, given, what=f"settings of method {self.method}")
+        check_settings(settings)
+        return settings
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the inverse of `from_dict`."""
-        return asdict(self)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**values, "method_settings": dict(self.method_settings)}
+
+    def recorded(self) -> dict[str, Any]:
+        """Plain JSON values for a report: those of the method's settings that were left out have their defaults."""
+        return {**self.to_dict(), "method_settings": asdict(self.resolved_settings)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ReconstructionConfig":
-        """Settings as JSON or TOML have them, where 5.0 is 5. Raises `ConfigError` naming every unknown key."""
-        kinds = {field.name: field.type for field in fields(cls)}
-        unknown = sorted(set(values) - set(kinds))
-        if unknown:
-            near = nearest(unknown[0], kinds) if len(unknown) == 1 else ""
-            raise ConfigError(f"unknown settings {', '.join(unknown)}; known are {', '.join(sorted(kinds))}{near}")
-        return cls(**{name: _whole(value) if int in _kinds(kinds[name]) else value for name, value in values.items()})
+    def from_dict(cls, values: Mapping[str, Any]) -> "ReconstructionConfig":
+        """Makes settings of what JSON or TOML have, where 5.0 is 5; earlier names are understood.
+
+        Raises `ConfigError` naming every unknown key.
+        """
+        values = with_present_names(values)
+        known = {each.name: each for each in SETTINGS}
+        check_known(values, (*known, "method_settings"))
+        return cls(**{name: known[name].normal(value) if name in known else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
         """A copy with some values changed, checked again."""
         return replace(self, **changes)
 
 
-def _kinds(hint: Any) -> tuple[Any, ...]:
-    """`int | None` -> (int, NoneType), `int` -> (int,)."""
-    return get_args(hint) if isinstance(hint, UnionType) else (hint,)
+SETTINGS: tuple[Setting, ...] = settings_of(ReconstructionConfig)
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _check(name: str, value: Any, hint: Any) -> None:
-    """Raises `ConfigError` where `value` is not of the setting's type, one of its choices, or in its range."""
-    kinds = _kinds(hint)
-    if value is None and NoneType in kinds:
-        return
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise ConfigError(not_one_of(name, value, get_args(hint)))
-    elif bool in kinds:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {value!r}, must be true or false")
-    elif str in kinds:
-        if not isinstance(value, str):
-            raise ConfigError(f"{name} is {value!r}, must be text")
-    else:
-        _check_number(name, value, whole=int in kinds)
-
-
-def _check_number(name: str, value: Any, *, whole: bool) -> None:
-    low, high = RANGES[name]
-    allowed: Any = int if whole else int | float
-    if isinstance(value, bool) or not isinstance(value, allowed) or not math.isfinite(value):
-        raise ConfigError(no_number(name, value, low, high, whole=whole))
-    if not low <= value <= high:
-        raise ConfigError(f"{name} is {value}, must be from {low} to {high}")
+def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with the names of today: `recipe` and the settings that were of one method. Raises `ConfigError`."""
+    present = {name: value for name, value in values.items() if name not in ("recipe", *EARLIER_OF_METHOD)}
+    recipe = values.get("recipe")
+    if recipe is not None:
+        method = EARLIER_METHODS.get(recipe, recipe) if isinstance(recipe, str) else recipe
+        if present.setdefault("method", method) != method:
+            raise ConfigError(f"recipe is {recipe!r} and method is {present['method']!r}: recipe is an earlier name")
+    of_method = {now: values[name] for name, now in EARLIER_OF_METHOD.items() if values.get(name) is not None}
+    if of_method and present.get("method") == "ebel2021":  # no other method ever had them
+        present["method_settings"] = {**of_method, **(present.get("method_settings") or {})}
+    return present

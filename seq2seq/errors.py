@@ -4,6 +4,11 @@
 stack trace. Bugs of ours stay ordinary exceptions.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
 
 class DecloudError(Exception):
     """Base of every error whose cause lies outside the program. `code` is stable and may be matched by programs."""
@@ -11,10 +16,67 @@ class DecloudError(Exception):
     code = "decloud-error"
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place in an input, as far as it is known.
+
+    file: the user's name of it. date: YYYY-MM-DD. row, column: of the whole image, from 0.
+    """
+
+    file: str | None = None
+    date: str | None = None
+    band: str | None = None
+    row: int | None = None
+    column: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The known facts, as plain JSON values."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
 class InputError(DecloudError):
-    """The user's files cannot be used as they are."""
+    """The user's files cannot be used as they are. It carries what its message says of the place, for programs.
+
+    date: anything that is written as YYYY-MM-DD. others: further places that the message names.
+    """
 
     code = "invalid-input"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        file: str | None = None,
+        date: object = None,
+        band: str | None = None,
+        row: int | None = None,
+        column: int | None = None,
+        others: Sequence[Place] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.file, self.date = file, None if date is None else str(date)
+        self.band, self.row, self.column = band, row, column
+        self.others = tuple(others)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All places that it is about: its own first, where it has any."""
+        own = Place(self.file, self.date, self.band, self.row, self.column)
+        return ((own,) if own != Place() else ()) + self.others
+
+
+@contextmanager
+def concerning(file: str, date: object = None) -> Iterator[None]:
+    """An `InputError` raised within is about this file, and of this date, where it does not name a file itself."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is None:
+            error.file = file
+        if error.file == file and error.date is None and date is not None:
+            error.date = str(date)
+        raise
 
 
 class MissingDataError(InputError):

@@ -92,6 +92,13 @@ def linear_interpolation(pixels: Float32, observed: Bool, days: Days, *, fallbac
     return neighbours.linear(out=neighbours.next)
 
 
+def interpolate_from_others(pixels: Float32, observed: Bool, days: Days) -> Float32:
+    """(T, C, H, W) linear in time between the other observed dates, a date's own pixels never used: the floor of a
+    result, for observed pixels too. Raises MissingDataError where nothing is observed."""
+    fallback = mean_spectrum(pixels, observed)
+    return temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback).linear()
+
+
 def nearest_date(pixels: Float32, observed: Bool, days: Days, *, fallback: Float32 | None = None) -> Float32:
     """(T, C, H, W) the value of the nearest observed date, the earlier of two equally near; otherwise as above."""
     neighbours = temporal_neighbours(pixels, observed, days, exclude_self=False, fallback=fallback)

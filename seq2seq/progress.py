@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Progress:
     """Where a run is.
 
-    phase: a short name in the user's words ("reading", "fitting the network"). step of `of`: done so far, `of` is 0
+    phase: a short name in the user's words ("reading", "fitting"). step of `of`: done so far, `of` is 0
     where the end is unknown. loss: the fit's current loss. holdout_psnr: dB on the held-out pixels. eta_s: seconds to
     the end of the run, all phases. message: one line worth showing on its own, such as a warning. None: not known in
     this phase.

@@ -2,7 +2,7 @@
 
 GNU's OpenMP, which torch and LightGBM share on Linux, lets a thread that is done spin for a millisecond and more before
 it sleeps. Alone on a machine that is free; beside other busy processes the spinning takes the very core that the thread
-it waits for needs: two spinning threads beside two busy processes made a step of the perceptron take twelve times as
+it waits for needs: two spinning threads beside two busy processes made a step of an MLP take twelve times as
 long (benchmarks/RESULTS.md, "On a busy machine"). The runtime reads its settings once, when it is loaded.
 """
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 def not_one_of(name: str, given: object, allowed: Iterable[str]) -> str:
-    """`recipe is 'papr', must be one of internal, paper; did you mean paper?`"""
+    """`method is 'guidd', must be one of guided, linear; did you mean guided?`"""
     allowed = tuple(allowed)
     return f"{name} is {given!r}, must be one of {', '.join(allowed)}{nearest(given, allowed)}"
 
@@ -18,7 +18,7 @@ def no_number(name: str, given: object, low: float | None, high: float | None, *
 
 
 def nearest(given: object, known: Iterable[str]) -> str:
-    """`; did you mean paper?`, or nothing where nothing is near."""
+    """`; did you mean guided?`, or nothing where nothing is near."""
     by_plain = {each.lower().strip("-"): each for each in known}
     found = get_close_matches(str(given).lower().strip("-"), by_plain, n=1)
     return f"; did you mean {by_plain[found[0]]}?" if found else ""

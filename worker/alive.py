@@ -15,18 +15,18 @@ from worker.settings import Settings, load_settings
 
 
 def main() -> int:
-    """One line, and the exit code."""
+    """Prints one line; returns the exit code."""
     try:
-        is_alive, said = look(load_settings(), socket.gethostname())
+        is_alive, sentence = look(load_settings(), socket.gethostname())
     except ServiceError as error:
         print(f"not known: {error.detail}")
         return 0
-    print(said)
+    print(sentence)
     return 0 if is_alive else 1
 
 
 def look(settings: Settings, host: str) -> tuple[bool, str]:
-    """Whether any worker of `host` gave a sign lately, and when the last one did. Raises `DatabaseUnavailable`."""
+    """Tells whether any worker of `host` gave a sign lately, and when the last did. Raises `DatabaseUnavailable`."""
     database = Database(settings.database_url)
     try:
         signs = [worker.last_seen for worker in workers.listing(database) if worker.host == host]

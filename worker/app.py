@@ -30,15 +30,15 @@ _log = logging.getLogger(__name__)
 
 
 class Listener(Consumer):  # type: ignore[misc]
-    """A consumer that talks to no other worker: they have nothing to agree on, and it starts a second sooner."""
+    """Consumes without talking to other workers: they have nothing to agree on, and it starts a second sooner."""
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **values: Any) -> None:
         silent = dict.fromkeys(("without_mingle", "without_gossip", "without_heartbeat"), True)
         super().__init__(*args, worker_options={**(worker_options or {}), **silent}, **values)
 
 
-class Shift:
-    """One worker process from start to stop: a supervisor on one device, and its row."""
+class WorkerProcess:
+    """Runs one worker from start to stop: a supervisor on one device, and its row."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         self._database = Database(settings.database_url)
@@ -57,7 +57,7 @@ class Shift:
         self._working = threading.Lock()
 
     def work(self) -> None:
-        """Jobs, one after the other, until there are none. A second call meanwhile has nothing to add."""
+        """Does jobs, one after the other, until there are none. A second call meanwhile has nothing to add."""
         if not self._working.acquire(blocking=False):
             return
         try:
@@ -69,14 +69,14 @@ class Shift:
             self._working.release()
 
     def end(self) -> None:
-        """After the last job."""
+        """Ends what it has opened, after the last job."""
         self._presence.stop()
         self._doorbell.close()
         self._database.close()
 
 
 def make_app(settings: Settings) -> Celery:
-    """The application with its one task; a shift begins when a worker starts, not before."""
+    """Makes the application with its one task; a worker process is set up when it starts, not before."""
     if settings.broker_url is None:
         raise InvalidSettings("broker_url (DECLOUD_BROKER_URL) is not set: a Celery worker needs one")
     app = make_celery(settings)
@@ -84,31 +84,21 @@ def make_app(settings: Settings) -> Celery:
     app.conf.worker_consumer = f"{__name__}:{Listener.__name__}"
     app.conf.worker_pool, app.conf.worker_concurrency = "threads", 1
     app.conf.worker_enable_remote_control = False  # whoever reaches the broker must not command workers
-    shift: list[Shift] = []
+    started: list[WorkerProcess] = []
 
     def wake() -> None:
-        shift[0].work()
+        started[0].work()
 
     def begin(sender: Any, instance: Any, **_: Any) -> None:
-        if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
-            raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
-        _check_engine(settings)
-        classes = tuple(instance.app.amqp.queues.consume_from)
-        shortages.use_all_descriptors()
-        for unknown in unknown_variables(os.environ):
-            _log.warning("%s", unknown)
-        try:
-            shift.append(Shift(settings.model_copy(update={"resource_classes": classes}), app))
-        except ServiceError as error:
-            raise SystemExit(f"decloud: {error.detail}") from error
+        started.append(_set_up(settings, app, instance))
 
     def stop(**_: Any) -> None:
-        for running in shift:
-            running.supervisor.stop()
+        for process in started:
+            process.supervisor.stop()
 
     def end(**_: Any) -> None:
-        while shift:
-            shift.pop().end()
+        while started:
+            started.pop().end()
 
     app.task(wake, name=WAKE, ignore_result=True)
     signals.setup_logging.connect(lambda **_: logs.configure(settings.log_level), weak=False)
@@ -116,6 +106,21 @@ def make_app(settings: Settings) -> Celery:
     signals.worker_shutting_down.connect(stop, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
     return app
+
+
+def _set_up(settings: Settings, app: Celery, instance: Any) -> WorkerProcess:
+    """The worker process of Celery's worker `instance`. Ends this process where it could do no job."""
+    if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
+        raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
+    _check_engine(settings)
+    classes = tuple(instance.app.amqp.queues.consume_from)
+    shortages.use_all_descriptors()
+    for unknown in unknown_variables(os.environ):
+        _log.warning("%s", unknown)
+    try:
+        return WorkerProcess(settings.model_copy(update={"resource_classes": classes}), app)
+    except ServiceError as error:
+        raise SystemExit(f"decloud: {error.detail}") from error
 
 
 def _check_engine(settings: Settings) -> None:

@@ -8,12 +8,12 @@ import time
 
 
 def now() -> float:
-    """Seconds since 1970, UTC."""
+    """Returns seconds since 1970, UTC."""
     return time.time()
 
 
 def elapsed() -> float:
-    """Seconds of a clock that is never set; its zero means nothing."""
+    """Returns seconds of a clock that is never set; its zero means nothing."""
     return time.monotonic()
 
 
@@ -24,6 +24,6 @@ class StepWatch:
         self._offset = now() - elapsed()
 
     def step_s(self) -> float:
-        """Seconds by which the clock moved against steady time since the last call; negative when set back."""
+        """Returns the seconds by which the clock was set since the last call, measured against steady time."""
         before, self._offset = self._offset, now() - elapsed()
         return self._offset - before

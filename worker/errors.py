@@ -4,7 +4,7 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """Base of every error a caller can act on. `code` is stable, `detail` one sentence, `extra` the numbers in it."""
+    """Tells a caller what can be acted on. `code` is stable, `detail` one sentence, `extra` the numbers in it."""
 
     code = "service-error"
 
@@ -15,7 +15,7 @@ class ServiceError(Exception):
 
 
 class NotFound(ServiceError):  # noqa: N818  named as the caller sees it
-    """No such job, upload, key or file, or it belongs to somebody else; the two look the same on purpose."""
+    """There is no such job, upload, key or file, or it belongs to somebody else; the two look the same on purpose."""
 
     code = "not-found"
 
@@ -27,13 +27,13 @@ class InvalidSettings(ServiceError):  # noqa: N818
 
 
 class InvalidRequest(ServiceError):  # noqa: N818
-    """A value that can never be accepted: a priority out of range, a key that is too long."""
+    """A value can never be accepted: a priority out of range, a key that is too long."""
 
     code = "invalid-request"
 
 
 class ForbiddenDestination(InvalidRequest):
-    """A notice's address that our machine must not connect to. `detail` goes on from the address' name."""
+    """A notice's address is one that our machine must not connect to. `detail` goes on from the address' name."""
 
 
 class QuotaExceeded(ServiceError):  # noqa: N818
@@ -85,15 +85,9 @@ class JobActive(ServiceError):  # noqa: N818
 
 
 class Unauthorized(ServiceError):  # noqa: N818
-    """No key, a malformed, unknown, expired or revoked one; which of them is not told."""
+    """There is no key, or a malformed, unknown, expired or revoked one; which of them is not said."""
 
     code = "unauthorized"
-
-
-class LeaseLost(ServiceError):  # noqa: N818
-    """The job is no longer this worker's: nothing may be written for it."""
-
-    code = "lease-lost"
 
 
 class StorageFullError(ServiceError):
@@ -103,7 +97,7 @@ class StorageFullError(ServiceError):
 
 
 class InvalidKey(ServiceError):  # noqa: N818
-    """A storage key that could lead out of its place: a step up, a link, an empty part. `extra`: key."""
+    """A storage key could lead out of its place: a step up, a link, an empty part. `extra`: key."""
 
     code = "invalid-key"
 
@@ -148,3 +142,8 @@ class DatabaseTooNew(ServiceError):  # noqa: N818
     """The database was migrated by a newer release than this one. `extra`: found, known."""
 
     code = "database-too-new"
+
+
+def one_line(error: BaseException, longest: int = 500) -> str:
+    """Puts what an error says into one line of at most `longest` characters."""
+    return " ".join(str(error).split())[:longest]

@@ -35,7 +35,7 @@ _SECRET_NAME = re.compile(r"password|secret|authorization|api_?key|credential|to
 
 @contextmanager
 def bound(**values: Any) -> Iterator[None]:
-    """Everything logged inside, in this thread or task, carries `values` (request_id, job_id, attempt, worker_id)."""
+    """Has everything logged inside, in this thread or task, carry `values` (request_id, job_id, attempt, worker_id)."""
     unknown = set(values) - set(_FIELDS)
     assert not unknown, unknown
     before = _bound.set({**(_bound.get() or {}), **values})
@@ -46,26 +46,27 @@ def bound(**values: Any) -> Iterator[None]:
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """All logging of this process goes to `stream` (stderr) as JSON lines; called once by each program's start."""
+    """Sends all logging of this process to `stream` (stderr) as JSON lines; each program's start calls it once."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("httpcore").setLevel(logging.INFO)  # its debug lines repeat what receivers of notices answer
 
 
 def without_secrets(text: str) -> str:
-    """The text with keys, passwords and signatures replaced by ***."""
+    """Replaces keys, passwords and signatures in the text by ***."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, then what is bound and what the call gave as `extra`, then the trace."""
+    """Writes time, level, logger, message, then what is bound and what the call gave as `extra`, then the trace."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Returns the record as one line."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

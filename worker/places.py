@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Place:
-    """A path, and the device and inode that it led to when this was made."""
+    """Remembers the device and inode that `path` led to."""
 
     path: Path
     device: int
@@ -14,12 +14,12 @@ class Place:
 
     @classmethod
     def of(cls, path: Path) -> "Place":
-        """As it is now. Raises OSError where nothing is there."""
+        """Takes it as it is now. Raises OSError where nothing is there."""
         status = path.stat()
         return cls(path, status.st_dev, status.st_ino)
 
     def trouble(self) -> str | None:
-        """What is wrong with it, to follow its name; None where nothing is."""
+        """Says what is wrong with it, to follow its name; None where nothing is."""
         try:
             now = Place.of(self.path)
         except (FileNotFoundError, NotADirectoryError):

@@ -18,8 +18,8 @@ from worker.signing.notices import parse_secrets
 
 _GIB = 2**30
 _PREFIX = "DECLOUD_"
-# Of the command line as a client, and of a job's process.
-_OTHERS = ("SERVER", "KEY", "JOB_PIPE", "JOB_PARENT")
+# Of the command line as a client, and of child processes.
+_OTHERS = ("SERVER", "KEY", "CHILD_PIPE", "CHILD_PARENT")
 # As browsers write it: RFC 6454.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 
@@ -33,7 +33,7 @@ def _in_data(scheme: str, name: str) -> Any:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address bound to `host`."""
+    """Tells whether only this machine can reach an address bound to `host`."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -41,7 +41,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Settings(BaseSettings):
-    """Every URL and folder is final here: what is not set follows from `data`."""
+    """Holds what an operator sets. Every URL and folder is final: what is not set follows from `data`."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
@@ -190,15 +190,17 @@ class Settings(BaseSettings):
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable of ours that nobody reads: a setting with a typing error would silently be its
-    default. names: of the environment."""
+    """Returns a sentence for each variable of ours that nobody reads. names: of the environment.
+
+    A setting with a typing error would silently be its default.
+    """
     known = [_PREFIX + name for name in (*(field.upper() for field in Settings.model_fields), *_OTHERS)]
-    said = []
+    sentences = []
     for name in sorted(names):
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-            said.append(f"{name} is no setting and has no effect" + (f"; {near[0]} is one" if near else ""))
-    return said
+            sentences.append(f"{name} is no setting and has no effect" + (f"; {near[0]} is one" if near else ""))
+    return sentences
 
 
 def _check_public_url(url: str) -> None:
@@ -211,7 +213,7 @@ def _check_public_url(url: str) -> None:
 
 
 def load_settings(**values: Any) -> Settings:
-    """Settings from the environment, `values` first. Raises `InvalidSettings` with one line that names the setting."""
+    """Loads settings from the environment, `values` first. Raises `InvalidSettings`, which names the setting."""
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -220,8 +222,8 @@ def load_settings(**values: Any) -> Settings:
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:
-    said = message.removeprefix("Value error, ")
+    text = message.removeprefix("Value error, ")
     if not location:
-        return said
+        return text
     name = ".".join(str(part) for part in location)
-    return f"{name} (DECLOUD_{str(location[0]).upper()}): {said}"
+    return f"{name} (DECLOUD_{str(location[0]).upper()}): {text}"

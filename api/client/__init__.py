@@ -15,6 +15,7 @@ with naming_extra():
         ServerUnavailable,
         StillRunning,
         UnknownJob,
+        UnknownOutput,
     )
     from api.client.jobs import RemoteJob
     from api.client.uploading import Upload
@@ -32,5 +33,6 @@ __all__ = [
     "ServerUnavailable",
     "StillRunning",
     "UnknownJob",
+    "UnknownOutput",
     "Upload",
 ]

@@ -41,7 +41,7 @@ class Trouble(Exception):  # noqa: N818
 class Calls:
     """One server, one key, and how long to be patient.
 
-    patience_s: how long a server that has answered before may be away. on_notice: told when that begins.
+    patience_s: how long a server that has answered before may be away. on_notice: called when that begins.
     """
 
     def __init__(

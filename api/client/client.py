@@ -2,11 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from api.client import downloading, following, uploading
@@ -21,11 +22,11 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MB = 1_000_000
 
 
-class Client:
+class Client(AbstractContextManager["Client"]):
     """A server and a key of it. Closes its connections with `with`, or `close`. Raises `ClientError`s, one line each.
 
     A server that does not answer, or answers that it cannot now, is asked again: patience_s long, a few seconds only
-    where it has never answered. on_notice is told when that begins. bookmarks: a file in which unfinished uploads are
+    where it has never answered. on_notice is called when that begins. bookmarks: a file in which unfinished uploads are
     remembered, so that another process continues them; None: nothing is written.
     """
 
@@ -89,7 +90,7 @@ class Client:
     def wait(
         self, job_id: str, *, on_progress: OnProgress = ignore_progress, timeout_s: float | None = None
     ) -> RemoteJob:
-        """The job when it has ended, however. on_progress hears what a run on this machine would tell.
+        """The job when it has ended, however. on_progress gets what a run on this machine would report.
 
         Raises `StillRunning` when `timeout_s` is over; the job goes on.
         """
@@ -104,18 +105,26 @@ class Client:
         return RemoteJob.from_json(self._calls.json("DELETE", _path(job_id), params={"keep": "true"}))
 
     def download(
-        self, job_id: str, out: str | Path, *, overwrite: bool = False, on_progress: OnProgress = ignore_progress
+        self,
+        job_id: str,
+        out: str | Path,
+        *,
+        outputs: Collection[str] = (),
+        overwrite: bool = False,
+        on_progress: OnProgress = ignore_progress,
     ) -> Path:
-        """The result of a successful job as the folder `out`, which appears when it is complete and checked."""
+        """The result of a successful job as the folder `out`, which appears when it is complete and checked.
+
+        outputs: those alone, by the names of `seq2seq.products`, and a manifest of them.
+        """
         on_bytes = _in_megabytes("downloading", on_progress)
-        return downloading.download(self._calls, job_id, Path(out), overwrite=overwrite, on_bytes=on_bytes)
+        return downloading.download(
+            self._calls, job_id, Path(out), outputs=outputs, overwrite=overwrite, on_bytes=on_bytes
+        )
 
     def close(self) -> None:
         """Closes the connections."""
         self._calls.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -128,16 +137,16 @@ def _path(job_id: str) -> str:
 
 
 def _in_megabytes(phase: str, on_progress: OnProgress) -> OnBytes:
-    """Progress in whole megabytes, each told once, with the time left at the rate so far."""
+    """Progress in whole megabytes, each reported once, with the time left at the rate so far."""
     began: list[tuple[float, int]] = []
-    told: list[int] = [-1]
+    reported: list[int] = [-1]
 
     def on_bytes(done: int, of: int) -> None:
         total = max(1, round(of / _MB))
         step = total if done >= of else min(total - 1, done // _MB)
-        if step == told[0]:
+        if step == reported[0]:
             return
-        told[0], now = step, time.monotonic()
+        reported[0], now = step, time.monotonic()
         if not began:
             began.append((now, done))
         since, first = began[0]

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,14 +15,13 @@ from urllib.parse import quote
 import httpx
 
 from api.client.calls import Calls, Patience, Trouble
-from api.client.errors import CannotStore, DamagedTransfer, NotAServer
+from api.client.errors import CannotStore, DamagedTransfer, NotAServer, UnknownOutput
 from api.client.packing import OnBytes
+from seq2seq import products
 
-MANIFEST = "manifest.json"
+MANIFEST = products.MANIFEST.path
 # All that a result holds. `overwrite` removes nothing that holds anything else.
-PRODUCTS = frozenset(
-    {"declouded", "uncertainty", "cloud_mask", "report.json", "report.html", "preview.png", "stac", MANIFEST}
-)
+_TOP_NAMES = products.top_names("run", "job")
 _PIECE = 1 << 20
 # In a row: more of them is no accident of the line.
 _DAMAGES = 3
@@ -46,7 +45,7 @@ def check_folder(out: Path, overwrite: bool) -> None:
         held = sorted(entry.name for entry in out.iterdir()) if out.exists() else []
     if held and not overwrite:
         raise CannotStore(f"{out}: is not empty ({_some(held)}); give another folder, or --overwrite to replace it")
-    foreign = sorted(set(held) - PRODUCTS)
+    foreign = sorted(set(held) - _TOP_NAMES)
     if foreign:
         raise CannotStore(f"{out}: holds {_some(foreign)}, which is of no result; it will not be overwritten")
     parent = next(folder for folder in out.parents if folder.exists())
@@ -54,14 +53,17 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise CannotStore(f"{out}: no permission to write in {parent}")
 
 
-def download(calls: Calls, job_id: str, out: Path, *, overwrite: bool, on_bytes: OnBytes) -> Path:
-    """The whole result at `out`. It grows in `out`.part, from where an earlier download of it was interrupted.
+def download(
+    calls: Calls, job_id: str, out: Path, *, outputs: Collection[str], overwrite: bool, on_bytes: OnBytes
+) -> Path:
+    """The whole result at `out`, or those `outputs` of it. It grows in `out`.part, from where an earlier download of
+    the same was interrupted.
 
     `overwrite` lets it replace another result. Where it is complete already, nothing is fetched. Raises `CannotStore`,
-    `DamagedTransfer`, and what calls raise.
+    `DamagedTransfer`, `UnknownOutput`, and what calls raise.
     """
     out = Path(os.path.abspath(out))
-    manifest = calls.call("GET", _address(job_id, MANIFEST)).content
+    manifest = _chosen(calls.call("GET", _address(job_id, MANIFEST)).content, outputs)
     files = read_manifest(manifest)
     with _one_line_errors(out):
         if _holds(out / MANIFEST, manifest) and all(_has(out / file.path, file) for file in files):
@@ -89,9 +91,22 @@ def read_manifest(content: bytes) -> list[RemoteFile]:
     for file in files:
         parts = PurePosixPath(file.path).parts
         plain = "/".join(parts) == file.path and file.path.isprintable() and not set('\\:"|?*<>') & set(file.path)
-        if not plain or not parts or parts[0] not in PRODUCTS or any(part.startswith(".") for part in parts):
+        if not plain or not parts or parts[0] not in _TOP_NAMES or any(part.startswith(".") for part in parts):
             raise NotAServer(f"the result lists {file.path!r}, which is no file of a result")
     return files
+
+
+def _chosen(manifest: bytes, outputs: Collection[str]) -> bytes:
+    """The manifest of those outputs alone; as it is where none is named. Raises `UnknownOutput`."""
+    if not outputs:
+        return manifest
+    named = {file.path: product.name for file in read_manifest(manifest) if (product := products.product_at(file.path))}
+    there = {*named.values(), products.MANIFEST.name}
+    missing = sorted(set(outputs) - there)
+    if missing:
+        raise UnknownOutput(f"the result has no {', '.join(missing)}; it has {', '.join(sorted(there))}")
+    entries = [entry for entry in json.loads(manifest)["files"] if named.get(entry["path"]) in outputs]
+    return json.dumps({"files": entries}, indent=1).encode()
 
 
 class _Fetch:

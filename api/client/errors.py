@@ -32,7 +32,7 @@ class Refused(ClientError):  # noqa: N818
 
 
 class InvalidPayload(ClientError):  # noqa: N818
-    """What is to be uploaded cannot be: missing, empty, no folder S2, unreadable, no room for the archive."""
+    """What is to be uploaded cannot be: missing, empty, of no known format, unreadable, no room for the archive."""
 
     code = "invalid-payload"
 
@@ -67,3 +67,9 @@ class UnknownJob(ClientError):  # noqa: N818
     """None of your jobs is meant by that, or several are."""
 
     code = "no-such-job"
+
+
+class UnknownOutput(ClientError):  # noqa: N818
+    """The result has no output of that name."""
+
+    code = "no-such-output"

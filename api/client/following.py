@@ -20,7 +20,7 @@ _HOLD_S = 25.0
 _SHORTEST_S, _LONGEST_S = 0.5, 15.0
 _PAGE = 100
 # Events that are sentences for people; the others are figures.
-_TOLD = ("log", "status")
+_REPORTED = ("log", "status")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _next_after(page: dict[str, Any]) -> str | None:
 
 
 def wait(calls: Calls, job_id: str, *, on_progress: OnProgress, timeout_s: float | None) -> RemoteJob:
-    """The job when it has ended. Each sentence of its log is told once, as a progress's message."""
+    """The job when it has ended. Each sentence of its log is reported once, as a progress's message."""
     until = None if timeout_s is None else time.monotonic() + timeout_s
     follower = _Follower(calls, job_id, on_progress)
     pause_s = _SHORTEST_S
@@ -96,7 +96,7 @@ class _Follower:
     def __init__(self, calls: Calls, job_id: str, on_progress: OnProgress) -> None:
         self._calls, self._path, self._on_progress = calls, f"/jobs/{quote(job_id, safe='')}", on_progress
         self._etag: str | None = None
-        self._heard = 0
+        self._received = 0
         self._shown = Progress("waiting")
         self.job: RemoteJob
 
@@ -110,10 +110,10 @@ class _Follower:
         is_first, self._etag = self._etag is None, answer.headers.get("etag")
         self.job = RemoteJob.from_json(self._calls.to_json(answer))
         if not (is_first and self.job.ended):  # else there was nothing to follow
-            self._tell()
+            self._report()
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._shown = self._shown if self.job.ended else self.job.progress
         for message in self._news():
             self._on_progress(replace(self._shown, message=message))
@@ -121,11 +121,11 @@ class _Follower:
 
     def _news(self) -> Iterator[str]:
         while True:
-            entries = self._calls.json("GET", f"{self._path}/log", params={"offset": self._heard, "limit": _PAGE})
+            entries = self._calls.json("GET", f"{self._path}/log", params={"offset": self._received, "limit": _PAGE})
             found = [Event.from_json(entry) for entry in entries.get("logs") or ()]
-            yield from (event.message for event in found if event.kind in _TOLD)
+            yield from (event.message for event in found if event.kind in _REPORTED)
             if found:
-                self._heard = found[-1].id
+                self._received = found[-1].id
             if len(found) < _PAGE:
                 return
 

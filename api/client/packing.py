@@ -1,4 +1,4 @@
-"""What is uploaded: a file as it is, or a folder as a stored ZIP of the files that a run would read."""
+"""The payload of an upload: a file as it is, or a folder as a stored ZIP of the files that its format reads."""
 
 import errno
 import hashlib
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from api.client.errors import InvalidPayload
+from seq2seq.errors import InputError
+from seq2seq.readers.folder import list_folder
+from seq2seq.readers.formats import FORMATS, format_of
 
-# The layout that `seq2seq.readers` knows; a test holds the two against each other.
-_SENSORS = ("S2", "S1", "MASK", "SCL")
-_SUFFIXES = (".tif", ".tiff")
 _PIECE = 1 << 20
 _PLAIN_FILE = 0o100644 << 16
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -52,24 +52,20 @@ def packed(path: Path, *, on_bytes: OnBytes) -> Iterator[Payload]:
 
 
 def files_of(folder: Path) -> list[tuple[str, Path]]:
-    """Names in the archive and files, sorted: the GeoTIFFs of S2, S1 and MASK, and nothing else of what lies there.
+    """Names in the archive and files, sorted: what the format of the folder reads, and nothing else of what lies there.
 
-    Raises `InvalidPayload` where there is no S2.
+    Raises `InvalidPayload` where it is of no format.
     """
     try:
-        found = [
-            (f"{entry.parent.name}/{entry.name}", entry)
-            for sensor in folder.iterdir()
-            if sensor.name.upper() in _SENSORS and sensor.is_dir()
-            for entry in sensor.iterdir()
-            if entry.suffix.lower() in _SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-        ]
-        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-    except OSError as error:
-        raise InvalidPayload(f"{error.filename or folder}: cannot be listed ({error.strerror})") from error
-    if not any(name.upper().startswith("S2/") for name, _ in found):
-        raise InvalidPayload(f"{folder}: has no GeoTIFF in a folder S2; it holds {there}")
-    return sorted(found)
+        root = list_folder(folder, name=str(folder))
+    except InputError as error:
+        raise InvalidPayload(str(error)) from error
+    known = format_of(root)
+    if known is None:
+        wanted = " or ".join(known.example for known in FORMATS)
+        there = ", ".join(root.top[:8]) or "nothing"
+        raise InvalidPayload(f"{folder}: has nothing like {wanted}; it holds {there}")
+    return sorted((member.name, member.path) for member in root.narrowed(known.wants).members)
 
 
 def _pack(files: list[tuple[str, Path]], archive: Path, on_bytes: OnBytes) -> Payload:

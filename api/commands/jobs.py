@@ -1,10 +1,8 @@
 """`decloud submit`, `watch`, `jobs`, `download`, `cancel`: jobs on a server, from a terminal."""
 
-import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +11,8 @@ import typer
 from api.commands.options import PANEL, Key, Overwrite, Quiet, Server, console_for, interruptible
 from seq2seq.apart import check_apart
 from seq2seq.commands import main as library
-from seq2seq.config import ReconstructionConfig
+from seq2seq.commands.options import settings_from, with_settings
+from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,20 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _JOB = "Job"
-# What a service chooses by itself.
-_NOT_FOR_SERVICES = ("device", "vgg16_weights")
-_METHOD = tuple(field.name for field in fields(ReconstructionConfig) if field.name not in _NOT_FOR_SERVICES)
 _SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 8, 36
-
-
-def _with_method_options(command: Callable[..., None]) -> Callable[..., None]:
-    """In place of its `**settings` the command has every option of `decloud run` that is a setting, word for word."""
-    own = [each for each in inspect.signature(command).parameters.values() if each.kind is not each.VAR_KEYWORD]
-    of_run = inspect.signature(library.run).parameters
-    parameters = [*own, *(of_run[name] for name in _METHOD)]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
 
 
 # Longer than others: each of its options is a parameter with its help.
@@ -53,9 +39,9 @@ def _with_method_options(command: Callable[..., None]) -> Callable[..., None]:
 Ctrl-C leaves the job running. A broken upload is continued by the same command.
 """,
 )
-@_with_method_options
+@with_settings(local=False)
 def submit(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=library.INPUT_HELP)],
     output_path: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
     ] = None,
@@ -76,10 +62,10 @@ def submit(
     ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Upload a sequence, have it made cloud-free elsewhere, and download the result."""
-    wanted = settings_to_send(config, settings)
+    wanted = settings_to_send(config, given)
     if detach and output_path is not None:
         raise ConfigError("--detach does not wait for a result, so there is none for OUT; leave one of them out")
     if output_path is not None:
@@ -201,17 +187,15 @@ def cancel(
             print(f"{cancelled.id}  {cancelled.message}")
 
 
-def settings_to_send(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+def settings_to_send(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """The settings given in file and options, and no others. Raises `ConfigError` for what no server would take."""
-    values = {
-        **(library.read_config_file(config) if config else {}),
-        **{k: v for k, v in options.items() if v is not None},
-    }
-    library.build_config(None, values)
-    for name in _NOT_FOR_SERVICES:
-        if values.get(name, "auto") not in ("auto", None):
+    values = settings_from(given, config)
+    ReconstructionConfig.from_dict(values)
+    local = {each.name: each.default for each in SETTINGS if each.local}
+    for name, default in local.items():
+        if values.get(name, default) not in (default, None):
             raise ConfigError(f"{name} is for decloud run; a service chooses its own")
-    return {name: value for name, value in values.items() if name not in _NOT_FOR_SERVICES and value is not None}
+    return {name: value for name, value in values.items() if name not in local and value is not None}
 
 
 def find_job(client: "Client", text: str | None) -> "RemoteJob":

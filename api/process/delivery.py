@@ -2,26 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from seq2seq.products import PRODUCTS
+from seq2seq.products.base import JSON
 from worker.jobs import Job
 
-OUTPUT_IDS = ("declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive")
-OutputID = Literal["declouded", "uncertainty", "cloud_mask", "report", "preview", "stac", "manifest", "archive"]
+MEDIA_TYPES = {product.name: product.media_type for product in PRODUCTS}
+OUTPUT_IDS = tuple(MEDIA_TYPES)
+if TYPE_CHECKING:
+    OutputID = str
+else:
+    OutputID = Literal[OUTPUT_IDS]
 Mode = Literal["value", "reference"]
-
-COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-MEDIA_TYPES: dict[str, str] = {
-    "declouded": COG,
-    "uncertainty": COG,
-    "cloud_mask": COG,
-    "report": "application/json",
-    "preview": "image/png",
-    "stac": "application/json",
-    "manifest": "application/json",
-    "archive": "application/zip",
-}
-assert tuple(MEDIA_TYPES) == OUTPUT_IDS
 
 
 @dataclass(frozen=True)
@@ -64,6 +57,6 @@ def kept_of(response: str, modes: Mapping[str, str | None]) -> dict[str, Any] | 
 
 def encoding_of(output: str, response: str, mode: str) -> str:
     """How an output's bytes are written: JSON as it is, anything else in Base64 where it stands within JSON."""
-    if MEDIA_TYPES[output] == "application/json":
+    if MEDIA_TYPES[output] == JSON:
         return "utf-8"
     return "base64" if (response, mode) == ("document", "value") else "binary"

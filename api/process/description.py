@@ -3,22 +3,13 @@
 from typing import Any
 
 from api.http.answers import link
-from api.process.delivery import MEDIA_TYPES, OUTPUT_IDS
 from api.process.parameters import Parameters
 from api.process.status import PROCESS
+from seq2seq.products import PRODUCTS, Product
+from seq2seq.products.base import JSON
+from seq2seq.readers.formats import FORMATS, is_single_file, readable
 
-# Title, description, and whether there is one file for each date.
-_OUTPUTS: dict[str, tuple[str, str, bool]] = {
-    "declouded": ("Cloud-free images", "One cloud-optimised GeoTIFF a date, in the format of the input.", True),
-    "uncertainty": ("Uncertainty", "One standard deviation for each pixel, reflectance; 0 where observed.", True),
-    "cloud_mask": ("Cloud masks", "1 where the input was cloud, shadow or without data.", True),
-    "report": ("Report", "How good the result is, measured on pixels that were hidden.", False),
-    "preview": ("Preview", "All dates, before and after.", False),
-    "stac": ("STAC", "A Collection and an Item for each date.", True),
-    "manifest": ("Manifest", "Every file with size and checksums.", False),
-    "archive": ("Archive", "All files in one ZIP.", False),
-}
-assert tuple(_OUTPUTS) == OUTPUT_IDS
+_TITLES = {product.name: product.title for product in PRODUCTS}
 
 
 def summary(base: str, version: str) -> dict[str, Any]:
@@ -50,19 +41,19 @@ def description(base: str, version: str) -> dict[str, Any]:
 
 def output_title(role: str) -> str:
     """What a role is called."""
-    return _OUTPUTS[role][0] if role in _OUTPUTS else role
+    return _TITLES.get(role, role)
 
 
 def _inputs() -> dict[str, Any]:
+    only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": "An upload: a ZIP of S2/DATE.tif and, if there are any, S1/DATE.tif and MASK/DATE.tif or "
-        "SCL/DATE.tif.",
+        "description": f"An upload: a {readable(folder='ZIP')}.",
         "schema": {
             "type": "object",
             "required": ["href"],
             "properties": {"href": {"type": "string", "format": "uri-reference"}},
-            "contentMediaType": "application/zip",
+            **({"contentMediaType": "application/zip"} if only_zips else {}),
         },
         "minOccurs": 1,
         "maxOccurs": 1,
@@ -97,15 +88,14 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _described_outputs() -> dict[str, Any]:
     return {
-        name: {"title": title, "description": about, "schema": _output_schema(name, many=many)}
-        for name, (title, about, many) in _OUTPUTS.items()
+        product.name: {"title": product.title, "description": product.about, "schema": _output_schema(product)}
+        for product in PRODUCTS
     }
 
 
-def _output_schema(name: str, *, many: bool) -> dict[str, Any]:
-    media_type = MEDIA_TYPES[name]
-    if media_type == "application/json":
-        one: dict[str, Any] = {"type": "object", "contentMediaType": media_type}
+def _output_schema(product: Product) -> dict[str, Any]:
+    if product.media_type == JSON:
+        one: dict[str, Any] = {"type": "object", "contentMediaType": product.media_type}
     else:
-        one = {"type": "string", "contentEncoding": "binary", "contentMediaType": media_type}
-    return {"type": "array", "items": one} if many else one
+        one = {"type": "string", "contentEncoding": "binary", "contentMediaType": product.media_type}
+    return {"type": "array", "items": one} if product.per_date else one

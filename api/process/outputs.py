@@ -15,12 +15,12 @@ from api.http.composing import Part, in_base64, joined, literal
 from api.http.sending import Content
 from api.process.delivery import MEDIA_TYPES, Mode, delivery_of
 from api.process.description import output_title
+from seq2seq.products import ARCHIVE, STAC
 from worker.jobs import Job
 from worker.jobs.artifacts import Artifact
 from worker.storage import Storage
 from worker.storage.archive import Archive
 
-_LINKED = "stac"
 # What clients and proxies take of a header without being asked: nginx 8 kB, Python's http.client 64 kB.
 _LONGEST_LINKS = 6000
 
@@ -56,10 +56,10 @@ class _Value:
 def deliver(result: Result) -> Response | Content:
     """The answer to who asks for the results, as the submission wanted it. Raises `Refusal` where nothing is left."""
     wanted = delivery_of(result.job)
-    there = {*(file.role for file in result.files), "archive"}
+    there = {*(file.role for file in result.files), ARCHIVE.name}
     modes = {name: mode for name, mode in wanted.modes.items() if name in there}
     if not wanted.selected and wanted.by_reference and wanted.response == "document":
-        return json_answer(_linked(result, [*dict.fromkeys(file.role for file in result.files), "archive"]))
+        return json_answer(_linked(result, [*dict.fromkeys(file.role for file in result.files), ARCHIVE.name]))
     if wanted.response == "document":
         return _document(result, modes) if "value" in modes.values() else json_answer(_linked(result, list(modes)))
     if not modes:
@@ -73,11 +73,11 @@ def _linked(result: Result, outputs: list[str]) -> dict[str, Any]:
 
 def _links(result: Result, output: str) -> Any:
     """A link where an output is one file, a list of links where it is several."""
-    if output == "archive":
+    if output == ARCHIVE.name:
         return {
             "href": result.addresses.of(archive_path(result.job.id)),
-            "type": MEDIA_TYPES["archive"],
-            "title": output_title("archive"),
+            "type": ARCHIVE.media_type,
+            "title": ARCHIVE.title,
             "size": result.archive.size,
         }
     links = [_link(result, file) for file in result.of(output)]
@@ -98,18 +98,18 @@ def _link(result: Result, file: Artifact) -> dict[str, Any]:
 
 def _address(result: Result, file: Artifact) -> str:
     """STAC is read along its links: so its address opens the result, and every other one its own file alone."""
-    if file.role == _LINKED:
+    if file.role == STAC.name:
         return result.addresses.of_document(result.job.id, file.path)
     return result.addresses.of(result_path(result.job.id, file.path))
 
 
 def _values(result: Result, output: str) -> list[_Value]:
     """What an output is by value: its files of the kind that the process description names."""
-    if output == "archive":
+    if output == ARCHIVE.name:
         archive = result.archive
         part = Part(archive.size, archive.open_range, archive.etag)
         href = result.addresses.of(archive_path(result.job.id))
-        return [_Value(output, "results.zip", MEDIA_TYPES[output], part, href)]
+        return [_Value(output, ARCHIVE.path, ARCHIVE.media_type, part, href)]
     return [_stored(result, file) for file in result.of(output) if _is_of_kind(file.media_type, MEDIA_TYPES[output])]
 
 
@@ -175,9 +175,9 @@ def _link_header(result: Result, outputs: list[str]) -> str:
     if sum(map(len, links)) <= _LONGEST_LINKS:
         return ", ".join(links)
     archive = result.addresses.of(archive_path(result.job.id))
-    many = [output for output in outputs if output != "archive" and len(result.of(output)) > 1]
+    many = [output for output in outputs if output != ARCHIVE.name and len(result.of(output)) > 1]
     return ", ".join(
-        _web_link(archive, output, MEDIA_TYPES["archive"]) if output in many else links[number]
+        _web_link(archive, output, ARCHIVE.media_type) if output in many else links[number]
         for number, output in enumerate(outputs)
     )
 

@@ -1,38 +1,19 @@
-"""The settings of a reconstruction as the body of a request: types, ranges and defaults are those of the engine."""
+"""The settings of a reconstruction as the body of a request, made from their declarations."""
 
-from dataclasses import Field as DataclassField
-from dataclasses import fields
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
+from pydantic.json_schema import SkipJsonSchema
 
-from seq2seq.config import RANGES, ReconstructionConfig
+from seq2seq.config import EARLIER_METHODS, EARLIER_OF_METHOD, SETTINGS, ReconstructionConfig, with_present_names
+from seq2seq.methods import METHODS, find_method
+from seq2seq.methods.base import MethodInfo
+from seq2seq.settings import Setting, settings_of
 
-# One sentence for each setting, for people who fill a form.
-ABOUT = {
-    "recipe": "internal: regressors, then a network guided by radar. paper: Ebel et al. 2021 as published, for hours.",
-    "seed": "The same seed on the same kind of machine gives the same result.",
-    "device": "Chosen by the service.",
-    "max_minutes": "Be done in about this time, at some cost in accuracy.",
-    "s1_max_days": "Use a Sentinel-1 acquisition at most this many days from a Sentinel-2 date.",
-    "s1_units": "How Sentinel-1 is stored; auto tells from the values.",
-    "s2_offset": "DN to add to Sentinel-2: -1000 since baseline 04.00; auto tells by name, metadata and values.",
-    "cloud_detector": "Where cloud masks come from; auto: MASK/, else SCL/, else s2cloudless, else rules.",
-    "cloud_buffer_px": "Grow clouds by so many pixels; by default 0 for MASK/, 3 for detected ones.",
-    "perceptual": "VGG16 perceptual loss; auto: where the server has its weights.",
-    "perceptual_weight": "Weight of the perceptual loss.",
-    "vgg16_weights": "Chosen by the service.",
-    "false_colour": "Perceptual loss on false-colour images too.",
-    "schedule_factor": "Recipe paper: 1 is its published schedule, 0.1 a tenth of it.",
-    "paper_input": "Recipe paper: what the network sees.",
-    "full_prediction": "The prediction everywhere, also where the input was clear.",
-    "feather_px": "Soften the seam between observed and restored pixels.",
-    "tile_px": "Size of the tiles of a large scene; by default what fits into memory.",
-    "overlap_px": "Pixels that neighbouring tiles share.",
-    "max_memory_gb": "Stay below this; never more than the worker has.",
-}
-# A service chooses its devices, and opens no file that a user names: only the defaults are allowed.
-_FIXED: dict[str, Any] = {"device": Literal["auto"], "vgg16_weights": None}
+# Settings of one method, declared by each.
+OF_METHOD = "method_settings"
+_NOTHING_CHOSEN = "Chosen by the service."
+_HIDDEN: Any = SkipJsonSchema()  # type: ignore[type-arg]
 
 
 def _whole(value: Any) -> Any:
@@ -43,17 +24,67 @@ def _whole(value: Any) -> Any:
 Whole = BeforeValidator(_whole)
 
 
-def _field(setting: DataclassField[Any], hint: Any) -> tuple[Any, Any]:
-    low, high = RANGES.get(setting.name, (None, None))
-    kind = _FIXED.get(setting.name, hint)
-    whole = [Whole] if hint in (int, int | None) else []
-    about = Field(default=setting.default, description=ABOUT[setting.name])
-    return Annotated[kind, Field(ge=low, le=high), *whole], about
+def _field(setting: Setting) -> tuple[Any, Any]:
+    """A field of a model: type, range, default and sentence of the setting."""
+    kind: Any = Literal[setting.choices] if setting.choices else setting.kind
+    kind = kind | None if setting.optional else kind
+    about = setting.about
+    if setting.local:
+        # A service chooses its devices, and opens no file that a user names: only the default is allowed.
+        kind, about = (None if setting.default is None else Literal[setting.default]), _NOTHING_CHOSEN
+    if setting.name == "method":
+        kind = Literal[tuple(info.name for info in METHODS)]
+    whole = [Whole] if setting.kind is int else []
+    limits = Field(ge=setting.low, le=setting.high)
+    return Annotated[kind, limits, *whole], Field(default=setting.default, description=about)
+
+
+def _model(info: MethodInfo) -> Any:
+    """The settings of one method as a model."""
+    fields: dict[str, Any] = {each.name: _field(each) for each in settings_of(info.settings)}
+    config = ConfigDict(extra="forbid", strict=True, title=f"Settings of {info.name}")
+    return create_model(info.settings.__name__, __config__=config, **fields)
+
+
+_MODELS = {info.name: _model(info) for info in METHODS}
+
+
+def _schema_of_methods(schema: dict[str, Any]) -> None:
+    """Whatever one of the methods takes; of which one is checked when the request is read."""
+    schema["anyOf"] = [model.model_json_schema() for model in _MODELS.values()]
+    schema.pop("additionalProperties", None)
+    schema.pop("type", None)
+
+
+def _checked_by_method(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """What was given, as the method takes it: 5.0 for 5 is 5. A wrong member is named by its place."""
+    method = info.data.get("method") or ReconstructionConfig.method
+    settings = _MODELS[EARLIER_METHODS.get(info.data.get("recipe") or "", method)].model_validate(given)
+    return {name: getattr(settings, name) for name in given}
 
 
 def _fields() -> dict[str, Any]:
-    hints = get_type_hints(ReconstructionConfig)
-    return {setting.name: _field(setting, hints[setting.name]) for setting in fields(ReconstructionConfig)}
+    of_method: Any = Field(
+        default={},
+        description="Settings of the method alone; what is left out keeps its default.",
+        json_schema_extra=_schema_of_methods,
+    )
+    return {
+        **_earlier_fields(),
+        **{each.name: _field(each) for each in SETTINGS},
+        OF_METHOD: (Annotated[dict[str, Any], AfterValidator(_checked_by_method)], of_method),
+    }
+
+
+def _earlier_fields() -> dict[str, Any]:
+    """Names of one more release, in no schema."""
+    recipe: Any = Annotated[Literal[tuple(EARLIER_METHODS)] | None, _HIDDEN]
+    ebel2021 = {each.name: each for each in settings_of(find_method("ebel2021").settings)}
+    kinds = {name: _field(ebel2021[now])[0] for name, now in EARLIER_OF_METHOD.items()}
+    return {
+        "recipe": (recipe, None),
+        **{name: (Annotated[k | None, _HIDDEN], None) for name, k in kinds.items()},
+    }
 
 
 _Settings: Any = create_model("_Settings", **_fields())
@@ -65,9 +96,10 @@ class Parameters(_Settings):  # type: ignore[misc]
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def settings_of(given: Parameters) -> dict[str, Any]:
-    """Those that the request names. Raises `ConfigError` for values that contradict each other."""
-    values = {name: getattr(given, name) for name in sorted(given.model_fields_set) if name in Parameters.model_fields}
+def settings_named(given: Parameters) -> dict[str, Any]:
+    """Those that the request names, by their present names. Raises `ConfigError` where they contradict each other."""
+    named = {name: getattr(given, name) for name in sorted(given.model_fields_set) if name in Parameters.model_fields}
+    values = with_present_names(named)
     config = ReconstructionConfig.from_dict(values)
-    assert config.device == "auto", config
+    assert all(getattr(config, each.name) == each.default for each in SETTINGS if each.local), config
     return values

@@ -11,7 +11,7 @@ from api.http.answers import without_nothing
 from api.http.authentication import Caller
 from api.process import delivery
 from api.process.execute import Changes, Execute, Format, Inputs, Resubmission, Shape, Subscriber
-from api.process.parameters import settings_of
+from api.process.parameters import settings_named
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
@@ -113,7 +113,7 @@ def invalid(field: str, detail: str) -> Refusal:
 
 def _params(inputs: Changes, before: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Only what was asked for: defaults are the engine's, when the job runs."""
-    params = without_nothing({**before, **settings_of(inputs)})
+    params = without_nothing({**before, **settings_named(inputs)})
     _config(params)  # do old and new ones agree?
     if inputs.simulated is not None:
         if not (settings.environment == "test" and settings.allow_simulated_method):

@@ -18,6 +18,7 @@ from api.process.outputs import Result, deliver
 from api.routes.documented import may_answer
 from api.schemas import ResultFile
 from api.services import Services
+from seq2seq.products import ARCHIVE, made_by
 from worker import clock
 from worker.errors import NotFound
 from worker.jobs import Job, artifacts
@@ -28,7 +29,6 @@ router = APIRouter(tags=["results"])
 
 _LONGEST_SIGNED_S = 7 * 24 * 3600
 Token = Annotated[str, Path(max_length=200, description="Of the whole result: when it expires, and a signature.")]
-# The role of documents whose links lead to other files of the result.
 # A result's own page has styles and pictures inside, and nothing that runs.
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -37,20 +37,28 @@ _RAW: dict[int | str, dict[str, Any]] = {
     204: {"description": "Raw, by reference: Link headers lead to the outputs."},
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def _content_of(media_type: str) -> dict[str, Any]:
+    """As OpenAPI shows a body of that kind."""
+    if media_type.endswith("json"):
+        return {"schema": {"type": "object"}}
+    return {"schema": {"type": "string"}} if media_type.startswith("text/") else _BINARY
+
+
 # The first one is what is made of it where no other is known.
 _KINDS: dict[str, Any] = {
-    "application/octet-stream": _BINARY,
-    "image/tiff": _BINARY,
-    "image/png": _BINARY,
-    "application/json": {"schema": {"type": "object"}},
-    "application/geo+json": {"schema": {"type": "object"}},
-    "text/html": {"schema": {"type": "string"}},
+    media_type.partition(";")[0]: _content_of(media_type.partition(";")[0])
+    for media_type in (
+        "application/octet-stream",
+        *(file.media_type for product in made_by("run", "job") for file in product.files),
+    )
 }
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": _KINDS},
     206: {"description": "The part asked for by Range.", "content": dict.fromkeys(_KINDS, _BINARY)},
 }
-_ARCHIVED = {"application/octet-stream": _BINARY, "application/zip": _BINARY}
+_ARCHIVED = {"application/octet-stream": _BINARY, ARCHIVE.media_type: _BINARY}
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {"description": "All files.", "content": _ARCHIVED},
     206: {"description": "The part asked for by Range.", "content": _ARCHIVED},
@@ -196,7 +204,7 @@ def _archive_content(services: Services, job_id: str, owner: str | None) -> Cont
     }
     check = partial(_check_same, services, job_id, owner, prefix)
     etag = f'"{archive.etag}"'
-    return Content(archive.open_range, lambda *_: None, archive.size, check, etag, "application/zip", headers)
+    return Content(archive.open_range, lambda *_: None, archive.size, check, etag, ARCHIVE.media_type, headers)
 
 
 def _check_same(services: Services, job_id: str, owner: str | None, prefix: str) -> None:

@@ -16,14 +16,15 @@ def main() -> None:
     from seq2seq import ReconstructionConfig
     from seq2seq.progress import Progress
     from seq2seq.run import pipeline
+    from seq2seq.run.fitting import FITTING, PREPARING
 
     marks: dict[str, float] = {"imported": time.perf_counter() - BEGAN}
 
     def on_progress(progress: Progress) -> None:
         marks.setdefault(progress.phase, time.perf_counter() - BEGAN)
-        if progress.phase == "fitting the prior" and progress.step >= 2:  # samples, then the first band's trees
+        if progress.phase == PREPARING and progress.step >= 2:  # samples, then the first band's trees
             marks.setdefault("learnt", time.perf_counter() - BEGAN)
-        if progress.phase == "fitting the network" and progress.step >= 1:
+        if progress.phase == FITTING and progress.step >= 1:
             print(json.dumps({**marks, "first": time.perf_counter() - BEGAN}), flush=True)
             os._exit(0)
 

@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 MB = 10**6
 CONNECTIONS = 32
-PRIOR, FITTING = "fitting the prior", "fitting the network"
+PREPARING, FITTING = "preparing", "fitting"
 HERE = Path(__file__).parent
 
 
@@ -122,7 +122,9 @@ def status(plan: Plan) -> Iterator[Row]:
         client.wait(idle.id)
         yield from _status_idle(plan, stack, server, idle.id)
         trained = client.submit(client.upload(source), {"max_minutes": 30, "perceptual": "off"})
-        _until(lambda: str(client.job(trained.id).values.get("phase")).startswith("fitting"), "training", 120)
+        _until(
+            lambda: str(client.job(trained.id).values.get("phase")).startswith((PREPARING, FITTING)), "training", 120
+        )
         load = _load()
         busy = [_asked(plan, server, trained.id) for _ in range(plan.repeats)]
         assert client.job(trained.id).status == "running", "it ended before the last request"
@@ -187,7 +189,7 @@ def _first_step_served(client: Client, upload_id: str, config: Row) -> dict[str,
         values = client.job(job.id).values
         for mark in filter(None, (values["status"], values.get("phase"))):
             marks.setdefault(mark, time.perf_counter() - began)
-        if values.get("phase") == PRIOR and (values.get("step") or 0) >= 2:  # samples, then the first band's trees
+        if values.get("phase") == PREPARING and (values.get("step") or 0) >= 2:  # samples, then the first band's trees
             marks.setdefault("learnt", time.perf_counter() - began)
         if values.get("phase") == FITTING and (values.get("step") or 0) >= 1:
             marks["first"] = time.perf_counter() - began
@@ -354,7 +356,7 @@ def _fill(database: Database, count: int, *, status: str) -> None:
             "id": str(uuid.uuid4()),
             "owner": owners[number % len(owners)],
             "status": status,
-            "params": {"recipe": "internal", "seed": number},
+            "params": {"method": "guided", "seed": number},
             "priority": 0,
             "resource_class": "cpu",
             "request_sha256": "0" * 64,

@@ -129,7 +129,7 @@ def _first_step(rows: dict[str, Row]) -> str:
     more = [one["first"] - other["whole"] for one, other in zip(served, alone, strict=True)]
     dates, size = row["scene"]
     whole = [one["whole"] for one in alone]
-    begun = [one["fitting the prior"] for one in served]
+    begun = [one["preparing"] for one in served]
     besides = [one - imported for one, imported in zip(begun, torch, strict=True)]
     held = [statistics.median(first) < FIRST_STEP_S, statistics.median(besides) < OURS_S]
     goals = [f"< {FIRST_STEP_S:g}", f"< {OURS_S:g}"]

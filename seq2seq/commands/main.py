@@ -14,9 +14,15 @@ import typer
 from seq2seq.apart import check_apart
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import weights as weight_commands
-from seq2seq.config import ReconstructionConfig
-from seq2seq.errors import ConfigError, DecloudError, Stopped
+from seq2seq.commands.methods import methods
+from seq2seq.commands.options import build_config, with_settings
+from seq2seq.commands.written import written_files
+from seq2seq.config import OUTPUT, ReconstructionConfig
+from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
+from seq2seq.products import DECLOUDED, PREVIEW, REPORT
+from seq2seq.readers.formats import readable
+from seq2seq.wording import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +51,7 @@ Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 seri
 """,
 )
 
-_READING, _METHOD, _OUTPUT, _LARGE = "Reading", "Method", "Output", "Large scenes"
+INPUT_HELP = f"A {readable()}."
 
 
 def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
@@ -54,6 +60,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
 
 
 @app.command(
+    help=f"Turn a cloudy sequence into a cloud-free one.\n\n{written_files()}",
     epilog="""
 [bold]Examples[/]
   decloud run fields cloud-free
@@ -62,112 +69,22 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
   decloud run fields cloud-free --config settings.toml
 
 Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
-"""
+""",
 )
+@with_settings()
 def run(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     output_path: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the result; must not exist yet.")],
-    recipe: Annotated[
-        Literal["internal", "paper"] | None,
-        _option("internal (default), or paper: Ebel et al. 2021 as published, takes hours.", _METHOD, metavar="NAME"),
-    ] = None,
-    seed: Annotated[int | None, _option("Same seed, same machine, same result. Default 0.", _METHOD)] = None,
-    device: Annotated[str | None, _option("auto (default), cpu, cuda, cuda:1, mps.", _METHOD, metavar="NAME")] = None,
-    max_minutes: Annotated[
-        float | None, _option("Be done in about this time, at some cost in accuracy.", _METHOD, metavar="MIN")
-    ] = None,
-    perceptual: Annotated[
-        Literal["auto", "vgg16", "off"] | None,
-        _option(
-            "VGG16 perceptual loss: auto (default, where its weights are installed), vgg16, off.",
-            _METHOD,
-            metavar="NAME",
-        ),
-    ] = None,
-    perceptual_weight: Annotated[
-        float | None, _option("Weight of the perceptual loss. Default 0.01.", _METHOD, metavar="X")
-    ] = None,
-    vgg16_weights: Annotated[
-        str | None, _option("File with torchvision's VGG16 weights.", _METHOD, metavar="FILE")
-    ] = None,
-    false_colour: Annotated[
-        bool | None, _option("Perceptual loss on false-colour images too.", _METHOD, names=("--false-colour",))
-    ] = None,
-    schedule_factor: Annotated[
-        float | None, _option("Recipe paper: 1 = its published schedule, 0.1 = a tenth.", _METHOD, metavar="X")
-    ] = None,
-    paper_input: Annotated[
-        Literal["s1", "noise"] | None,
-        _option("Recipe paper: the network sees s1 (default) or noise.", _METHOD, metavar="NAME"),
-    ] = None,
-    s1_max_days: Annotated[
-        int | None,
-        _option("Use an S1 acquisition at most this far from an S2 date. Default 12.", _READING, metavar="N"),
-    ] = None,
-    s1_units: Annotated[
-        Literal["auto", "db", "linear"] | None,
-        _option("How S1 is stored: auto (default, from the values), db, linear.", _READING, metavar="NAME"),
-    ] = None,
-    s2_offset: Annotated[
-        Literal["auto", "tags", "0", "-1000"] | None,
-        _option("DN to add to S2: auto (default, by name, metadata, values), tags, 0, -1000.", _READING, metavar="DN"),
-    ] = None,
-    cloud_detector: Annotated[
-        Literal["auto", "user", "s2cloudless", "rules"] | None,
-        _option(
-            "Masks: auto (default, what is possible in this order), user, s2cloudless, rules.", _READING, metavar="NAME"
-        ),
-    ] = None,
-    cloud_buffer_px: Annotated[
-        int | None, _option("Grow clouds. Default 0 for MASK/, 3 for detected ones.", _READING, metavar="N")
-    ] = None,
-    full_prediction: Annotated[
-        bool | None,
-        _option("The prediction everywhere, also where the input was clear.", _OUTPUT, names=("--full-prediction",)),
-    ] = None,
-    feather_px: Annotated[
-        int | None, _option("Soften the seam between observed and restored pixels. Default 0.", _OUTPUT, metavar="N")
-    ] = None,
-    tile_px: Annotated[
-        int | None, _option("Size of the tiles of a large scene. Default: what fits in memory.", _LARGE, metavar="N")
-    ] = None,
-    overlap_px: Annotated[int | None, _option("Shared by neighbouring tiles. Default 32.", _LARGE, metavar="N")] = None,
-    max_memory_gb: Annotated[float | None, _option("Stay below this. Default 8.", _LARGE, metavar="GB")] = None,
     config: Annotated[
         Path | None,
-        _option("TOML or JSON with these settings (max_minutes = 5); options win.", _OUTPUT, metavar="FILE"),
+        _option("TOML or JSON with these settings (max_minutes = 5); options win.", OUTPUT, metavar="FILE"),
     ] = None,
-    overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", _OUTPUT, names=("--overwrite",))] = False,
-    quiet: Annotated[bool, _option("Say nothing but errors.", _OUTPUT, names=("--quiet",))] = False,
+    overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", OUTPUT, names=("--overwrite",))] = False,
+    quiet: Annotated[bool, _option("Say nothing but errors.", OUTPUT, names=("--quiet",))] = False,
+    **given: Any,
 ) -> None:
-    """Turn a cloudy sequence into a cloud-free one.
-
-    Writes OUT/declouded/DATE.tif in the format of your S2 files, OUT/uncertainty/DATE.tif (one sigma),
-    OUT/cloud_mask/DATE.tif, OUT/report.html, OUT/report.json and OUT/preview.png.
-    """
-    options = {
-        "recipe": recipe,
-        "seed": seed,
-        "device": device,
-        "max_minutes": max_minutes,
-        "perceptual": perceptual,
-        "perceptual_weight": perceptual_weight,
-        "vgg16_weights": vgg16_weights,
-        "false_colour": false_colour,
-        "schedule_factor": schedule_factor,
-        "paper_input": paper_input,
-        "s1_max_days": s1_max_days,
-        "s1_units": s1_units,
-        "s2_offset": s2_offset,
-        "cloud_detector": cloud_detector,
-        "cloud_buffer_px": cloud_buffer_px,
-        "full_prediction": full_prediction,
-        "feather_px": feather_px,
-        "tile_px": tile_px,
-        "overlap_px": overlap_px,
-        "max_memory_gb": max_memory_gb,
-    }
-    settings = build_config(config, options)
+    """Turn a cloudy sequence into a cloud-free one."""
+    settings = build_config(config, given)
     from seq2seq.commands.console import open_display
 
     console = _console()
@@ -185,7 +102,7 @@ def run(
 """
 )
 def inspect(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or ZIP with S2/, and S1/, MASK/.")],
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
 ) -> None:
@@ -234,6 +151,7 @@ def simulate(
     print(f"Next: decloud run {output_path / 'input'} OUT")
 
 
+app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 
 
@@ -255,10 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         _end_with_usage(error)
     except Stopped as stopped:
-        print(f"decloud: {_one_line(stopped)}", file=sys.stderr)
+        print(f"decloud: {one_line(stopped)}", file=sys.stderr)
         sys.exit(EXIT_STOPPED)
     except DecloudError as error:
-        print(f"decloud: error: {_one_line(error)}", file=sys.stderr)
+        print(f"decloud: error: {one_line(error)}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
 
 
@@ -269,30 +187,6 @@ def _end_with_usage(error: typer.TyperException) -> NoReturn:
     text = error.format_message() if usage.shows_help(error) else f"decloud: error: {usage.explain(error)}"
     print(text, file=sys.stderr)
     sys.exit(EXIT_BAD_INPUT)
-
-
-def build_config(file: Path | None, options: dict[str, Any]) -> ReconstructionConfig:
-    """Defaults, then the file's values, then the options that were given (not None). Raises `ConfigError`."""
-    values = read_config_file(file) if file else {}
-    given = {name: value for name, value in options.items() if value is not None}
-    return ReconstructionConfig.from_dict({**values, **given})
-
-
-def read_config_file(file: Path) -> dict[str, Any]:
-    """The settings in a .toml or .json file. Raises `ConfigError` naming the file."""
-    import tomllib
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
-        raise ConfigError(f"{file}: is not valid {kind} ({_one_line(error)})") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{file}: holds {type(values).__name__}, must hold settings by name")
-    return values
 
 
 def _reconstruct(
@@ -316,7 +210,7 @@ def _reconstruct(
                 overwrite=overwrite,
             )
         except Stopped as stopped:
-            raise Stopped(f"stopped; the same command goes on from the checkpoint ({_one_line(stopped)})") from stopped
+            raise Stopped(f"stopped; the same command goes on from the checkpoint ({one_line(stopped)})") from stopped
 
 
 @contextmanager
@@ -339,7 +233,7 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
 
 def _print_outcome(console: "Console", written: Path) -> None:
     """Where the result is, and what it is worth."""
-    report = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((written / REPORT.path).read_text(encoding="utf-8"))
     for line in outcome(report, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -355,9 +249,9 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         gain = report["holdout"]["gain"]
         proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
     return [
-        f"Images   {written / 'declouded'}",
-        f"Picture  {written / 'preview.png'}",
-        f"Report   {written / 'report.html'}",
+        f"Images   {written / DECLOUDED.name}",
+        f"Picture  {written / PREVIEW.path}",
+        f"Report   {written / REPORT.files[1].path}",
         f"Gain     {proof}",
     ]
 
@@ -366,10 +260,6 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

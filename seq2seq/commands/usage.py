@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from seq2seq.config import RANGES
+from seq2seq.config import SETTINGS
 from seq2seq.wording import nearest, no_number, not_one_of
 
 _QUOTED = re.compile(r"'([^']+)'")
@@ -43,7 +43,8 @@ def _wrong_value(error: typer.BadParameter, param: Any) -> str:
     if kind.choices is not None:
         return not_one_of(name, given, map(str, kind.choices))
     if kind.annotation in (int, float):
-        low, high = RANGES.get(param.name, (kind.parameter_info.min, kind.parameter_info.max))
+        limits = {each.name: (each.low, each.high) for each in SETTINGS}
+        low, high = limits.get(param.name, (kind.parameter_info.min, kind.parameter_info.max))
         return no_number(name, _as_number(given), low, high, whole=kind.annotation is int)
     return f"{name}: {error.message}"
 

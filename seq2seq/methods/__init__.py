@@ -1,1 +1,16 @@
-"""Methods of reconstruction, each behind the same face."""
+"""Methods of reconstruction: a plain tuple. A new one is one file, and its line here."""
+
+from seq2seq.errors import ConfigError
+from seq2seq.methods import ebel2021, guided, linear, nearest
+from seq2seq.methods.base import MethodInfo
+from seq2seq.wording import not_one_of
+
+METHODS: tuple[MethodInfo, ...] = (guided.INFO, ebel2021.INFO, linear.INFO, nearest.INFO)
+
+
+def find_method(name: str) -> MethodInfo:
+    """The method of that name. Raises `ConfigError` naming those that there are."""
+    for info in METHODS:
+        if info.name == name:
+            return info
+    raise ConfigError(not_one_of("method", name, [info.name for info in METHODS]))

@@ -1,15 +1,161 @@
-"""What every method of reconstruction offers, and what the engine lends it."""
+"""What a method of reconstruction offers, and what the engine lends it. Loads neither torch nor numpy.
+
+A method is one file or folder with a `MethodInfo` in the tuple `seq2seq.methods.METHODS`. The engine asks for nothing
+else: it hides what is to prove the fit, fits, blends, calibrates, scores, keeps checkpoints and time.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
 
-Arrays = Mapping[str, NDArray[Any]]
-# The arrays of a name: of an earlier attempt, else made now and kept.
-Keep = Callable[[str, Callable[[], Arrays]], Arrays]
+    from seq2seq.nn.vgg import Perceptual
+    from seq2seq.sequence import Float32, Observations
+
+Arrays = Mapping[str, "NDArray[Any]"]
+# The arrays of a stage of the work: those kept by an earlier attempt, else made now and kept.
+Cached = Callable[[str, Callable[[], Arrays]], Arrays]
+# (T, C, H, W): dates, bands, rows, columns. Sides of a mean tile need not be whole.
+Shape = tuple[int, int, float, float]
 
 
-def make(name: str, piece: Callable[[], Arrays]) -> Arrays:
-    """A `Keep` that keeps nothing."""
-    return piece()
+def uncached(name: str, make: Callable[[], Arrays]) -> Arrays:
+    """A `Cached` that keeps nothing."""
+    return make()
+
+
+def nothing_expected(shares: Mapping[str, float]) -> None:
+    """An `expect` that nobody listens to."""
+
+
+@dataclass(frozen=True)
+class CandidateInfo:
+    """One reconstruction that a fit predicts.
+
+    title: a word for heads of tables. share: of the blend until held-out pixels say otherwise; shares of a method add
+    up to 1, and 0 means: shown beside the result in the report, never blended. followed: its score is shown while the
+    fit goes on.
+    """
+
+    title: str
+    share: float = 0.0
+    followed: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one tile, on two CPU cores: seconds of the whole run, and the peak of memory, the program included."""
+
+    seconds: float
+    memory_gb: float
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the engine lends a fit.
+
+    threads: cores that this process may use. seconds: what `start` may take, None without a limit. check_stop: to be
+    called between pieces of work; raises `Stopped`. cached: keeps named stages of `start`, so that a run that was
+    killed repeats one of them at most. expect: takes the names of the stages that `start` will ask `cached` for, in
+    order, each with its share of the time of `start`. perceptual: the perceptual loss, with its weight.
+    """
+
+    seed: int
+    device: "torch.device"
+    threads: int
+    perceptual: "Perceptual"
+    perceptual_weight: float
+    check_stop: Callable[[], None]
+    seconds: float | None = None
+    cached: Cached = uncached
+    expect: Callable[[Mapping[str, float]], None] = nothing_expected
+
+
+class Fit(Protocol):
+    """A method fitted to what is visible, step by step; closed forms have no steps.
+
+    Same observations, settings, seed and device: the same steps, also across `state_dict` and `load_state_dict`.
+    """
+
+    @property
+    def steps_total(self) -> int:
+        """Steps of the whole schedule; 0: a closed form, or weights of others."""
+
+    @property
+    def steps_done(self) -> int:
+        """Steps made so far, those before `load_state_dict` among them."""
+
+    def step(self, elapsed_share: float | None = None) -> float:
+        """Makes one update and returns its loss. elapsed_share: of the time for steps, None where there is no limit."""
+
+    def predict(self, visible: "Observations") -> "dict[str, Float32]":
+        """Candidates by name, each (T, C, H, W) reflectance, for every date and pixel.
+
+        visible: what may be looked at, blanked elsewhere; it may show more pixels than the fit has seen.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next steps depend on: plain values and tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` has returned."""
+
+
+class Method(Protocol):
+    """A method with its settings, ready to be fitted to any number of tiles."""
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def start(self, visible: "Observations", context: RunContext, warm: "Fit | None") -> Fit:
+        """Does all that comes before the first step.
+
+        visible: the engine has blanked every pixel that is cloudy or hidden: 0 in `s2.pixels`, False in `s2.observed`.
+        warm: an earlier fit of the same method to fewer pixels of the same tile, to start from.
+        """
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method as everybody but the engine sees it.
+
+    settings: a frozen dataclass of `setting(...)` fields. cost: of a tile of the given shape. load: imports what the
+    method needs, torch included, and returns its class. candidates: what `Fit.predict` returns. preparing_share: of the
+    time of a run, what one `start` takes. refits: whether a second fit is worth its time, which learns from the
+    held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first.
+    """
+
+    name: str
+    title: str
+    about: str
+    settings: type
+    cost: Callable[[Shape, Any], Cost]
+    load: Callable[[], type[Method]]
+    candidates: Mapping[str, CandidateInfo]
+    source: str = ""
+    preparing_share: float = 0.0
+    refits: bool = False
+    refit_share: float = 1.0
+    needs_s1: bool = False
+
+    @property
+    def blended(self) -> dict[str, float]:
+        """Shares of the candidates that the engine blends, by name."""
+        return {name: candidate.share for name, candidate in self.candidates.items() if candidate.share}
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Candidates whose own scores the report shows: those followed, and those that are never blended."""
+        return tuple(name for name, candidate in self.candidates.items() if candidate.followed or not candidate.share)
+
+    @property
+    def followed(self) -> str | None:
+        """The candidate whose score is shown while the fit goes on."""
+        return next((name for name, candidate in self.candidates.items() if candidate.followed), None)
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of a method that has none."""

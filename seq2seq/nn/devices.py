@@ -11,6 +11,9 @@ import torch
 
 from seq2seq.errors import ConfigError
 
+# Dates x pixels of a step of a network; one thread makes smaller ones as fast as two.
+STEP_SHARED_FROM = 4_000
+
 
 def available_devices() -> list[str]:
     """Names `choose_device` accepts here, best first: "cuda:0", ..., "mps", "cpu"."""
@@ -104,6 +107,11 @@ def threads_for(work: int, worth_sharing: int, threads: int) -> int:
     """`threads` for as many units of `work` as are `worth_sharing`, else 1; by the problem's size alone, because a
     choice by the machine's load would give the same seed other sums."""
     return threads if work >= worth_sharing else 1
+
+
+def share_steps(date_px: int, threads: int) -> None:
+    """Lets torch share a network's steps of so many dates x pixels among `threads`, where that is worth it."""
+    set_threads(threads_for(date_px, STEP_SHARED_FROM, threads))
 
 
 def peak_memory_gb(device: torch.device | None = None) -> float:

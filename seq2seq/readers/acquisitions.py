@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from seq2seq.errors import InvalidPixelsError
+from seq2seq.errors import InvalidPixelsError, concerning
 from seq2seq.radiometry import Radiometry, S1Units, detect_s1_units, to_db
 from seq2seq.readers.contents import Header, Raster, Window
-from seq2seq.readers.pairing import same_grid
+from seq2seq.readers.warp import read_on
 from seq2seq.sequence import Bool, Float32
 
 # Reflectance below it is an undeclared no-data value: offsets of -1000 DN can reach -0.1, no lower.
@@ -43,18 +43,16 @@ class OpticalAcquisition:
 
     def _check(self, reflectance: Float32, dn: NDArray[Any], window: Window) -> None:
         if not self.radiometry.is_integer and not np.isfinite(reflectance).all():
-            where = _first(~np.isfinite(reflectance))
-            hint = "; declare NaN as the file's no-data value if it means that" if np.isnan(dn[where]) else ""
-            raise InvalidPixelsError(f"{self._at(where, window)}: value {dn[where]}{hint}")
+            pixel = _first(~np.isfinite(reflectance))
+            hint = "; declare NaN as the file's no-data value if it means that" if np.isnan(dn[pixel]) else ""
+            raise _invalid(self.raster, self.bands, pixel, window, f"value {dn[pixel]}{hint}")
         if reflectance.min() < LOWEST_REFLECTANCE:
-            where = _first(reflectance < LOWEST_REFLECTANCE)
-            raise InvalidPixelsError(
-                f"{self._at(where, window)}: value {dn[where]} is reflectance {reflectance[where]:.3g}, below "
-                f"{LOWEST_REFLECTANCE}; if it means no data, declare it as the file's no-data value"
+            pixel = _first(reflectance < LOWEST_REFLECTANCE)
+            reason = (
+                f"value {dn[pixel]} is reflectance {reflectance[pixel]:.3g}, below {LOWEST_REFLECTANCE}; if it means "
+                "no data, declare it as the file's no-data value"
             )
-
-    def _at(self, where: tuple[int, ...], window: Window) -> str:
-        return _place(self.raster, self.bands[where[0]], where, window)
+            raise _invalid(self.raster, self.bands, pixel, window, reason)
 
 
 @dataclass(frozen=True)
@@ -83,28 +81,25 @@ class RadarAcquisition:
 
     def _stored(self, window: Window) -> Float32:
         """(C, h, w) in the file's units, NaN without data."""
-        header = self.raster.header
-        nodata = _radar_nodata(header.nodata)
-        if not same_grid(header.geobox, self.grid):
-            return _scaled(self.raster.read_on(self.grid, window, nodata=nodata), self.raster)
-        raw = self.raster.read(window)
-        values = _scaled(raw, self.raster)
-        values[raw == nodata] = np.nan
-        return values
+        nodata = _radar_nodata(self.raster.header.nodata)
+        return _scaled(read_on(self.raster, self.grid, window, nodata=nodata), self.raster)
 
     def _check(self, stored: Float32, wrong: Bool, window: Window, reason: str) -> None:
         if wrong.any():
-            where = _first(wrong)
-            raise InvalidPixelsError(
-                f"{_place(self.raster, self.bands[where[0]], where, window)}: value {stored[where]:g} {reason}"
-            )
+            pixel = _first(wrong)
+            raise _invalid(self.raster, self.bands, pixel, window, f"value {stored[pixel]:g} {reason}")
 
 
 @dataclass(frozen=True)
-class MaskAcquisition:
-    """One date of the user's own cloud mask, on the grid of S2."""
+class FlagMask:
+    """One date of the user's own cloud mask that holds 0 and 1, on the grid of S2."""
 
     raster: Raster
+
+    @property
+    def header(self) -> Header:
+        """The file's."""
+        return self.raster.header
 
     def read(self, window: Window) -> Bool:
         """(h, w), True = cloud, shadow or no data: every value but 0."""
@@ -118,7 +113,8 @@ def sampled_s1_units(raster: Raster) -> S1Units | None:
     for window in sample_windows(raster.header):
         raw = raster.read(window)
         parts.append(_scaled(raw, raster)[raw != nodata])
-    return detect_s1_units(raster.header.name, np.concatenate(parts))
+    with concerning(raster.header.name, raster.header.date):
+        return detect_s1_units(raster.header.name, np.concatenate(parts))
 
 
 def sample_windows(header: Header) -> list[Window]:
@@ -148,9 +144,22 @@ def _spread(length: int) -> list[int]:
     return sorted({round(last * index / (_SAMPLES_PER_AXIS - 1)) for index in range(_SAMPLES_PER_AXIS)})
 
 
-def _first(where: Bool) -> tuple[int, ...]:
-    return tuple(int(index) for index in np.unravel_index(int(where.argmax()), where.shape))
+def _first(wrong: Bool) -> tuple[int, ...]:
+    """Index of the first True."""
+    return tuple(int(index) for index in np.unravel_index(int(wrong.argmax()), wrong.shape))
 
 
-def _place(raster: Raster, band: str, where: tuple[int, ...], window: Window) -> str:
-    return f"{raster.header.name}, band {band}, row {window.row + where[1]}, column {window.column + where[2]}"
+def _invalid(
+    raster: Raster, bands: tuple[str, ...], pixel: tuple[int, ...], window: Window, reason: str
+) -> InvalidPixelsError:
+    """An error about `pixel`, (band, row, column) in `window`."""
+    header, band = raster.header, bands[pixel[0]]
+    row, column = window.row + pixel[1], window.column + pixel[2]
+    return InvalidPixelsError(
+        f"{header.name}, band {band}, row {row}, column {column}: {reason}",
+        file=header.name,
+        date=header.date,
+        band=band,
+        row=row,
+        column=column,
+    )

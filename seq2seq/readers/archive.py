@@ -1,6 +1,7 @@
-"""A ZIP of the folder layout, inflated into a private folder under names of ours, with caps while inflating."""
+"""A ZIP as a container: what formats want is inflated, with caps, into a private folder under names of ours."""
 
 import errno
+import re
 import shutil
 import stat
 import tempfile
@@ -12,13 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError
-from seq2seq.readers.contents import Contents
+from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError, concerning
+from seq2seq.readers.base import Member, Root
+from seq2seq.readers.formats import wanted
+from seq2seq.readers.formats.sensor_folders import SUFFIXES
 from seq2seq.readers.geotiff import MAGIC, check_first_bytes
-from seq2seq.readers.layout import FoundFile, read_layout, sensor_of
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _PIECE = 2**20
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 # Unpacking may cost this much, and this many bytes for each of the archive. A whole mask of zeros deflates 1000 times,
 # but stands beside images, which deflate 2 or 3 times.
 FREE_BYTES = 64 * 2**20
@@ -27,7 +30,7 @@ EXPANSION = 100
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive may cost: members, and bytes after inflating, of one file and of all.
+    """The most that an archive may cost: members, and bytes after inflating, of one file and of all.
 
     expansion: bytes after inflating for each byte of the archive, beyond the first `FREE_BYTES`. disk_floor_bytes: what
     stays free on the disk.
@@ -56,33 +59,37 @@ def recognises(path: Path) -> bool:
 
 
 @contextmanager
-def open_contents(path: Path) -> Iterator[Contents]:
-    """The rasters in the archive, inflated into a temporary folder that goes with the context."""
+def unpacked(path: Path, *, name: str) -> Iterator[Root]:
+    """The members that formats want, inflated into a temporary folder that goes with the context."""
     with tempfile.TemporaryDirectory(prefix="decloud-") as folder:
-        files, ignored = extract(path, Path(folder))
-        yield read_layout(files, source=path.name, warnings=_warn(ignored), others=ignored)
+        members, ignored = extract(path, Path(folder), name=name)
+        yield Root(name, path, "archive", tuple(members), tuple(ignored))
 
 
-def extract(path: Path, folder: Path, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> tuple[list[FoundFile], list[str]]:
-    """Inflates the GeoTIFFs of S2, S1 and MASK into `folder` as 0.tif, 1.tif, ...; also names what it left out.
+def extract(
+    path: Path, folder: Path, *, name: str | None = None, limits: ArchiveLimits = DEFAULT_LIMITS
+) -> tuple[list[Member], list[str]]:
+    """Inflates what any format wants into `folder` as 0.tif, 1.tif, ...; also names what it left out.
 
-    Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the folder, links, encryption, duplicate
-    names, archives within, more than `limits`), `UnreadableFileError` for a damaged one or a member that does not begin
-    like a TIFF, before anything is written; `OutputError` where the disk is full or about to be.
+    name: what messages call the archive. Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the
+    folder, links, encryption, duplicate names, archives within, more than `limits`), `UnreadableFileError` for a
+    damaged one or a TIFF that does not begin like one, before anything is written; `OutputError` where the disk is full
+    or about to be.
     """
+    source = name or path.name
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _checked_members(archive, path.name, limits)
-            found, ignored = _chosen(members)
-            _check_first_bytes(archive, found)
+            members = _checked_members(archive, source, limits)
+            chosen, ignored = _chosen(members)
+            _check_first_bytes(archive, chosen)
             allowed = limits.allowed(path.stat().st_size)
-            return _inflate(archive, found, folder, path.name, limits, allowed), ignored
+            return _inflate(archive, chosen, folder, source, limits, allowed), ignored
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, RuntimeError) as error:
-        raise UnreadableFileError(f"{path.name}: not a readable ZIP ({str(error)[:160]})") from error
+        raise UnreadableFileError(f"{source}: not a readable ZIP ({str(error)[:160]})") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise OutputError(f"{path.name}: no space left on {tempfile.gettempdir()} to unpack it") from error
-        raise UnreadableFileError(f"{path.name}: cannot be read ({error.strerror or error})") from error
+            raise OutputError(f"{source}: no space left on {tempfile.gettempdir()} to unpack it") from error
+        raise UnreadableFileError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
 def _checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimits) -> list[zipfile.ZipInfo]:
@@ -95,7 +102,7 @@ def _checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimit
         _check_member(member, source)
         key = str(_relative(member)).casefold()
         if key in seen:
-            raise UnsafeArchiveError(f"{source}: {member.filename!r} is there more than once")
+            raise UnsafeArchiveError(f"{source}: {member.filename!r} is there more than once", file=member.filename)
         seen.add(key)
     declared = sum(member.file_size for member in members)
     if declared > limits.total_bytes:
@@ -106,20 +113,28 @@ def _checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimit
 
 
 def _check_member(member: zipfile.ZipInfo, source: str) -> None:
+    if fault := _fault(member):
+        name, reason = fault
+        raise UnsafeArchiveError(f"{source}: {name!r} {reason}", file=name or None)
+
+
+def _fault(member: zipfile.ZipInfo) -> tuple[str, str] | None:
+    """The name of a member that no honest archive holds, and what is wrong with it."""
     name, relative = member.filename, _relative(member)
     mode = member.external_attr >> 16
     if not relative.parts:
-        raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} is no name of a file")
+        return member.orig_filename, "is no name of a file"
     if any(unicodedata.category(character) == "Cc" for character in name):
-        raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} has control characters in its name")
+        return member.orig_filename, "has control characters in its name"
     if "\0" in member.orig_filename or relative.is_absolute() or ".." in relative.parts or ":" in name[:2]:
-        raise UnsafeArchiveError(f"{source}: {member.orig_filename!r} leaves the archive's folder")
+        return member.orig_filename, "leaves the archive's folder"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise UnsafeArchiveError(f"{source}: {name!r} is a link or a device")
+        return name, "is a link or a device"
     if member.flag_bits & 0x1:
-        raise UnsafeArchiveError(f"{source}: {name!r} is encrypted")
+        return name, "is encrypted"
     if relative.suffix.lower() in _NESTED:
-        raise UnsafeArchiveError(f"{source}: {name!r} is an archive within the archive")
+        return name, "is an archive within the archive"
+    return None
 
 
 def _relative(member: zipfile.ZipInfo) -> PurePosixPath:
@@ -127,42 +142,48 @@ def _relative(member: zipfile.ZipInfo) -> PurePosixPath:
 
 
 def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
-    """The members to inflate by `SENSOR/name`, and the names left out. One folder around everything is allowed."""
+    """The members to inflate by name, and the names left out. One folder around everything is allowed."""
     relatives = [(member, _relative(member)) for member in members if "__MACOSX" not in member.filename]
     tops = {relative.parts[0] for _, relative in relatives}
-    wrapped = len(tops) == 1 and all(sensor_of(relative) is None for _, relative in relatives)
-    found, ignored = {}, []
+    wrapped = len(tops) == 1 and not any(wanted(relative) for _, relative in relatives)
+    chosen, ignored = {}, []
     for member, relative in relatives:
         inner = PurePosixPath(*relative.parts[1:]) if wrapped else relative
-        sensor = sensor_of(inner)
-        if sensor:
-            found[f"{sensor}/{inner.name}"] = member
+        if wanted(inner):
+            chosen[str(inner)] = member
         else:
             ignored.append(str(relative))
-    return found, ignored
+    return chosen, ignored
 
 
-def _check_first_bytes(archive: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo]) -> None:
-    """Of all members, before the first is unpacked whole."""
-    for name, member in sorted(found.items()):
-        with archive.open(member) as packed:
-            check_first_bytes(packed.read(len(MAGIC[0])), name)
+def _check_first_bytes(archive: zipfile.ZipFile, chosen: dict[str, zipfile.ZipInfo]) -> None:
+    """Of all members that are called TIFF, before the first is unpacked whole."""
+    for name, member in sorted(chosen.items()):
+        if PurePosixPath(name).suffix.lower() in SUFFIXES:
+            with archive.open(member) as packed, concerning(name):
+                check_first_bytes(packed.read(len(MAGIC[0])), name)
 
 
 def _inflate(
     archive: zipfile.ZipFile,
-    found: dict[str, zipfile.ZipInfo],
+    chosen: dict[str, zipfile.ZipInfo],
     folder: Path,
     source: str,
     limits: ArchiveLimits,
     allowed: int,
-) -> list[FoundFile]:
+) -> list[Member]:
     files, total = [], 0
-    for index, (name, member) in enumerate(sorted(found.items())):
-        target = folder / f"{index}.tif"
+    for index, (name, member) in enumerate(sorted(chosen.items())):
+        target = folder / f"{index}{_plain_suffix(name)}"
         total += _inflate_member(archive, member, target, min(limits.file_bytes, allowed - total), source, limits)
-        files.append(FoundFile(name.split("/")[0], name, target))
+        files.append(Member(name, target))
     return files
+
+
+def _plain_suffix(name: str) -> str:
+    """The only part of a user's name that a name of ours keeps, for libraries go by it; none where it is odd."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if _SUFFIX.fullmatch(suffix) else ""
 
 
 def _inflate_member(
@@ -177,7 +198,8 @@ def _inflate_member(
                 raise UnsafeArchiveError(
                     f"{source}: {member.filename!r} inflates to more than {max(allowed, 0):,} bytes; in all, an "
                     f"archive may inflate to {FREE_BYTES:,} bytes and {limits.expansion} times its own size, at "
-                    f"most to {limits.total_bytes:,}"
+                    f"most to {limits.total_bytes:,}",
+                    file=member.filename,
                 )
             _check_space(target.parent, len(piece), source, limits)
             plain.write(piece)
@@ -190,8 +212,3 @@ def _check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) 
         raise OutputError(
             f"{source}: no space left to unpack it: {free:,} bytes are free, {limits.disk_floor_bytes:,} must stay so"
         )
-
-
-def _warn(ignored: list[str]) -> list[str]:
-    strays = [name for name in ignored if not PurePosixPath(name).name.startswith(".")]
-    return [f"{len(strays)} files of the archive were ignored: {', '.join(strays[:5])}"] if strays else []

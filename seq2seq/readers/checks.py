@@ -1,13 +1,14 @@
-"""What the headers of a sequence must agree on, and what its values must look like as a whole."""
+"""Checks of headers, which must agree with each other, and of a sequence's values as a whole."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, MissingDataError, UnknownBandsError
+from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, MissingDataError, UnknownBandsError, concerning
 from seq2seq.radiometry import S1_DTYPES, Radiometry, S1Units, detect_radiometry
-from seq2seq.readers.acquisitions import MaskAcquisition, OpticalAcquisition, sampled_s1_units
+from seq2seq.readers.acquisitions import FlagMask, OpticalAcquisition, sampled_s1_units
 from seq2seq.readers.contents import Header, Raster
 from seq2seq.readers.names import s1_bands, s2_bands
 from seq2seq.readers.pairing import describe_grid, grids_overlap, same_grid
@@ -22,22 +23,32 @@ LOWEST_MAXIMUM_REFLECTANCE = 0.002
 def check_s2(rasters: Sequence[Raster]) -> list[OpticalAcquisition]:
     """The S2 acquisitions, after everything that headers can tell: dates, bands, grids, dtypes, scales."""
     if len(rasters) < 2:
-        raise MissingDataError(f"{rasters[0].header.name} is the only S2 date; a sequence needs at least 2")
+        only = rasters[0].header
+        raise MissingDataError(
+            f"{only.name} is the only S2 date; a sequence needs at least 2", file=only.name, date=only.date
+        )
     first = rasters[0].header
-    bands = s2_bands(first.descriptions, name=first.name)
+    with concerning(first.name, first.date):
+        bands = s2_bands(first.descriptions, name=first.name)
     acquisitions = []
     for raster in rasters:
         header = raster.header
-        _check_same_grid(first, header)
-        _check_same_bands(first, bands, header, s2_bands(header.descriptions, name=header.name))
-        if header.dtype != first.dtype:
-            raise InvalidPixelsError(f"{first.name} is {first.dtype}, {header.name} is {header.dtype}")
-        acquisitions.append(OpticalAcquisition(raster, _radiometry(header), bands))
+        with concerning(header.name, header.date):
+            _check_same_grid(first, header)
+            _check_same_bands(first, bands, header, s2_bands(header.descriptions, name=header.name))
+            if header.dtype != first.dtype:
+                raise InvalidPixelsError(
+                    f"{first.name} is {first.dtype}, {header.name} is {header.dtype}",
+                    file=first.name,
+                    date=first.date,
+                    others=(header.place,),
+                )
+            acquisitions.append(OpticalAcquisition(raster, _radiometry(header), bands))
     return acquisitions
 
 
 def check_resampled(header: Header, grid: GeoBox, what: str, *, remedy: str) -> None:
-    """What is brought to S2's `grid` overlaps it, and has no mask or alpha band that resampling would obey: it takes
+    """Checks that a raster for S2's `grid` overlaps it, and has no mask or alpha band that resampling obeys: it takes
     the last band for transparency, which reading never does. what: S1, SCL. remedy: for such a band."""
     if not grids_overlap(grid, header.geobox):
         raise MisalignedGridsError(
@@ -50,40 +61,45 @@ def check_resampled(header: Header, grid: GeoBox, what: str, *, remedy: str) -> 
 def check_s1(rasters: Sequence[Raster], grid: GeoBox) -> tuple[str, ...]:
     """The bands of S1, after bands, dtypes and footprints against S2's `grid` have been checked."""
     first = rasters[0].header
-    bands = s1_bands(first.descriptions, name=first.name)
+    with concerning(first.name, first.date):
+        bands = s1_bands(first.descriptions, name=first.name)
+    remedy = "mark what holds no data by a declared no-data value, and save it without that band"
     for raster in rasters:
         header = raster.header
-        _check_same_bands(first, bands, header, s1_bands(header.descriptions, name=header.name))
-        if header.dtype not in S1_DTYPES:
-            raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold backscatter in dB or power")
-        check_resampled(
-            header,
-            grid,
-            "S1",
-            remedy="mark what holds no data by a declared no-data value, and save it without that band",
-        )
+        with concerning(header.name, header.date):
+            _check_same_bands(first, bands, header, s1_bands(header.descriptions, name=header.name))
+            if header.dtype not in S1_DTYPES:
+                raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold backscatter in dB or power")
+            check_resampled(header, grid, "S1", remedy=remedy)
     return bands
 
 
 def detect_sequence_s1_units(rasters: Sequence[Raster]) -> S1Units:
     """One unit for all acquisitions, from their values. Raises `InvalidPixelsError` naming two that disagree."""
-    known = [(raster.header.name, units) for raster in rasters if (units := sampled_s1_units(raster))]
-    for name, units in known:
-        if units != known[0][1]:
-            raise InvalidPixelsError(f"{known[0][0]} is in {known[0][1]}, {name} in {units} units")
+    known = [(raster.header, units) for raster in rasters if (units := sampled_s1_units(raster))]
+    for header, units in known:
+        first, usual = known[0]
+        if units != usual:
+            raise InvalidPixelsError(
+                f"{first.name} is in {usual}, {header.name} in {units} units",
+                file=first.name,
+                date=first.date,
+                others=(header.place,),
+            )
     return known[0][1] if known else "db"
 
 
-def check_masks(rasters: Sequence[Raster], s2: Header) -> list[MaskAcquisition]:
+def check_masks(rasters: Sequence[Raster], s2: Header) -> list[FlagMask]:
     """The user's masks, which must be one uint8 band on S2's grid."""
     for raster in rasters:
         header = raster.header
-        _check_same_grid(s2, header)
-        if len(header.descriptions) != 1:
-            raise UnknownBandsError(f"{header.name}: a mask has 1 band, this has {len(header.descriptions)}")
-        if header.dtype != "uint8":
-            raise InvalidPixelsError(f"{header.name}: a mask is uint8, this is {header.dtype}")
-    return [MaskAcquisition(raster) for raster in rasters]
+        with concerning(header.name, header.date):
+            _check_same_grid(s2, header)
+            if len(header.descriptions) != 1:
+                raise UnknownBandsError(f"{header.name}: a mask has 1 band, this has {len(header.descriptions)}")
+            if header.dtype != "uint8":
+                raise InvalidPixelsError(f"{header.name}: a mask is uint8, this is {header.dtype}")
+    return [FlagMask(raster) for raster in rasters]
 
 
 class SequenceStatistics:
@@ -110,32 +126,54 @@ class SequenceStatistics:
 
     def check(self) -> None:
         """Raises `MissingDataError` without any data, `InvalidPixelsError` for scales and bands that cannot be."""
-        names = [acquisition.raster.header.name for acquisition in self._s2]
+        dates, (first, last) = len(self._s2), self._ends
         if not self._counts.any():
-            raise MissingDataError(f"{names[0]} to {names[-1]}: no S2 pixel holds data on any of {len(names)} dates")
-        self._check_scale(names)
+            raise MissingDataError(
+                f"{first.name} to {last.name}: no S2 pixel holds data on any of {dates} dates",
+                file=first.name,
+                date=first.date,
+                others=(last.place,),
+            )
+        self._check_scale()
         constant = np.flatnonzero(self._lowest == self._highest)
         if constant.size:
             band, value = self._s2[0].bands[constant[0]], self._lowest[constant[0]]
             raise InvalidPixelsError(
-                f"{names[0]} to {names[-1]}: band {band} has the same value {self._stored(value)} in all pixels of all "
-                f"{len(names)} dates"
+                f"{first.name} to {last.name}: band {band} has the same value {self._stored(value)} in all pixels of "
+                f"all {dates} dates",
+                file=first.name,
+                date=first.date,
+                band=band,
+                others=(replace(last.place, band=band),),
             )
 
-    def _check_scale(self, names: list[str]) -> None:
+    def _check_scale(self) -> None:
         means = self._totals / np.maximum(self._counts, 1)[:, None]  # (T, C)
         date, band = np.unravel_index(int(means.argmax()), means.shape)
         if means[date, band] > HIGHEST_MEAN_REFLECTANCE:
+            header, name = self._s2[int(date)].raster.header, self._s2[0].bands[band]
             raise InvalidPixelsError(
-                f"{names[date]}: band {self._s2[0].bands[band]} averages reflectance {means[date, band]:.4g}, which "
-                f"should be 0 to 1; state the scale in the file (0.0001 for DN of reflectance x 10000)"
+                f"{header.name}: band {name} averages reflectance {means[date, band]:.4g}, which "
+                f"should be 0 to 1; state the scale in the file (0.0001 for DN of reflectance x 10000)",
+                file=header.name,
+                date=header.date,
+                band=name,
             )
         highest = float(self._highest.max())
         if highest < LOWEST_MAXIMUM_REFLECTANCE:
+            first, last = self._ends
             raise InvalidPixelsError(
-                f"{names[0]} to {names[-1]}: the largest value is {self._stored(highest)}, reflectance {highest:.2g}; "
-                f"DN of reflectance x 10000 were expected, or state the scale in the files"
+                f"{first.name} to {last.name}: the largest value is {self._stored(highest)}, reflectance "
+                f"{highest:.2g}; DN of reflectance x 10000 were expected, or state the scale in the files",
+                file=first.name,
+                date=first.date,
+                others=(last.place,),
             )
+
+    @property
+    def _ends(self) -> tuple[Header, Header]:
+        """Of the first and the last date."""
+        return self._s2[0].raster.header, self._s2[-1].raster.header
 
     def _stored(self, reflectance: float) -> str:
         return f"{(reflectance - self._radiometry.offset) / self._radiometry.scale:g}"
@@ -155,12 +193,18 @@ def _check_same_grid(first: Header, other: Header) -> None:
     if not same_grid(first.geobox, other.geobox):
         raise MisalignedGridsError(
             f"{first.name} and {other.name} are on different grids: {describe_grid(first.geobox)}; "
-            f"{describe_grid(other.geobox)}"
+            f"{describe_grid(other.geobox)}",
+            file=first.name,
+            date=first.date,
+            others=(other.place,),
         )
 
 
 def _check_same_bands(first: Header, bands: tuple[str, ...], other: Header, other_bands: tuple[str, ...]) -> None:
     if bands != other_bands:
         raise UnknownBandsError(
-            f"{first.name} has bands {', '.join(bands)}; {other.name} has {', '.join(other_bands)}; they must agree"
+            f"{first.name} has bands {', '.join(bands)}; {other.name} has {', '.join(other_bands)}; they must agree",
+            file=first.name,
+            date=first.date,
+            others=(other.place,),
         )

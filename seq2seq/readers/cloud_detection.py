@@ -7,15 +7,13 @@ computed in blocks with that halo equals the mask of the whole scene.
 import importlib.util
 import warnings
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from scipy import ndimage
 
 from seq2seq.bands import S2_BANDS
 from seq2seq.sequence import Bool, Float32
-
-Detector = Literal["s2cloudless", "rules"]
 
 S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
 S2CLOUDLESS_THRESHOLD = 0.4  # the package's own default
@@ -29,7 +27,7 @@ RED_PER_BLUE_RISE = 1.5
 CLEAR_QUANTILE = 0.2  # of a pixel's dates; above the darkest, which may lie in shadow
 # For pixels that are hardly ever clear: bright and grey at once (Zhu and Woodcock 2012, Fmask's whiteness, stricter).
 BRIGHT_VISIBLE = 0.35
-GREY_SPREAD = 0.4
+GREY_RANGE = 0.4
 # Fmask's snow test with its stricter, later bound: ice absorbs at 1.6 um, water clouds do not.
 SNOW_NDSI = 0.6
 CIRRUS_RISE = 0.008  # B10 sees nothing but high cloud
@@ -110,7 +108,7 @@ class S2CloudlessDetector:
 
 
 def s2cloudless_installed() -> bool:
-    """Whether the optional package can be imported, without importing it (it takes seconds)."""
+    """True where the optional package can be imported, without importing it (it takes seconds)."""
     return importlib.util.find_spec("s2cloudless") is not None
 
 
@@ -177,8 +175,8 @@ def _rises_white(planes: _Planes, usable: Bool) -> Bool:
 def _is_bright_and_grey(planes: _Planes) -> Bool:
     visible = np.stack(planes.visible())  # (1 to 3, T, H, W)
     brightness = visible.mean(axis=0)
-    spread = visible.max(axis=0) - visible.min(axis=0)
-    return np.asarray((brightness > BRIGHT_VISIBLE) & (spread < GREY_SPREAD * brightness))
+    value_range = visible.max(axis=0) - visible.min(axis=0)
+    return np.asarray((brightness > BRIGHT_VISIBLE) & (value_range < GREY_RANGE * brightness))
 
 
 def _is_snow(planes: _Planes) -> Bool:

@@ -1,4 +1,7 @@
-"""What every format delivers: rasters with a header and windows of raw values. Nothing here knows a file format."""
+"""The contents that every format delivers: rasters with a header and windows of raw values.
+
+Nothing here knows a file format.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from seq2seq.sequence import Dates, Float32
+from seq2seq.errors import Place
+from seq2seq.sequence import Bool, Dates
 
 # A strip or tile is found, read and decoded for itself: a pixel each, 2 million take as long as 50 MB in large ones.
 PIECE_BYTES = 1024
@@ -28,6 +32,11 @@ class Window:
     def shape(self) -> tuple[int, int]:
         """(h, w)."""
         return self.row_end - self.row, self.column_end - self.column
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """For rasterio: rows and columns."""
+        return (self.row, self.row_end), (self.column, self.column_end)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -50,7 +59,7 @@ class Window:
 
 @dataclass(frozen=True)
 class StatedProduct:
-    """What metadata say of the Sentinel-2 product, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
+    """The Sentinel-2 product as metadata state it, None where nothing. baseline: "04.00". add_offset: in DN, -1000."""
 
     baseline: str | None = None
     add_offset: float | None = None
@@ -63,7 +72,7 @@ class StatedProduct:
 
 @dataclass(frozen=True)
 class Header:
-    """What a raster says about itself. `name` is the one the user knows it by.
+    """A raster's own statements. `name` is the one the user knows it by.
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
@@ -82,6 +91,11 @@ class Header:
     simulated: bool = False
     own_mask: bool = False
     product: StatedProduct = StatedProduct()
+
+    @property
+    def place(self) -> Place:
+        """For errors."""
+        return Place(self.name, str(self.date))
 
     @property
     def pixels(self) -> int:
@@ -107,11 +121,16 @@ class Raster(Protocol):
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError`."""
 
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
-        """(C, h, w) raw values brought to a window of another grid; NaN for `nodata` and outside.
 
-        Bilinearly, or for classes, which have nothing between them, by the `nearest` pixel.
-        """
+class CloudMask(Protocol):
+    """One date of the user's own cloud mask, on the grid of S2: 0 and 1, classes, or a probability over a threshold."""
+
+    @property
+    def header(self) -> Header:
+        """Of what it comes from."""
+
+    def read(self, window: Window) -> Bool:
+        """(h, w), True = cloud, shadow or no data. Raises `InvalidPixelsError`, `UnreadableFileError`."""
 
 
 @dataclass(frozen=True)

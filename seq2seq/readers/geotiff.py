@@ -19,24 +19,18 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import ColorInterp, Interleaving, MaskFlags, Resampling
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.vrt import WarpedVRT
 
-from seq2seq.errors import MisalignedGridsError, UnreadableFileError
+from seq2seq.errors import MisalignedGridsError, UnreadableFileError, concerning
 from seq2seq.readers.contents import Header, Window
-from seq2seq.readers.pairing import gsd_m
 from seq2seq.readers.stated import stated_product
 from seq2seq.readers.tiff_extent import declared_bytes, tag_contents
-from seq2seq.sequence import Float32
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big TIFF, little and big endian
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
 MAX_CHUNK_BYTES = 2**30  # one strip or tile is decoded whole, whatever window is asked for
-# As good as exact: what the approximate transformer gives depends on the window, and windows must equal the crop of
-# the whole. (0 would say so, but rasterio 1.4 cannot make such a dataset.)
-WARP_TOLERANCE_PX = 1e-9
 
 # In the texts of a CRS (GeoAsciiParamsTag, where the ESRI flavour keeps a whole WKT): shift grids, which PROJ opens.
 # `@null` is none: web Mercator has it.
@@ -60,35 +54,28 @@ class GeoTiff:
 
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError` with the rows that failed."""
-        with _opened(self.path, self.header.name) as dataset, self._pixel_errors(window):
-            return np.asarray(dataset.read(window=_rasterio_window(window)))
-
-    def read_on(self, grid: GeoBox, window: Window, *, nodata: float, nearest: bool = False) -> Float32:
-        """(C, h, w) raw values on a window of `grid`, bilinear or nearest; NaN for `nodata` and outside the file."""
-        height, width = grid.shape
-        target = {"crs": grid.crs.to_wkt(), "transform": grid.affine, "height": height, "width": width}
-        fill = {"src_nodata": nodata, "nodata": float("nan"), "dtype": "float32"}
-        fill |= {"src_crs": self.header.geobox.crs.to_wkt()}
-        # left to itself, GDAL widens the kernel by a ratio that it estimates anew for each window
-        ratio = str(min(1.0, gsd_m(self.header.geobox) / gsd_m(grid)))
-        resampling = Resampling.nearest if nearest else Resampling.bilinear
-        how = {"resampling": resampling, "tolerance": WARP_TOLERANCE_PX, "XSCALE": ratio, "YSCALE": ratio}
-        with (
-            _opened(self.path, self.header.name) as dataset,
-            self._pixel_errors(window),
-            WarpedVRT(dataset, **target, **fill, **how) as warped,
-        ):
-            return np.asarray(warped.read(window=_rasterio_window(window)), dtype=np.float32)
+        with self.dataset() as dataset, pixel_errors(self.header, window):
+            return np.asarray(dataset.read(window=window.ranges))
 
     @contextmanager
-    def _pixel_errors(self, window: Window) -> Iterator[None]:
-        try:
-            yield
-        except (RasterioError, rasterio._err.CPLE_BaseError, MemoryError) as error:
-            raise UnreadableFileError(
-                f"{self.header.name}: pixels of rows {window.row} to {window.row_end - 1} cannot be read, "
-                f"the file is corrupt or truncated ({_one_line(error)})"
-            ) from error
+    def dataset(self) -> Iterator[Any]:
+        """A dataset of GDAL's, for resampling. Raises `UnreadableFileError` where the file has changed since."""
+        with _opened(self.path, self.header.name) as dataset:
+            yield dataset
+
+
+@contextmanager
+def pixel_errors(header: Header, window: Window) -> Iterator[None]:
+    """Around decoding: GDAL's errors become an `UnreadableFileError` with the rows that failed."""
+    try:
+        yield
+    except (RasterioError, rasterio._err.CPLE_BaseError, MemoryError) as error:
+        raise UnreadableFileError(
+            f"{header.name}: pixels of rows {window.row} to {window.row_end - 1} cannot be read, "
+            f"the file is corrupt or truncated ({_one_line(error)})",
+            file=header.name,
+            date=header.date,
+        ) from error
 
 
 def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
@@ -97,14 +84,15 @@ def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
     Raises `UnreadableFileError` for what is no TIFF, corrupt or too large, `MisalignedGridsError` without CRS or
     position.
     """
-    _check_magic(path, name)
-    _check_structure(path, name)
-    with _opened(path, name) as dataset:
-        try:
-            _check_budgets(dataset, name)
-            return GeoTiff(path, _header(dataset, name, date))
-        except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:
-            raise UnreadableFileError(f"{name}: header cannot be read ({_one_line(error)})") from error
+    with concerning(name, date):
+        _check_magic(path, name)
+        _check_structure(path, name)
+        with _opened(path, name) as dataset:
+            try:
+                _check_budgets(dataset, name)
+                return GeoTiff(path, _header(dataset, name, date))
+            except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:
+                raise UnreadableFileError(f"{name}: header cannot be read ({_one_line(error)})") from error
 
 
 def check_first_bytes(start: bytes, name: str) -> None:
@@ -203,10 +191,6 @@ def _geobox(dataset: Any, name: str) -> GeoBox:
         return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
     except Exception as error:  # pyproj has its own tree; whatever it dislikes, the CRS is the user's
         raise MisalignedGridsError(f"{name}: CRS is not understood ({_one_line(error)})") from error
-
-
-def _rasterio_window(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (window.row, window.row_end), (window.column, window.column_end)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""Whose cloud masks a sequence gets: the user's own, else s2cloudless where its bands are there, else the rules."""
+"""The choice of cloud masks: the user's own, else s2cloudless where its bands are there, else the rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -16,31 +16,19 @@ from seq2seq.readers.cloud_detection import (
     rule_detector,
     s2cloudless_installed,
 )
-from seq2seq.readers.contents import Contents, Raster, Window
+from seq2seq.readers.contents import CloudMask, Contents, Raster
 from seq2seq.readers.names import listed
 from seq2seq.readers.pairing import gsd_m
 from seq2seq.readers.scl import MASKED_WORDS, check_scl, looks_like_scl, sampled_classes
-from seq2seq.sequence import Bool
 
 MaskSource = Literal["user", "scl", "s2cloudless", "rules"]
 
 DETECTED_BUFFER_PX = 3  # detectors miss the thin rims of clouds; the user's mask is theirs and is not touched
 
 
-class CloudMask(Protocol):
-    """One date of the user's own cloud mask, of whatever kind, on the grid of S2."""
-
-    @property
-    def raster(self) -> Raster:
-        """Where it comes from."""
-
-    def read(self, window: Window) -> Bool:
-        """(h, w), True = cloud, shadow or no data."""
-
-
 @dataclass(frozen=True)
 class Masking:
-    """How cloud masks come about. masks: per date the user's, or None where `detector` has to find clouds.
+    """The sources of cloud masks. masks: per date the user's, or None where `detector` has to find clouds.
 
     source: what is reported. user_buffer_px, detected_buffer_px: how far either is grown.
     """
@@ -53,7 +41,7 @@ class Masking:
 
     @property
     def margin_px(self) -> int:
-        """How far beyond a block its masks depend on."""
+        """The distance beyond a block that its masks depend on."""
         detected = self.detector.reach_px + self.detected_buffer_px if self.detector else 0
         return max(detected, self.user_buffer_px)
 
@@ -97,9 +85,9 @@ def _own_masks(
         unused = [f"{sensor} is not used: cloud_detector is {config.cloud_detector}" for sensor in there]
         return (None,) * len(s2), "user", unused
     masks, are_scl, warnings = _read_masks(contents.masks, s2[0])
-    by_date = {mask.raster.header.date: mask for mask in masks}
+    by_date = {mask.header.date: mask for mask in masks}
     scl_by_date: dict[np.datetime64, CloudMask] = {
-        mask.raster.header.date: mask for mask in check_scl(contents.scl, s2[0].header.geobox)
+        mask.header.date: mask for mask in check_scl(contents.scl, s2[0].header.geobox)
     }
     dates = [raster.header.date for raster in s2]
     from_scl = [str(date) for date in dates if date in scl_by_date and date not in by_date]
@@ -119,11 +107,11 @@ def _gaps(
     there: Sequence[str],
     config: ReconstructionConfig,
 ) -> list[str]:
-    """What is said about dates that have no mask in the folders that are `there`."""
+    """Warnings on dates that have no mask in the folders that are `there`."""
     missing = [str(date) for date, mask in zip(dates, own, strict=True) if mask is None]
     lacking = f"{' and '.join(there)} lack" if len(there) == 2 else f"{there[0] if there else 'MASK'} lacks"
     if missing and config.cloud_detector == "user":
-        raise MissingDataError(f"cloud_detector is user, but {lacking} {listed(missing)}")
+        raise MissingDataError(f"cloud_detector is user, but {lacking} {listed(missing)}", date=missing[0])
     if missing and there:
         return [f"{lacking} {listed(missing)}: clouds on these dates are detected"]
     return []

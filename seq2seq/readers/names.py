@@ -1,4 +1,4 @@
-"""What names say: the date in a file's name, the band in a band's description."""
+"""The meaning of names: the date in a file's name, the band in a band's description."""
 
 import re
 from collections.abc import Sequence
@@ -23,10 +23,12 @@ def parse_date(file_name: str, *, name: str) -> np.datetime64:
     found = [(match.start(), day) for match in _DATE.finditer(file_name) if (day := _day(match))]
     days = sorted({day for _, day in found})
     if not found:
-        raise InputError(f"{name}: no date in the name; expected YYYY-MM-DD or YYYYMMDD, as in 2020-08-01.tif")
+        detail = f"{name}: no date in the name; expected YYYY-MM-DD or YYYYMMDD, as in 2020-08-01.tif"
+        raise InputError(detail, file=name)
     if len(days) > 1 and found[0][0] != 0 and not _PRODUCT.match(file_name):
         raise InputError(
-            f"{name}: {len(days)} dates in the name ({', '.join(map(str, days))}); begin it with the right one"
+            f"{name}: {len(days)} dates in the name ({', '.join(map(str, days))}); begin it with the right one",
+            file=name,
         )
     return found[0][1]
 
@@ -41,7 +43,8 @@ def s2_bands(descriptions: tuple[str | None, ...], *, name: str) -> tuple[str, .
             counts = ", ".join(map(str, sorted(S2_ORDER_BY_COUNT)))
             raise UnknownBandsError(
                 f"{name}: {len(descriptions)} bands without names; an order is known for {counts} bands, "
-                "otherwise describe the bands (B02, B03, ...)"
+                "otherwise describe the bands (B02, B03, ...)",
+                file=name,
             )
         return S2_ORDER_BY_COUNT[len(descriptions)]
     return _unique([_s2_band(text, index, name=name) for index, text in enumerate(descriptions, 1)], name=name)
@@ -52,7 +55,7 @@ def s1_bands(descriptions: tuple[str | None, ...], *, name: str) -> tuple[str, .
     if not any(descriptions):
         if len(descriptions) not in S1_ORDER_BY_COUNT:
             raise UnknownBandsError(
-                f"{name}: {len(descriptions)} bands without names; S1 has VV and VH, or one of them"
+                f"{name}: {len(descriptions)} bands without names; S1 has VV and VH, or one of them", file=name
             )
         return S1_ORDER_BY_COUNT[len(descriptions)]
     return _unique([_s1_band(text, index, name=name) for index, text in enumerate(descriptions, 1)], name=name)
@@ -77,7 +80,9 @@ def _s2_band(text: str | None, index: int, *, name: str) -> str:
     if not match:
         hint = "; a scene classification goes to SCL/DATE.tif" if (text or "").strip().upper() == "SCL" else ""
         known = ", ".join(S2_BANDS)
-        raise UnknownBandsError(f"{name}: band {index} is described as {text!r}; Sentinel-2 has {known}{hint}")
+        raise UnknownBandsError(
+            f"{name}: band {index} is described as {text!r}; Sentinel-2 has {known}{hint}", file=name, band=str(index)
+        )
     number = match.group(1)
     return "B8A" if number == "8A" else f"B{int(number):02d}"
 
@@ -85,12 +90,16 @@ def _s2_band(text: str | None, index: int, *, name: str) -> str:
 def _s1_band(text: str | None, index: int, *, name: str) -> str:
     found = set(_S1_BAND.findall((text or "").upper()))
     if len(found) != 1:
-        raise UnknownBandsError(f"{name}: band {index} is described as {text!r}; Sentinel-1 has VV, VH, HH, HV")
+        raise UnknownBandsError(
+            f"{name}: band {index} is described as {text!r}; Sentinel-1 has VV, VH, HH, HV", file=name, band=str(index)
+        )
     return str(found.pop())
 
 
 def _unique(bands: list[str], *, name: str) -> tuple[str, ...]:
     repeated = sorted({band for band in bands if bands.count(band) > 1})
     if repeated:
-        raise UnknownBandsError(f"{name}: band {', '.join(repeated)} is there more than once")
+        raise UnknownBandsError(
+            f"{name}: band {', '.join(repeated)} is there more than once", file=name, band=repeated[0]
+        )
     return tuple(bands)

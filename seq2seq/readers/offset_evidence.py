@@ -1,4 +1,4 @@
-"""Which dates are stored 1000 DN too high, as Sentinel-2 products are since processing baseline 04.00.
+"""Evidence of the dates that are stored 1000 DN too high, as Sentinel-2 products are since processing baseline 04.00.
 
 Copies lie in both directions: a cube may have lost the tag that states the offset, or keep it although the offset has
 been applied. So the darkest ground of each date is looked at, band by band, beside what names and metadata claim. All
@@ -44,7 +44,7 @@ Reason = Literal["declared", "values", "wholly", "claim", "neighbour", "none", "
 
 @dataclass(frozen=True, eq=False)
 class DateEvidence:
-    """What is known of one date. quantiles: (Q, C) those of `QUANTILES` over usable pixels, NaN without any.
+    """The evidence on one date. quantiles: (Q, C) those of `QUANTILES` over usable pixels, NaN without any.
 
     declared: the offset in reflectance that the file's own tags state, 0 without. claimed: what the product's name or
     its metadata say of a shift, None where they say nothing.
@@ -89,7 +89,7 @@ def judge_dates(evidence: Sequence[DateEvidence], bands: Sequence[str]) -> list[
 
 
 def applied_twice(one: DateEvidence) -> bool:
-    """Whether the declared offset cannot be: without it the values are right, with it the ground is below nothing."""
+    """True where the declared offset cannot be: without it values are right, with it the ground is below nothing."""
     return one.declared < 0 and one.level + one.declared < APPLIED_TWICE
 
 
@@ -159,11 +159,11 @@ def _is_lifted(one: DateEvidence, references: Sequence[DateEvidence]) -> bool:
 
 def _are_shifted_from(group: Sequence[DateEvidence], references: Sequence[DateEvidence]) -> bool:
     """Whether the darkest ground of all dates of a group lies 1000 DN above that of all others, in all bands."""
-    seen = [one for one in group if not np.isnan(one.level)]
-    if len(seen) < FEWEST_WHOLLY or not references:
+    with_data = [one for one in group if not np.isnan(one.level)]
+    if len(with_data) < FEWEST_WHOLLY or not references:
         return False
     darkest = np.min([other.floors + other.declared for other in references], axis=0)
-    off = np.abs(np.min([one.floors for one in seen], axis=0) - darkest - SHIFT)
+    off = np.abs(np.min([one.floors for one in with_data], axis=0) - darkest - SHIFT)
     return bool(np.median(off) <= SAME_SHIFT and (off <= ROUGHLY_SAME_SHIFT).mean() >= NEARLY_ALL)
 
 

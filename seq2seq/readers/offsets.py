@@ -9,8 +9,7 @@ import numpy as np
 from seq2seq.errors import InvalidPixelsError
 from seq2seq.radiometry import S2_SCALE
 from seq2seq.readers.acquisitions import OpticalAcquisition, sample_windows
-from seq2seq.readers.contents import Header
-from seq2seq.readers.masking import CloudMask
+from seq2seq.readers.contents import CloudMask, Header
 from seq2seq.readers.names import listed
 from seq2seq.readers.offset_evidence import QUANTILES, SHIFT, DateEvidence, Reason, Verdict, applied_twice, judge_dates
 from seq2seq.readers.stated import baseline_in_name
@@ -93,7 +92,9 @@ def _check_declared(s2: Sequence[OpticalAcquisition], evidence: Sequence[DateEvi
     raise InvalidPixelsError(
         f"{header.name}: states an offset of {_dn(known.declared)} DN, but its darkest ground is {_dn(known.level)} "
         f"DN, reflectance {known.level + known.declared:.3f} after it; so on {len(twice)} of {len(s2)} dates. Set "
-        "s2_offset to 0 if it was applied already, to tags if it is right"
+        "s2_offset to 0 if it was applied already, to tags if it is right",
+        file=header.name,
+        date=header.date,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is odd about the S2 files without being wrong: one line each for `SequenceInfo.warnings`."""
+"""Oddities of S2 files that are no errors: one line each for `SequenceInfo.warnings`."""
 
 from collections.abc import Iterator, Sequence
 

@@ -45,7 +45,7 @@ class PackedMask:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What the pass found. cloud_mask: (T, H, W), True = cloud, shadow or no data.
+    """The findings of the pass. cloud_mask: (T, H, W), True = cloud, shadow or no data.
 
     Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data.
     """

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from seq2seq.errors import InvalidPixelsError, UnknownBandsError
+from seq2seq.errors import InvalidPixelsError, UnknownBandsError, concerning
 from seq2seq.readers.acquisitions import sample_windows
 from seq2seq.readers.checks import check_resampled
-from seq2seq.readers.contents import Raster, Window
-from seq2seq.readers.pairing import same_grid
-from seq2seq.sequence import Bool, Float32
+from seq2seq.readers.contents import Header, Raster, Window
+from seq2seq.readers.warp import read_on
+from seq2seq.sequence import Bool
 
 NO_DATA, HIGHEST_CLASS, FILL = 0, 11, 255  # 255: what exports fill with
 MASKED_CLASSES = (0, 1, 3, 8, 9, 10)
@@ -25,42 +25,47 @@ _FMASK = frozenset(range(5))  # 4 is cloud there
 
 
 @dataclass(frozen=True)
-class SclAcquisition:
+class ClassMask:
     """One date of SCL, brought to `grid`, that of S2, by the nearest pixel."""
 
     raster: Raster
     grid: GeoBox
 
+    @property
+    def header(self) -> Header:
+        """The file's."""
+        return self.raster.header
+
     def read(self, window: Window) -> Bool:
         """(h, w), True = one of `MASKED_CLASSES`, or outside the file. Raises `InvalidPixelsError` for no class."""
-        classes = self._classes(window)
+        classes = read_on(self.raster, self.grid, window, nodata=NO_DATA, nearest=True)[0]
         outside = np.isnan(classes) | (classes == FILL)
         known = outside | np.isin(classes, range(HIGHEST_CLASS + 1))
         if not known.all():
-            row, column = (int(index) for index in np.unravel_index(int((~known).argmax()), known.shape))
+            pixel = np.unravel_index(int((~known).argmax()), known.shape)
+            row, column = window.row + int(pixel[0]), window.column + int(pixel[1])
             raise InvalidPixelsError(
-                f"{self.raster.header.name}, row {window.row + row}, column {window.column + column}: value "
-                f"{classes[row, column]:g} is no class of SCL (0 to {HIGHEST_CLASS})"
+                f"{self.header.name}, row {row}, column {column}: value {classes[pixel]:g} is no class of SCL "
+                f"(0 to {HIGHEST_CLASS})",
+                file=self.header.name,
+                date=self.header.date,
+                row=row,
+                column=column,
             )
         return np.asarray(outside | np.isin(classes, MASKED_CLASSES))
 
-    def _classes(self, window: Window) -> Float32:
-        """(h, w), NaN outside the file."""
-        if same_grid(self.raster.header.geobox, self.grid):
-            return np.asarray(self.raster.read(window)[0], dtype=np.float32)
-        return np.asarray(self.raster.read_on(self.grid, window, nodata=NO_DATA, nearest=True)[0])
 
-
-def check_scl(rasters: Sequence[Raster], grid: GeoBox) -> list[SclAcquisition]:
+def check_scl(rasters: Sequence[Raster], grid: GeoBox) -> list[ClassMask]:
     """The scene classifications, after their headers were checked against S2's `grid`."""
     for raster in rasters:
         header = raster.header
-        if len(header.descriptions) != 1:
-            raise UnknownBandsError(f"{header.name}: SCL has 1 band, this has {len(header.descriptions)}")
-        if np.dtype(header.dtype).kind not in "uif":
-            raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold classes of SCL")
-        check_resampled(header, grid, "SCL", remedy="save it without that band")
-    return [SclAcquisition(raster, grid) for raster in rasters]
+        with concerning(header.name, header.date):
+            if len(header.descriptions) != 1:
+                raise UnknownBandsError(f"{header.name}: SCL has 1 band, this has {len(header.descriptions)}")
+            if np.dtype(header.dtype).kind not in "uif":
+                raise InvalidPixelsError(f"{header.name}: dtype {header.dtype} cannot hold classes of SCL")
+            check_resampled(header, grid, "SCL", remedy="save it without that band")
+    return [ClassMask(raster, grid) for raster in rasters]
 
 
 def sampled_classes(rasters: Sequence[Raster]) -> set[int]:

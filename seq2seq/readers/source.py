@@ -28,7 +28,7 @@ SCAN_SHARE = 8  # the pass over all pixels takes an eighth of the memory that th
 
 @dataclass(frozen=True, eq=False)
 class SequenceInfo:
-    """What is in a sequence, known before a reconstruction begins.
+    """A sequence in short, known before a reconstruction begins.
 
     path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D]. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)

@@ -1,4 +1,4 @@
-"""What names and metadata state about the Sentinel-2 product that a file was made of: its baseline, its offset."""
+"""Statements of names and metadata about the Sentinel-2 product that a file was made of: its baseline, its offset."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def baseline_in_name(name: str) -> str | None:
 
 
 def stated_product(tags: Mapping[str, str]) -> StatedProduct:
-    """What a file's metadata say of its product, as GDAL's Sentinel-2 driver, STAC exports and others name it."""
+    """The product as a file's metadata state it, as GDAL's Sentinel-2 driver, STAC exports and others name it."""
     lines = [f"{key}={str(value)[:_LONGEST]}" for key, value in sorted(tags.items())]
     versions = [found for line in lines if (found := _BASELINE.search(line))]
     named = [version for line in lines if (version := baseline_in_name(line))]

@@ -1,4 +1,4 @@
-"""How many bytes a TIFF says it has (TIFF 6.0, section 2; BigTIFF). GDAL reads a truncated file as far as it goes.
+"""The bytes that a TIFF says it has (TIFF 6.0, section 2; BigTIFF). GDAL reads a truncated file as far as it goes.
 
 What is cut off is often the tail of the metadata: band names, no-data value or CRS would silently be missing.
 """

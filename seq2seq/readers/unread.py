@@ -1,4 +1,4 @@
-"""Formats that are not read yet: what they are called, and what would work today instead."""
+"""Formats that are not read yet: their names, and a way that works today."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -48,7 +48,7 @@ _ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.
 
 
 def advice_for(path: Path) -> str | None:
-    """What to do with a file or folder of a known format that is not read, None for every other."""
+    """Advice on a file or folder of a known format that is not read, None for every other."""
     known = advice_among([path.name])
     try:
         if known or path.is_dir():

@@ -17,8 +17,8 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers.contents import Contents
+from seq2seq.readers.formats.sensor_folders import SENSORS
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
-from seq2seq.readers.layout import SENSORS
 
 MANIFEST = "decloud-sequence.json"
 
@@ -44,7 +44,7 @@ class CopiedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the files do not say. origin: what the copy was made of. files: each sensor's sorted by date."""
+    """The facts that the files do not state. origin: what the copy was made of. files: each sensor's sorted by date."""
 
     origin: str
     fingerprint: str

@@ -1,1 +1,1 @@
-"""What a run says of itself: report.json, report.html, pictures."""
+"""The report of a run: report.json, report.html, pictures."""

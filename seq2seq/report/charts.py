@@ -1,162 +1,164 @@
-"""The report's charts, as inline SVG and plain boxes. Colours are classes: the style sheet knows light and dark."""
+"""The report's charts as geometry, in SVG units: the template draws them, the style sheet knows light and dark."""
 
 import math
 from collections.abc import Mapping, Sequence
-
-from seq2seq.report.html import Markup, element, join
+from dataclasses import dataclass
 
 Point = tuple[float, float]
 
-_WIDTH, _HEIGHT = 520.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 26.0
+WIDTH, HEIGHT = 520.0, 190.0
 # Several stand side by side: fewer units across, so that letters keep their size.
-_SERIES_WIDTH = 350.0
+SERIES_WIDTH = 350.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 26.0
+# A dumbbell's rail begins here and is so long.
+_RAIL_START, _RAIL_LENGTH = 6.0, 188.0
 
 
-def line_chart(
-    points: Sequence[Point], *, label: str, class_: str, reference: tuple[str, float] | None = None
-) -> Markup:
+@dataclass(frozen=True)
+class Level:
+    """A horizontal line at `y` with its label."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Axes of a chart: x from `first` to `last`, y from `low` to `high`, on a drawing of `width` x `HEIGHT`."""
+
+    width: float
+    first: float
+    last: float
+    low: float
+    high: float
+
+    @property
+    def left(self) -> float:
+        """Where the y axis stands."""
+        return _LEFT
+
+    @property
+    def right(self) -> float:
+        """Where lines end."""
+        return self.width - _RIGHT
+
+    @property
+    def height(self) -> float:
+        """Of the whole drawing, the x axis' labels included."""
+        return HEIGHT
+
+    def place(self, x: float, y: float) -> Point:
+        """A value's place in the drawing."""
+        across, up = (x - self.first) / ((self.last - self.first) or 1), (y - self.low) / (self.high - self.low)
+        return self.left + across * (self.right - self.left), HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)
+
+    def path(self, points: Sequence[Point]) -> str:
+        """Values as an SVG list of points."""
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in (self.place(*point) for point in points))
+
+    def levels(self) -> tuple[Level, ...]:
+        """Three to six round values across the chart."""
+        return tuple(Level(self.place(self.first, tick)[1], number(tick)) for tick in _ticks(self.low, self.high))
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Values over steps, as a line that ends in a dot; beside it a level to compare with."""
+
+    frame: Frame
+    label: str
+    line: str
+    end: Point
+    reference: Level | None
+
+
+@dataclass(frozen=True)
+class SeriesChart:
+    """One pixel over time: the result with its interval, interpolation as dashes, what was observed as dots."""
+
+    frame: Frame
+    label: str
+    interval: str
+    linear: str
+    line: str
+    dots: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Dumbbell:
+    """Two errors on one rail, as places along it: ours and theirs."""
+
+    ours: float
+    theirs: float
+    better: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a stacked bar: its name, its fraction of the whole and the class of its colour."""
+
+    name: str
+    fraction: float
+    colour: str
+
+
+def line_chart(points: Sequence[Point], *, label: str, reference: tuple[str, float] | None = None) -> LineChart:
     """Values over steps. points: (step, value), at least one, finite. reference: a named level to compare with."""
-    values = [y for _, y in points] + ([reference[1]] if reference else [])
-    low, high = _range(values)
-    last_step = max(x for x, _ in points) or 1
-
-    def place(x: float, y: float) -> Point:
-        across, up = x / last_step, (y - low) / (high - low)
-        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
-
-    grid = [_level(place(0, tick)[1], _number(tick)) for tick in _ticks(low, high)]
-    path = _path([place(*point) for point in points])
-    end_x, end_y = place(*points[-1])
-    return element(
-        "svg",
-        element("title", f"{label}, {_number(points[0][1])} to {_number(points[-1][1])}"),
-        *grid,
-        _reference_line(place(0, reference[1])[1], reference[0]) if reference else None,
-        element("polyline", points=path, class_=f"line {class_}"),
-        element("circle", cx=end_x, cy=end_y, r=3.5, class_=f"dot {class_}"),
-        element("text", "0", x=_LEFT, y=_HEIGHT - 8, class_="tick"),
-        element("text", f"step {last_step:.0f}", x=_WIDTH - _RIGHT, y=_HEIGHT - 8, class_="tick end"),
-        viewBox=f"0 0 {_WIDTH:g} {_HEIGHT:g}",
-        role="img",
-        class_="chart",
-    )
-
-
-def few_points(points: Sequence[Point]) -> Markup:
-    """A handful of values over steps, as a line of figures: too few for a chart to say more."""
-    return element(
-        "ol",
-        *(element("li", element("b", f"{y:.2f}"), element("span", f"step {x:.0f}")) for x, y in points),
-        class_="few",
+    low, high = _range([y for _, y in points] + ([reference[1]] if reference else []))
+    frame = Frame(WIDTH, 0, max(x for x, _ in points) or 1, low, high)
+    return LineChart(
+        frame,
+        f"{label}, {number(points[0][1])} to {number(points[-1][1])}",
+        frame.path(points),
+        frame.place(*points[-1]),
+        Level(frame.place(0, reference[1])[1], reference[0]) if reference else None,
     )
 
 
 def series_chart(
     days: Sequence[float],
-    ends: tuple[str, str],
     *,
     values: Sequence[float],
     half_width: Sequence[float],
     observed: Sequence[float | None],
     linear: Sequence[float],
     label: str,
-) -> Markup:
-    """A series of one pixel: the result with its interval, interpolation as dashes, what was observed as dots.
-
-    days: at least one, increasing; ends: names of the first and last. All others are as long; observed None: no dot.
-    """
-    seen = [value for value in observed if value is not None]
+) -> SeriesChart:
+    """A series of one pixel. days: at least one, increasing; all others are as long. observed: None is no dot."""
     upper = [value + half for value, half in zip(values, half_width, strict=True)]
     lower = [value - half for value, half in zip(values, half_width, strict=True)]
-    low, high = _range([*upper, *lower, *linear, *seen])
-    span = (days[-1] - days[0]) or 1
-
-    def place(day: float, value: float) -> Point:
-        across, up = (day - days[0]) / span, (value - low) / (high - low)
-        return _LEFT + across * (_SERIES_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
-
-    def line(numbers: Sequence[float]) -> list[Point]:
-        return [place(day, number) for day, number in zip(days, numbers, strict=True)]
-
-    dots = [place(day, value) for day, value in zip(days, observed, strict=True) if value is not None]
-    return element(
-        "svg",
-        element("title", label),
-        *(_level(place(days[0], tick)[1], _number(tick), width=_SERIES_WIDTH) for tick in _ticks(low, high)),
-        element("polygon", points=_path(line(upper) + line(lower)[::-1]), class_="interval result"),
-        element("polyline", points=_path(line(linear)), class_="line dashed linear"),
-        element("polyline", points=_path(line(values)), class_="line result"),
-        *(element("circle", cx=x, cy=y, r=2.6, class_="dot seen") for x, y in dots),
-        element("text", ends[0], x=_LEFT, y=_HEIGHT - 8, class_="tick"),
-        element("text", ends[1], x=_SERIES_WIDTH - _RIGHT, y=_HEIGHT - 8, class_="tick end"),
-        viewBox=f"0 0 {_SERIES_WIDTH:g} {_HEIGHT:g}",
-        role="img",
-        class_="chart",
+    dots = [(day, value) for day, value in zip(days, observed, strict=True) if value is not None]
+    low, high = _range([*upper, *lower, *linear, *(value for _, value in dots)])
+    frame = Frame(SERIES_WIDTH, days[0], days[-1], low, high)
+    above, below = (list(zip(days, edge, strict=True)) for edge in (upper, lower))
+    return SeriesChart(
+        frame,
+        label,
+        interval=frame.path(above + below[::-1]),
+        linear=frame.path(list(zip(days, linear, strict=True))),
+        line=frame.path(list(zip(days, values, strict=True))),
+        dots=tuple(frame.place(*dot) for dot in dots),
     )
 
 
-def scale_bar(colours: Sequence[str], low: str, high: str) -> Markup:
-    """A legend for pictures in a scale of colours: from `low` to `high`."""
-    boxes = [element("i", style=f"background:{colour}") for colour in colours]
-    return element("span", low, element("span", *boxes, class_="ramp"), high, class_="scale")
+def dumbbell(ours: float, theirs: float, *, most: float) -> Dumbbell:
+    """Two errors on a line from 0 to `most`."""
+    a, b = (_RAIL_START + _RAIL_LENGTH * min(value / most, 1) if most > 0 else _RAIL_START for value in (ours, theirs))
+    return Dumbbell(a, b, better=ours <= theirs)
 
 
-def dumbbell(ours: float, theirs: float, *, most: float) -> Markup:
-    """Two errors on a line from 0 to `most`: ours and theirs, joined in the colour of the better one."""
-    a, b = (6 + 188 * min(value / most, 1) if most > 0 else 6 for value in (ours, theirs))
-    return element(
-        "svg",
-        element("line", x1=6, x2=194, y1=9, y2=9, class_="rail"),
-        element("line", x1=a, x2=b, y1=9, y2=9, class_="gain" if ours <= theirs else "loss"),
-        element("circle", cx=b, cy=9, r=4.5, class_="dot linear"),
-        element("circle", cx=a, cy=9, r=5.5, class_="dot result"),
-        viewBox="0 0 200 18",
-        class_="dumbbell",
-        aria_hidden="true",
-    )
-
-
-def shares(parts: Mapping[str, float], *, classes: Mapping[str, str]) -> Markup:
-    """A bar of parts in their proportions, each with its name and share on hovering."""
+def stacked_bar(parts: Mapping[str, float], colours: Mapping[str, str]) -> list[Part]:
+    """Parts above 0 in their proportions."""
     total = sum(parts.values()) or 1
-    boxes = [
-        element(
-            "i",
-            title=f"{name} {value / total:.0%}",
-            class_=classes.get(name, ""),
-            style=f"flex-grow:{value / total:.4f}",
-        )
-        for name, value in parts.items()
-        if value > 0
-    ]
-    return element("div", *boxes, class_="shares")
+    return [Part(name, value / total, colours[name]) for name, value in parts.items() if value > 0]
 
 
-def bar(fraction: float, *, class_: str) -> Markup:
-    """A bar filled to `fraction`, 0 to 1."""
-    return element("span", element("i", style=f"width:{min(max(fraction, 0), 1):.1%}"), class_=f"bar {class_}")
+def number(value: float) -> str:
+    """Four digits, as on an axis."""
+    return f"{value:.4g}"
 
 
-def _path(points: Sequence[Point]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-
-
-def _level(y: float, label: str, *, width: float = _WIDTH) -> Markup:
-    return join(
-        element("line", x1=_LEFT, x2=width - _RIGHT, y1=y, y2=y, class_="grid"),
-        element("text", label, x=_LEFT - 8, y=y + 4, class_="tick end"),
-    )
-
-
-def _reference_line(y: float, label: str) -> Markup:
-    return join(
-        element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="reference"),
-        element("text", label, x=_WIDTH - _RIGHT, y=y - 5, class_="tick end"),
-    )
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _range(values: Sequence[float]) -> Point:
     """A little more than the values span, never empty."""
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
@@ -164,13 +166,9 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round values in the range."""
+    """Three to six round values in the range, fewer where floating point has no more of them there."""
     rough = (high - low) / 4
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    first = math.ceil(low / step)
-    return [round(n * step, 12) for n in range(first, math.floor(high / step) + 1)]
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+    ticks = [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [tick for tick in ticks if low <= tick <= high]

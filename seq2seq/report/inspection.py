@@ -1,49 +1,50 @@
-"""What is in an input, as plain values: for `decloud inspect` and for the report of a run. Loads no torch."""
+"""The contents of an input, for `decloud inspect` and for the report of a run. Loads no torch."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
-from seq2seq.readers import SequenceInfo, SequenceSource
+from seq2seq.readers import SequenceSource
 from seq2seq.readers.pairing import describe_pixel, gsd_m
-from seq2seq.report.schema import InputReport, PixelSize
+from seq2seq.report.plain import to_plain
+from seq2seq.report.schema import Grid, InputReport, RadarReport
 from seq2seq.sequence import crs_name
 
 _ARCHIVES = (".zip", ".tar", ".tgz")
 # Names of folders that every sequence has.
-_SAYS_NOTHING = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
+_GENERIC = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
 
 
 def describe_input(source: SequenceSource) -> InputReport:
     """The report's `input`: dates, bands, grid, S1 pairing, mask source, cloud per date, warnings."""
     info = source.info
-    height, width = info.geobox.shape
-    return {
-        "path": str(info.path),
-        "name": sequence_name(info.path),
-        "simulated": info.simulated,
-        "dates": [str(date) for date in info.dates],
-        "bands": list(info.bands),
-        "grid": {"crs": crs_name(info.geobox), "width": width, "height": height, **_pixel_size(info)},
-        "s1": {
-            "available": bool(info.s1_bands),
-            "units": info.s1_units,
-            "dates": [None if np.isnat(date) else str(date) for date in info.s1_dates],
-        },
-        "mask_source": info.mask_source,
-        "cloud_fraction": [float(fraction) for fraction in source.cloud_fractions],
-        "warnings": list(info.warnings),
-    }
+    return InputReport(
+        path=str(info.path),
+        name=sequence_name(info.path),
+        simulated=info.simulated,
+        dates=tuple(str(date) for date in info.dates),
+        bands=tuple(info.bands),
+        grid=_grid(info.geobox),
+        s1=RadarReport(
+            available=bool(info.s1_bands),
+            units=info.s1_units,
+            dates=tuple(None if np.isnat(date) else str(date) for date in info.s1_dates),
+        ),
+        mask_source=info.mask_source,
+        cloud_fraction=tuple(float(fraction) for fraction in source.cloud_fractions),
+        warnings=tuple(info.warnings),
+    )
 
 
 def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, Any]:
-    """All that `decloud inspect --json` says: the report's `input`, and what only matters before a run."""
+    """The output of `decloud inspect --json`: the report's `input`, and what only matters before a run."""
     info, cost = source.info, estimate(source.info.shape, config)
     return {
-        **describe_input(source),
+        **to_plain(describe_input(source)),
         "radiometry": {
             "dtype": info.radiometry.dtype,
             "scale": info.radiometry.scale,
@@ -58,20 +59,25 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
 
 
 def sequence_name(path: Path) -> str:
-    """What people call a sequence: the last part of its path that says something, without the ending of an archive.
+    """A short name for a sequence: the last part of its path that identifies it, without the ending of an archive.
 
     fields/input, fields.zip and fields/data/S2 are all "fields"; relative paths count from where they are resolved.
     """
     for part in (path, *path.absolute().parents):
         name = part.name.removesuffix(part.suffix) if part.suffix.lower() in _ARCHIVES else part.name
-        if name and name not in (".", "..") and name.lower() not in _SAYS_NOTHING:
+        if name and name not in (".", "..") and name.lower() not in _GENERIC:
             return name
     return path.name or "sequence"
 
 
-def _pixel_size(info: SequenceInfo) -> PixelSize:
-    """A pixel's side in metres, as the grid has it where that counts in degrees, and in words."""
-    size: PixelSize = {"gsd_m": gsd_m(info.geobox), "pixel": describe_pixel(info.geobox)}
-    if info.geobox.crs.geographic:
-        size["gsd_degrees"] = float(abs(info.geobox.resolution.x))
-    return size
+def _grid(geobox: GeoBox) -> Grid:
+    """With a pixel's side in metres, in words, and as the grid has it where that counts in degrees."""
+    height, width = geobox.shape
+    return Grid(
+        crs=crs_name(geobox),
+        width=width,
+        height=height,
+        gsd_m=gsd_m(geobox),
+        pixel=describe_pixel(geobox),
+        gsd_degrees=float(abs(geobox.resolution.x)) if geobox.crs.geographic else None,
+    )

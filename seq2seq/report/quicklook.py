@@ -1,21 +1,17 @@
-"""Pictures of a sequence: thumbnails for the report and one preview, all dates in one fixed stretch.
+"""A sequence at a glance, for pictures of it: all dates in one fixed stretch.
 
 Scenes arrive window by window and are kept as small area means only, so a picture of a large scene costs little memory.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.bands import FALSE_COLOURS, NATURAL_COLOUR
 from seq2seq.sequence import Bool, Dates, Float32
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 UInt8 = NDArray[np.uint8]
 
@@ -25,13 +21,10 @@ _PERCENTILES = (1.0, 99.0)
 _GAMMA = 1.25
 # Fewer clear cells than this say too little about a scene's brightness.
 _MIN_CLEAR_CELLS = 64
-# From none to the most doubt: five steps of a scale that grows in lightness, so that all eyes can read it.
-_DOUBT = np.array([(0, 34, 78), (66, 78, 107), (124, 123, 120), (186, 174, 108), (255, 234, 70)], dtype=np.float32)
-# Of the cells with doubt, the share that the scale spans: a few cells on one date may not dim all others.
-_DOUBT_PERCENTILE = 98.0
-# The grey of cells without data, and the colour of clouds in mask pictures.
+# Of the cells with uncertainty, the share that its scale spans: a few cells on one date may not dim all others.
+_SIGMA_PERCENTILE = 98.0
+# The grey of cells without data.
 _NO_DATA = (58, 64, 70)
-_CLOUD = (128, 142, 160)
 
 
 def display_bands(bands: Sequence[str]) -> tuple[str, ...]:
@@ -119,10 +112,10 @@ class Pictures:
     sigma: Float32
 
     @property
-    def most_doubt(self) -> float:
-        """Where the scale of the uncertainty pictures ends, reflectance: nearly all cells with doubt lie below."""
-        doubted = self.sigma[self.sigma > 0]
-        return float(np.percentile(doubted, _DOUBT_PERCENTILE)) if doubted.size else 0.0
+    def sigma_limit(self) -> float:
+        """Where the scale of the uncertainty pictures ends, reflectance: nearly all uncertain cells lie below."""
+        uncertain = self.sigma[self.sigma > 0]
+        return float(np.percentile(uncertain, _SIGMA_PERCENTILE)) if uncertain.size else 0.0
 
     @property
     def stretch(self) -> Stretch:
@@ -180,126 +173,3 @@ class Miniatures:
             cloud=np.nan_to_num(np.stack([date.mean()[0] for date in self._cloud]), nan=1.0),
             sigma=np.nan_to_num(np.stack([date.mean()[0] for date in self._sigma])),
         )
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """One date: JPEG of the input, PNG of its cloud mask (cloud opaque, clear transparent), JPEG of the result, and PNG
-    of its uncertainty (transparent where observed), whose scale runs to `most_doubt`, reflectance, on every date."""
-
-    date: str
-    before: bytes
-    cloud_mask: bytes
-    after: bytes
-    sigma: bytes
-    most_doubt: float
-
-
-def thumbnails(pictures: Pictures) -> list[Thumbnail]:
-    """One for each date, in one stretch and one scale of uncertainty."""
-    stretch = pictures.stretch
-    return [
-        Thumbnail(
-            date=date,
-            before=picture_jpeg(stretch.apply(pictures.before[t])),
-            cloud_mask=_mask_png(pictures.cloud[t]),
-            after=picture_jpeg(stretch.apply(pictures.after[t])),
-            sigma=_doubt_png(pictures.sigma[t], pictures.most_doubt),
-            most_doubt=pictures.most_doubt,
-        )
-        for t, date in enumerate(pictures.dates)
-    ]
-
-
-def preview_png(pictures: Pictures, *, columns: int = 6, cell_px: int = 224, note: str | None = None) -> bytes:
-    """PNG: a choice of dates, the input above, the result below, each named. `note`: a line below the picture."""
-    chosen = choose_dates(pictures.cloud.mean((1, 2)), columns)
-    stretch = pictures.stretch
-    rows = [
-        ("cloudy", [stretch.apply(pictures.before[t]) for t in chosen]),
-        ("cloud-free", [stretch.apply(pictures.after[t]) for t in chosen]),
-    ]
-    return _draw_grid(rows, [pictures.dates[t] for t in chosen], cell_px=cell_px, note=note)
-
-
-def choose_dates(cloud_fraction: NDArray[np.floating], count: int) -> list[int]:
-    """Indices of up to `count` dates spread over the sequence; of each stretch of time the one nearest to half cloudy.
-
-    Half cloudy dates show best what was restored and what it has to agree with.
-    """
-    parts = np.array_split(np.arange(len(cloud_fraction)), min(count, len(cloud_fraction)))
-    return [int(part[np.argmin(np.abs(cloud_fraction[part] - 0.5))]) for part in parts]
-
-
-def _draw_grid(rows: list[tuple[str, list[UInt8]]], dates: list[str], *, cell_px: int, note: str | None) -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = rows[0][1][0].shape[:2]
-    scale = cell_px / max(height, width)
-    cell_width, cell_height = max(1, round(width * scale)), max(1, round(height * scale))
-    gap, left, top, bottom = 6, 40, 40, 34 if note else 14
-    size = (left + len(dates) * (cell_width + gap) + 14 - gap, top + len(rows) * (cell_height + gap) - gap + bottom)
-    canvas = Image.new("RGB", size, (17, 22, 26))
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
-    for column, date in enumerate(dates):
-        middle = left + column * (cell_width + gap) + cell_width / 2
-        draw.text((middle, top - 11), date, font=font, fill=(226, 232, 230), anchor="ms")
-    for row, (name, images) in enumerate(rows):
-        y = top + row * (cell_height + gap)
-        _draw_upright(canvas, name, (left / 2, y + cell_height / 2), font)
-        for column, image in enumerate(images):
-            picture = Image.fromarray(image).resize((cell_width, cell_height), Image.Resampling.BICUBIC)
-            canvas.paste(picture, (left + column * (cell_width + gap), y))
-    if note:
-        draw.text((left, size[1] - 12), note, font=ImageFont.load_default(14), fill=(150, 162, 160), anchor="ls")
-    return _encoded(canvas, "PNG")  # the smallest there is would be 1 to 4 % smaller and take up to seven times as long
-
-
-def _draw_upright(canvas: "Image", text: str, centre: tuple[float, float], font: Any) -> None:
-    """Text that reads from bottom to top."""
-    from PIL import Image, ImageDraw
-
-    left, top, right, bottom = font.getbbox(text)
-    label = Image.new("L", (int(right - left) + 4, int(bottom - top) + 4))
-    ImageDraw.Draw(label).text((2 - left, 2 - top), text, font=font, fill=255)
-    label = label.rotate(90, expand=True)
-    corner = (round(centre[0] - label.width / 2), round(centre[1] - label.height / 2))
-    canvas.paste((226, 232, 230), (*corner, corner[0] + label.width, corner[1] + label.height), label)
-
-
-def picture_jpeg(image: UInt8) -> bytes:
-    """(h, w, 3) as a JPEG of good quality."""
-    from PIL import Image
-
-    return _encoded(Image.fromarray(image), "JPEG", quality=88, subsampling=0)
-
-
-def _mask_png(cloud: Float32) -> bytes:
-    from PIL import Image
-
-    colour = np.broadcast_to(np.array(_CLOUD, dtype=np.uint8), (*cloud.shape, 3))
-    alpha = np.round(cloud * 255).astype(np.uint8)[..., None]
-    return _encoded(Image.fromarray(np.concatenate([colour, alpha], -1), "RGBA"), "PNG", optimize=True)
-
-
-def doubt_colours() -> list[str]:
-    """The scale of the uncertainty pictures, from none to the most, for a legend: #rrggbb."""
-    return ["#" + "".join(f"{int(value):02x}" for value in colour) for colour in _DOUBT]
-
-
-def _doubt_png(sigma: Float32, most: float) -> bytes:
-    """(h, w) reflectance; cells without any doubt are transparent."""
-    from PIL import Image
-
-    place = np.clip(sigma / most if most else sigma, 0, 1) * (len(_DOUBT) - 1)
-    steps = np.arange(len(_DOUBT))
-    channels = [np.interp(place, steps, _DOUBT[:, channel]) for channel in range(3)]
-    alpha = np.where(sigma > 0, 255.0, 0.0)
-    colour = np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
-    return _encoded(Image.fromarray(colour, "RGBA"), "PNG", optimize=True)
-
-
-def _encoded(image: "Image", kind: str, **options: Any) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()

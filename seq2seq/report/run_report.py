@@ -1,8 +1,8 @@
-"""What a finished run says of itself: the content of report.json, from the facts of its tiles."""
+"""The content of report.json, from the facts of a run's tiles."""
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,21 @@ import numpy as np
 from seq2seq.config import ReconstructionConfig
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.report.inspection import describe_input
-from seq2seq.report.schema import DateReport, HoldoutReport, PixelReport, Report, SeriesReport
+from seq2seq.report.schema import (
+    BandScores,
+    CurvePoint,
+    DateReport,
+    GainReport,
+    GapReport,
+    HoldoutReport,
+    PerceptualReport,
+    PixelReport,
+    Report,
+    Resources,
+    ScoresReport,
+    SeriesReport,
+    TrainingReport,
+)
 from seq2seq.report.series import PixelSeries, ndvi_bands
 from seq2seq.sequence import Float32, days_since_first
 from seq2seq.validation.assessment import Assessment, GapAssessment, pool
@@ -31,16 +45,16 @@ EXPLANATION = (
     "pixels included."
 )
 NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
-WORTH_SAYING = 0.0005  # share of suspected pixels below which nobody need be told
+WORTH_REPORTING = 0.0005  # share of suspected pixels below which there is no warning
 DECIMALS = 4  # of an index in [-1, 1]
 
 
 @dataclass(frozen=True)
 class TileFacts:
-    """What a finished tile tells the report; plain values, kept as JSON."""
+    """The facts of a finished tile that a report is made of; plain values, kept as JSON."""
 
     assessment: dict[str, Any] | None
-    curve: list[dict[str, float | None]]
+    curve: list[dict[str, Any]]
     device: str
     seconds: dict[str, float]
     suspected: float = 0.0  # share of the observed pixels, see `screening`
@@ -60,56 +74,45 @@ def compose_report(
     proofs = [assessment_of(fact.assessment) for fact in facts if fact.assessment is not None]
     first = next((fact for fact in facts if fact.curve), facts[0])
     described = describe_input(source)
-    described["warnings"] += _doubts(float(np.mean([fact.suspected for fact in facts])))
-    described["warnings"] += [] if len(proofs) == len(facts) else [NO_HOLDOUT]
-    return {
-        "version": version("decloud"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recipe": config.recipe,
-        "seed": config.seed,
-        "device": first.device,
-        "config": config.to_dict(),
-        "software": _software(),
-        "input": described,
-        "holdout": describe_holdout(pool(proofs), described["dates"]),
-        "training": {"steps": len(first.curve), "tiles": len(facts), "curve": first.curve},  # type: ignore[typeddict-item]
-        "series": _series(source.info, series),
-        "resources": {
-            "seconds": {"reading": seconds["reading"], **_tile_seconds(facts), "writing": seconds["writing"]},
-            "peak_memory_gb": peak_memory_gb,
-        },
-        "perceptual": {
-            "requested": config.perceptual,
-            "used": perceptual.used,
-            "reason": perceptual.reason,
-        },
-    }
+    suspected = float(np.mean([fact.suspected for fact in facts]))
+    unproven = () if len(proofs) == len(facts) else (NO_HOLDOUT,)
+    return Report(
+        version=version("decloud"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        method=config.method,
+        seed=config.seed,
+        device=first.device,
+        config=config.recorded(),
+        software=_software(),
+        input=replace(described, warnings=(*described.warnings, *_suspicions(suspected), *unproven)),
+        holdout=describe_holdout(pool(proofs), described.dates),
+        training=TrainingReport(len(first.curve), len(facts), tuple(CurvePoint(**point) for point in first.curve)),
+        series=_series(source.info, series),
+        resources=Resources(
+            {"reading": seconds["reading"], **_tile_seconds(facts), "writing": seconds["writing"]}, peak_memory_gb
+        ),
+        perceptual=PerceptualReport(config.perceptual, perceptual.used, perceptual.reason),
+    )
 
 
 def describe_holdout(pooled: Assessment | None, dates: Sequence[str]) -> HoldoutReport:
     """The report's `holdout`; dates: all of the sequence, ISO."""
     if pooled is None:
-        return {
-            "pixels": 0,
-            "explanation": NO_HOLDOUT,
-            "gain": None,
-            "methods": {},
-            "by_band": {},
-            "by_gap": [],
-            "by_date": [],
-            "coverage_90": float("nan"),
-        }
-    gain, plain = pooled.gain, asdict(pooled)
-    return {
-        "pixels": pooled.pixels,
-        "explanation": EXPLANATION.format(pixels=pooled.pixels, dates=len({e.date for e in pooled.by_date})),
-        "gain": None if gain is None else asdict(gain),  # type: ignore[typeddict-item]
-        "methods": plain["methods"],
-        "by_band": plain["by_band"],
-        "by_gap": plain["by_gap"],
-        "by_date": [_date_errors(errors, dates) for errors in pooled.by_date],
-        "coverage_90": pooled.coverage_90,
-    }
+        return HoldoutReport(0, NO_HOLDOUT, None, {}, {}, (), (), coverage_90=float("nan"))
+    gain = pooled.gain
+    return HoldoutReport(
+        pixels=pooled.pixels,
+        explanation=EXPLANATION.format(pixels=pooled.pixels, dates=len({e.date for e in pooled.by_date})),
+        gain=None if gain is None else GainReport(**asdict(gain)),
+        methods={name: ScoresReport(**asdict(scores)) for name, scores in pooled.methods.items()},
+        by_band={
+            band: {name: BandScores(**scores) for name, scores in methods.items()}
+            for band, methods in pooled.by_band.items()
+        },
+        by_gap=tuple(GapReport(**asdict(gap)) for gap in pooled.by_gap),
+        by_date=tuple(_date_errors(errors, dates) for errors in pooled.by_date),
+        coverage_90=pooled.coverage_90,
+    )
 
 
 def assessment_of(values: dict[str, Any]) -> Assessment:
@@ -127,13 +130,13 @@ def assessment_of(values: dict[str, Any]) -> Assessment:
 
 def _date_errors(errors: DateErrors, dates: Sequence[str]) -> DateReport:
     high = GAP_EDGES[errors.gap + 1]
-    return {
-        "date": dates[errors.date],
-        "dates": DATE_KINDS[errors.kind],
-        "gap_days": (GAP_EDGES[errors.gap], None if np.isinf(high) else high),
-        "pixels": errors.pixels,
-        "rmse": {"result": errors.result**0.5, "linear": errors.linear**0.5},
-    }
+    return DateReport(
+        date=dates[errors.date],
+        dates=DATE_KINDS[errors.kind],
+        gap_days=(GAP_EDGES[errors.gap], None if np.isinf(high) else high),
+        pixels=errors.pixels,
+        rmse={"result": errors.result**0.5, "linear": errors.linear**0.5},
+    )
 
 
 def _series(info: SequenceInfo, series: Sequence[PixelSeries]) -> SeriesReport | None:
@@ -141,28 +144,24 @@ def _series(info: SequenceInfo, series: Sequence[PixelSeries]) -> SeriesReport |
     bands = ndvi_bands(info.bands)
     if not bands or not series:
         return None
-    return {
-        "index": "NDVI",
-        "bands": list(bands),
-        "days": days_since_first(info.dates).tolist(),
-        "pixels": [_pixel(pixel) for pixel in series],
-    }
+    days = tuple(days_since_first(info.dates).tolist())
+    return SeriesReport("NDVI", bands, days, tuple(_pixel(pixel) for pixel in series))
 
 
 def _pixel(pixel: PixelSeries) -> PixelReport:
-    return {
-        "row": pixel.row,
-        "column": pixel.column,
-        "share": round(pixel.share, DECIMALS),
-        "values": _rounded(pixel.values),
-        "sigma": _rounded(pixel.sigma),
-        "observation": list(_rounded(pixel.observation)),
-        "linear": _rounded(pixel.linear),
-    }
+    return PixelReport(
+        row=pixel.row,
+        column=pixel.column,
+        share=round(pixel.share, DECIMALS),
+        values=_rounded(pixel.values),
+        sigma=_rounded(pixel.sigma),
+        observation=_rounded(pixel.observation),
+        linear=_rounded(pixel.linear),
+    )
 
 
-def _rounded(values: Float32) -> list[float]:
-    return [round(float(value), DECIMALS) for value in values]
+def _rounded(values: Float32) -> tuple[float, ...]:
+    return tuple(round(float(value), DECIMALS) for value in values)
 
 
 def _tile_seconds(facts: Sequence[TileFacts]) -> dict[str, float]:
@@ -171,8 +170,8 @@ def _tile_seconds(facts: Sequence[TileFacts]) -> dict[str, float]:
     return {phase: sum(fact.seconds.get(phase, 0.0) for fact in facts) for phase in phases}
 
 
-def _doubts(suspected: float) -> list[str]:
-    if suspected < WORTH_SAYING:
+def _suspicions(suspected: float) -> list[str]:
+    if suspected < WORTH_REPORTING:
         return []
     return [
         f"{suspected:.1%} of the clear pixels look like clouds or shadows that the masks missed. They are delivered as "

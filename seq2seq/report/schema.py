@@ -1,36 +1,45 @@
-"""What a report holds: the structure of report.json, as types. NaN means "not measured" and is null in the file."""
+"""What a report holds: the structure of report.json, as types. NaN means "not measured" and is null in the file.
 
-from typing import Any, NotRequired, TypedDict
+A field of `optional` is left out of the file where it is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
-class PixelSize(TypedDict):
-    """Length of a pixel's side. gsd_degrees: there alone where the grid counts in degrees; gsd_m then of latitude.
+def optional() -> Any:
+    """A field that the file lacks where it is None; elsewhere None is null."""
+    return field(default=None, metadata={"optional": True})
 
-    pixel: in the grid's own units, for people; reports of earlier versions lack it.
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The grid of the S2 files. crs: as text, such as EPSG:32631. gsd_m: length of a pixel's side.
+
+    gsd_degrees: there alone where the grid counts in degrees; gsd_m is then that of latitude. pixel: the side in the
+    grid's own units, for people; reports of earlier versions lack it.
     """
-
-    gsd_m: float
-    gsd_degrees: NotRequired[float]
-    pixel: NotRequired[str]
-
-
-class Grid(PixelSize):
-    """The grid of the S2 files. crs: as text, such as EPSG:32631."""
 
     crs: str
     width: int
     height: int
+    gsd_m: float
+    pixel: str | None = optional()
+    gsd_degrees: float | None = optional()
 
 
-class RadarReport(TypedDict):
+@dataclass(frozen=True)
+class RadarReport:
     """S1 as used. dates: for each S2 date the acquisition paired to it, ISO, None where none was near enough."""
 
     available: bool
     units: str
-    dates: list[str | None]
+    dates: tuple[str | None, ...]
 
 
-class InputReport(TypedDict):
+@dataclass(frozen=True)
+class InputReport:
     """The input as it was read. name: what people call it, from the path.
 
     cloud_fraction: for each date, cloud, shadow or no data, 0 to 1.
@@ -39,17 +48,18 @@ class InputReport(TypedDict):
     path: str
     name: str
     simulated: bool
-    dates: list[str]
-    bands: list[str]
+    dates: tuple[str, ...]
+    bands: tuple[str, ...]
     grid: Grid
     s1: RadarReport
     mask_source: str
-    cloud_fraction: list[float]
-    warnings: list[str]
+    cloud_fraction: tuple[float, ...]
+    warnings: tuple[str, ...]
 
 
-class Scores(TypedDict):
-    """One method on the held-out pixels: rmse, mae in reflectance, psnr in dB, sam in degrees, pixels as a count."""
+@dataclass(frozen=True)
+class ScoresReport:
+    """One candidate on the held-out pixels: rmse, mae in reflectance, psnr in dB, sam in degrees, pixels as a count."""
 
     psnr: float
     rmse: float
@@ -60,31 +70,34 @@ class Scores(TypedDict):
     pixels: int
 
 
-class BandScores(TypedDict):
-    """One method in one band on the held-out pixels."""
+@dataclass(frozen=True)
+class BandScores:
+    """One candidate in one band on the held-out pixels: rmse, mae in reflectance, psnr in dB."""
 
     rmse: float
     psnr: float
     mae: float
 
 
-class GapReport(TypedDict):
+@dataclass(frozen=True)
+class GapReport:
     """One kind of date and class of gap length: errors and what was blended.
 
-    dates: "partly seen" or "lost" (next to nothing of the date is clear). gap_days: from (included) to (excluded, None:
-    no limit).
-    weights: share of each method in the result, they add up to 1. fallback: the result is interpolation alone.
+    dates: the kind of date, such as "partly seen". gap_days: from (included) to (excluded, None: no limit).
+    rmse: reflectance, by candidate. weights: of each candidate in the result, they add up to 1.
+    fallback: the result is interpolation alone.
     """
 
     dates: str
     gap_days: tuple[float, float | None]
     pixels: int
-    rmse: dict[str, float]
-    weights: dict[str, float]
+    rmse: Mapping[str, float]
+    weights: Mapping[str, float]
     fallback: bool
 
 
-class GainReport(TypedDict):
+@dataclass(frozen=True)
+class GainReport:
     """The headline: PSNR over linear interpolation, dB, as a range that would have held on runs with known truth.
 
     low_db, high_db: None where the hidden pixels lie on too few dates. measured_db: on the hidden pixels, weighted as
@@ -99,33 +112,36 @@ class GainReport(TypedDict):
     pixels: int
 
 
-class DateReport(TypedDict):
+@dataclass(frozen=True)
+class DateReport:
     """Hidden pixels of one date, by kind of date and gap as in `GapReport`. rmse: of result and linear, reflectance."""
 
     date: str
     dates: str
     gap_days: tuple[float, float | None]
     pixels: int
-    rmse: dict[str, float]
+    rmse: Mapping[str, float]
 
 
-class HoldoutReport(TypedDict):
-    """Scores on pixels that were hidden from the fit. Methods: result, then any of network, prior, linear, nearest.
+@dataclass(frozen=True)
+class HoldoutReport:
+    """Scores on pixels that were hidden from the fit, by candidate: the result, what it is blended from, its rivals.
 
-    gain: None where nothing could be hidden.
+    gain: None where nothing could be hidden. coverage_90: share of the hidden pixels inside the 90 % interval.
     """
 
     pixels: int
     explanation: str
     gain: GainReport | None
-    methods: dict[str, Scores]
-    by_band: dict[str, dict[str, BandScores]]
-    by_gap: list[GapReport]
-    by_date: list[DateReport]
+    methods: Mapping[str, ScoresReport]
+    by_band: Mapping[str, Mapping[str, BandScores]]
+    by_gap: tuple[GapReport, ...]
+    by_date: tuple[DateReport, ...]
     coverage_90: float
 
 
-class CurvePoint(TypedDict):
+@dataclass(frozen=True)
+class CurvePoint:
     """The fit at one step. seconds: since it began. holdout_psnr: dB, None where it was not measured."""
 
     step: int
@@ -134,46 +150,51 @@ class CurvePoint(TypedDict):
     seconds: float
 
 
-class TrainingReport(TypedDict):
+@dataclass(frozen=True)
+class TrainingReport:
     """How the fit went. curve: of the first tile where there are several."""
 
     steps: int
     tiles: int
-    curve: list[CurvePoint]
+    curve: tuple[CurvePoint, ...]
 
 
-class PixelReport(TypedDict):
+@dataclass(frozen=True)
+class PixelReport:
     """One pixel on all dates, unitless. share: of the scene, pixels most like this one. sigma: one standard deviation.
 
-    observation: None where the date did not show the pixel.
+    observation: NaN where the date did not show the pixel.
     """
 
     row: int
     column: int
     share: float
-    values: list[float]
-    sigma: list[float]
-    observation: list[float | None]
-    linear: list[float]
+    values: tuple[float, ...]
+    sigma: tuple[float, ...]
+    observation: tuple[float, ...]
+    linear: tuple[float, ...]
 
 
-class SeriesReport(TypedDict):
+@dataclass(frozen=True)
+class SeriesReport:
     """An index of a few typical pixels over time, made of `bands`. days: from the first date to each."""
 
     index: str
-    bands: list[str]
-    days: list[int]
-    pixels: list[PixelReport]
+    bands: tuple[str, ...]
+    days: tuple[int, ...]
+    pixels: tuple[PixelReport, ...]
 
 
-class Resources(TypedDict):
+@dataclass(frozen=True)
+class Resources:
     """seconds: wall-clock time by phase, in order. peak_memory_gb: resident memory at its highest."""
 
-    seconds: dict[str, float]
+    seconds: Mapping[str, float]
     peak_memory_gb: float
 
 
-class PerceptualReport(TypedDict):
+@dataclass(frozen=True)
+class PerceptualReport:
     """Whether the perceptual loss was asked for, used, and if not, why."""
 
     requested: str
@@ -181,16 +202,17 @@ class PerceptualReport(TypedDict):
     reason: str
 
 
-class Report(TypedDict):
-    """All there is to say about one run. created: ISO time, UTC. software: versions by name."""
+@dataclass(frozen=True)
+class Report:
+    """The report of one run. created: ISO time, UTC. software: versions by name."""
 
     version: str
     created: str
-    recipe: str
+    method: str
     seed: int
     device: str
-    config: dict[str, Any]
-    software: dict[str, str]
+    config: Mapping[str, Any]
+    software: Mapping[str, str]
     input: InputReport
     holdout: HoldoutReport
     training: TrainingReport

@@ -1,7 +1,7 @@
 """What a fit leaves on disk as it goes, so that a run that was killed goes on with little to do again.
 
-Two kinds: pieces, which are made once and kept (a fitted regressor, a date's prediction), and the state of an
-optimiser, which is written over and over.
+Two kinds: stages, which are made once and cached (a fitted regressor, a date's prediction), and the state of an
+optimiser, which is written over and over. What the files are called: `seq2seq.workspace`.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import torch
 
 from seq2seq.errors import OutputError
 from seq2seq.methods.base import Arrays
+from seq2seq.workspace import stage_file, state_file, unfinished
 from seq2seq.writers.output import describe_failure
 
 
@@ -25,13 +26,13 @@ class Checkpoint:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def keep(self, name: str, piece: Callable[[], Arrays]) -> Arrays:
-        """The arrays of piece `name`: those kept earlier, else what `piece` makes, which are kept from now on."""
-        path = self._file(f"{name}.npz")
-        if path is None:
-            return piece()
+    def cached(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """The arrays of the stage `name`: those kept earlier, else what `make` returns, which are kept from now on."""
+        if self._folder is None:
+            return make()
+        path = stage_file(self._folder, name)
         if not path.exists():
-            made = piece()
+            made = make()
             _replace(path, lambda file: np.savez(file, **made))  # type: ignore[arg-type]
             return made
         with np.load(path) as saved:
@@ -39,7 +40,7 @@ class Checkpoint:
 
     def load_state(self, name: str, device: torch.device) -> dict[str, Any] | None:
         """What `save_state` was given last under `name`."""
-        path = self._file(f"{name}.pt")
+        path = None if self._folder is None else state_file(self._folder, name)
         if path is None or not path.exists():
             return None
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
@@ -47,16 +48,12 @@ class Checkpoint:
 
     def save_state(self, name: str, state: dict[str, Any]) -> None:
         """Plain values and tensors."""
-        path = self._file(f"{name}.pt")
-        if path is not None:
-            _replace(path, lambda file: torch.save(state, file))
-
-    def _file(self, name: str) -> Path | None:
-        return None if self._folder is None else self._folder / name
+        if self._folder is not None:
+            _replace(state_file(self._folder, name), lambda file: torch.save(state, file))
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".new-{path.name}")
+    temporary = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)

@@ -1,7 +1,7 @@
 """Files to files: plan tiles, reconstruct each, blend, write, publish. Every stage leaves what the next start needs.
 
-All intermediate files lie in OUT.partial/.checkpoint, one folder a tile; a run that was stopped or killed is continued
-by the same call. Nothing appears under OUT before it is complete.
+All intermediate files lie in the run's workspace, a folder per tile (`seq2seq.workspace`); a run that was stopped or
+killed is continued by the same call. Nothing appears under OUT before it is complete.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,25 @@ from seq2seq.estimate import tile_size
 from seq2seq.nn.devices import choose_device, peak_memory_gb
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
+from seq2seq.products import PREVIEW
+from seq2seq.products.base import DateArrays
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
+from seq2seq.report.candidates import titles_with
 from seq2seq.report.html_report import write_report
-from seq2seq.report.quicklook import Miniatures, display_bands, preview_png, thumbnails
+from seq2seq.report.preview import preview_png
+from seq2seq.report.quicklook import Miniatures, display_bands
 from seq2seq.report.run_report import TileFacts, compose_report
 from seq2seq.report.schema import Report
 from seq2seq.report.series import PixelSeries, SeriesLattice, ndvi_bands
+from seq2seq.report.thumbnails import thumbnails
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Float32, Observations, days_since_first
 from seq2seq.tiling import Tile, blend_window, plan_tiles
-from seq2seq.writers import check_output, check_room, partial_of, publish, write_file
-from seq2seq.writers.products import Provenance, write_products
+from seq2seq.workspace import TileFolder, Workspace
+from seq2seq.writers import check_output, check_room, publish, write_file
+from seq2seq.writers.rasters import Provenance, write_rasters
 
-CHECKPOINT = ".checkpoint"
 STRIP_PX = 256  # rows blended and written at a time
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
@@ -66,7 +72,7 @@ def run(
     config, out = config or ReconstructionConfig(), Path(output_path)
     on_progress = choose_progress(on_progress, progress)
     started = time.monotonic()
-    check_apart(input_path, out, partial_of(out))
+    check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
     on_progress(Progress("reading"))
@@ -101,7 +107,8 @@ class _Job:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
         self.perceptual = perceptual
-        self.partial = partial_of(out)
+        self.workspace = Workspace.of(out)
+        self.partial = self.workspace.partial
         self.height, self.width = self.info.shape[2:]
         tile_px = config.tile_px or tile_size(self.info.shape, config)
         self.overlap_px = min(config.overlap_px, tile_px // 2)
@@ -109,7 +116,7 @@ class _Job:
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
         self._provenance = Provenance(
             version=version("decloud"),
-            method=config.recipe,
+            method=config.method,
             seed=config.seed,
             fingerprint=self.info.fingerprint,
             simulated=self.info.simulated,
@@ -125,12 +132,10 @@ class _Job:
 
     def claim_partial(self) -> None:
         """OUT.partial of the very same run is kept, that of another is cleared, anything else is left alone."""
-        key_file = self.partial / CHECKPOINT / "key"
-        key = self._key()
-        held = {entry.name for entry in self.partial.iterdir()} if self.partial.exists() else set()
-        if held and not key_file.exists() and held != {CHECKPOINT}:  # with it alone: cut off before the key was written
+        key_file, key = self.workspace.key, self._key()
+        if self.workspace.is_foreign():
             raise OutputError(f"{self.partial}: is in the way and no run of decloud has made it; please move it")
-        if held:
+        if self.workspace.held():
             if key_file.exists() and key_file.read_text() == key:
                 return
             shutil.rmtree(self.partial)
@@ -138,14 +143,13 @@ class _Job:
 
     def tile(self, tile: Tile) -> TileFacts:
         """The tile's facts; its arrays are on disk afterwards. Done before: only the facts are read."""
-        folder = self._folder(tile)
-        done = folder / "facts.json"
-        if not done.exists():
+        folder = self.workspace.tile(tile.index)
+        if not folder.facts.exists():
             observations = self.source.read(tile.rows, tile.columns)
             facts = self._reconstruct(tile, observations, folder)
-            write_file(done, json.dumps(asdict(facts)).encode())
-            shutil.rmtree(folder / "fit", ignore_errors=True)
-        return TileFacts(**json.loads(done.read_text()))
+            write_file(folder.facts, json.dumps(asdict(facts)).encode())
+            shutil.rmtree(folder.fit, ignore_errors=True)
+        return TileFacts(**json.loads(folder.facts.read_text()))
 
     def write(self, facts: list[TileFacts]) -> None:
         """Images, pictures and report into OUT.partial."""
@@ -162,10 +166,11 @@ class _Job:
                 self._look_at(t, rows, miniatures, lattice)
         pictures = miniatures.pictures()
         note = "simulated data" if self.info.simulated else None
-        write_file(self.partial / "preview.png", preview_png(pictures, note=note))
+        write_file(self.partial / PREVIEW.path, preview_png(pictures, note=note))
         self.seconds["writing"] = time.monotonic() - began
         report = self._report(facts, lattice.typical() if ndvi_bands(self.info.bands) else [])
-        write_report(self.partial, report, thumbnails=thumbnails(pictures))
+        titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
+        write_report(self.partial, report, thumbnails=thumbnails(pictures), titles=titles)
         self.on_progress(Progress("writing", step=len(dates), of=len(dates)))
 
     def _look_at(self, t: int, rows: slice, miniatures: Miniatures, lattice: SeriesLattice) -> None:
@@ -198,7 +203,7 @@ class _Job:
                 cloud_mask=cloud_mask,
             )
 
-    def _reconstruct(self, tile: Tile, observations: Observations, folder: Path) -> TileFacts:
+    def _reconstruct(self, tile: Tile, observations: Observations, folder: TileFolder) -> TileFacts:
         if not observations.s2.observed.any():
             return self._fill(observations, folder)
         result = reconstruct(
@@ -206,7 +211,7 @@ class _Job:
             self.config,
             on_progress=self._telling(tile),
             should_stop=self.should_stop,
-            checkpoint=folder / "fit",
+            checkpoint=folder.fit,
             budget_s=self._budget_s(tile),
             perceptual=self.perceptual,
         )
@@ -219,7 +224,7 @@ class _Job:
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
         )
 
-    def _fill(self, observations: Observations, folder: Path) -> TileFacts:
+    def _fill(self, observations: Observations, folder: TileFolder) -> TileFacts:
         """A tile that no date shows gets the scene's mean spectrum, and as much doubt as there is spread."""
         shape = observations.s2.pixels.shape
         mean, spread = (np.broadcast_to(v[:, None, None], shape) for v in self._scene_spectrum())
@@ -239,12 +244,12 @@ class _Job:
         spread = np.sqrt(np.maximum(squares / count - mean**2, 0))
         return np.asarray(mean, dtype=np.float32), np.asarray(spread, dtype=np.float32)
 
-    def _save(self, folder: Path, observations: Observations, pixels: Float32, sigma: Float32) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def _save(self, folder: TileFolder, observations: Observations, pixels: Float32, sigma: Float32) -> None:
+        folder.path.mkdir(parents=True, exist_ok=True)
         before = self._picked(observations.s2.pixels, self._kept_bands())
         arrays = {"pixels": pixels, "sigma": sigma, "cloud_mask": observations.cloud_mask[:, None], "before": before}
         for name in ARRAYS:
-            _save_array(folder / f"{name}.npy", np.ascontiguousarray(arrays[name]))
+            _save_array(folder.array(name), np.ascontiguousarray(arrays[name]))
 
     def _kept_bands(self) -> tuple[str, ...]:
         """The bands of the input that pictures and series need: those shown first."""
@@ -255,20 +260,19 @@ class _Job:
         return np.take(pixels, [self.info.bands.index(band) for band in bands], axis=-3)
 
     def _write_date(self, t: int, date: str) -> None:
-        write_products(
+        write_rasters(
             self.partial,
             date,
-            lambda name: self._windows(name, t),
-            geobox=self.info.geobox,
-            bands=self.info.bands,
-            radiometry=self.info.radiometry,
+            lambda: self._windows(t),
+            info=self.info,
             provenance=self._provenance,
             hidden=float(self.source.cloud_fractions[t]),
         )
 
-    def _windows(self, name: str, t: int) -> Iterator[tuple[Window, NDArray[Any]]]:
+    def _windows(self, t: int) -> Iterator[tuple[Window, DateArrays]]:
         for rows in self._strips():
-            yield Window(0, rows.start, self.width, rows.stop - rows.start), self._blended(name, t, rows)
+            window = Window(0, rows.start, self.width, rows.stop - rows.start)
+            yield window, DateArrays(partial(self._blended, t=t, rows=rows))
 
     def _strips(self) -> Iterator[slice]:
         for top in range(0, self.height, STRIP_PX):
@@ -278,13 +282,10 @@ class _Job:
         """(C, h, W) one date of one array of all tiles, blended."""
 
         def part(tile: Tile, tile_rows: slice, tile_columns: slice) -> NDArray[np.floating]:
-            array = np.load(self._folder(tile) / f"{name}.npy", mmap_mode="r")
+            array = np.load(self.workspace.tile(tile.index).array(name), mmap_mode="r")
             return np.asarray(array[t, :, tile_rows, tile_columns], dtype=np.float32)
 
         return blend_window(self.tiles, rows, slice(0, self.width), part, overlap_px=self.overlap_px)
-
-    def _folder(self, tile: Tile) -> Path:
-        return self.partial / CHECKPOINT / f"tile-{tile.index}"
 
     def _key(self) -> str:
         """Same key, same run: input, settings, version."""

@@ -11,7 +11,9 @@ from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import NORMAL_90
 from seq2seq.validation.gain import DateErrors, GainRange, ToFill, gain_range
 from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES, LINEAR, RESULT, gap_class
-from seq2seq.validation.metrics import Scores, score
+from seq2seq.validation.metrics import Scores, psnr_of, score
+
+EXACT = 1e-9  # RMSE below which PSNR says no more: 180 dB
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def pool(parts: Sequence[Assessment]) -> Assessment | None:
 
 def _band_scores(error: NDArray[np.floating]) -> dict[str, float]:
     rmse = float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
-    return {"rmse": rmse, "psnr": _psnr(rmse), "mae": float(np.abs(error).mean())}
+    return {"rmse": rmse, "psnr": psnr_of(rmse, least=EXACT), "mae": float(np.abs(error).mean())}
 
 
 def _by_gap(
@@ -170,10 +172,6 @@ def _pool_to_fill(parts: Sequence[Assessment]) -> Iterable[ToFill]:
     yield from (ToFill(*place, pixels) for place, pixels in sorted(pooled.items()))
 
 
-def _psnr(rmse: float) -> float:
-    return float(-20 * np.log10(max(rmse, 1e-9)))
-
-
 def _root_mean_square(values: Iterable[float], weights: Sequence[int]) -> float:
     return float(np.sqrt(np.average(np.square(list(values)), weights=weights)))
 
@@ -184,7 +182,7 @@ def _pool_scores(parts: Sequence[Scores]) -> Scores:
     # nrmse is rmse over mean reflectance, so each part still tells its mean.
     mean = np.average([part.rmse / part.nrmse if part.nrmse else 0.0 for part in parts], weights=pixels)
     return Scores(
-        psnr=_psnr(rmse),
+        psnr=psnr_of(rmse, least=EXACT),
         rmse=rmse,
         mae=float(np.average([part.mae for part in parts], weights=pixels)),
         nrmse=rmse / float(mean) if mean else 0.0,
@@ -196,7 +194,11 @@ def _pool_scores(parts: Sequence[Scores]) -> Scores:
 
 def _pool_band(parts: Sequence[dict[str, float]], pixels: Sequence[int]) -> dict[str, float]:
     rmse = _root_mean_square((part["rmse"] for part in parts), pixels)
-    return {"rmse": rmse, "psnr": _psnr(rmse), "mae": float(np.average([p["mae"] for p in parts], weights=pixels))}
+    return {
+        "rmse": rmse,
+        "psnr": psnr_of(rmse, least=EXACT),
+        "mae": float(np.average([p["mae"] for p in parts], weights=pixels)),
+    }
 
 
 def _same_gap(parts: Sequence[Assessment]) -> Iterable[list[GapAssessment]]:

@@ -1,4 +1,4 @@
-"""How the members are mixed: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
+"""How the candidates are mixed: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
 
 A step from interpolation towards a mix of everything else. What the mix is made of depends on the kind of date; how far
 the step goes, the trust, depends on the gap length too. Both matter: on a date that is partly seen the fit knows the
@@ -20,14 +20,14 @@ from seq2seq.validation.holdout import (
     LOST,
     MIN_CLASS_PIXELS,
     PARTLY_SEEN,
-    Members,
+    Candidates,
     gap_class,
 )
 
 # Days at which the trust of each gap class holds; between them it is interpolated, so that no seam shows where the
 # neighbouring dates' clouds change the gap.
 GAP_NODES = np.array([10.0, 30.0, 60.0, 120.0, 240.0])
-# How strongly the shares of the mix are drawn to their default, in units of the members' own disagreement: the
+# How strongly the shares of the mix are drawn to their default, in units of the candidates' own disagreement: the
 # held-out pixels are thousands, but the dates they lie on are few, and dates are what differs.
 SHARE_CAUTION = 0.5
 # How many dates' worth of evidence the trust of a kind starts with, and what that says; a class starts from its kind.
@@ -39,20 +39,20 @@ NOT_WORSE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """shares: (kinds, members) of the mix, not negative, adding up to 1. trust: (kinds, classes) in [0, 1], how far to
-    go from interpolation to the mix; 0 is interpolation alone. Kinds as `DATE_KINDS`, classes as `GAP_EDGES`."""
+    """shares: (kinds, candidates) of the mix, not negative, adding up to 1. trust: (kinds, classes) in [0, 1], how far
+    to go from interpolation to the mix; 0 is interpolation alone. Kinds as `DATE_KINDS`, classes as `GAP_EDGES`."""
 
-    names: tuple[str, ...]  # of the members other than interpolation
+    names: tuple[str, ...]  # of the candidates other than interpolation
     shares: NDArray[np.float64]
     trust: NDArray[np.float64]
 
-    def apply(self, members: Members, gap_days: Float32, lost: Bool) -> Float32:
+    def apply(self, candidates: Candidates, gap_days: Float32, lost: Bool) -> Float32:
         """(T, C, H, W) the mix; gap_days (T, H, W), lost (T,)."""
-        result = members[LINEAR].copy()
+        result = candidates[LINEAR].copy()
         for t, kind in enumerate(lost.astype(int)):
             if self.trust[kind].any():
                 trust = np.interp(gap_days[t], GAP_NODES, self.trust[kind]).astype(np.float32)
-                result[t] += trust * (self._mix(kind, {name: members[name][t] for name in self.names}) - result[t])
+                result[t] += trust * (self._mix(kind, {name: candidates[name][t] for name in self.names}) - result[t])
         return result
 
     def weights(self, kind: int, gap: int) -> dict[str, float]:
@@ -70,7 +70,7 @@ class Blend:
 
 
 def fit_blend(
-    members: Members, truth: Float32, held_out: Bool, gap_days: Float32, lost: Bool, default: Mapping[str, float]
+    candidates: Candidates, truth: Float32, held_out: Bool, gap_days: Float32, lost: Bool, default: Mapping[str, float]
 ) -> Blend:
     """The blend that errs least on the held-out pixels (T, H, W), drawn to `default` shares; lost: (T,).
 
@@ -78,11 +78,11 @@ def fit_blend(
     the kind of date, growing with the gap, and reduced until no kind of date is worse than interpolation. A kind of
     date without any held-out pixels: partly seen ones do as lost ones, which are harder; lost ones are interpolated.
     """
-    names = tuple(n for n, image in members.items() if n != LINEAR and np.isfinite(image).all())
+    names = tuple(n for n, image in candidates.items() if n != LINEAR and np.isfinite(image).all())
     start = np.array([default.get(name, 0.0) for name in names])
     start = start / start.sum() if start.sum() else np.full(len(names), 1 / max(len(names), 1))
     linear, *others = (
-        np.moveaxis(members[name] - truth, 1, -1)[held_out].astype(np.float64) for name in (LINEAR, *names)
+        np.moveaxis(candidates[name] - truth, 1, -1)[held_out].astype(np.float64) for name in (LINEAR, *names)
     )
     date = np.nonzero(held_out)[0]
     classes = gap_class(gap_days[held_out])
@@ -159,7 +159,7 @@ class _Evidence:
 
 
 def _shares(errors: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares for errors (members, N, C)."""
+    """Shares for errors (candidates, N, C)."""
     if errors.shape[1] < MIN_CLASS_PIXELS:
         return start
     flat = errors.reshape(len(errors), -1)

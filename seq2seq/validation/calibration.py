@@ -1,4 +1,4 @@
-"""How sure to be: one sigma for each pixel, from how much the members disagree, such that 90 % intervals hold 90 %."""
+"""How sure to be: a sigma for each pixel, from how much the candidates disagree, such that 90 % intervals hold 90 %."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from seq2seq.sequence import Bool, Float32
-from seq2seq.validation.holdout import LINEAR, MIN_CLASS_PIXELS, Members, lost_dates
+from seq2seq.validation.holdout import LINEAR, MIN_CLASS_PIXELS, Candidates, lost_dates
 
 NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in sigma
-MIN_SIGMA = 1e-4  # a tenth of a DN step of 1e-3; keeps calibration finite where all members agree
+MIN_SIGMA = 1e-4  # a tenth of a DN step of 1e-3; keeps calibration finite where all candidates agree
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +20,12 @@ class Calibration:
     factor: (2, C), for dates that are partly seen and for lost ones, whose errors are of another kind.
     """
 
-    floor: Float32  # (C,) reflectance: what cannot be told from the members' disagreement
+    floor: Float32  # (C,) reflectance: what cannot be told from the candidates' disagreement
     factor: Float32
 
-    def sigma(self, members: Members, seen: Bool) -> Float32:
-        """(T, C, H, W) reflectance, one sigma; seen: (T, H, W) what the members were made from."""
-        raw = _raw_sigma(members, self.floor)
+    def sigma(self, candidates: Candidates, seen: Bool) -> Float32:
+        """(T, C, H, W) reflectance, one sigma; seen: (T, H, W) what the candidates were made from."""
+        raw = _raw_sigma(candidates, self.floor)
         sigma: Float32 = raw * self.factor[lost_dates(seen).astype(int)][:, :, None, None]
         return sigma
 
@@ -42,10 +42,10 @@ def few_dates(date: NDArray[np.intp]) -> float:
     return float(stdtrit(dates + 1, 0.95)) / NORMAL_90
 
 
-def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool, seen: Bool) -> Calibration:
+def calibrate(candidates: Candidates, result: Float32, truth: Float32, held_out: Bool, seen: Bool) -> Calibration:
     """On the held-out pixels, by kind of date and by band, widened for how few dates they lie on (`few_dates`).
 
-    Without any held-out pixels the members' disagreement stands as it is.
+    Without any held-out pixels the candidates' disagreement stands as it is.
 
     Where one kind of date could not be held out, it takes the larger of what the other kind says and 1.
     """
@@ -54,7 +54,7 @@ def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool,
     if len(error) < MIN_CLASS_PIXELS:
         return Calibration(np.full(bands, 0.01, np.float32), np.ones((2, bands), np.float32))
     floor = np.maximum(np.median(error, axis=0), MIN_SIGMA).astype(np.float32)
-    ratio = error / np.moveaxis(_raw_sigma(members, floor), 1, -1)[held_out]
+    ratio = error / np.moveaxis(_raw_sigma(candidates, floor), 1, -1)[held_out]
     on_lost = lost_dates(seen)[np.nonzero(held_out)[0]]
     overall = np.quantile(ratio, 0.9, axis=0) / NORMAL_90
     factor = np.tile(np.maximum(overall, 1.0), (2, 1))
@@ -66,9 +66,9 @@ def calibrate(members: Members, result: Float32, truth: Float32, held_out: Bool,
     return Calibration(floor, factor.astype(np.float32))
 
 
-def _raw_sigma(members: Members, floor: Float32) -> Float32:
-    """(T, C, H, W): how much the members other than interpolation disagree, and what they cannot know (C,)."""
-    others = [image for name, image in members.items() if name != LINEAR] or [members[LINEAR]]
+def _raw_sigma(candidates: Candidates, floor: Float32) -> Float32:
+    """(T, C, H, W): how much the candidates other than interpolation disagree, and what they cannot know (C,)."""
+    others = [image for name, image in candidates.items() if name != LINEAR] or [candidates[LINEAR]]
     mean = sum(others[1:], others[0]) / len(others)
     variance = sum(((image - mean) ** 2 for image in others[1:]), (others[0] - mean) ** 2) / len(others)
     sigma: Float32 = np.sqrt(variance + floor[:, None, None] ** 2)

@@ -4,13 +4,15 @@ A pixel's task is told by two things: whether its date shows anything else (`los
 its clear dates is (`gap_class`). Blend weights, the uncertainty and the report go by both.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.sequence import Bool, Float32
+from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.hiding import CloudShapes, hide
 
-Members = dict[str, Float32]  # name -> (T, C, H, W) reflectance; always holds LINEAR
+Candidates = dict[str, Float32]  # name -> (T, C, H, W) reflectance; those to blend hold LINEAR first
 LINEAR, NEAREST, RESULT = "linear", "nearest", "result"
 
 # A date of which less than this share is seen is lost: what the date itself shows no longer helps.
@@ -52,6 +54,13 @@ def choose_holdout(observed: Bool, seed: int) -> Bool:
             if shaped.any():
                 break
     return held_out & observed
+
+
+def blank(observations: Observations, visible: Bool) -> Observations:
+    """The same with nothing but the `visible` (T, H, W) pixels of S2: elsewhere 0, and not observed."""
+    s2 = observations.s2
+    pixels = np.where(visible[:, None], s2.pixels, np.float32(0))
+    return replace(observations, s2=replace(s2, pixels=pixels, observed=visible))
 
 
 def gap_class(gap_days: Float32) -> NDArray[np.intp]:

@@ -50,9 +50,18 @@ def mae(prediction: Float32, truth: Float32, *, where: Bool) -> float:
     return total / _values(truth, where)
 
 
+def psnr_of(error: float, *, least: float = 0.0) -> float:
+    """20 log10(1 / error), dB, of a root mean squared error of reflectance in [0, 1]; inf where that is 0.
+
+    least: smaller errors count as this one, for readers that know no infinity.
+    """
+    error = max(error, least)
+    return math.inf if error == 0 else -20 * math.log10(error)
+
+
 def psnr(prediction: Float32, truth: Float32, *, where: Bool) -> float:
     """Peak signal-to-noise ratio, 20 log10(1 / rmse), dB; inf where the prediction is exact."""
-    return _psnr(rmse(prediction, truth, where=where))
+    return psnr_of(rmse(prediction, truth, where=where))
 
 
 def nrmse(prediction: Float32, truth: Float32, *, where: Bool) -> float:
@@ -107,7 +116,7 @@ def score(prediction: Float32, truth: Float32, where: Bool) -> Scores:
     """Every score of one prediction on the pixels of `where`."""
     error = rmse(prediction, truth, where=where)
     return Scores(
-        psnr=_psnr(error),
+        psnr=psnr_of(error),
         rmse=error,
         mae=mae(prediction, truth, where=where),
         nrmse=_nrmse(error, _mean_reflectance(truth, where)),
@@ -148,10 +157,6 @@ def _values(truth: Float32, where: Bool) -> int:
 def _mean_reflectance(truth: Float32, where: Bool) -> float:
     total = sum(float(y.sum()) for _, y in _scored(truth, truth, where))
     return total / _values(truth, where)
-
-
-def _psnr(error: float) -> float:
-    return math.inf if error == 0 else -20 * math.log10(error)
 
 
 def _nrmse(error: float, mean: float) -> float:

@@ -8,15 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq.errors import OutputError
-
-# All that a finished run leaves in OUT. `overwrite` removes nothing that holds anything else.
-PRODUCTS = frozenset({"declouded", "uncertainty", "cloud_mask", "report.json", "report.html", "preview.png"})
-
-
-def partial_of(out: Path) -> Path:
-    """Where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
-    out = Path(os.path.abspath(out))  # not resolve(): a link to another disk must not move the sibling there
-    return out.with_name(out.name + ".partial")
+from seq2seq.products import top_names
+from seq2seq.workspace import partial_of
 
 
 def check_output(out: Path, overwrite: bool) -> None:
@@ -34,7 +27,7 @@ def check_output(out: Path, overwrite: bool) -> None:
         raise OutputError(
             f"{out}: is not empty ({_some(held)}); give another folder, or --overwrite to replace a result"
         )
-    foreign = sorted(set(held) - PRODUCTS)
+    foreign = sorted(set(held) - top_names("run"))
     if foreign:
         raise OutputError(f"{out}: holds {_some(foreign)}, which no run has written; it will not be overwritten")
     _check_place(out)
@@ -83,7 +76,7 @@ def publish(partial: Path, out: Path, overwrite: bool) -> None:
     out = Path(os.path.abspath(out))
     with _one_line_errors(out):
         _remove_hidden(partial)
-        foreign = sorted({entry.name for entry in partial.iterdir()} - PRODUCTS)
+        foreign = sorted({entry.name for entry in partial.iterdir()} - top_names("run"))
         if foreign:
             raise ValueError(f"{partial} holds {_some(foreign)}, which is no product of a run")
         out.parent.mkdir(parents=True, exist_ok=True)

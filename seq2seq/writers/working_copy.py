@@ -1,21 +1,19 @@
 """Writes working copies of sequences (see `seq2seq.readers.working_copy`): lossless, tiled, quick to write and read."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 
 from seq2seq.errors import InputError, OutputError, UnreadableFileError
 from seq2seq.readers.contents import Contents, Header, Raster, Window
 from seq2seq.readers.geotiff import open_geotiff
 from seq2seq.readers.names import s1_bands, s2_bands
 from seq2seq.readers.working_copy import CopiedFile, Manifest
+from seq2seq.writers.failures import one_line_errors
 from seq2seq.writers.output import describe_failure
 
 TILE_PX = 256
@@ -30,8 +28,8 @@ OnRaster = Callable[[int, int, str], None]
 def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_raster: OnRaster) -> None:
     """Copies every raster of `contents`, whose S2 and S1 headers have been checked, into the empty `folder`.
 
-    origin: what messages and reports shall call the sequence. on_raster: told before each file which one it is, of how
-    many, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
+    origin: what messages and reports shall call the sequence. on_raster: called before each file with its index, their
+    number, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
     named = [(sensor, raster) for sensor, rasters in contents.by_sensor() for raster in rasters]
@@ -40,11 +38,11 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
         on_raster(index, len(named), raster.header.name)
         file = CopiedFile(sensor, str(raster.header.date), raster.header.name)
         path = folder / file.path
-        with _one_line_errors(path):
+        with one_line_errors(path):
             path.parent.mkdir(exist_ok=True)
             _copy(raster, path, descriptions=_descriptions(sensor, raster.header))
         files.append(_compared(file, raster.header, path))
-    with _one_line_errors(folder):
+    with one_line_errors(folder):
         Manifest(origin, contents.fingerprint, contents.warnings, tuple(files)).write(folder)
 
 
@@ -86,7 +84,7 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
             copy.update_tags(SIMULATED="YES")
         copy.update_tags(**header.product.tags())
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
-            copy.write(raster.read(window), window=((window.row, window.row_end), (window.column, window.column_end)))
+            copy.write(raster.read(window), window=window.ranges)
 
 
 def _windows(shape: tuple[int, int], chunk: tuple[int, int], *, pixel_bytes: int) -> Iterator[Window]:
@@ -120,7 +118,11 @@ def _compared(file: CopiedFile, header: Header, path: Path) -> CopiedFile:
         raise OutputError(describe_failure(path, str(error))) from error
     for what, ours, theirs in zip(_FACTS, _facts(copied), _facts(header), strict=True):
         if ours != theirs:
-            raise UnreadableFileError(f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}")
+            raise UnreadableFileError(
+                f"{file.name}: {what} {theirs[:80]} cannot be kept, it would become {ours[:80]}",
+                file=file.name,
+                date=file.date,
+            )
     same_crs = copied.geobox.crs.to_wkt() == header.geobox.crs.to_wkt()
     return file if same_crs else replace(file, crs=header.geobox.crs.to_wkt())
 
@@ -139,17 +141,3 @@ def _facts(header: Header) -> tuple[str, ...]:
         header.product,
     )
     return tuple(map(repr, facts))
-
-
-@contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (RasterioError, CPLE_BaseError, OSError, SystemError) as error:
-        raise OutputError(describe_failure(path, " ".join(str(_innermost(error)).split()))) from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -203,8 +203,8 @@ def test_the_log_is_read_in_parts_and_as_text(api: ServedApi, user: User) -> Non
         ({"message": "Started.", "phase": "reading"}, "Started."),
         ({"phase": "reading", "step": 0, "of": 0, "loss": None, "message": None}, "Reading"),
         (
-            {"phase": "fitting the network", "step": 3, "of": 120, "loss": 0.8629618, "holdout_psnr": 25.14},
-            "Fitting the network, step 3 of 120, loss 0.863, held-out 25.1 dB",
+            {"phase": "fitting", "step": 3, "of": 120, "loss": 0.8629618, "holdout_psnr": 25.14},
+            "Fitting, step 3 of 120, loss 0.863, held-out 25.1 dB",
         ),
         ({"seconds": 3, "device": None}, "seconds 3"),
     ],

@@ -88,7 +88,11 @@ def test_no_other_address_than_an_upload_is_taken(user: User, href: str) -> None
     [
         ({"seed": -1}, "inputs.seed", "greater than or equal to 0"),
         ({"seed": "1"}, "inputs.seed", "integer"),
+        ({"method": "magic"}, "inputs.method", "'guided', 'ebel2021', 'linear' or 'nearest'"),
         ({"recipe": "magic"}, "inputs.recipe", "'internal' or 'paper'"),
+        ({"method_settings": {"steps": 0}}, "inputs.method_settings.steps", "greater than or equal to 1"),
+        ({"method_settings": {"stepz": 1}}, "inputs.method_settings.stepz", "no such member"),
+        ({"method": "linear", "method_settings": {"steps": 1}}, "inputs.method_settings.steps", "no such member"),
         ({"max_minutes": 0}, "inputs.max_minutes", "0.1"),
         ({"sead": 1}, "inputs.sead", "no such member"),
         ({"device": "cuda:1"}, "inputs.device", "auto"),
@@ -232,13 +236,13 @@ def test_what_is_no_id_is_no_job(user: User, job_id: str) -> None:
 def test_progress_is_told_with_phase_step_and_time_left(api: ServedApi, user: User) -> None:
     job_id = user.submit()
     job = api.claim(job_id)
-    progress = {"phase": "fitting the network", "step": 30, "of": 100, "loss": 0.5, "holdout_psnr": 31.5, "eta_s": 1e9}
+    progress = {"phase": "fitting", "step": 30, "of": 100, "loss": 0.5, "holdout_psnr": 31.5, "eta_s": 1e9}
     jobs.heartbeat(api.database, job, lease_s=60, progress=progress)
     told = user.get(f"/jobs/{job_id}").json()
     assert told["status"] == "running"
     assert told["attempt"] == job.attempt
     assert {name: told[name] for name in progress} == progress
-    assert told["message"] == "Running: fitting the network."
+    assert told["message"] == "Running: fitting."
     assert told["progress"] == 0
     jobs.heartbeat(api.database, job, lease_s=60, progress={**progress, "eta_s": 0.0})
     assert user.get(f"/jobs/{job_id}").json()["progress"] == 99

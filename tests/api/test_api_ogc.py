@@ -9,8 +9,7 @@ from jsonschema import Draft202012Validator
 from owslib.ogcapi.processes import Processes
 from service_api import ServedApi, User
 
-from api.process.parameters import ABOUT
-from seq2seq.config import RANGES, ReconstructionConfig
+from seq2seq.config import SETTINGS, ReconstructionConfig
 
 
 @pytest.fixture
@@ -55,13 +54,15 @@ def test_owslib_is_told_what_is_wrong(client: Processes) -> None:
 def test_every_setting_of_the_engine_is_an_input_with_its_range_and_default(user: User) -> None:
     inputs = user.get("/processes/decloud").json()["inputs"]
     defaults = ReconstructionConfig().to_dict()
-    assert set(inputs) == {"sequence", *defaults} == {"sequence", *ABOUT}
+    assert set(inputs) == {"sequence", "method_settings", *(each.name for each in SETTINGS)}
     for name, default in defaults.items():
         schema = inputs[name]["schema"]
         Draft202012Validator.check_schema(schema)
         assert schema["default"] == default
         Draft202012Validator(schema).validate(default)
-    for name, (low, high) in RANGES.items():
+    ranges = {each.name: (each.low, each.high) for each in SETTINGS if each.low is not None and each.high is not None}
+    assert len(ranges) == 9
+    for name, (low, high) in ranges.items():
         validator = Draft202012Validator(inputs[name]["schema"])
         assert [validator.is_valid(value) for value in (low, high, low - 1, high + 1)] == [True, True, False, False]
 

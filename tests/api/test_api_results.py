@@ -11,7 +11,7 @@ import httpx
 import pytest
 from service_api import Serve, ServedApi, User
 from service_jobs import WallClock
-from service_storages import pattern
+from service_storages import pattern, size_of
 
 from worker import jobs
 from worker.errors import NotFound, StorageUnavailable
@@ -371,10 +371,10 @@ def test_a_download_that_runs_stops_when_its_result_is_removed(serve: Serve, tai
 def test_a_removed_results_files_do_not_wait_for_the_reaper(api: ServedApi, user: User) -> None:
     job = finished(user)
     key = f"{api.job(job).result_prefix}/report.json"
-    assert api.storage.size(key)
+    assert size_of(api.storage, key)
     user.delete(f"/jobs/{job}")
     with pytest.raises(NotFound):
-        api.storage.size(key)
+        size_of(api.storage, key)
 
 
 def test_a_storage_that_does_not_answer_keeps_no_job_from_being_removed(

@@ -85,7 +85,7 @@ def test_waiting_tells_what_a_run_here_would_tell(shared_server: Served, client:
     heard: list[Progress] = []
     client.wait(job.id, on_progress=heard.append)
     assert heard[0].phase in ("waiting", "starting")
-    fitting = [progress for progress in heard if progress.phase == "fitting the network"]
+    fitting = [progress for progress in heard if progress.phase == "fitting"]
     assert fitting
     assert [progress.step for progress in fitting] == sorted(progress.step for progress in fitting)
     assert all(progress.of == 4 and progress.holdout_psnr == 20.0 for progress in fitting)

@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from api.client import InvalidPayload
 from api.client.packing import files_of, packed
-from seq2seq.readers.layout import SENSORS, SUFFIXES, sensor_of
+from seq2seq.readers.formats import FORMATS, wanted
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -33,26 +35,31 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
 
 
 def test_of_a_folder_goes_what_the_readers_read_and_nothing_else(tmp_path: Path) -> None:
-    wanted = ["S1/2021-04-30.tif", "S2/2021-05-01.tif", "S2/b.TIFF", "mask/2021-05-01.tif"]
+    sent = ["S1/2021-04-30.tif", "S2/2021-05-01.tif", "S2/b.TIFF", "mask/2021-05-01.tif"]
     others = ["S2/.hidden.tif", "S2/notes.txt", "S2/deep/2021.tif", "other/2021-05-01.tif", "secret.tif", "S2/a.zip"]
-    folder = fill(tmp_path / "fields", *wanted, *others)
+    folder = fill(tmp_path / "fields", *sent, *others)
     name, content, _ = pack(folder)
     assert name == "fields.zip"
     (tmp_path / "sent.zip").write_bytes(content)
     with zipfile.ZipFile(tmp_path / "sent.zip") as archive:
-        assert archive.namelist() == wanted
+        assert archive.namelist() == sent
         assert archive.read("S2/b.TIFF") == (folder / "S2/b.TIFF").read_bytes()
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
-    from pathlib import PurePosixPath
-
-    assert all(sensor_of(PurePosixPath(name)) for name in wanted)
-    assert not any(sensor_of(PurePosixPath(name)) for name in others)
+    assert all(wanted(PurePosixPath(name)) for name in sent)
+    assert not any(wanted(PurePosixPath(name)) for name in others)
 
 
-def test_the_layout_is_the_readers() -> None:
-    from api.client import packing
+def test_a_format_wants_what_it_gives_as_its_example() -> None:
+    assert all(known.wants(PurePosixPath(known.example)) for known in FORMATS)
 
-    assert (packing._SENSORS, packing._SUFFIXES) == (SENSORS, SUFFIXES)
+
+def test_packing_and_describing_formats_loads_nothing_that_reads_files() -> None:
+    code = (
+        "import sys, api.client.packing, seq2seq.readers.formats as formats; formats.readable();"
+        "print({'torch', 'rasterio', 'numpy', 'odc'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_the_same_files_give_the_same_bytes_whenever_they_were_written(tmp_path: Path) -> None:
@@ -75,9 +82,9 @@ def test_the_archive_is_gone_after(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([], "has no GeoTIFF in a folder S2; it holds nothing"),
-        (["S1/2021-05-01.tif", "x/y.tif"], "has no GeoTIFF in a folder S2; it holds S1, x"),
-        (["S2/readme.txt"], "has no GeoTIFF in a folder S2; it holds S2"),
+        ([], "has nothing like S2/2020-08-01.tif; it holds nothing"),
+        (["S1/2021-05-01.tif", "x/y.tif"], "has nothing like S2/2020-08-01.tif; it holds S1, x"),
+        (["S2/readme.txt"], "has nothing like S2/2020-08-01.tif; it holds S2"),
     ],
 )
 def test_a_folder_without_s2_is_refused_before_anything_is_sent(tmp_path: Path, names: list[str], said: str) -> None:

@@ -11,8 +11,15 @@ from typing import Any
 import pytest
 from flaky_service import Answer, Connect, FlakyService, Pauses, cutting
 
-from api.client import CannotStore, Client, DamagedTransfer, NotAServer, Refused, ServerUnavailable
-from api.client.downloading import PRODUCTS
+from api.client import (
+    CannotStore,
+    Client,
+    DamagedTransfer,
+    NotAServer,
+    Refused,
+    ServerUnavailable,
+    UnknownOutput,
+)
 from seq2seq.progress import Progress
 
 FILES = {
@@ -228,7 +235,7 @@ def download(client: Client, out: Path, **options: Any) -> dict[str, bytes]:
     client.download("job-1", out, **options)
     found = {file.relative_to(out).as_posix(): file.read_bytes() for file in out.rglob("*") if file.is_file()}
     manifest = found.pop("manifest.json")
-    assert len(json.loads(manifest)["files"]) == len(FILES)
+    assert len(json.loads(manifest)["files"]) == len(found)
     return found
 
 
@@ -350,10 +357,38 @@ def test_an_unreadable_manifest_is_one_line(
         client.download("job-1", tmp_path / "out")
 
 
-def test_a_result_holds_what_a_run_makes() -> None:
-    from seq2seq.writers.output import PRODUCTS as MADE
+def test_one_output_is_downloaded_by_its_name_with_a_manifest_of_it_alone(
+    flaky: FlakyService, client: Client, tmp_path: Path
+) -> None:
+    flaky.give_result(FILES)
+    images = {path: content for path, content in FILES.items() if path.startswith("declouded/")}
+    for _ in range(2):  # the second time it is there
+        assert download(client, tmp_path / "out", outputs=["declouded"]) == images
+    listed = json.loads((tmp_path / "out" / "manifest.json").read_text())["files"]
+    assert {entry["path"] for entry in listed} == set(images)
+    asked = [path for path in flaky.asked if not path.endswith("manifest.json")]
+    assert sorted(asked) == sorted(f"GET /jobs/job-1/results/{path}" for path in images)
 
-    assert MADE <= PRODUCTS
+
+def test_what_was_left_of_another_selection_is_not_in_the_result(
+    flaky: FlakyService, client: Client, tmp_path: Path
+) -> None:
+    flaky.give_result(FILES)
+    flaky.damaged_got = 100
+    with pytest.raises(DamagedTransfer):
+        client.download("job-1", tmp_path / "out")
+    flaky.damaged_got = 0
+    assert (tmp_path / "out.part").is_dir()
+    assert set(download(client, tmp_path / "out", outputs=["report"])) == {"report.json"}
+
+
+def test_an_output_that_the_result_lacks_is_said_beside_those_it_has(
+    flaky: FlakyService, client: Client, tmp_path: Path
+) -> None:
+    flaky.give_result({"report.json": b"{}", "declouded/2021-05-01.tif": b"II"})
+    with pytest.raises(UnknownOutput, match="has no archive, uncertainty; it has declouded, manifest, report"):
+        client.download("job-1", tmp_path / "out", outputs=["report", "uncertainty", "archive"])
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- words

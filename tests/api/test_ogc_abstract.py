@@ -1,6 +1,6 @@
 """The abstract tests of OGC API - Processes 1.0 (18-062r2, annex A) for the classes that the service claims.
 
-docs/OGC.md has them as a table, which is held against this file.
+docs/ogc.md has them as a table, which is held against this file.
 """
 
 import base64
@@ -31,6 +31,7 @@ from service_api import Serve, ServedApi, User
 from service_workers import until
 from webhook_receiver import Receiver
 
+from seq2seq.methods import METHODS
 from worker import jobs
 from worker.notices.courier import Courier, open_signer
 
@@ -254,10 +255,10 @@ def test_what_the_standard_lets_a_request_say_is_taken(user: User) -> None:
 
 @abstract("core/job-creation-inputs", "core/job-creation-input-inline")
 def test_inline_values_are_taken_plain_and_qualified(api: ServedApi, user: User) -> None:
-    plain = api.job(created(execute(user, {"seed": 7, "recipe": "paper", "false_colour": True})))
+    plain = api.job(created(execute(user, {"seed": 7, "method": "linear", "false_colour": True})))
     qualified = {
         "seed": {"value": 7, "mediaType": "application/json"},
-        "recipe": {"value": "paper", "encoding": "utf-8", "mediaType": "application/json"},
+        "method": {"value": "linear", "encoding": "utf-8", "mediaType": "application/json"},
         "false_colour": {"value": True, "schema": {"type": "boolean"}},
     }
     assert api.job(created(execute(user, qualified))).params == plain.params
@@ -281,8 +282,9 @@ def test_an_object_is_given_as_a_qualified_value(api: ServedApi, user: User) -> 
 @abstract("core/job-creation-input-inline-mixed")
 def test_an_input_of_several_types_takes_each(api: ServedApi, user: User) -> None:
     inputs = user.get("/processes/decloud").json()["inputs"]
-    mixed = [name for name, about in inputs.items() if "anyOf" in about["schema"]]
+    mixed = [name for name, about in inputs.items() if {"enum": [None]} in about["schema"].get("anyOf", ())]
     assert "max_minutes" in mixed
+    assert {name for name, about in inputs.items() if "anyOf" in about["schema"]} == {*mixed, "method_settings"}
     for name in mixed:
         number, nothing = inputs[name]["schema"]["anyOf"]
         assert nothing == {"enum": [None]}
@@ -290,6 +292,16 @@ def test_an_input_of_several_types_takes_each(api: ServedApi, user: User) -> Non
             assert api.job(created(execute(user, {name: value}))).params[name] == number["maximum"]
         for value in (None, {"value": None}):
             assert name not in api.job(created(execute(user, {name: value}))).params
+
+
+def test_the_settings_of_each_method_are_an_object_that_it_takes(api: ServedApi, user: User) -> None:
+    alternatives = user.get("/processes/decloud").json()["inputs"]["method_settings"]["schema"]["anyOf"]
+    assert len(alternatives) == len(METHODS)
+    for info, schema in zip(METHODS, alternatives, strict=True):
+        settings = {name: about["default"] for name, about in schema.get("properties", {}).items()}
+        for value in (settings, {"value": settings}):
+            job = api.job(created(execute(user, {"method": info.name, "method_settings": value})))
+            assert job.params["method_settings"] == settings
 
 
 @abstract(
@@ -624,7 +636,7 @@ def listed(user: User, query: str) -> list[str]:
 
 
 def test_the_documentation_names_the_test_of_every_abstract_test() -> None:
-    text = (ROOT / "docs" / "OGC.md").read_text()
+    text = (ROOT / "docs" / "ogc.md").read_text()
     rows = re.findall(r"^\| `(/conf/[^`]+)` \| [^|]+ \| `(\w+)` \|$", text, re.MULTILINE)
     assert dict(rows) == TESTS
     assert len(rows) == len(TESTS)

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from api.commands import jobs as job_commands
 from api.commands import main as cli
 from api.commands.data_folder import KEY
 from api.commands.whereabouts import key_for, server_url
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS
 
 COMMANDS = ["serve", "submit", "watch", "jobs", "download", "cancel", "keys", "demo"]
 # The method of these tests, in place of the settings of a reconstruction.
@@ -107,28 +106,38 @@ def test_submit_has_the_options_of_run_word_for_word(capsys: pytest.CaptureFixtu
         lines = capsys.readouterr().out.splitlines()
         options = " ".join(line.strip("│ ") for line in lines)
         shown.append(options)
-    for field in fields(ReconstructionConfig):
-        option = f"--{field.name.replace('_', '-')} "
+    assert {each.name for each in SETTINGS if each.local} == {"device", "vgg16_weights"}
+    for each in SETTINGS:
+        option = f"--{each.name.replace('_', '-')} "
         assert option in shown[0]
-        assert (option in shown[1]) == (field.name not in ("device", "vgg16_weights"))
+        assert (option in shown[1]) == (not each.local)
+    assert all("--set " in options for options in shown)
 
 
 def test_settings_come_from_file_and_options_and_nothing_else_is_sent(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text('seed = 5\nmax_minutes = 3\ndevice = "auto"\n')
-    options = {"seed": 9, "recipe": None, "full_prediction": True}
+    options = {"seed": 9, "method": None, "full_prediction": True}
     sent = job_commands.settings_to_send(tmp_path / "settings.toml", options)
     assert sent == {"seed": 9, "max_minutes": 3, "full_prediction": True}
 
 
 def test_every_method_option_reaches_the_server(here: Path, shared_server: Served) -> None:
     """The real settings, of a job that is cancelled before it could begin."""
-    options = ["--seed", "7", "--max-minutes", "2.5", "--recipe", "paper", "--full-prediction", "--tile-px", "128"]
+    options = ["--seed", "7", "--max-minutes", "2.5", "--method", "ebel2021", "--full-prediction", "--tile-px", "128"]
+    options += ["--set", "schedule_factor=0.5"]
     assert exit_code("submit", "fields", "--detach", "--name", "options", *options) == 0
     client = shared_server.client()
     job = next(job for job in client.jobs() if job.name == "options")
     client.cancel(job.id)
     sent = {name: value for name, value in job.values["inputs"].items() if name != "sequence"}
-    assert sent == {"seed": 7, "max_minutes": 2.5, "recipe": "paper", "full_prediction": True, "tile_px": 128}
+    assert sent == {
+        "seed": 7,
+        "max_minutes": 2.5,
+        "method": "ebel2021",
+        "full_prediction": True,
+        "tile_px": 128,
+        "method_settings": {"schedule_factor": 0.5},
+    }
 
 
 # -- the way of a job
@@ -257,7 +266,7 @@ def test_a_key_that_others_can_read_on_its_way_is_pointed_out(
     ("arguments", "said"),
     [
         (["submit", "nowhere"], "error: nowhere: does not exist"),
-        (["submit", "."], "error: .: has no GeoTIFF in a folder S2; it holds fields, full"),
+        (["submit", "."], "error: .: has nothing like S2/2020-08-01.tif; it holds fields, full"),
         (["submit", "fields", "full"], "is not empty (mine.txt)"),
         (["submit", "fields", "--seed", "-1"], "error: seed is -1, must be from 0"),
         (["submit", "fields", "out", "--detach"], "error: --detach does not wait"),

@@ -1,4 +1,4 @@
-"""docs/SERVICE.md against the service: what it says to type works, what it names exists."""
+"""The pages on the service against it: what they say to type works, what they name exists."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from api.metrics import Metrics
 from worker.database.connections import Database
 from worker.settings import Settings, load_settings
 
-TEXT = (ROOT / "docs" / "SERVICE.md").read_text()
+TEXT = "\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in ("service", "operating", "architecture"))
 README = (ROOT / "README.md").read_text()
 ROW = re.compile(r"^\| `(DECLOUD_\w+)` \|(?: `([^`]*)`)? \|", re.MULTILINE)
 ADDRESS = "localhost:8000"

@@ -62,7 +62,7 @@ def paper_row() -> dict[str, Any]:
         "passes": 20,
         "iterations": 1,
     }
-    internal = [
+    guided = [
         {"what": "prior", "seconds": 10.0, "rmse": 0.075},
         {"what": "network, step 40", "seconds": 25.0, "rmse": 0.06},
         {"what": "result", "seconds": 80.0, "rmse": 0.05},
@@ -71,7 +71,7 @@ def paper_row() -> dict[str, Any]:
         "key": "fields-cloud-0",
         "case": "fields-cloud-0",
         "seed": 0,
-        "paper": {
+        "ebel2021": {
             "step_s": 0.5,
             "windows": 16,
             "steps_total": 32_000,
@@ -80,7 +80,7 @@ def paper_row() -> dict[str, Any]:
             "published": published,
             "scaled": scaled,
         },
-        "internal": {"curve": internal, "whole_s": 160.0, "phases": {}},
+        "guided": {"curve": guided, "whole_s": 160.0, "phases": {}},
         "linear_rmse": 0.08,
     }
 
@@ -171,23 +171,23 @@ def test_a_part_measured_on_another_machine_names_it() -> None:
     assert "on Another CPU" in section(page, "Quality on real sequences, default settings")
 
 
-def test_time_to_equal_error_compares_with_the_best_that_the_published_recipe_reached() -> None:
+def test_time_to_equal_error_compares_with_the_best_that_the_published_method_reached() -> None:
     found = comparison(paper_row())
-    assert found["paper_rmse"] == 0.07
-    assert found["paper_s"] == 20.0
-    assert found["internal_s"] == 25.0, "the prior is not there yet, the first look at the network is"
+    assert found["published_rmse"] == 0.07
+    assert found["published_s"] == 20.0
+    assert found["guided_s"] == 25.0, "the prior is not there yet, the first look at the network is"
     assert found["measured"] == pytest.approx(0.8)
     assert found["whole"] == pytest.approx(16_000 / 25)
     assert found["to_end"] == pytest.approx(100)
 
 
-def test_where_the_default_recipe_takes_longer_the_page_says_longer() -> None:
+def test_where_the_default_method_takes_longer_the_page_says_longer() -> None:
     assert "**1.25 x longer**" in render({"paper": part(paper_row())})
 
 
-def test_no_ratio_is_claimed_where_the_default_recipe_is_worse() -> None:
+def test_no_ratio_is_claimed_where_the_default_method_is_worse() -> None:
     row = paper_row()
-    row["paper"]["scaled"]["curve"][0]["rmse"] = 0.01
+    row["ebel2021"]["scaled"]["curve"][0]["rmse"] = 0.01
     assert comparison(row)["whole"] is None
     assert "did not get there" in render({"paper": part(row)})
 
@@ -197,7 +197,7 @@ def test_what_is_extrapolated_is_called_so_and_what_was_run_is_not() -> None:
     assert "extrapolated" in render({"paper": part(row)})
     assert "extrapolated" in draw(row)
     whole = copy.deepcopy(row)
-    whole["paper"]["published"]["complete"] = True
+    whole["ebel2021"]["published"]["complete"] = True
     assert "extrapolated" not in render({"paper": part(whole)})
     assert "extrapolated" not in draw(whole)
 

@@ -8,7 +8,7 @@ DEFAULT = {"one": 0.5, "two": 0.5}
 BANDS = ("B02", "B03")
 
 
-def members(seed=0, *, errors=(1.0, 0.7, 0.8), shape=(6, 2, 30, 40)):
+def candidates(seed=0, *, errors=(1.0, 0.7, 0.8), shape=(6, 2, 30, 40)):
     """Truth, linear and two others with independent errors of given spreads (in 0.02 reflectance), mask and gaps."""
     rng = np.random.default_rng(seed)
     truth = rng.uniform(0.05, 0.4, shape).astype(np.float32)

@@ -7,19 +7,21 @@ from typing import Any
 import rasterio
 
 from seq2seq.config import ReconstructionConfig
-from worker.imports.importer import Heard, ImportProblem, judge
+from worker.imports.importer import ImportProblem, Received, judge
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
-from worker.imports.sandbox import Ending, run_confined
+from worker.imports.sandbox import SandboxOutcome, run_confined
+from worker.processes.child_process import ProcessExit
 
-# What `worker.imports.caged.main` does, for one upload after the other.
+# What `worker.imports.sandboxed.main` does, for one upload after the other.
 _BATCH = """
 import json, sys, traceback
 from pathlib import Path
-from worker.imports import caged, confinement
+from worker.imports import confinement, sandboxed
+from worker.processes.parent_link import message_pipe
 request = json.load(sys.stdin)
-confinement.limit(request["limits"], parent=request["parent"])
-pipe = open(request["pipe"], "w", buffering=1)
-caged.enclose(Path(request["uploads"]), Path(request["scratch"]))
+confinement.limit(request["limits"])
+pipe = open(message_pipe(), "w", buffering=1)
+sandboxed.enclose(Path(request["uploads"]), Path(request["scratch"]))
 for name in request["names"]:
     def send(**values):
         pipe.write(json.dumps({"upload": name, "said": values}) + chr(10))
@@ -27,7 +29,7 @@ for name in request["names"]:
     folder.mkdir(parents=True)
     one = {**request, "upload": request["uploads"] + "/" + name, "folder": str(folder), "origin": name + ".zip"}
     try:
-        send(answer=caged.answer(one, send))
+        send(answer=sandboxed.answer(one, send))
     except Exception:
         send(answer={"trace": traceback.format_exc()})
 """
@@ -59,14 +61,14 @@ def import_batch(
     for name, content in uploads.items():
         (folder / "uploads" / name).write_bytes(content)
     answers: dict[str, dict[str, Any]] = {}
-    heard = {name: Heard(lambda _: None) for name in uploads}
+    received = {name: Received(lambda _: None) for name in uploads}
 
-    def hear(message: dict[str, Any]) -> None:
+    def receive(message: dict[str, Any]) -> None:
         said = message["said"]
         if "answer" in said:
             answers[message["upload"]] = said["answer"]
         else:
-            heard[message["upload"]].hear(said)
+            received[message["upload"]].receive(said)
 
     request = {
         "uploads": str(folder / "uploads"),
@@ -76,12 +78,12 @@ def import_batch(
         "pixel_dates": limits.pixel_dates,
         "expansion": limits.expansion,
     }
-    ending = run_confined(
-        ("-c", _BATCH), request, scratch=folder / "job", limits=limits, on_message=hear, should_stop=lambda: False
+    outcome = run_confined(
+        ("-c", _BATCH), request, scratch=folder / "job", limits=limits, on_message=receive, should_stop=lambda: False
     )
-    assert set(answers) == set(uploads), f"{ending.status}, {ending.exceeded}, {ending.errors}"
-    outcomes = {name: _outcome(name, answer, heard[name], folder, limits) for name, answer in answers.items()}
-    return Batch(outcomes, ending.errors)
+    assert set(answers) == set(uploads), f"{outcome.exit.status}, {outcome.exceeded}, {outcome.printed}"
+    outcomes = {name: _outcome(name, answer, received[name], folder, limits) for name, answer in answers.items()}
+    return Batch(outcomes, outcome.printed)
 
 
 def pixel_bytes(copy: Path) -> bytes:
@@ -93,11 +95,11 @@ def pixel_bytes(copy: Path) -> bytes:
     return content
 
 
-def _outcome(name: str, answer: dict[str, Any], heard: Heard, folder: Path, limits: ImportLimits) -> Outcome:
+def _outcome(name: str, answer: dict[str, Any], received: Received, folder: Path, limits: ImportLimits) -> Outcome:
     if "trace" in answer:
         return Outcome(None, None, answer["trace"])
-    ending = Ending({**answer, "enclosure": {}}, 0, None, False, "", 0.0, 0.0, 0)
-    judged = judge(ending, heard, limits=limits, origin=f"{name}.zip")
+    outcome = SandboxOutcome({**answer, "enclosure": {}}, ProcessExit(0, 0.0, 0.0, 0, 0), None, False, "")
+    judged = judge(outcome, received, limits=limits, origin=f"{name}.zip")
     if isinstance(judged, ImportProblem):
         return Outcome(None, judged, None)
     return Outcome(folder / "job" / "copies" / name, None, None)

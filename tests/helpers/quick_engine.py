@@ -1,38 +1,57 @@
 """A schedule of seconds and sequences of a few pixels. Run as a program it is the command line with that schedule."""
 
 import importlib
-from dataclasses import replace
+from dataclasses import field, fields, make_dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from seq2seq.bands import BAND_SETS
+from seq2seq.methods import METHODS as TABLE
+from seq2seq.methods.base import MethodInfo
+from seq2seq.methods.guided import INFO as GUIDED
 from seq2seq.sequence import ImageSequence, Observations
 from seq2seq.simulation.simulate import simulate
 
+# The method `guided` with less of everything.
+QUICK = {
+    "guide_radius_px": 3,
+    "mlp_steps": 20,
+    "mlp_batch": 256,
+    "mlps": 1,
+    "tree_rounds": 6,
+    "max_samples": 3000,
+    "mask_samples": 3,
+    "fewest_mask_samples": 2,
+    "steps": 4,
+    "refit_steps": 2,
+}
 # module, constant, value: each is read when it is used, so that replacing it is enough
 SCHEDULE = (
-    ("methods.guided.features", "GUIDE_RADIUS_PX", 3),
-    ("methods.guided.regressors", "PERCEPTRON_STEPS", 20),
-    ("methods.guided.regressors", "PERCEPTRON_BATCH", 256),
-    ("methods.guided.regressors", "TREE_ROUNDS", 6),
-    ("methods.guided.regressors", "PERCEPTRONS", 1),
-    ("methods.guided.method", "MAX_SAMPLES", 3000),
-    ("methods.guided.method", "DRAWS", 3),
-    ("methods.guided.method", "FEWEST_DRAWS", 2),
-    ("methods.guided.residual", "STEPS", 4),
-    ("methods.guided.residual", "LATER_STEPS", 2),
     ("validation.holdout", "MIN_CLASS_PIXELS", 40),
     ("validation.blending", "MIN_CLASS_PIXELS", 40),
     ("validation.calibration", "MIN_CLASS_PIXELS", 40),
-    ("nn.devices", "available_cores", lambda: 1),  # threads that wait for each other cost more than they do here
+    # threads that wait for each other cost more than they do here
+    ("nn.devices", "available_cores", lambda: 1),
+    ("run.reconstruction", "available_cores", lambda: 1),
 )
 
 
-def use_schedule(patch: pytest.MonkeyPatch) -> None:
-    """The same program, less of it, until `patch` is undone."""
+def with_defaults(info: MethodInfo, **defaults: Any) -> MethodInfo:
+    """The same method, whose settings have other defaults."""
+    declared = {each.name: each for each in fields(info.settings)}
+    changed = [(name, declared[name].type, field(default=value, metadata=declared[name].metadata))
+               for name, value in defaults.items()]  # fmt: skip
+    return replace(info, settings=make_dataclass("Quick", changed, bases=(info.settings,), frozen=True))
+
+
+def use_schedule(patch: pytest.MonkeyPatch, **defaults: Any) -> None:
+    """The same program, less of it, until `patch` is undone; defaults: of `guided`, beside or instead of `QUICK`."""
     for module, name, value in SCHEDULE:
         patch.setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
+    quick = with_defaults(GUIDED, **{**QUICK, **defaults})
+    patch.setattr("seq2seq.methods.METHODS", tuple(quick if info is GUIDED else info for info in TABLE))
 
 
 def observations(

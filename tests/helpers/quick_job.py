@@ -4,7 +4,7 @@ import pytest
 from quick_engine import use_schedule
 
 from worker.child.run_job import leave, main
-from worker.running.process import die_with_parent
+from worker.processes.parent_link import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent()

@@ -56,9 +56,9 @@ def write_sequence(root, *, s2=None, s1=None, masks=None, dates=DATES, bands=BAN
     return root
 
 
-def pack(root: Path, archive: Path, prefix: str = "") -> Path:
+def pack(root: Path, archive: Path, prefix: str = "", files: str = "*.tif") -> Path:
     """The folder as a ZIP, everything below `prefix`."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in sorted(root.rglob("*.tif")):
+        for path in sorted(root.rglob(files)):
             packed.write(path, prefix + path.relative_to(root).as_posix())
     return archive

@@ -83,7 +83,7 @@ def fill(database: Database, count: int, *, owners: int, status: str = "accepted
             "id": str(uuid.uuid4()),
             "owner": names[number % owners],
             "status": status,
-            "params": {"recipe": "internal", "seed": number},
+            "params": {"method": "guided", "seed": number},
             "priority": 0,
             "resource_class": "cpu",
             "request_sha256": "0" * 64,

@@ -103,12 +103,17 @@ def read(storage: Storage, key: str, start: int = 0, end: int | None = None) -> 
     return b"".join(storage.open_range(key, start, end))
 
 
+def size_of(storage: Storage, key: str) -> int:
+    """Bytes stored under `key`. Raises `NotFound`."""
+    return sum(map(len, storage.open_range(key)))
+
+
 def keys_in(storage: Storage, *keys: str) -> set[str]:
     """Which of `keys` are stored."""
     found = set()
     for key in keys:
         with suppress(NotFound):
-            storage.size(key)
+            size_of(storage, key)
             found.add(key)
     return found
 

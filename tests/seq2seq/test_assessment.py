@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from blend_example import BANDS, DEFAULT, members, one_lost, rmse
+from blend_example import BANDS, DEFAULT, candidates, one_lost, rmse
 
 from seq2seq.validation.assessment import assess, pool
 from seq2seq.validation.blending import Blend, fit_blend
@@ -22,7 +22,7 @@ def assessment(found, truth, held_out, gaps, rows=slice(None)):
 
 
 def test_tiles_pooled_are_the_whole():
-    given_all = members()
+    given_all = candidates()
     whole, parts = assessment(*given_all), [assessment(*given_all, rows) for rows in (slice(0, 11), slice(11, 30))]
     pooled = pool(parts)
     assert pooled is not None
@@ -45,7 +45,7 @@ def test_tiles_pooled_are_the_whole():
 
 
 def test_one_tile_pooled_is_itself_and_none_is_nothing():
-    whole = assessment(*members())
+    whole = assessment(*candidates())
     pooled = pool([whole])
     assert asdict(pooled.methods[RESULT]) == pytest.approx(asdict(whole.methods[RESULT]))
     assert pooled.by_gap[0].weights == whole.by_gap[0].weights
@@ -53,14 +53,14 @@ def test_one_tile_pooled_is_itself_and_none_is_nothing():
 
 
 def test_without_held_out_pixels_there_is_no_assessment():
-    _, truth, held_out, gaps = members()
+    _, truth, held_out, gaps = candidates()
     blend = Blend((), np.ones((2, 0)), np.zeros((2, len(GAP_EDGES) - 1)))
     nothing = np.zeros_like(held_out)
     assert assess({RESULT: truth, LINEAR: truth}, truth, truth, nothing, gaps, one_lost(), BANDS, blend) is None
 
 
 def test_scores_by_gap_are_those_of_their_pixels():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     for entry in assessment(found, truth, held_out, gaps).by_gap:
         kind = (one_lost() if entry.dates == LOST else ~one_lost())[:, None, None]
         inside = held_out & kind & (gaps >= entry.gap_days[0]) & (gaps < (entry.gap_days[1] or np.inf))

@@ -1,5 +1,7 @@
 """Every way in which an input can be unusable ends in one line that names the file, and before anything is written."""
 
+import re
+
 import numpy as np
 import pytest
 from rasterio.transform import from_origin
@@ -19,10 +21,16 @@ def root(tmp_path):
 
 
 def refused(path, error, *words, config=None):
-    """The one-line message, after checking that it holds every word."""
+    """The one-line message, after checking that it holds every word, and that the error carries what it names."""
     with pytest.raises(errors.InputError) as caught:
         open_sequence(path, config or ReconstructionConfig())
-    message = str(caught.value)
+    message, places = str(caught.value), caught.value.places
+    files = {file.relative_to(path).as_posix() for file in path.glob("*/*")} if path.is_dir() else set()
+    assert {place.file for place in places if place.file} == {name for name in files if name in message}
+    assert all(place.date in place.file for place in places if place.file and place.file[3:13] in DATES)
+    for fact in ("band", "row", "column"):
+        stated = re.findall(rf"\b{fact} (\w+)", message)
+        assert [str(value) for value in {getattr(place, fact) for place in places} - {None}] == stated[:1], message
     assert type(caught.value) is error, message
     assert "\n" not in message
     missing = [word for word in words if word not in message]

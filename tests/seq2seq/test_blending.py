@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from blend_example import DEFAULT, members, one_lost, rmse
+from blend_example import DEFAULT, candidates, one_lost, rmse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ def fit(found, truth, held_out, gaps, lost=None):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.floats(0.1, 3), st.floats(0.1, 3))
 def test_shares_add_up_and_no_kind_of_date_is_worse_than_linear(seed, first, second):
-    found, truth, held_out, gaps = members(seed, errors=(1.0, first, second))
+    found, truth, held_out, gaps = candidates(seed, errors=(1.0, first, second))
     blend = fit(found, truth, held_out, gaps)
     assert (blend.shares >= 0).all()
     assert np.allclose(blend.shares.sum(axis=1), 1)
@@ -32,20 +32,20 @@ def test_shares_add_up_and_no_kind_of_date_is_worse_than_linear(seed, first, sec
 
 
 def test_garbage_is_given_up_for_linear():
-    found, truth, held_out, gaps = members(errors=(1.0, 90.0, 90.0))
+    found, truth, held_out, gaps = candidates(errors=(1.0, 90.0, 90.0))
     blend = fit(found, truth, held_out, gaps)
     assert blend.trust.max() < 0.01
     assert rmse(blend.apply(found, gaps, one_lost()), truth, held_out) <= rmse(found[LINEAR], truth, held_out)
 
 
-def test_members_that_agree_with_linear_leave_it_as_it_is():
-    found, truth, held_out, gaps = members()
+def test_candidates_that_agree_with_linear_leave_it_as_it_is():
+    found, truth, held_out, gaps = candidates()
     same = dict.fromkeys(found, found[LINEAR])
     assert np.array_equal(fit(same, truth, held_out, gaps).apply(same, gaps, one_lost()), found[LINEAR])
 
 
 def test_what_fails_on_lost_dates_is_still_used_on_the_others():
-    found, truth, held_out, gaps = members(errors=(1.0, 0.2, 0.2))
+    found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
     lost = np.array([True, True, True, False, False, False])
     for name in DEFAULT:
         found[name] = np.where(lost[:, None, None, None], truth + (found[name] - truth) * 40, found[name])
@@ -56,7 +56,7 @@ def test_what_fails_on_lost_dates_is_still_used_on_the_others():
 
 
 def test_trust_grows_with_the_gap():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     short = (gap_class(gaps) <= 1)[:, None]
     for name in DEFAULT:
         spread = np.where(short, 20, 0.1)
@@ -68,7 +68,7 @@ def test_trust_grows_with_the_gap():
 
 
 def test_between_the_nodes_trust_is_interpolated_so_that_no_seam_shows():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     far = (gap_class(gaps) >= 2)[:, None]
     for name in DEFAULT:
         found[name] = (truth + (found[name] - truth) * np.where(far, 0.1, 20)).astype(np.float32)
@@ -81,20 +81,20 @@ def test_between_the_nodes_trust_is_interpolated_so_that_no_seam_shows():
 
 
 def test_independent_errors_are_averaged_away():
-    found, truth, held_out, gaps = members(errors=(1.5, 0.7, 0.7))
+    found, truth, held_out, gaps = candidates(errors=(1.5, 0.7, 0.7))
     result = fit(found, truth, held_out, gaps).apply(found, gaps, one_lost())
     assert rmse(result, truth, held_out) < 0.8 * rmse(found["one"], truth, held_out)
 
 
 def test_without_held_out_pixels_it_is_linear():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     blend = fit(found, truth, np.zeros_like(held_out), gaps)
     assert not blend.trust.any()
     assert np.array_equal(blend.apply(found, gaps, one_lost()), found[LINEAR])
 
 
 def test_lost_dates_are_interpolated_where_none_was_held_out():
-    found, truth, held_out, gaps = members(errors=(1.0, 0.2, 0.2))
+    found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
     held_out[0] = False
     blend = fit(found, truth, held_out, gaps)
     assert not blend.trust[LOST].any()
@@ -102,7 +102,7 @@ def test_lost_dates_are_interpolated_where_none_was_held_out():
 
 
 def test_partly_seen_dates_do_as_lost_ones_where_only_those_were_held_out():
-    found, truth, held_out, gaps = members(errors=(1.0, 0.2, 0.2))
+    found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
     held_out[1:] = False
     trust = fit(found, truth, held_out, gaps).trust
     assert trust[LOST].min() > 0.5
@@ -110,7 +110,7 @@ def test_partly_seen_dates_do_as_lost_ones_where_only_those_were_held_out():
 
 
 def test_one_date_convinces_less_than_many():
-    found, truth, held_out, gaps = members(errors=(1.0, 0.1, 0.1))
+    found, truth, held_out, gaps = candidates(errors=(1.0, 0.1, 0.1))
     lost = np.ones(6, bool)
     few = held_out.copy()
     few[1:] = False
@@ -119,7 +119,7 @@ def test_one_date_convinces_less_than_many():
 
 
 def test_a_candidate_that_is_not_finite_is_left_out():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     found["broken"] = np.full_like(truth, np.nan)
     blend = fit(found, truth, held_out, gaps)
     assert "broken" not in blend.names
@@ -127,13 +127,13 @@ def test_a_candidate_that_is_not_finite_is_left_out():
 
 
 def test_interpolation_alone_is_interpolation():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     only = {LINEAR: found[LINEAR]}
     assert np.array_equal(fit(only, truth, held_out, gaps).apply(only, gaps, one_lost()), found[LINEAR])
 
 
 def test_what_is_not_held_out_decides_nothing():
-    found, truth, held_out, gaps = members()
+    found, truth, held_out, gaps = candidates()
     other = np.where(held_out[:, None], truth, np.float32(5))
     one, two = (fit(found, t, held_out, gaps) for t in (truth, other))
     assert np.array_equal(one.trust, two.trust)
@@ -141,7 +141,7 @@ def test_what_is_not_held_out_decides_nothing():
 
 
 def test_a_candidate_that_is_worse_than_interpolation_but_errs_differently_still_helps():
-    _, truth, held_out, gaps = members()
+    _, truth, held_out, gaps = candidates()
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.05, (2, *truth.shape)).astype(np.float32)
     pair = {LINEAR: truth + noise[0], "one": truth + 2 * noise[1]}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from blend_example import DEFAULT, members, one_lost_date
+from blend_example import DEFAULT, candidates, one_lost_date
 
 from seq2seq.validation.blending import fit_blend
 from seq2seq.validation.calibration import NORMAL_90, calibrate, few_dates
@@ -11,7 +11,7 @@ from seq2seq.validation.holdout import lost_dates
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ninety_percent_of_the_held_out_pixels_lie_in_the_interval(seed):
-    found, truth, held_out, gaps = members(seed)
+    found, truth, held_out, gaps = candidates(seed)
     result = fit_blend(found, truth, held_out, gaps, lost_dates(one_lost_date(held_out)), DEFAULT)
     seen = one_lost_date(held_out)
     result = result.apply(found, gaps, lost_dates(seen))
@@ -33,7 +33,7 @@ def test_the_fewer_dates_an_interval_was_measured_on_the_wider_it_is():
 
 
 def test_too_few_held_out_pixels_leave_a_finite_sigma():
-    found, truth, held_out, _ = members()
+    found, truth, held_out, _ = candidates()
     few = np.zeros_like(held_out)
     few[0, 0, :3] = True
     seen = one_lost_date(held_out)
@@ -43,7 +43,7 @@ def test_too_few_held_out_pixels_leave_a_finite_sigma():
 
 
 def test_what_is_not_held_out_decides_nothing():
-    found, truth, held_out, _ = members()
+    found, truth, held_out, _ = candidates()
     other = np.where(held_out[:, None], truth, np.float32(5))
     seen = one_lost_date(held_out)
     sigmas = [calibrate(found, found["one"], t, held_out, seen).sigma(found, seen) for t in (truth, other)]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,11 +17,13 @@ from rasterio.transform import from_origin
 from report_example import example_report
 from sequence_files import s2_dn, write_tif
 
-import seq2seq
+import seq2seq.run
 from seq2seq.commands import main as cli
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import InvalidPixelsError, Stopped
+from seq2seq.methods import METHODS
 from seq2seq.progress import Progress
+from seq2seq.settings import settings_of
 
 Pipeline = Callable[..., Path]
 
@@ -56,7 +57,7 @@ def install(monkeypatch: pytest.MonkeyPatch, run: Pipeline) -> None:
     module = ModuleType("seq2seq.run.pipeline")
     module.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "seq2seq.run.pipeline", module)
-    monkeypatch.setattr(seq2seq, "pipeline", module, raising=False)
+    monkeypatch.setattr(seq2seq.run, "pipeline", module, raising=False)
 
 
 def cli_exit(arguments: list[str]) -> int:
@@ -96,7 +97,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, calls: list[dict[str, Any]]) -> None:
     unusual = {
-        "recipe": "paper",
+        "method": "ebel2021",
         "seed": 7,
         "device": "cpu",
         "max_minutes": 2.5,
@@ -109,22 +110,76 @@ def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, ca
         "perceptual_weight": 0.5,
         "vgg16_weights": "weights.pth",
         "false_colour": True,
-        "schedule_factor": 0.25,
-        "paper_input": "noise",
         "full_prediction": True,
         "feather_px": 2,
         "tile_px": 128,
         "overlap_px": 16,
         "max_memory_gb": 3.5,
     }
-    assert set(unusual) == {field.name for field in fields(ReconstructionConfig)}
+    assert set(unusual) == {each.name for each in SETTINGS}
+    assert all(value != getattr(ReconstructionConfig(), name) for name, value in unusual.items())
     options = []
     for name, value in unusual.items():
         options += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    options += ["--set", "schedule_factor=0.25", "--set", "network-input=noise"]
     assert cli_exit(["run", "input", str(tmp_path / "out"), *options]) == 0
-    assert calls[0]["config"] == ReconstructionConfig(**unusual)
+    of_method = {"schedule_factor": 0.25, "network_input": "noise"}
+    assert calls[0]["config"] == ReconstructionConfig(**unusual, method_settings=of_method)
     assert calls[0]["input"] == Path("input")
     assert calls[0]["overwrite"] is False
+
+
+def test_earlier_names_are_understood_for_one_more_release_and_said(
+    tmp_path: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--recipe", "paper", "--schedule-factor", "0.25", "--paper-input", "noise"]
+    assert cli_exit(["run", "input", str(tmp_path / "out"), *options]) == 0
+    of_method = {"schedule_factor": 0.25, "network_input": "noise"}
+    assert calls[0]["config"] == ReconstructionConfig(method="ebel2021", method_settings=of_method)
+    assert "recipe is an earlier name, for one more release: use method" in capsys.readouterr().err
+    file = tmp_path / "settings.toml"
+    file.write_text('recipe = "internal"\nschedule_factor = 0.5\n')
+    assert cli_exit(["run", "input", str(tmp_path / "out2"), "--config", str(file)]) == 0
+    assert calls[1]["config"] == ReconstructionConfig()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--method", "guidd"],
+            "method is 'guidd', must be one of guided, ebel2021, linear, nearest; did you mean guided?",
+        ),
+        (["--recipe", "paper", "--method", "linear"], "recipe is 'paper' and method is 'linear'"),
+        (["--set", "steps"], "--set steps: must be NAME=VALUE"),
+        (["--set", "stepz=3"], "unknown settings of method guided stepz"),
+        (["--set", "steps=0"], "steps is 0, must be from 1 to 1000000"),
+        (["--set", "steps=2.5"], "steps is 2.5, must be a whole number from 1 to 1000000"),
+        (["--set", "steps=nan"], "must be a whole number"),
+        (["--method", "linear", "--set", "steps=3"], "unknown settings of method linear steps; known are none"),
+        (["--method", "ebel2021", "--set", "network_input=s2"], "network_input is 's2', must be one of s1, noise"),
+    ],
+)
+def test_a_method_or_setting_that_is_not_there_is_one_line(
+    tmp_path: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert cli_exit(["run", "input", str(tmp_path / "out"), *options]) == 2
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("decloud: error: ")
+    assert message in error
+    assert not calls
+
+
+def test_methods_and_their_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_exit(["methods"]) == 0
+    shown = capsys.readouterr().out
+    assert all(info.name in shown for info in METHODS)
+    for info in METHODS:
+        assert cli_exit(["methods", info.name]) == 0
+        shown = capsys.readouterr().out
+        assert all(each.name in shown for each in settings_of(info.settings))
+    assert cli_exit(["methods", "paper"]) == 2
+    assert "method is 'paper', must be one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["toml", "json"])

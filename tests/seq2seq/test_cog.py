@@ -15,9 +15,11 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from seq2seq.errors import OutputError
+from seq2seq.products import RasterProfile
 from seq2seq.writers.cog import Block, write_cog
 
 BANDS = ("B04", "B03", "B8A")
+PROFILE = RasterProfile("uint16", BANDS, nodata=0)
 
 
 def geobox(height: int, width: int) -> GeoBox:
@@ -38,8 +40,8 @@ def cut(pixels: NDArray, step: int) -> Iterator[Block]:
 
 
 def write(path: Path, pixels: NDArray, *, step: int = 100, **changes: object) -> None:
-    settings = {"geobox": geobox(*pixels.shape[1:]), "dtype": pixels.dtype.name, "nodata": 0, "bands": BANDS}
-    write_cog(path, cut(pixels, step), **{**settings, **changes})
+    settings = {"dtype": pixels.dtype.name, "nodata": 0, "bands": BANDS, **changes}
+    write_cog(path, cut(pixels, step), geobox=geobox(*pixels.shape[1:]), profile=RasterProfile(**settings))
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "uint8"])
@@ -113,7 +115,7 @@ def test_a_failure_half_way_keeps_the_earlier_file_and_leaves_nothing_beside_it(
         raise RuntimeError("the reconstruction failed")
 
     with pytest.raises(RuntimeError, match="the reconstruction failed"):
-        write_cog(tmp_path / "a.tif", broken(), geobox=geobox(60, 60), dtype="uint16", nodata=0, bands=BANDS)
+        write_cog(tmp_path / "a.tif", broken(), geobox=geobox(60, 60), profile=PROFILE)
     assert (tmp_path / "a.tif").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -129,7 +131,7 @@ def test_a_failure_half_way_keeps_the_earlier_file_and_leaves_nothing_beside_it(
 )
 def test_blocks_that_do_not_fit_are_our_bug_and_say_so(tmp_path: Path, blocks: list[Block], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        write_cog(tmp_path / "a.tif", blocks, geobox=geobox(20, 20), dtype="uint16", nodata=0, bands=BANDS)
+        write_cog(tmp_path / "a.tif", blocks, geobox=geobox(20, 20), profile=PROFILE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,13 +183,13 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 sys.path.insert(0, sys.argv[1])
-from test_cog import BANDS, geobox
+from test_cog import PROFILE, geobox
 from seq2seq.writers.cog import write_cog
 side = int(sys.argv[2])
 block = np.arange(3 * 128 * 128, dtype=np.uint16).reshape(3, 128, 128)
 blocks = ((Window(c, r, 128, 128), block) for r in range(0, side, 128) for c in range(0, side, 128))
 with tempfile.TemporaryDirectory() as folder:
-    write_cog(Path(folder) / "a.tif", blocks, geobox=geobox(side, side), dtype="uint16", nodata=0, bands=BANDS)
+    write_cog(Path(folder) / "a.tif", blocks, geobox=geobox(side, side), profile=PROFILE)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -33,7 +33,10 @@ def test_more_memory_means_larger_tiles_up_to_the_largest():
     assert sides[-1] == sides[-2] == 288
 
 
-def test_the_published_recipe_takes_hours_and_its_schedule_scales():
-    whole, tenth = (estimate((20, 9, 101, 101), DEFAULT.replace(recipe="paper", schedule_factor=f)) for f in (1, 0.1))
+def test_the_published_method_takes_hours_and_its_schedule_scales():
+    whole, tenth = (
+        estimate((20, 9, 101, 101), DEFAULT.replace(method="ebel2021", method_settings={"schedule_factor": factor}))
+        for factor in (1.0, 0.1)
+    )
     assert whole.seconds > 3600
     assert tenth.seconds < 0.2 * whole.seconds

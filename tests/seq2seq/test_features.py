@@ -8,17 +8,23 @@ from quick_engine import observations, with_hidden_values
 
 from seq2seq.interpolation import linear_interpolation, mean_spectrum
 from seq2seq.methods.guided.features import (
-    GUIDE_RADIUS_PX,
     Radar,
     describe,
-    despeckled,
-    guided_mean,
+    joint_bilateral_filter,
     principal_components,
+    speckle_filtered,
 )
+from seq2seq.methods.guided.settings import GuidedSettings
+
+SETTINGS = GuidedSettings()
 
 
-def no_tick():
+def never_stop():
     """Nothing to stop for."""
+
+
+def filtered(given):
+    return speckle_filtered(given, given.s2.observed, never_stop, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +34,12 @@ def sequence():
 
 @pytest.fixture(scope="module")
 def radar(sequence):
-    return despeckled(sequence, sequence.s2.observed, no_tick)
+    return filtered(sequence)
 
 
 def described(sequence, radar):
     s2 = sequence.s2
-    return describe(s2.pixels, s2.observed, s2.days, radar, mean_spectrum(s2.pixels, s2.observed))
+    return describe(s2.pixels, s2.observed, s2.days, radar, mean_spectrum(s2.pixels, s2.observed), SETTINGS)
 
 
 def test_a_pixels_own_value_is_in_none_of_the_features_of_its_date(sequence, radar):
@@ -41,7 +47,7 @@ def test_a_pixels_own_value_is_in_none_of_the_features_of_its_date(sequence, rad
     t, row, column = np.argwhere(s2.observed)[100]
     changed = s2.pixels.copy()
     changed[t, :, row, column] += 0.3
-    before, after = (describe(p, s2.observed, s2.days, radar, fallback) for p in (s2.pixels, changed))
+    before, after = (describe(p, s2.observed, s2.days, radar, fallback, SETTINGS) for p in (s2.pixels, changed))
     # The spread is a small difference of large float32 numbers; the other features are equal to the last digits.
     assert after.features[t, :, row, column] == pytest.approx(before.features[t, :, row, column], abs=1e-3)
     assert np.array_equal(before.linear[t, :, row, column], after.linear[t, :, row, column])
@@ -62,7 +68,7 @@ def test_a_hidden_pixel_is_described_as_if_the_cloud_had_hidden_it(sequence, rad
     hidden = s2.observed & (np.random.default_rng(0).random(s2.observed.shape) < 0.3)
     seen = s2.observed & ~hidden
     changed = np.where(hidden[:, None], np.float32(0.9), s2.pixels)
-    one, other = (describe(p, seen, s2.days, radar, fallback) for p in (s2.pixels, changed))
+    one, other = (describe(p, seen, s2.days, radar, fallback, SETTINGS) for p in (s2.pixels, changed))
     assert np.array_equal(one.features, other.features)
 
 
@@ -71,7 +77,7 @@ def test_features_are_finite_also_where_no_date_shows_a_pixel(sequence, radar):
     observed[:, :5] = False
     s2 = replace(sequence.s2, observed=observed)
     fallback = mean_spectrum(s2.pixels, observed)
-    found = describe(s2.pixels, observed, s2.days, radar, fallback)
+    found = describe(s2.pixels, observed, s2.days, radar, fallback, SETTINGS)
     assert np.isfinite(found.features).all()
     assert np.array_equal(found.linear[:, :, 2, 3], np.broadcast_to(fallback, (6, 4)))
 
@@ -87,8 +93,8 @@ def test_radar_features_come_on_top_of_the_optical_ones(sequence, radar):
 def test_a_window_is_described_as_the_whole_is(sequence, radar):
     s2, rows, columns = sequence.s2, slice(3, 15), slice(5, 20)
     part, fallback = s2.crop(rows, columns), mean_spectrum(s2.pixels, s2.observed)
-    whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback).features[:, :, rows, columns]
-    found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback).features
+    whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback, SETTINGS).features[:, :, rows, columns]
+    found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback, SETTINGS).features
     assert np.allclose(whole, found, atol=1e-6)
 
 
@@ -103,9 +109,9 @@ def test_radar_change_is_the_change_since_the_last_and_until_the_next_clear_date
 
 
 def test_without_radar_there_is_none(sequence):
-    assert despeckled(replace(sequence, s1=None), sequence.s2.observed, no_tick) is None
+    assert filtered(replace(sequence, s1=None)) is None
     nowhere = replace(sequence.s1, observed=np.zeros_like(sequence.s1.observed))
-    assert despeckled(replace(sequence, s1=nowhere), sequence.s2.observed, no_tick) is None
+    assert filtered(replace(sequence, s1=nowhere)) is None
 
 
 def test_radar_without_gaps_is_interpolated_over_dates_that_have_none(sequence):
@@ -113,33 +119,37 @@ def test_radar_without_gaps_is_interpolated_over_dates_that_have_none(sequence):
     observed[2] = False
     lacking = replace(sequence.s1, observed=observed, pixels=sequence.s1.pixels.copy())
     lacking.pixels[2] = 99.0
-    radar = despeckled(replace(sequence, s1=lacking), sequence.s2.observed, no_tick)
+    radar = filtered(replace(sequence, s1=lacking))
     assert np.array_equal(radar.raw, linear_interpolation(lacking.pixels, observed, lacking.days))
     assert radar.smooth.max() < 50
 
 
-def test_what_clouds_hide_steers_no_despeckling(sequence):
-    one, other = (despeckled(each, each.s2.observed, no_tick) for each in (sequence, with_hidden_values(sequence, 7.0)))
+def test_what_clouds_hide_steers_no_speckle_filter(sequence):
+    one, other = (filtered(each) for each in (sequence, with_hidden_values(sequence, 7.0)))
     assert np.array_equal(one.smooth, other.smooth)
 
 
-def test_despeckling_keeps_constants_and_averages_within_a_field_only():
+def test_the_speckle_filter_keeps_constants_and_averages_within_a_field_only():
     guide = np.zeros((1, 20, 24), np.float32)
     guide[:, :, 12:] = 1
     rng = np.random.default_rng(0)
     guide += rng.normal(0, 0.01, guide.shape).astype(np.float32)
     clean = np.where(np.arange(24) < 12, -10, -16) * np.ones((1, 20, 1), np.float32)
     noisy = clean + rng.normal(0, 1.5, clean.shape)
-    error = guided_mean(noisy.astype(np.float32), guide, no_tick) - clean
+    error = joint_bilateral_filter(noisy.astype(np.float32), guide, never_stop, SETTINGS) - clean
     assert np.abs(error).std() < 0.4
     assert np.abs(error[:, :, 11:13].mean(axis=1)).max() < 0.7  # the edge of 6 dB stays
-    assert np.allclose(guided_mean(np.full((1, 20, 24), 3, np.float32), guide, no_tick), 3, atol=1e-5)
+    assert np.allclose(
+        joint_bilateral_filter(np.full((1, 20, 24), 3, np.float32), guide, never_stop, SETTINGS), 3, atol=1e-5
+    )
 
 
-def test_an_image_smaller_than_the_window_is_despeckled_too():
-    size = GUIDE_RADIUS_PX // 2
+def test_an_image_smaller_than_the_window_is_filtered_too():
+    size = SETTINGS.guide_radius_px // 2
     guide = np.random.default_rng(0).random((2, size, size)).astype(np.float32)
-    assert np.allclose(guided_mean(np.full((1, size, size), 3, np.float32), guide, no_tick), 3, atol=1e-5)
+    assert np.allclose(
+        joint_bilateral_filter(np.full((1, size, size), 3, np.float32), guide, never_stop, SETTINGS), 3, atol=1e-5
+    )
 
 
 def test_the_largest_component_has_variance_one_and_the_others_less():

@@ -1,58 +1,99 @@
-"""Samples to learn from: pixels that were clear, described without themselves, from windows of a large scene."""
+"""Samples to learn from: pixels that were clear, described without themselves, from windows of a large scene; and the
+stages that the work is cached in."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from quick_engine import observations
+import torch
+from quick_engine import QUICK, observations, with_hidden_values
 
 from seq2seq.interpolation import mean_spectrum
-from seq2seq.methods.guided import method as internal
-from seq2seq.methods.guided.features import despeckled
+from seq2seq.methods.base import RunContext
+from seq2seq.methods.guided import samples as sampling
+from seq2seq.methods.guided.features import speckle_filtered
+from seq2seq.methods.guided.method import STAGE_SHARES, Guided, expected_stages
+from seq2seq.methods.guided.settings import GuidedSettings
+from seq2seq.nn.vgg import Perceptual
+from seq2seq.validation.holdout import blank
 
-pytestmark = pytest.mark.usefixtures("quick")
+SETTINGS = GuidedSettings(**QUICK)
 
 
-def no_tick():
+def never_stop():
     """Nothing to stop for."""
 
 
-def drawn(given, seed=0):
+def drawn(given, seed=0, settings=SETTINGS):
     s2 = given.s2
-    radar = despeckled(given, s2.observed, no_tick)
-    fallback = mean_spectrum(s2.pixels, s2.observed)
-    return internal._draw_samples(s2, s2.observed, radar, fallback, np.random.default_rng(seed), no_tick)
+    radar = speckle_filtered(given, s2.observed, never_stop, settings)
+    fallback, rng = mean_spectrum(s2.pixels, s2.observed), np.random.default_rng(seed)
+    return sampling.draw_samples(s2, radar, fallback, settings, rng=rng, check_stop=never_stop)
 
 
-def test_a_scene_that_is_larger_than_a_draw_is_drawn_from_in_different_places(monkeypatch):
+def test_a_scene_that_is_larger_than_a_mask_sample_is_sampled_in_different_places(monkeypatch):
     given = observations(dates=5, size=(40, 24))
     windows = []
-    real = internal.describe
+    real = sampling.describe
 
     def watched(pixels, *rest):
         windows.append(pixels)
         return real(pixels, *rest)
 
-    monkeypatch.setattr(internal, "describe", watched)
-    monkeypatch.setattr(internal, "DRAW_PX", 16)
-    features, corrections = drawn(given)
+    monkeypatch.setattr(sampling, "describe", watched)
+    features, residuals = drawn(given, settings=replace(SETTINGS, mask_sample_px=16))
     assert {window.shape[2:] for window in windows} == {(16, 16)}
     assert len({window.tobytes() for window in windows}) > 1
-    assert len(features) == len(corrections) > 0
+    assert len(features) == len(residuals) > 0
     assert np.isfinite(features).all()
 
 
-def test_a_small_scene_is_drawn_from_whole_and_hidden_values_teach_nothing(monkeypatch):
+def test_a_small_scene_is_sampled_whole_and_hidden_values_teach_nothing():
     given = observations(dates=5, size=20)
-    features, corrections = drawn(given)
-    again = drawn(given)
-    assert np.array_equal(features, again[0])
-    assert np.array_equal(corrections, again[1])
+    features, residuals = drawn(given)
+    for again in (drawn(given), drawn(with_hidden_values(given, 7.0))):
+        assert np.array_equal(features, again[0])
+        assert np.array_equal(residuals, again[1])
     assert not np.array_equal(features[:50], drawn(given, seed=1)[0][:50])
 
 
-def test_fewer_draws_are_made_where_time_is_short():
+def test_fewer_mask_samples_are_made_where_time_is_short():
     given = observations(dates=5, size=20)
     s2 = given.s2
-    arguments = (s2, s2.observed, None, mean_spectrum(s2.pixels, s2.observed))
-    all_of_them, _ = internal._draw_samples(*arguments, np.random.default_rng(0), no_tick)
-    few, _ = internal._draw_samples(*arguments, np.random.default_rng(0), no_tick, until=0.0)
+    arguments = (s2, None, mean_spectrum(s2.pixels, s2.observed), SETTINGS)
+    all_of_them, few = (
+        sampling.draw_samples(*arguments, rng=np.random.default_rng(0), check_stop=never_stop, until=until)[0]
+        for until in (None, 0.0)
+    )
     assert 0 < len(few) < len(all_of_them)
+
+
+def test_the_expected_stages_are_those_that_are_cached_in_order_and_make_up_the_time_to_prepare():
+    given = observations(dates=5, size=20)
+    asked, expected = [], []
+
+    def cached(name, make):
+        asked.append(name)
+        return make()
+
+    context = RunContext(
+        seed=0,
+        device=torch.device("cpu"),
+        threads=1,
+        perceptual=Perceptual(None, (), "no perceptual loss"),
+        perceptual_weight=0.0,
+        check_stop=never_stop,
+        cached=cached,
+        expect=expected.append,
+    )
+    settings = replace(SETTINGS, mlps=2)
+    Guided(settings).start(blank(given, given.s2.observed), context, None)
+    (shares,) = expected
+    assert list(shares) == asked
+    assert shares == expected_stages(5, 4, settings)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["trees-00"] == shares["trees-01"]
+    for kind, share in STAGE_SHARES.items():
+        of_kind = [value for name, value in shares.items() if name.split("-")[0] == kind]
+        assert sum(of_kind) == pytest.approx(share)
+        assert len(set(of_kind)) == 1

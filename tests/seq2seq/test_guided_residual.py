@@ -1,19 +1,21 @@
 """The network's fit: hidden pixels never teach it, it resumes bit for bit, and it starts from the prior."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from quick_engine import observations
+from quick_engine import QUICK, observations
 
-from seq2seq.methods.guided.residual import GuidedFit, Scaling
+from seq2seq.methods.guided.residual import ResidualFit, Scaling
+from seq2seq.methods.guided.settings import GuidedSettings
 from seq2seq.nn.encoder_decoders import GuidedEncoderDecoder3d
 from seq2seq.nn.vgg import Perceptual, Vgg16Features
 
 CPU = torch.device("cpu")
 UNUSED = Perceptual(None, (), "no perceptual loss")
-pytestmark = pytest.mark.usefixtures("quick")
+SETTINGS = GuidedSettings(**QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +27,19 @@ def sequence():
     return given.s2.pixels, given.s2.observed, prior, radar
 
 
-def fit(sequence, *, seed=0, perceptual=UNUSED, weight=0.01, earlier=None, radar=True):
+def fit(sequence, *, settings=SETTINGS, seed=0, perceptual=UNUSED, weight=0.01, warm=None, radar=True):
     pixels, observed, prior, s1 = sequence
-    return GuidedFit(
+    return ResidualFit(
         pixels,
         observed,
         prior,
         s1 if radar else None,
+        settings,
         seed=seed,
         device=CPU,
         perceptual=perceptual,
         perceptual_weight=weight,
-        earlier=earlier,
+        warm=warm,
     )
 
 
@@ -114,19 +117,18 @@ def test_looking_at_a_prediction_does_not_change_the_fit(sequence):
     assert got == losses(alone)
 
 
-def test_a_later_fit_starts_from_the_averaged_network_of_the_earlier_one(sequence):
-    earlier = fit(sequence)
-    losses(earlier)
-    later = fit(sequence, earlier=earlier)
-    assert np.array_equal(predicted(later, sequence), predicted(earlier, sequence))
-    assert later.steps_total < earlier.steps_total
-    later.step()
-    assert not np.array_equal(predicted(later, sequence), predicted(earlier, sequence))
+def test_a_warm_fit_starts_from_the_averaged_network_of_the_first(sequence):
+    first = fit(sequence)
+    losses(first)
+    warm = fit(sequence, warm=first)
+    assert np.array_equal(predicted(warm, sequence), predicted(first, sequence))
+    assert warm.steps_total < first.steps_total
+    warm.step()
+    assert not np.array_equal(predicted(warm, sequence), predicted(first, sequence))
 
 
-def test_it_learns_what_the_prior_lacks(sequence, monkeypatch):
-    monkeypatch.setattr("seq2seq.methods.guided.residual.STEPS", 40)
-    fitted = fit(sequence)
+def test_it_learns_what_the_prior_lacks(sequence):
+    fitted = fit(sequence, settings=replace(SETTINGS, steps=40))
     losses(fitted, 40)
     pixels, observed, prior, _ = sequence
     before, after = (
@@ -142,14 +144,12 @@ def test_without_radar_it_fits_too(sequence):
     assert np.isfinite(predicted(fitted, sequence, radar=False)).all()
 
 
-def test_windows_of_a_prediction_meet_without_a_seam(sequence, monkeypatch):
+def test_windows_of_a_prediction_meet_without_a_seam(sequence):
     """The step across a seam between windows is no larger than that between any two pixels."""
-    fitted = fit(sequence)
-    losses(fitted)
-    whole = predicted(fitted, sequence) - sequence[2]
-    monkeypatch.setattr("seq2seq.methods.guided.residual.WINDOW_PX", 14)
-    monkeypatch.setattr("seq2seq.methods.guided.residual.WINDOW_OVERLAP_PX", 6)
-    cut = predicted(fitted, sequence) - sequence[2]
+    at_once, windowed = fit(sequence), fit(sequence, settings=replace(SETTINGS, window_px=14, window_overlap_px=6))
+    assert losses(at_once) == losses(windowed), "the same network"
+    whole, cut = (predicted(fitted, sequence) - sequence[2] for fitted in (at_once, windowed))
+    assert not np.array_equal(cut, whole), "in windows"
     assert cut.shape == whole.shape
     assert np.abs(np.diff(cut, axis=3)).max() < 1.5 * np.abs(np.diff(whole, axis=3)).max()
 
@@ -158,7 +158,7 @@ def test_scaling_is_that_of_the_observed_pixels():
     pixels = np.array([1, 3, 100], np.float32).reshape(1, 1, 1, 3)
     observed = np.array([[[True, True, False]]])
     scaling = Scaling.of(pixels, observed, np.array([0, 0, 100], np.float32).reshape(1, 1, 1, 3))
-    assert (scaling.mean.item(), scaling.spread.item(), scaling.correction.item()) == (2, 1, 1)
+    assert (scaling.mean.item(), scaling.std.item(), scaling.residual_std.item()) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(("dates", "height", "width"), [(2, 1, 1), (2, 5, 3), (3, 17, 23)])

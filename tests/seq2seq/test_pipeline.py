@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from quick_engine import observations, use_schedule
+from quick_engine import QUICK, observations, use_schedule
 from sequence_files import write_tif
 
 from seq2seq.commands import main as cli
@@ -108,7 +108,9 @@ def test_the_report_holds_every_key_of_its_schema(plain):
     report = report_of(root / "out")
     assert set(report) == set(Report.__annotations__)
     assert report["holdout"]["methods"]["result"]["rmse"] <= report["holdout"]["methods"]["linear"]["rmse"] * 1.000001
-    assert report["config"] == CONFIG.to_dict()
+    assert report["config"] == CONFIG.recorded()
+    assert report["method"] == "guided"
+    assert report["config"]["method_settings"].items() >= QUICK.items(), "those that were left out are recorded too"
     assert (root / "out" / "report.html").read_text().startswith("<!doctype html>")
     assert not partial_of(root / "out").exists()
 
@@ -295,7 +297,7 @@ def test_every_image_says_what_it_is_and_where_it_comes_from(plain):
                 tags = file.tags()
                 assert (tags["PRODUCT"], tags["ACQUISITION_DATE"]) == (folder, path.stem)
                 assert tags["SOFTWARE"] == f"decloud {version('decloud')}"
-                assert (tags["METHOD"], tags["SEED"], tags["OBSERVED_PIXELS"]) == ("internal", "0", "unchanged")
+                assert (tags["METHOD"], tags["SEED"], tags["OBSERVED_PIXELS"]) == ("guided", "0", "unchanged")
                 assert len(tags["INPUT_FINGERPRINT"]) == 64
                 assert float(tags["OBSERVED_PERCENT"]) == pytest.approx(100 * clear.mean(), abs=0.01)
                 assert float(tags["RECONSTRUCTED_PERCENT"]) == pytest.approx(100 * (~clear).mean(), abs=0.01)

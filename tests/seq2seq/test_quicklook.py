@@ -10,16 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from seq2seq.report.quicklook import (
-    AreaMean,
-    Miniatures,
-    Pictures,
-    Stretch,
-    choose_dates,
-    display_bands,
-    preview_png,
-    thumbnails,
-)
+from seq2seq.report.preview import choose_dates, preview_png
+from seq2seq.report.quicklook import AreaMean, Miniatures, Pictures, Stretch, display_bands
+from seq2seq.report.thumbnails import thumbnails
 
 
 def cuts(length: int) -> st.SearchStrategy[list[int]]:
@@ -137,10 +130,10 @@ def test_chosen_dates_are_in_order_unique_and_no_more_than_asked(cloud: list[flo
     assert len(chosen) == min(count, len(cloud))
 
 
-def test_pictures_of_doubt_share_one_scale_and_leave_out_what_was_observed() -> None:
+def test_pictures_of_uncertainty_share_one_scale_and_leave_out_what_was_observed() -> None:
     shown = thumbnails(sequence_pictures())
-    assert len({thumbnail.most_doubt for thumbnail in shown}) == 1
-    assert 0.01 < shown[0].most_doubt < 0.02
+    assert len({thumbnail.sigma_limit for thumbnail in shown}) == 1
+    assert 0.01 < shown[0].sigma_limit < 0.02
     images = [np.asarray(Image.open(BytesIO(thumbnail.sigma))) for thumbnail in shown]
     assert not images[0][..., 3].any(), "wholly observed"
     assert images[1][:, :15, 3].all()

@@ -9,7 +9,7 @@ from sequence_files import BANDS, DATES, HEIGHT, TRANSFORM, WIDTH, pack, s1_db, 
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.radiometry import Radiometry, to_linear
-from seq2seq.readers import cloud_fractions, open_sequence, read_sequence
+from seq2seq.readers import open_sequence, read_sequence
 from seq2seq.readers.cloud_detection import rule_detector, s2cloudless_installed
 from seq2seq.readers.contents import Window
 from seq2seq.readers.masking import Masking
@@ -127,7 +127,7 @@ def test_a_packed_mask_gives_back_what_was_written():
 
 def test_cloud_fractions_are_those_of_the_masks(whole_input):
     with open_sequence(whole_input) as source:
-        assert np.allclose(cloud_fractions(source), source.read().cloud_mask.mean(axis=(1, 2)))
+        assert np.allclose(source.cloud_fractions, source.read().cloud_mask.mean(axis=(1, 2)))
         assert np.allclose(source.s1_fractions, 1)
         assert not source.no_data_fractions.any()
 
@@ -342,7 +342,7 @@ def test_s2cloudless_is_chosen_where_its_bands_are_there(tmp_path):
     s2[1, :, :12] = 6000 + np.arange(WIDTH, dtype=np.uint16)
     with open_sequence(write_sequence(tmp_path, s2=s2, bands=None)) as source:
         assert source.info.mask_source == "s2cloudless"
-        fractions = cloud_fractions(source)
+        fractions = source.cloud_fractions
     assert fractions[1] > 0.4
     assert np.delete(fractions, 1).max() < fractions[1]
 

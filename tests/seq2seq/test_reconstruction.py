@@ -14,9 +14,11 @@ from quick_engine import observations, use_schedule, with_hidden_values, with_va
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.interpolation import linear_interpolation
-from seq2seq.methods.guided.method import InternalStage
+from seq2seq.methods.guided.method import GuidedFit
 from seq2seq.run.checkpoint import Checkpoint
-from seq2seq.run.reconstruction import AGAIN, keep_observed, reconstruct
+from seq2seq.run.fitting import REFIT
+from seq2seq.run.passing import keep_observed
+from seq2seq.run.reconstruction import reconstruct
 from seq2seq.validation.holdout import LINEAR, RESULT, choose_holdout
 
 CONFIG = ReconstructionConfig(perceptual="off", device="cpu")
@@ -53,16 +55,16 @@ def test_pixels_that_are_not_observed_decide_nothing(given, straight):
 
 
 def test_held_out_pixels_change_nothing_that_is_scored_on_them(given, monkeypatch):
-    """Members of the scored fit, as they enter the blend, with the true and with wrong held-out values."""
+    """Candidates of the scored fit, as they enter the blend, with the true and with wrong held-out values."""
     seen = []
-    candidates = InternalStage.candidates
+    predict = GuidedFit.predict
 
-    def spy(stage, tick):
-        members = candidates(stage, tick)
-        seen.append(members)
-        return members
+    def spy(fit, visible):
+        candidates = predict(fit, visible)
+        seen.append(candidates)
+        return candidates
 
-    monkeypatch.setattr(InternalStage, "candidates", spy)
+    monkeypatch.setattr(GuidedFit, "predict", spy)
     held_out = choose_holdout(given.s2.observed, FULL.seed)
     assert held_out.any()
     scored = []
@@ -90,12 +92,12 @@ def test_the_assessment_counts_the_held_out_pixels_and_no_kind_of_date_is_worse_
 
 
 def test_without_time_to_fit_again_the_result_still_starts_from_the_held_out_pixels(given, monkeypatch):
-    candidates = InternalStage.candidates
+    predict = GuidedFit.predict
 
-    def nothing_better(stage, tick):
-        return {k: v if k == LINEAR else v + 5 for k, v in candidates(stage, tick).items()}
+    def nothing_better(fit, visible):
+        return {name: image + 5 for name, image in predict(fit, visible).items()}
 
-    monkeypatch.setattr(InternalStage, "candidates", nothing_better)
+    monkeypatch.setattr(GuidedFit, "predict", nothing_better)
     result = reconstruct(given, FULL, budget_s=0.01)
     linear = linear_interpolation(given.s2.pixels, given.s2.observed, given.s2.days)
     hidden = np.broadcast_to(~given.s2.observed[:, None], linear.shape)
@@ -103,13 +105,13 @@ def test_without_time_to_fit_again_the_result_still_starts_from_the_held_out_pix
 
 
 def test_a_network_and_a_prior_of_garbage_leave_interpolation(given, monkeypatch):
-    candidates = InternalStage.candidates
+    predict = GuidedFit.predict
 
-    def garbage(stage, tick):
-        noise = np.random.default_rng(0).normal(0, 5, stage._observations.s2.shape).astype(np.float32)
-        return {k: v if k == LINEAR else v + noise for k, v in candidates(stage, tick).items()}
+    def garbage(fit, visible):
+        noise = np.random.default_rng(0).normal(0, 5, visible.s2.shape).astype(np.float32)
+        return {name: image + noise for name, image in predict(fit, visible).items()}
 
-    monkeypatch.setattr(InternalStage, "candidates", garbage)
+    monkeypatch.setattr(GuidedFit, "predict", garbage)
     result = reconstruct(given, FULL)
     assert all(gap.fallback or gap.weights[LINEAR] > 0.99 for gap in result.assessment.by_gap)
     assert result.assessment.gain_db >= 0
@@ -131,19 +133,19 @@ def test_stopped_anywhere_and_called_again_it_ends_as_if_it_had_not_been(given, 
     assert same(reconstruct(given, FULL, checkpoint=tmp_path), straight)
 
 
-@pytest.mark.parametrize("again", ["", AGAIN])
-def test_killed_after_each_piece_of_the_prior_it_makes_none_twice(given, straight, tmp_path, monkeypatch, again):
-    made, killed_at, keep = [], set(), Checkpoint.keep
+@pytest.mark.parametrize("again", ["", REFIT])
+def test_killed_after_each_stage_of_the_preparation_it_makes_none_twice(given, straight, tmp_path, monkeypatch, again):
+    made, killed_at, cached = [], set(), Checkpoint.cached
 
     def watched(checkpoint, name, make):
-        return keep(checkpoint, name, lambda: made.append(name) or make())
+        return cached(checkpoint, name, lambda: made.append(name) or make())
 
     def kill(progress):
-        if progress.phase == "fitting the prior" + again and progress.step not in {0, *killed_at}:
+        if progress.phase == "preparing" + again and progress.step not in {0, *killed_at}:
             killed_at.add(progress.step)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Checkpoint, "keep", watched)
+    monkeypatch.setattr(Checkpoint, "cached", watched)
     result = None
     while result is None:
         with suppress(KeyboardInterrupt):
@@ -153,7 +155,7 @@ def test_killed_after_each_piece_of_the_prior_it_makes_none_twice(given, straigh
     assert same(result, straight)
 
 
-@pytest.mark.parametrize(("phase", "step"), [("fitting the network", 3), ("fitting the network" + AGAIN, 1)])
+@pytest.mark.parametrize(("phase", "step"), [("fitting", 3), ("fitting" + REFIT, 1)])
 def test_stopped_between_steps_it_goes_on_with_the_next_one(given, straight, tmp_path, phase, step):
     reached = []
 
@@ -178,7 +180,7 @@ def test_stopped_between_steps_it_goes_on_with_the_next_one(given, straight, tmp
 
 def test_a_finished_checkpoint_gives_the_result_without_a_step(given, straight, tmp_path, monkeypatch):
     reconstruct(given, FULL, checkpoint=tmp_path)
-    monkeypatch.setattr("seq2seq.methods.guided.residual.GuidedFit.step", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr("seq2seq.methods.guided.residual.ResidualFit.step", lambda *_: pytest.fail("fitted again"))
     assert same(reconstruct(given, FULL, checkpoint=tmp_path), straight)
 
 
@@ -280,17 +282,17 @@ def test_how_long_it_will_take_is_said_from_the_first_piece_on_and_never_beyond_
     told = []
     reconstruct(given, FULL, on_progress=told.append, budget_s=5.0)
     working = [progress for progress in told if progress.of]
-    assert working[0].phase == "fitting the prior"
+    assert working[0].phase == "preparing"
     assert all(progress.eta_s is not None and 0 <= progress.eta_s <= 5 for progress in working)
     pieces = 1 + len(given.s2.bands) + 1 + len(given.s2.dates)
-    steps = [progress.step for progress in working if progress.phase == "fitting the prior"]
+    steps = [progress.step for progress in working if progress.phase == "preparing"]
     assert steps == list(range(pieces + 1))
 
 
 def test_beyond_a_budget_it_never_says_that_nothing_is_left_while_pieces_are_being_made(given):
     told = []
     reconstruct(given, FULL, on_progress=told.append, budget_s=1e-6)
-    prior = [progress for progress in told if progress.phase == "fitting the prior" and progress.step < progress.of]
+    prior = [progress for progress in told if progress.phase == "preparing" and progress.step < progress.of]
     assert prior
     assert all(progress.eta_s > 0 for progress in prior)
 
@@ -301,23 +303,23 @@ def test_on_a_slow_machine_more_time_is_said_to_be_left(given, monkeypatch):
     def left_after_the_prior(faster):
         told, monotonic = [], time.monotonic
         with monkeypatch.context() as patch:
-            patch.setattr("seq2seq.run.reconstruction.time.monotonic", lambda: faster * monotonic())
-            patch.setattr("seq2seq.run.pace.USUAL_S", 1e-3)
+            patch.setattr("seq2seq.run.fitting.time.monotonic", lambda: faster * monotonic())
+            patch.setattr("seq2seq.run.clock.USUAL_S", 1e-3)
             reconstruct(given, FULL, on_progress=told.append)
-        return [progress.eta_s for progress in told if progress.phase == "fitting the prior"][-1]
+        return [progress.eta_s for progress in told if progress.phase == "preparing"][-1]
 
     assert left_after_the_prior(20) > 4 * left_after_the_prior(1)
 
 
-def test_a_budget_is_kept(given, monkeypatch):
-    monkeypatch.setattr("seq2seq.methods.guided.residual.STEPS", 10_000)
-    result = reconstruct(given, FULL, budget_s=3.0)
+def test_a_budget_is_kept(given):
+    many = FULL.replace(method_settings={"steps": 10_000})
+    result = reconstruct(given, many, budget_s=3.0)
     assert sum(result.seconds.values()) < 4.5
     assert 0 < len(result.curve) < 10_000
 
 
-def test_the_paper_recipe_goes_the_same_way(given, tmp_path):
-    config = FULL.replace(recipe="paper", schedule_factor=1e-6)
+def test_the_published_method_goes_the_same_way(given, tmp_path):
+    config = FULL.replace(method="ebel2021", method_settings={"schedule_factor": 1e-6})
     result = reconstruct(given, config, checkpoint=tmp_path)
     assert set(result.assessment.methods) == {"result", "network", "linear", "nearest"}
     assert result.assessment.gain_db >= 0

@@ -1,47 +1,58 @@
 """Each regressor learns what it can learn, repeats itself, and says nothing wild about what it has never seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from quick_engine import QUICK
 
 from seq2seq.errors import Stopped
-from seq2seq.methods.base import make
+from seq2seq.methods.base import uncached
 from seq2seq.methods.guided.regressors import (
     ByteDropout,
-    PerceptronRegressor,
+    MlpRegressor,
     Standardised,
     TreeRegressor,
     fit_regressors,
     predict_image,
 )
+from seq2seq.methods.guided.settings import GuidedSettings
 from seq2seq.run.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.usefixtures("quick")
+SETTINGS = GuidedSettings(**QUICK)
+MANY_STEPS = replace(SETTINGS, mlp_steps=400, fewest_mlp_steps=10)
 
 
-def no_tick():
+def never_stop():
     """Nothing to stop for."""
 
 
 def samples(count=1500, *, seed=0):
-    """Six features, of which two matter, and corrections of two bands."""
+    """Six features, of which two matter, and residuals of two bands."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(count, 6)).astype(np.float32)
     features[:, 5] = 3.0  # a constant one
-    corrections = np.stack([0.05 * np.tanh(features[:, 0]), 0.03 * features[:, 1]], axis=1)
-    return features, (corrections + rng.normal(0, 0.005, corrections.shape)).astype(np.float32)
+    residuals = np.stack([0.05 * np.tanh(features[:, 0]), 0.03 * features[:, 1]], axis=1)
+    return features, (residuals + rng.normal(0, 0.005, residuals.shape)).astype(np.float32)
 
 
-def fitted(seed=0, given=None, keep=make):
-    return fit_regressors(given or samples(), seed=seed, device=CPU, threads=1, tick=no_tick, keep=keep)
+def fitted(seed=0, given=None, cached=uncached):
+    return fit_regressors(
+        given or samples(), SETTINGS, seed=seed, device=CPU, threads=1, check_stop=never_stop, cached=cached
+    )
 
 
-def test_both_learn_corrections_of_samples_they_have_not_seen():
-    features, corrections = samples(seed=1)
+def fitted_mlp(settings, check_stop, until=None):
+    return MlpRegressor(*samples(), settings, seed=0, device=CPU, check_stop=check_stop, until=until)
+
+
+def test_both_learn_residuals_of_samples_they_have_not_seen():
+    features, residuals = samples(seed=1)
     for regressor in fitted():
-        error = regressor.predict(features) - corrections
-        assert error.std() < 0.75 * corrections.std(), type(regressor).__name__
+        error = regressor.predict(features) - residuals
+        assert error.std() < 0.75 * residuals.std(), type(regressor).__name__
 
 
 def test_the_same_seed_repeats_bit_for_bit_and_another_differs():
@@ -68,9 +79,9 @@ def test_predictions_do_not_depend_on_what_stands_beside_them():
 
 
 def test_nothing_explodes_beyond_the_samples():
-    features, corrections = samples()
+    features, residuals = samples()
     for regressor in fitted():
-        assert np.abs(regressor.predict(features * 1e4)).max() < 20 * np.abs(corrections).max()
+        assert np.abs(regressor.predict(features * 1e4)).max() < 20 * np.abs(residuals).max()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 20, 30])
@@ -81,11 +92,11 @@ def test_any_number_of_samples_is_enough_to_answer(count):
         assert np.isfinite(answer).all()
 
 
-def test_too_few_samples_to_learn_from_correct_nothing():
+def test_too_few_samples_to_learn_from_leave_interpolation_as_it_is():
     assert all((regressor.predict(samples(40)[0]) == 0).all() for regressor in fitted(given=samples(19)))
 
 
-def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
+def test_standardised_samples_have_mean_zero_std_one_and_constants_vanish():
     features, _ = samples()
     scaled = Standardised(features)(features)
     assert np.allclose(scaled.mean(axis=0), 0, atol=1e-2)
@@ -96,7 +107,7 @@ def test_standardised_samples_have_no_mean_unit_spread_and_constants_vanish():
 
 def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
     torch.manual_seed(0)
-    values, dropout = torch.ones(1000, 37), ByteDropout()
+    values, dropout = torch.ones(1000, 37), ByteDropout(kept=SETTINGS.mlp_kept)
     dropped = dropout(values)
     assert abs((dropped == 0).float().mean() - 26 / 256) < 0.005
     assert abs(dropped.mean() - 1) < 0.01
@@ -107,7 +118,7 @@ def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
 def test_images_are_predicted_pixel_by_pixel():
     image = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
     for regressor in fitted():
-        predicted = predict_image(regressor, image, no_tick)
+        predicted = predict_image(regressor, image, never_stop)
         assert predicted.shape == (2, 5, 7)
         assert np.allclose(predicted[:, 3, 4], regressor.predict(image[:, 3, 4][None])[0], atol=1e-6)
 
@@ -115,47 +126,47 @@ def test_images_are_predicted_pixel_by_pixel():
 def test_images_larger_than_a_chunk_are_predicted_alike(monkeypatch):
     regressors = fitted()
     image = np.random.default_rng(0).normal(size=(6, 9, 7)).astype(np.float32)
-    whole = [predict_image(regressor, image, no_tick) for regressor in regressors]
+    whole = [predict_image(regressor, image, never_stop) for regressor in regressors]
     monkeypatch.setattr("seq2seq.methods.guided.regressors.CHUNK", 10)
     for one, regressor in zip(whole, regressors, strict=True):
-        assert np.allclose(one, predict_image(regressor, image, no_tick), atol=1e-6)
+        assert np.allclose(one, predict_image(regressor, image, never_stop), atol=1e-6)
 
 
-def test_kept_pieces_give_the_same_regressors_without_fitting_anything(tmp_path, monkeypatch):
-    keep = Checkpoint(tmp_path).keep
+def test_cached_stages_give_the_same_regressors_without_fitting_anything(tmp_path, monkeypatch):
+    cached = Checkpoint(tmp_path).cached
     features, _ = samples(seed=1)
     expected = [regressor.predict(features) for regressor in fitted()]
-    fitted(keep=keep)
+    fitted(cached=cached)
     monkeypatch.setattr("lightgbm.train", lambda *_, **__: pytest.fail("grown again"))
-    monkeypatch.setattr(PerceptronRegressor, "_fit", lambda *_: pytest.fail("learnt again"))
-    for regressor, predicted in zip(fitted(keep=keep), expected, strict=True):
+    monkeypatch.setattr(MlpRegressor, "_fit", lambda *_: pytest.fail("learnt again"))
+    for regressor, predicted in zip(fitted(cached=cached), expected, strict=True):
         assert np.array_equal(regressor.predict(features), predicted), type(regressor).__name__
 
 
 @pytest.mark.parametrize(
     "fit",
     [
-        lambda tick: TreeRegressor(*samples(), seed=0, threads=1, tick=tick),
-        lambda tick: PerceptronRegressor(*samples(), seed=0, device=CPU, tick=tick),
+        lambda check_stop: TreeRegressor(*samples(), SETTINGS, seed=0, threads=1, check_stop=check_stop),
+        lambda check_stop: fitted_mlp(SETTINGS, check_stop),
     ],
-    ids=["trees", "perceptron"],
+    ids=["trees", "mlp"],
 )
 def test_each_can_be_stopped_in_the_middle(fit):
     calls = 0
 
-    def tick():
+    def check_stop():
         nonlocal calls
         calls += 1
         if calls == 3:
             raise Stopped("now")
 
     with pytest.raises(Stopped):
-        fit(tick)
+        fit(check_stop)
     assert calls == 3
 
 
 @pytest.mark.parametrize("slowed_after", [0, 30])
-def test_a_perceptron_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(slowed_after, monkeypatch):
+def test_an_mlp_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(slowed_after, monkeypatch):
     """A clock that counts steps: of 0.1 s each on the machine, and ten times that when it is busy."""
     now, steps = [0.0], [0]
 
@@ -164,26 +175,18 @@ def test_a_perceptron_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(sl
         now[0] += 1.0 if steps[0] > slowed_after else 0.1
 
     monkeypatch.setattr("seq2seq.methods.guided.regressors.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("seq2seq.methods.guided.regressors.PERCEPTRON_STEPS", 400)
-    monkeypatch.setattr("seq2seq.methods.guided.regressors.FEWEST_STEPS", 10)
-    features, corrections = samples()
-    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=step, until=40.0)
+    fitted_mlp(MANY_STEPS, step, until=40.0)
     assert 38 <= now[0] <= 42
     assert steps[0] < 100
 
 
-def test_however_short_the_time_a_perceptron_makes_its_fewest_steps(monkeypatch):
-    monkeypatch.setattr("seq2seq.methods.guided.regressors.PERCEPTRON_STEPS", 400)
-    monkeypatch.setattr("seq2seq.methods.guided.regressors.FEWEST_STEPS", 10)
+def test_however_short_the_time_an_mlp_makes_its_fewest_steps():
     steps = []
-    features, corrections = samples()
-    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=lambda: steps.append(1), until=0.0)
+    fitted_mlp(MANY_STEPS, lambda: steps.append(1), until=0.0)
     assert len(steps) == 10
 
 
-def test_a_perceptrons_steps_are_made_in_one_thread(monkeypatch):
+def test_an_mlps_steps_are_made_in_one_thread():
     seen = []
-    features, corrections = samples()
-    tick = lambda: seen.append(torch.get_num_threads())  # noqa: E731
-    PerceptronRegressor(features, corrections, seed=0, device=CPU, tick=tick)
+    fitted_mlp(SETTINGS, lambda: seen.append(torch.get_num_threads()))
     assert set(seen) == {1}

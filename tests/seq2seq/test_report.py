@@ -3,10 +3,12 @@
 import copy
 import json
 import re
+from dataclasses import is_dataclass
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_example import BANDS, DATES, example_report, example_thumbnails
 
-from seq2seq.report.charts import line_chart
-from seq2seq.report.html import Markup, element
-from seq2seq.report.html_report import render, to_plain, write_report
+from seq2seq.report import schema
+from seq2seq.report.charts import HEIGHT, WIDTH, line_chart
+from seq2seq.report.html_report import render, write_report
+from seq2seq.report.plain import to_plain
 
 VOID = {"meta", "img", "br", "hr"}
 
@@ -57,6 +60,50 @@ def test_the_json_file_is_the_report(tmp_path: Path) -> None:
     write_report(tmp_path, report, thumbnails=example_thumbnails())
     assert json.loads((tmp_path / "report.json").read_text()) == to_plain(report)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def built(kind: Any, value: Any) -> Any:
+    """JSON's value as the type that a field of the schema has."""
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: built(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
+    inner = get_args(kind)
+    if isinstance(kind, UnionType):
+        return None if value is None else built(next(each for each in inner if each is not NoneType), value)
+    if get_origin(kind) is tuple:
+        return tuple(built(inner[0], item) for item in value)
+    if isinstance(value, dict) and inner:
+        return {name: built(inner[1], item) for name, item in value.items()}
+    return value
+
+
+def test_a_report_of_values_and_one_of_the_schemas_types_are_the_same_file(tmp_path: Path) -> None:
+    values = to_plain(example_report())
+    report = built(schema.Report, values)
+    assert isinstance(report.holdout.by_gap[0], schema.GapReport)
+    assert to_plain(report) == values
+    write_report(tmp_path, report, thumbnails=example_thumbnails())
+    assert (tmp_path / "report.html").read_text() == render(values, example_thumbnails())
+
+
+def test_a_field_that_a_report_may_lack_is_left_out_and_any_other_none_is_null() -> None:
+    grid = schema.Grid(crs="EPSG:32631", width=3, height=2, gsd_m=10.0)
+    assert to_plain(grid) == {"crs": "EPSG:32631", "width": 3, "height": 2, "gsd_m": 10.0}
+    gain = schema.GainReport(low_db=None, high_db=None, measured_db=1.0, dates=2, pixels=9)
+    assert to_plain(gain)["low_db"] is None
+
+
+def test_candidates_that_nobody_has_named_are_shown_by_their_names_and_told_apart() -> None:
+    report: Any = example_report()
+    for name in ("median", "whittaker"):
+        report["holdout"]["methods"][name] = report["holdout"]["methods"]["prior"]
+    found = page(report)
+    assert "median" in found.words
+    assert {"swatch candidate-2", "swatch candidate-3"} <= {
+        value for name, value in found.attributes if name == "class"
+    }
+    titled = render(to_plain(report), example_thumbnails(), {"median": ("Median of clear dates", "Median")})
+    assert "Median of clear dates" in Page(titled).words
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
@@ -135,28 +182,6 @@ def test_names_of_bands_methods_phases_and_settings_are_escaped_too() -> None:
     assert found.words.count(attack) >= 5
 
 
-@given(st.text(), st.text())
-def test_an_element_gives_back_its_text_and_attribute(text: str, attribute: str) -> None:
-    class Reader(HTMLParser):
-        data, title = "", ""
-
-        def handle_starttag(self, _: str, attrs: list[tuple[str, str | None]]) -> None:
-            self.title = dict(attrs)["title"] or ""
-
-        def handle_data(self, data: str) -> None:
-            self.data += data
-
-    reader = Reader()
-    reader.feed(element("p", text.replace("\r", ""), title=attribute.replace("\r", "")))
-    reader.close()
-    assert reader.data == text.replace("\r", "")
-    assert reader.title == attribute.replace("\r", "")
-
-
-def test_markup_is_not_escaped_twice() -> None:
-    assert element("p", element("b", "a < b")) == Markup("<p><b>a &lt; b</b></p>")
-
-
 def test_figures_that_were_not_measured_are_null_and_shown_as_a_dash(tmp_path: Path) -> None:
     report: Any = example_report()
     report["holdout"]["methods"]["result"]["ssim"] = float("nan")
@@ -216,7 +241,7 @@ def test_the_series_shows_interval_interpolation_and_what_was_observed() -> None
     text = render(to_plain(example_report()), example_thumbnails())
     assert text.count('class="interval result"') == 1
     assert text.count('class="line dashed linear"') == 1
-    assert text.count('class="dot seen"') == 1, "one date was observed"
+    assert text.count('class="dot observed"') == 1, "one date was observed"
     assert "stands for 62 % of the pixels" in Page(text).words
     without: Any = example_report() | {"series": None}
     assert "typical pixels" not in page(without).words
@@ -224,8 +249,8 @@ def test_the_series_shows_interval_interpolation_and_what_was_observed() -> None
 
 def test_methods_and_phases_have_colours_that_a_colour_blind_reader_tells_apart() -> None:
     """Viénot et al. 1999: what dichromats see, as matrices on linear RGB; distance in CIE L*a*b*."""
-    style = files("seq2seq.writers").joinpath("report.css").read_text()
-    light, dark = re.findall(r"--result: .*?(?=--other)", style, re.S)
+    style = files("seq2seq.report").joinpath("report.css").read_text()
+    light, dark = re.findall(r"--result: .*?(?=--other)", style, re.DOTALL)
     palettes = [re.findall(r"#[0-9a-f]{6}", palette) for palette in (light, dark)]
     palettes.append(re.findall(r"\.phase-\d \{ background: (#[0-9a-f]{6})", style))
     assert [len(palette) for palette in palettes] == [7, 7, 8]
@@ -261,13 +286,13 @@ def test_the_report_does_not_fit_thumbnails_of_other_dates() -> None:
     st.none() | st.floats(-1e6, 1e6),
 )
 def test_every_point_of_a_chart_lies_inside_it(points: list[tuple[int, float]], level: float | None) -> None:
-    chart = line_chart(points, label="Loss", class_="network", reference=None if level is None else ("linear", level))
-    drawn = re.search(r'points="([^"]*)"', chart)
-    assert drawn is not None
-    for pair in drawn[1].split():
+    chart = line_chart(points, label="Loss", reference=None if level is None else ("linear", level))
+    heights = [mark.y for mark in (*chart.frame.levels(), chart.reference) if mark]
+    assert all(0 <= y <= HEIGHT for y in heights)
+    for pair in chart.line.split():
         x, y = map(float, pair.split(","))
-        assert 0 <= x <= 520
-        assert 0 <= y <= 190
+        assert 0 <= x <= WIDTH
+        assert 0 <= y <= HEIGHT
 
 
 def test_plain_values_are_what_json_knows() -> None:

@@ -77,9 +77,9 @@ def test_degrees_are_called_degrees(tmp_path):
     for index, date in enumerate(DATES):
         write_tif(tmp_path / "S2" / f"{date}.tif", s2_dn()[index], bands=("B02", "B03", "B04", "B08"), **place)
     with open_sequence(tmp_path) as source:
-        grid = describe_input(source)["grid"]
-    assert grid["pixel"] == "0.0001° (11.1 m)"
-    assert grid["gsd_m"] == pytest.approx(11.132)
+        grid = describe_input(source).grid
+    assert grid.pixel == "0.0001° (11.1 m)"
+    assert grid.gsd_m == pytest.approx(11.132)
     write_tif(tmp_path / "S2" / f"{DATES[2]}.tif", s2_dn(height=20)[2], bands=("B02", "B03", "B04", "B08"), **place)
     with pytest.raises(MisalignedGridsError, match=r"32 x 20 px of 0\.0001° x 0\.0001°, upper left \(3, 51\)"):
         open_sequence(tmp_path)
@@ -87,4 +87,4 @@ def test_degrees_are_called_degrees(tmp_path):
 
 def test_metres_are_called_metres(tmp_path):
     with open_sequence(write_sequence(tmp_path)) as source:
-        assert describe_input(source)["grid"]["pixel"] == "10 m"
+        assert describe_input(source).grid.pixel == "10 m"

@@ -3,10 +3,13 @@
 import pytest
 
 from api.commands import main as cli
-from seq2seq.config import RANGES, ReconstructionConfig
+from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import ConfigError
+from seq2seq.methods import METHODS
+from seq2seq.settings import settings_of
 
 RUN = "decloud run [OPTIONS] INPUT OUT"
+NAMES = ", ".join(info.name for info in METHODS)
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -37,7 +40,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("run a b --zzz", "there is no option --zzz; decloud run --help shows them all"),
         ("run a b --seed", "--seed needs a value"),
         ("run a b --quiet=yes", "--quiet takes no value"),
+        ("run a b --method Guidd", f"method is 'Guidd', must be one of {NAMES}; did you mean guided?"),
         ("run a b --recipe Papr", "--recipe is 'Papr', must be one of internal, paper; did you mean paper?"),
+        ("run a b --set steps", "--set steps: must be NAME=VALUE"),
+        ("run a b --set steps=0", "steps is 0, must be from 1 to 1000000"),
+        ("run a b --set steps=few", "steps is 'few', must be a whole number from 1 to 1000000"),
         ("run a b --s1-units feet", "--s1-units is 'feet', must be one of auto, db, linear"),
         ("run a b --seed x", "--seed is 'x', must be a whole number from 0 to 2147483647"),
         ("run a b --seed 1.5", "--seed is 1.5, must be a whole number from 0 to 2147483647"),
@@ -67,8 +74,16 @@ def test_nothing_but_a_program_that_needs_more_shows_its_help(typed: str, capsys
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        ({"recipe": "papper"}, "recipe is 'papper', must be one of internal, paper; did you mean paper?"),
-        ({"recipe": ["paper"]}, "recipe is ['paper'], must be one of internal, paper; did you mean paper?"),
+        ({"method": "guidd"}, f"method is 'guidd', must be one of {NAMES}; did you mean guided?"),
+        ({"method": ["guided"]}, "method is ['guided'], must be text"),
+        ({"recipe": "guidd"}, f"method is 'guidd', must be one of {NAMES}; did you mean guided?"),
+        ({"recipe": ["paper"]}, "method is ['paper'], must be text"),
+        (
+            {"recipe": "paper", "method": "guided"},
+            "recipe is 'paper' and method is 'guided': recipe is an earlier name",
+        ),
+        ({"method_settings": 5}, "method_settings is 5, must hold settings of the method by name"),
+        ({"method_settings": {"steps": 1.5}}, "steps is 1.5, must be a whole number from 1 to 1000000"),
         ({"seed": "7"}, "seed is '7', must be a whole number from 0 to 2147483647"),
         ({"seed": 7.5}, "seed is 7.5, must be a whole number from 0 to 2147483647"),
         ({"seed": True}, "seed is True, must be a whole number from 0 to 2147483647"),
@@ -93,15 +108,29 @@ def test_a_setting_of_the_wrong_kind_is_said_alike_in_a_file_and_in_a_program(
 def test_an_unknown_setting_is_told_which_one_is_near() -> None:
     with pytest.raises(ConfigError, match=r"unknown settings sede; known are .*; did you mean seed\?$"):
         ReconstructionConfig.from_dict({"sede": 1})
+    unknown = r"unknown settings of method guided stepps; known are .*; did you mean steps\?$"
+    with pytest.raises(ConfigError, match=unknown):
+        ReconstructionConfig.from_dict({"method_settings": {"stepps": 1}})
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
     config = ReconstructionConfig.from_dict({"seed": 5.0, "tile_px": 128.0, "max_minutes": 3})
     assert config == ReconstructionConfig(seed=5, tile_px=128, max_minutes=3)
     assert isinstance(config.seed, int)
+    settings = ReconstructionConfig.from_dict({"method_settings": {"steps": 5.0}}).resolved_settings
+    assert (settings.steps, type(settings.steps)) == (5, int)
 
 
-def test_every_number_has_a_range() -> None:
-    defaults = ReconstructionConfig().to_dict()
-    numbers = {name for name, value in defaults.items() if isinstance(value, int | float) and value is not True}
-    assert {name for name in numbers if defaults[name] is not False} <= set(RANGES)
+def test_every_number_has_a_range_that_holds_its_default() -> None:
+    numbers = [
+        each
+        for settings in (SETTINGS, *(settings_of(info.settings) for info in METHODS))
+        for each in settings
+        if each.kind in (int, float)
+    ]
+    assert {"seed", "max_minutes", "mlp_steps", "schedule_factor"} <= {each.name for each in numbers}
+    for each in numbers:
+        assert each.low is not None, each.name
+        assert each.high is not None, each.name
+        assert each.low < each.high, each.name
+        assert each.default is None or each.low <= each.default <= each.high, each.name

@@ -23,11 +23,12 @@ from seq2seq.progress import Progress
 from seq2seq.radiometry import to_linear
 from seq2seq.readers import open_sequence
 from seq2seq.simulation.simulate import simulate, write_simulation
-from worker.imports import caged, importer
-from worker.imports.caged import make_copy
+from worker.imports import importer, sandboxed
 from worker.imports.importer import CRASHED, LIMIT, ImportProblem, ImportReport, import_upload
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
-from worker.imports.sandbox import Ending, run_confined
+from worker.imports.sandbox import SandboxOutcome, run_confined
+from worker.imports.sandboxed import make_copy
+from worker.processes.child_process import ProcessExit
 
 SECOND = f"S2/{DATES[1]}.tif"
 POLARISATIONS = ("VV", "VH")
@@ -226,22 +227,40 @@ def test_a_problem_of_two_files_names_both(tmp_path):
     write_tif(root / SECOND, s2_dn(height=20)[1], bands=BANDS, nodata=0)
     copy = tmp_path / "copy"
     copy.mkdir()
-    heard = importer.Heard(lambda _: None)
-    with pytest.raises(Exception, match="different grids") as caught:
-        make_copy(
-            root,
-            copy,
-            origin="in",
-            config=ReconstructionConfig(),
-            send=lambda **message: heard.hear(message),
-        )
+    received = importer.Received(lambda _: None)
+    request = {"upload": str(root), "scratch": str(tmp_path), "folder": str(copy), "origin": "in"}
+    request |= {"config": {}, "pixel_dates": 10**6, "expansion": 200}
+    answer = sandboxed.answer(request, lambda **message: received.receive(message))
     assert not list(copy.iterdir()), "headers are checked before anything is written"
-    answer = {"problem": {"code": "misaligned-grids", "detail": str(caught.value)}}
-    problem = importer.judge(ended(answer), heard, limits=DEFAULT_LIMITS, origin="in")
+    assert "different grids" in answer["problem"]["detail"]
+    problem = importer.judge(ended(answer), received, limits=DEFAULT_LIMITS, origin="in")
     assert problem.errors == (
         {"file": f"S2/{DATES[0]}.tif", "date": DATES[0]},
         {"file": SECOND, "date": DATES[1]},
     )
+
+
+def problem_at(places: object) -> ImportProblem:
+    """What becomes of the places that a process names."""
+    told = {"code": "invalid-pixels", "detail": "S2/2020-08-11.tif, band B04, row 7: value inf", "places": places}
+    return importer.judge(ended({"problem": told}), importer.Received(print), limits=DEFAULT_LIMITS, origin="in")
+
+
+def test_of_places_that_a_process_makes_up_only_what_can_be_one_is_passed_on():
+    made_up = [
+        {"file": "S2/\x1b[2Jx.tif", "band": ["B02"], "row": -1, "column": True, "colour": "red"},
+        {"file": 7, "date": {"2020": 1}, "row": 1.5},
+        "S2/2020-08-01.tif",
+        *({"file": f"{index}.tif", "date": "2020-08-01\n", "row": index} for index in range(100)),
+    ]
+    errors = problem_at(made_up).errors
+    assert errors[:2] == ({"file": "S2/\\x1b[2Jx.tif"}, {"file": "0.tif", "date": "2020-08-01", "row": 0})
+    assert len(errors) < 10
+
+
+@pytest.mark.parametrize("places", [None, 3, {"file": "x"}, []])
+def test_what_a_problem_is_about_is_never_read_out_of_its_words(places):
+    assert problem_at(places).errors == ()
 
 
 def test_settings_that_cannot_be_are_a_problem_before_any_process_starts(tmp_path, monkeypatch):
@@ -257,9 +276,10 @@ BEGIN = """
 import json, os, sys, time
 from pathlib import Path
 from worker.imports import confinement
+from worker.processes.parent_link import message_pipe
 request = json.load(sys.stdin)
-confinement.limit(request["limits"], parent=request["parent"])
-pipe = open(request["pipe"], "w", buffering=1)
+confinement.limit(request["limits"])
+pipe = open(message_pipe(), "w", buffering=1)
 scratch = Path(request["scratch"])
 def say(**message):
     pipe.write(json.dumps(message) + chr(10))
@@ -399,8 +419,8 @@ def test_a_full_disk_is_known_in_whichever_way_it_shows(tmp_path, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(caged, "write_working_copy", full)
-    answer = caged.answer(request, lambda **_: None)
+    monkeypatch.setattr(sandboxed, "write_working_copy", full)
+    answer = sandboxed.answer(request, lambda **_: None)
     assert answer["problem"]["code"] == "output-error"
     assert "No space left" in answer["problem"]["detail"]
 
@@ -430,7 +450,7 @@ def test_stopping_ends_the_process_and_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["fields.zip"]
 
 
-def confined(program: str, scratch: Path, **request: object) -> Ending:
+def confined(program: str, scratch: Path, **request: object) -> SandboxOutcome:
     scratch.mkdir()
     return run_confined(
         ("-c", BEGIN + program),
@@ -442,8 +462,8 @@ def confined(program: str, scratch: Path, **request: object) -> Ending:
     )
 
 
-def ended(answer: dict[str, object]) -> Ending:
-    return Ending(answer, 0, None, False, "", 0.0, 0.0, 0)
+def ended(answer: dict[str, object]) -> SandboxOutcome:
+    return SandboxOutcome(answer, ProcessExit(0, 0.0, 0.0, 0, 0), None, False, "")
 
 
 def test_the_process_starts_with_nothing_of_ours(tmp_path, monkeypatch):
@@ -451,14 +471,14 @@ def test_the_process_starts_with_nothing_of_ours(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with open(tmp_path / "ours", "w") as ours:
         os.set_inheritable(ours.fileno(), True)
-        ending = confined(
+        outcome = confined(
             "say(answer={'environment': dict(os.environ), 'here': [os.getcwd(), os.listdir()], 'path': sys.path,"
             " 'files': [os.path.realpath(f'/proc/self/fd/{number}') for number in os.listdir('/proc/self/fd')],"
             " 'group': os.getpgrp() == os.getpid(), 'core': __import__('resource').getrlimit(4)})",
             tmp_path / "scratch",
         )
-    answer = ending.answer
-    assert answer is not None, ending.errors
+    answer = outcome.answer
+    assert answer is not None, outcome.printed
     assert "open sesame" not in json.dumps(answer)
     assert str(tmp_path) not in answer["path"]
     assert answer["here"] == [str(tmp_path / "scratch" / "empty"), []]
@@ -473,7 +493,7 @@ def test_the_process_starts_with_nothing_of_ours(tmp_path, monkeypatch):
 
 REACH = """
 import ctypes, socket, subprocess
-granted, secret, parent, mine = request["granted"], request["secret"], request["parent"], os.getpid()
+granted, secret, parent, mine = request["granted"], request["secret"], os.getppid(), os.getpid()
 held = enclose(granted)
 def attempt(what):
     try:
@@ -507,19 +527,19 @@ say(answer={
 def test_an_enclosed_process_reaches_only_what_it_was_given(tmp_path):
     (tmp_path / "granted").write_text("for you")
     (tmp_path / "secret").write_text("not for you")
-    ending = confined(REACH, tmp_path / "scratch", granted=str(tmp_path / "granted"), secret=str(tmp_path / "secret"))
-    assert ending.answer is not None, ending.errors
-    landlock, seccomp = ending.answer["held"]
-    assert ending.answer["granted"] == "'for you'"
-    assert ending.answer["scratch"] == "5"
-    assert ending.answer["thread"] == "None"
-    assert ending.answer["privileges"] == 1
+    outcome = confined(REACH, tmp_path / "scratch", granted=str(tmp_path / "granted"), secret=str(tmp_path / "secret"))
+    assert outcome.answer is not None, outcome.printed
+    landlock, seccomp = outcome.answer["held"]
+    assert outcome.answer["granted"] == "'for you'"
+    assert outcome.answer["scratch"] == "5"
+    assert outcome.answer["thread"] == "None"
+    assert outcome.answer["privileges"] == 1
     if not landlock or not seccomp:
         pytest.skip(f"this kernel has Landlock {landlock}, seccomp {seccomp}")
     denied = {"write granted", "secret", "write beside", "link", "root", "passwords"}
-    assert {name: ending.answer[name] for name in denied} == dict.fromkeys(denied, 13)
+    assert {name: outcome.answer[name] for name in denied} == dict.fromkeys(denied, 13)
     refused = {"socket", "fork", "program", "kill", "group"}
-    assert {name: ending.answer[name] for name in refused} == dict.fromkeys(refused, 1)
+    assert {name: outcome.answer[name] for name in refused} == dict.fromkeys(refused, 1)
     assert not (tmp_path / "secret.new").exists()
 
 
@@ -551,7 +571,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_import_loads_no_torch():
-    code = "import sys, worker.imports.caged, worker.imports.importer; print('torch' in sys.modules)"
+    code = "import sys, worker.imports.sandboxed, worker.imports.importer; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from service_storages import MIB, everything_in, file_size_limit, keys_in, pattern, read
+from service_storages import MIB, everything_in, file_size_limit, keys_in, pattern, read, size_of
 
 from worker.errors import InvalidKey, NotFound, StorageFullError, StorageUnavailable
-from worker.storage import LocalStorage, open_storage
+from worker.storage import LocalStorage, guarded_folder, open_storage
 from worker.storage import local as local_module
 
 
@@ -49,7 +49,7 @@ def test_a_planted_link_is_neither_read_nor_written_through_nor_emptied(
     through = ["results/folder/job/secret", "results/file"]
     for key in through:
         for call in (
-            local_storage.size,
+            lambda key: size_of(local_storage, key),
             local_storage.open_range,
             lambda key: local_storage.get(key, tmp_path / "got"),
         ):
@@ -74,7 +74,7 @@ def test_a_planted_link_is_neither_read_nor_written_through_nor_emptied(
 def test_a_pipe_planted_in_the_place_of_a_file_keeps_nobody_waiting(local_storage: LocalStorage) -> None:
     os.mkfifo(local_storage.folder / "pipe")
     with pytest.raises(NotFound):
-        local_storage.size("pipe")
+        size_of(local_storage, "pipe")
 
 
 def test_a_file_where_a_folder_should_be_is_said(local_storage: LocalStorage) -> None:
@@ -281,7 +281,7 @@ def test_a_deletion_that_was_killed_half_way_is_finished_by_the_next_start(
     local_storage.put("results/a/1/x", b"x")
     local_storage.put("results/a/2/x", b"x")
     with monkeypatch.context() as patched:
-        patched.setattr(local_module, "_remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(guarded_folder, "_remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             local_storage.delete_prefix("results/a")
     assert keys_in(local_storage, "results/a/1/x", "results/a/2/x") == set()  # at one moment, for readers
@@ -312,11 +312,6 @@ def test_deletions_and_puts_at_once_disturb_neither(local_storage: LocalStorage)
             deletion.result()
     local_storage.delete_prefix("a")
     assert everything_in(local_storage.folder) == []
-
-
-def test_a_folder_signs_nothing(local_storage: LocalStorage) -> None:
-    local_storage.put("a", b"x")
-    assert local_storage.presign("a", 60) is None
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

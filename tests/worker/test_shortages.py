@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from worker.errors import InvalidSettings
-from worker.running import endings, shortages
+from worker.running import shortages, verdicts
+from worker.running.attempt_folders import AttemptFolders
 from worker.running.shortages import FOLDER, HOST, SPACE
-from worker.running.workplace import Workplace
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_a_work_folder_that_is_another_users_is_refused_with_who_and_what_to_do(
     work = tmp_path / "work"
     work.mkdir()
     work.chmod(mode)
-    script = "import os, sys; sys.path[:0] = sys.argv[2:]; from worker.running.workplace import Workplace; "
-    script += "from pathlib import Path; os.setuid(65534); Workplace(Path(sys.argv[1])).make()"
+    script = "import os, sys; sys.path[:0] = sys.argv[2:]; from worker.running.attempt_folders import AttemptFolders; "
+    script += "from pathlib import Path; os.setuid(65534); AttemptFolders(Path(sys.argv[1])).make()"
     done = subprocess.run([sys.executable, "-c", script, str(work)], capture_output=True, text=True)
     last = done.stderr.strip().splitlines()[-1]
     assert last.endswith(
@@ -147,18 +147,18 @@ def test_a_work_folder_that_is_another_users_is_refused_with_who_and_what_to_do(
 def test_a_work_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "work").write_text("")
     with pytest.raises(InvalidSettings, match=r"work: cannot be the work folder \(File exists\); choose another with"):
-        Workplace(tmp_path / "work").make()
+        AttemptFolders(tmp_path / "work").make()
 
 
 def test_waiting_backs_off_and_has_an_end() -> None:
     learnt: dict[str, object] = {}
     pauses = []
     for _ in range(8):
-        again = endings.wait({"code": HOST, "detail": "Short."}, learnt, 1000.0, 30.0)
-        assert isinstance(again, endings.Retry)
+        again = verdicts.wait({"code": HOST, "detail": "Short."}, learnt, 1000.0, 30.0)
+        assert isinstance(again, verdicts.Retry)
         assert again.free
         pauses.append(again.delay_s)
         learnt = again.learnt
     assert pauses == [30, 60, 120, 240, 300, 300, 300, 300]
-    over = endings.wait({"code": HOST, "detail": "Short."}, learnt, 1000.0 + 25 * 3600, 30.0)
-    assert isinstance(over, endings.Failure)
+    over = verdicts.wait({"code": HOST, "detail": "Short."}, learnt, 1000.0 + 25 * 3600, 30.0)
+    assert isinstance(over, verdicts.Failure)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from service_databases import PostgresServer
+from service_storages import size_of
 from service_workers import Workshop, alive, job_processes, until
 
 from worker import clock, jobs
@@ -65,7 +66,7 @@ def test_a_job_is_run_and_published_and_its_work_folder_goes(workshop: Workshop)
     assert job.usage["peak_memory_bytes"] > 2**20
     assert steps(workshop, job) == [[1, 0, 5]]
     assert workshop.work_folders() == []
-    assert workshop.storage.size(f"{job.result_prefix}/declouded/2021-05-01.tif") > 100
+    assert size_of(workshop.storage, f"{job.result_prefix}/declouded/2021-05-01.tif") > 100
 
 
 def test_a_killed_process_is_tried_again_from_its_checkpoint_and_published_once(workshop: Workshop) -> None:
@@ -285,7 +286,7 @@ def test_an_outcome_that_the_database_does_not_take_is_told_again(
     job = workshop.work(workshop.submit())
     assert job.status == "successful"
     assert len(refused) == 2
-    assert workshop.storage.size(f"{job.result_prefix}/report.json")
+    assert size_of(workshop.storage, f"{job.result_prefix}/report.json")
 
 
 def test_a_worker_that_lost_its_lease_ends_its_process_and_writes_nothing(workshop: Workshop) -> None:

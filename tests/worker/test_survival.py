@@ -1,4 +1,4 @@
-"""What shows only with default settings, or with every process killed; docs/RELIABILITY.md says where the rest is."""
+"""What shows only with default settings, or with every process killed; docs/reliability.md says where the rest is."""
 
 import os
 import shutil

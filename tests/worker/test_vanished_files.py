@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from service_api import Serve
 from service_jobs import now, running, submit
+from service_storages import size_of
 from service_workers import Workshop
 from sqlalchemy import select
 
@@ -96,7 +97,7 @@ def test_a_storage_whose_folder_is_gone_neither_misses_files_nor_takes_any(tmp_p
     if how == "a file":
         (tmp_path / "files").write_text("")
     for call in (
-        lambda: storage.size("uploads/a"),
+        lambda: size_of(storage, "uploads/a"),
         lambda: storage.open_range("uploads/a"),
         lambda: storage.put("uploads/b", b"bytes"),
         lambda: storage.delete_prefix("uploads/a"),
@@ -107,9 +108,9 @@ def test_a_storage_whose_folder_is_gone_neither_misses_files_nor_takes_any(tmp_p
         (tmp_path / "files").rmdir()
     (tmp_path / "files").unlink(missing_ok=True)
     (tmp_path / "elsewhere").rename(tmp_path / "files")
-    assert storage.size("uploads/a") == 5
+    assert size_of(storage, "uploads/a") == 5
     with pytest.raises(NotFound):
-        storage.size("uploads/b")
+        size_of(storage, "uploads/b")
 
 
 def test_a_job_waits_while_storage_and_work_folder_are_away_and_then_succeeds(workshop: Workshop) -> None:

@@ -26,8 +26,9 @@ from worker import jobs
 from worker.database.connections import Database
 from worker.database.tables import webhook_outbox
 from worker.jobs import Job, events, outbox
-from worker.notices import courier
-from worker.notices.courier import Courier, delay_s, open_signer
+from worker.notices import courier, delivery
+from worker.notices.courier import Courier, open_signer
+from worker.notices.delivery import delay_s
 from worker.settings import Settings
 
 BASE = "https://decloud.example.org"
@@ -417,14 +418,14 @@ def test_a_courier_killed_between_delivery_and_commit_has_it_delivered_again_und
 def test_a_bug_costs_a_try_and_not_the_other_notices(
     posting: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = courier.post
+    post = delivery.post
 
     def broken(destination: Any, *args: Any, **values: Any) -> Any:
         if destination.target == "/broken":
             raise ValueError("a bug")
         return post(destination, *args, **values)
 
-    monkeypatch.setattr(courier, "post", broken)
+    monkeypatch.setattr(delivery, "post", broken)
     ended(posting.database, "failed", subscriber=subscriber(receiver, failed="/broken"))
     ended(posting.database, "failed", subscriber=subscriber(receiver, failed="/well"))
     until(lambda: receiver.received)

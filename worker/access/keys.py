@@ -25,7 +25,10 @@ _USED_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Key:
-    """What is known of a key; the secret is not. quota: figures in place of the settings' (`quotas.limits_for`)."""
+    """Holds what is known of a key, which is not its secret.
+
+    quota: figures in place of the settings' (`quotas.limits_for`).
+    """
 
     id: str
     owner: str
@@ -57,7 +60,7 @@ def create(
     quota: dict[str, int] | None = None,
     expires_s: float | None = None,
 ) -> tuple[Key, str]:
-    """A new key and its text, which is not kept and cannot be shown again. Raises `InvalidRequest`."""
+    """Makes a key; returns it and its text, which is not kept and cannot be shown again. Raises `InvalidRequest`."""
     if not _OWNER.fullmatch(owner):
         raise InvalidRequest(f"owner {owner!r}: up to 100 letters, digits and . _ @ + -, a letter or digit first")
     if expires_s is not None and expires_s <= 0:
@@ -80,7 +83,7 @@ def create(
 
 
 def listing(database: Database, owner: str | None = None) -> tuple[Key, ...]:
-    """All keys, or an owner's, oldest first."""
+    """Returns all keys, or an owner's, oldest first."""
     query = select(*_COLUMNS).order_by(api_keys.c.created, api_keys.c.id)
     with database.read() as connection:
         found = connection.execute(query if owner is None else query.where(api_keys.c.owner == owner))
@@ -88,7 +91,7 @@ def listing(database: Database, owner: str | None = None) -> tuple[Key, ...]:
 
 
 def revoke(database: Database, key_id: str) -> Key:
-    """From now on nobody comes in with it; revoking twice keeps the first time. Raises `NotFound`."""
+    """Lets nobody come in with it from now on; revoking twice keeps the first time. Raises `NotFound`."""
     with database.begin() as connection:
         query = select(*_COLUMNS).where(api_keys.c.id == key_id).with_for_update()
         row = connection.execute(query).one_or_none() if is_id(key_id) else None
@@ -101,7 +104,7 @@ def revoke(database: Database, key_id: str) -> Key:
 
 
 def authenticate(database: Database, text: str) -> Key:
-    """The key of which `text` is the text. Raises `Unauthorized`, with the same words for every reason."""
+    """Returns the key of which `text` is the text. Raises `Unauthorized`, with the same words for every reason."""
     match = _KEY.fullmatch(text)
     if match is None:
         raise _refusal()

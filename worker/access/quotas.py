@@ -26,7 +26,10 @@ _LARGEST_QUOTA = 2**53  # what JSON carries exactly
 
 @dataclass(frozen=True)
 class Usage:
-    """queued, running: jobs. stored_bytes: uploads, counted at their full length once it is known, and results."""
+    """Counts what an owner uses.
+
+    queued, running: jobs. stored_bytes: uploads, counted at their full length once it is known, and results.
+    """
 
     queued: int
     running: int
@@ -43,18 +46,18 @@ def check_names(quota: Mapping[str, Any]) -> None:
 
 
 def limits_for(settings: Settings, quota: Mapping[str, Any]) -> Settings:
-    """The settings with a key's own figures in place of the general ones."""
+    """Returns the settings with a key's own figures in place of the general ones."""
     return settings.model_copy(update=dict(quota)) if quota else settings
 
 
 def usage(database: Database, owner: str) -> Usage:
-    """What the owner uses now."""
+    """Returns what the owner uses now."""
     with database.read() as connection:
         return usage_within(connection, owner)
 
 
 def usage_within(connection: Connection, owner: str) -> Usage:
-    """The same inside a transaction; exact until its end if that has called `sql.lock_owner`."""
+    """Counts the same inside a transaction; exact until its end if that has called `sql.lock_owner`."""
     waiting = select(jobs.c.status, func.count()).where(
         jobs.c.owner == owner, jobs.c.status.in_(("accepted", "running"))
     )

@@ -18,7 +18,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from worker.running import memory, shortages
+from worker.errors import one_line
+from worker.processes import memory
+from worker.processes.parent_link import die_with_parent, message_pipe
+from worker.running import shortages
 from worker.running.job_folder import (
     BAD_INPUT,
     BUG,
@@ -32,7 +35,6 @@ from worker.running.job_folder import (
     UPLOAD,
     Request,
 )
-from worker.running.process import PIPE, die_with_parent
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
@@ -45,7 +47,7 @@ _NICENESS = 10
 # What torch says besides, in a plain RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
-Tell = Callable[..., None]
+Report = Callable[..., None]
 ShouldStop = Callable[[], bool]
 
 
@@ -58,7 +60,7 @@ class BadInput(Exception):  # noqa: N818
 
 
 def main() -> int:
-    """The exit code."""
+    """Works in the folder that the command line names; returns the exit code."""
     die_with_parent()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -66,10 +68,10 @@ def main() -> int:
     os.nice(_NICENESS)
     memory.be_killed_first()
     os.chdir(sys.argv[1])
-    return attempt(Request.read(Path()), _teller(), stop.is_set)
+    return attempt(Request.read(Path()), _reporter(), stop.is_set)
 
 
-def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
+def attempt(request: Request, report: Report, should_stop: ShouldStop) -> int:
     """Works in the current folder and says how it ended; whatever is raised becomes an exit code and error.json."""
     from seq2seq.errors import DecloudError, OutputError, Stopped
 
@@ -77,8 +79,8 @@ def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
     here = Path.cwd()  # it may be gone when it is asked for
     try:
         if not Path(OUT).exists():  # else an earlier attempt could not deliver it
-            _produce(request, tell, should_stop)
-        _describe(request, tell)
+            _produce(request, report, should_stop)
+        _describe(request, report)
     except Stopped:
         return STOPPED
     except BadInput as refused:
@@ -89,32 +91,32 @@ def attempt(request: Request, tell: Tell, should_stop: ShouldStop) -> int:
         return _end(BAD_INPUT, code=error.code, detail=str(error))
     except Exception as error:
         if _is_out_of_memory(error):
-            return _end(OUT_OF_MEMORY, code="out-of-memory", detail=_one_line(error))
+            return _end(OUT_OF_MEMORY, code="out-of-memory", detail=one_line(error))
         return _short(error, shortages.of_error(error, here.parent.parent, is_lost=_is_lost(here)))
     return DONE
 
 
-def _produce(request: Request, tell: Tell, should_stop: ShouldStop) -> None:
+def _produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
     def on_progress(progress: "Progress") -> None:
-        tell("progress", **vars(progress))
+        report("progress", **vars(progress))
 
     if request.method != "decloud":
-        _simulate(request, tell, on_progress, should_stop)
+        _simulate(request, report, on_progress, should_stop)
         return
     config = _config(request)
     if not Path(INPUT).exists():
-        with _engine_loading(tell):
+        with _engine_loading(report):
             _import(request, config, on_progress, should_stop)
     else:
-        tell("progress", phase="loading")
+        report("progress", phase="loading")
     from seq2seq.run import pipeline
 
-    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), tell)
+    config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), report)
     pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
 
 
 @contextlib.contextmanager
-def _engine_loading(tell: Tell) -> Iterator[None]:
+def _engine_loading(report: Report) -> Iterator[None]:
     """Torch takes seconds, in which the sandbox can import; at the end of `with` it is there.
 
     Nothing else is imported meanwhile but what is named here first: modules that need each other, such as rasterio's,
@@ -129,7 +131,7 @@ def _engine_loading(tell: Tell) -> Iterator[None]:
     thread = threading.Thread(target=load, daemon=True)
     thread.start()
     yield
-    tell("progress", phase="loading")
+    report("progress", phase="loading")
     thread.join()
 
 
@@ -154,7 +156,7 @@ def _import(
     Path(UPLOAD).unlink()
 
 
-def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: ShouldStop) -> None:
+def _simulate(request: Request, report: Report, on_progress: Any, should_stop: ShouldStop) -> None:
     from dataclasses import replace
 
     from seq2seq.errors import ConfigError
@@ -164,7 +166,7 @@ def _simulate(request: Request, tell: Tell, on_progress: Any, should_stop: Shoul
         raise ConfigError("the simulated method is for tests of the service; it is refused here")
     simulation = simulated.Simulation.from_dict(request.method["simulated"])
     simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
-    tell("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
+    report("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
     simulated.run(simulation, Path(OUT), attempt=request.attempt, on_progress=on_progress, should_stop=should_stop)
 
 
@@ -180,7 +182,7 @@ def _config(request: Request) -> "ReconstructionConfig":
 
 
 def _with_fitting_tiles(
-    config: "ReconstructionConfig", request: Request, shape: tuple[int, int, int, int], tell: Tell
+    config: "ReconstructionConfig", request: Request, shape: tuple[int, int, int, int], report: Report
 ) -> "ReconstructionConfig":
     """Smaller tiles where this machine, or what happened before, asks for them; else the settings as they are."""
     from seq2seq.estimate import estimate, tile_size
@@ -191,7 +193,7 @@ def _with_fitting_tiles(
     tile_px = min(asked_px, request.retry.get("tile_px", asked_px), tile_size(shape, here))
     if min(tile_px, whole_px) < min(asked_px, whole_px):
         config = config.replace(tile_px=tile_px, overlap_px=min(config.overlap_px, tile_px // 2))
-    tell("plan", tile_px=min(tile_px, whole_px), shape=shape, memory_gb=estimate(shape, config).memory_gb)
+    report("plan", tile_px=min(tile_px, whole_px), shape=shape, memory_gb=estimate(shape, config).memory_gb)
     return config
 
 
@@ -204,33 +206,34 @@ def _shape(folder: Path) -> tuple[int, int, int, int]:
         return len(files), first.count, first.height, first.width
 
 
-def _describe(request: Request, tell: Tell) -> None:
+def _describe(request: Request, report: Report) -> None:
     """STAC and the manifest, which are written last: what has a manifest is complete."""
+    from seq2seq.products import DECLOUDED
     from worker.results.manifest import write_manifest
 
-    tell("progress", phase="describing")
-    if Path(OUT, "declouded").exists():
+    report("progress", phase="describing")
+    if Path(OUT, DECLOUDED.path).parent.exists():  # else GDAL need not be loaded
         from worker.results.stac import write_stac
 
         write_stac(Path(OUT), request.job_id)
     write_manifest(Path(OUT))
 
 
-def _teller() -> Tell:
-    """Sends one JSON line into the supervisor's pipe; without a supervisor it says nothing."""
-    pipe = os.environ.pop(PIPE, None)
+def _reporter() -> Report:
+    """Sends one JSON line into the supervisor's pipe; without a supervisor nothing is sent."""
+    pipe = message_pipe()
 
-    def tell(kind: str, **values: Any) -> None:
+    def report(kind: str, **values: Any) -> None:
         if pipe is not None:
-            os.write(int(pipe), (json.dumps({"kind": kind, **values}) + "\n").encode())
+            os.write(pipe, (json.dumps({"kind": kind, **values}) + "\n").encode())
 
-    return tell
+    return report
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """Python's, numpy's, torch's on a GPU and torch's on the CPU, which is no type of its own."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(said in str(error) for said in _NO_MEMORY)
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _cannot_write(error: BaseException, here: Path) -> int:
@@ -253,7 +256,7 @@ def _short(error: BaseException, found: shortages.Shortage | None) -> int:
     """What the machine lacks passes, or the operator mends it; what else ended the job is a bug."""
     if found is None:
         return _bug()
-    print(f"decloud: {_one_line(error)}", file=sys.stderr)
+    print(f"decloud: {one_line(error)}", file=sys.stderr)
     return _end(SHORT, **found.reason)
 
 
@@ -266,14 +269,10 @@ def _bug() -> int:
 def _end(status: int, **problem: Any) -> int:
     try:
         Path(ERROR).write_text(json.dumps(problem))
-    except OSError:  # a full disk cannot be told of in a file; the exit code tells
+    except OSError:  # a full disk cannot be reported in a file; the exit code reports it
         with contextlib.suppress(OSError):
             Path(ERROR).unlink()
     return status
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]
 
 
 def leave(status: int) -> NoReturn:

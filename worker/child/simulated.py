@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.errors import ConfigError, MissingDataError, OutputError, Stopped
+from seq2seq.products import REPORT
 from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.writers import check_output, partial_of, publish, write_file
 
@@ -102,7 +103,7 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
 
         write_result(partial_of(out), dates=simulation.dates, config=facts)
     else:
-        write_file(partial_of(out) / "report.json", json.dumps({"config": facts}).encode())
+        write_file(partial_of(out) / REPORT.path, json.dumps({"config": facts}).encode())
     publish(partial_of(out), out, False)
     return out
 
@@ -115,7 +116,7 @@ def _save(state: _State, file: Path) -> None:
 
 def _progress(simulation: Simulation, step: int) -> Progress:
     left = simulation.seconds * (1 - step / simulation.steps)
-    return Progress("fitting the network", step, simulation.steps, loss=1 / step, holdout_psnr=20.0, eta_s=left)
+    return Progress("fitting", step, simulation.steps, loss=1 / step, holdout_psnr=20.0, eta_s=left)
 
 
 def _maybe_fail(simulation: Simulation, state: _State, file: Path) -> None:

@@ -1,5 +1,6 @@
 """A tiny result in every format a real one has, labelled as simulated: images of a slope that grows brighter."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,32 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from seq2seq.bands import TEN_METRE
+from seq2seq.products import PREVIEW
+from seq2seq.products.base import DateArrays
+from seq2seq.radiometry import Radiometry
 from seq2seq.report.html_report import write_report
-from seq2seq.report.quicklook import Miniatures, display_bands, preview_png, thumbnails
+from seq2seq.report.preview import preview_png
+from seq2seq.report.quicklook import Miniatures, display_bands
+from seq2seq.report.thumbnails import thumbnails
 from seq2seq.writers import write_file
-from seq2seq.writers.cog import write_cog
+from seq2seq.writers.rasters import Provenance, write_rasters
 
 SIZE_PX = 16
 _WHOLE = slice(0, SIZE_PX)
-_GEOBOX = GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
+
+
+@dataclass(frozen=True)
+class _Scene:
+    bands: tuple[str, ...]
+    radiometry: Radiometry
+    geobox: GeoBox
+
+
+_SCENE = _Scene(
+    TEN_METRE,
+    Radiometry("uint16", 1e-4, 0.0, 0.0, tags=(1e-4, 0.0)),
+    GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631"),
+)
 
 
 def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
@@ -33,28 +52,20 @@ def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
             t, _WHOLE, _WHOLE, before=pixels[:3], after=pixels[:3], sigma=_sigma(cloud_mask), cloud_mask=cloud_mask
         )
     drawn = pictures.pictures()
-    write_file(folder / "preview.png", preview_png(drawn, note="simulated data"))
+    write_file(folder / PREVIEW.path, preview_png(drawn, note="simulated data"))
     write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
 
 
 def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:
-    # name, values, nodata, bands, scale
-    products: tuple[tuple[str, NDArray[Any], float | None, tuple[str, ...], float], ...] = (
-        ("declouded", np.rint(pixels * 10_000).astype(np.uint16), 0.0, TEN_METRE, 1e-4),
-        ("uncertainty", _sigma(cloud_mask), None, TEN_METRE, 1.0),
-        ("cloud_mask", cloud_mask.astype(np.uint8)[None], None, ("cloud_mask",), 1.0),
+    arrays = {"pixels": pixels, "sigma": _sigma(cloud_mask), "cloud_mask": cloud_mask[None]}
+    write_rasters(
+        folder,
+        date,
+        lambda: [(Window(0, 0, SIZE_PX, SIZE_PX), DateArrays(arrays.__getitem__))],
+        info=_SCENE,
+        provenance=Provenance("simulated", "simulated", 0, "", simulated=True, full_prediction=False),
+        hidden=float(cloud_mask.mean()),
     )
-    for name, values, nodata, bands, scale in products:
-        write_cog(
-            folder / name / f"{date}.tif",
-            [(Window(0, 0, SIZE_PX, SIZE_PX), values)],
-            geobox=_GEOBOX,
-            dtype=str(values.dtype),
-            nodata=nodata,
-            bands=bands,
-            scale=scale,
-            tags={"SIMULATED": "YES"},
-        )
 
 
 def _sigma(cloud_mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -66,7 +77,7 @@ def _report(dates: list[str], config: dict[str, Any]) -> Any:
     return {
         "version": "simulated",
         "created": f"{dates[-1]}T00:00:00Z",
-        "recipe": "simulated",
+        "method": "simulated",
         "seed": 0,
         "device": "none",
         "config": config,

@@ -33,7 +33,7 @@ _POSTGRESQL_CONNECT = {
 
 
 class Database:
-    """Connections to `url`; several threads may use one `Database`, several processes one database.
+    """Connects to `url`; several threads may use one `Database`, several processes one database.
 
     SQLite: WAL, and every writing transaction begins IMMEDIATE, so that it never fails half-way for a lock. Writers of
     one process queue at a lock of ours first, because SQLite's own waiting is not fair. `synchronous=FULL`: what was
@@ -52,19 +52,19 @@ class Database:
         self._writing = threading.Lock() if self.is_sqlite else None
 
     def create(self) -> None:
-        """SQLite's file, where there is none; nothing else ever makes one. Raises `ForeignDatabase`."""
+        """Makes SQLite's file, where there is none; nothing else ever makes one. Raises `ForeignDatabase`."""
         if self._file is not None:
             self._file.create()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for queries that belong together; it sees one state of the database on SQLite."""
+        """Lends a connection for queries that belong together; it sees one state of the database on SQLite."""
         with self._translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A writing transaction: committed at the end, rolled back on any exception. Must not be nested.
+        """Lends a writing transaction: committed at the end, rolled back on any exception. Must not be nested.
 
         Raises `DatabaseUnavailable` as well while SQLite's file is not the one that was opened: what is written to a
         file that is gone, or moved away, nobody would find again.
@@ -94,10 +94,10 @@ class Database:
         try:
             yield
         except (OperationalError, InterfaceError) as error:
-            said = str(error.orig).strip().partition("\n")[0]
+            reason = str(error.orig).strip().partition("\n")[0]
             if _is_full(error):
-                raise StorageFullError(f"no space is left for the database: {said}") from error
-            raise DatabaseUnavailable(f"the database does not answer: {said}") from error
+                raise StorageFullError(f"no space is left for the database: {reason}") from error
+            raise DatabaseUnavailable(f"the database does not answer: {reason}") from error
         except PoolTimeoutError as error:
             raise DatabaseUnavailable(f"all connections were busy for {self._busy_s:g} s") from error
         except DBAPIError as error:
@@ -106,7 +106,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close idle connections; those in use close when given back."""
+        """Closes idle connections; those in use close when given back."""
         self.engine.dispose()
         if self._file is not None:
             self._file.close()

@@ -15,7 +15,7 @@ from worker.errors import DatabaseTooNew, ForeignDatabase
 
 
 def migrate(database: Database) -> None:
-    """Run what is missing, in one transaction. Of several processes that start at once one does it, the others wait.
+    """Runs what is missing, in one transaction. Of several processes that start at once one does it, the others wait.
 
     SQLite's file is made here, where there is none, and nowhere else. Raises `DatabaseTooNew` where a later release has
     been at work: its tables are not for this one; `ForeignDatabase` where another program has, or it is no database.

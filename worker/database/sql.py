@@ -14,7 +14,7 @@ MIGRATION_LOCK = 0x0DEC10D316A7E
 
 
 def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
-    """Insert unless a row with this key is there."""
+    """Inserts unless a row with this key is there."""
     if connection.dialect.name == "sqlite":
         connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
     else:
@@ -22,12 +22,12 @@ def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
-    """Wait for everybody else in the same section, until the end of the transaction. SQLite's writers always do."""
+    """Waits for everybody else in the same section, until the end of the transaction. SQLite's writers always do."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
 
 def lock_owner(connection: Connection, owner: str) -> None:
-    """Two transactions that count what an owner uses must not count at the same time."""
+    """Locks what an owner uses: two transactions must not count it at the same time."""
     insert_missing(connection, owners, owner=owner)
     connection.execute(select(owners.c.owner).where(owners.c.owner == owner).with_for_update())

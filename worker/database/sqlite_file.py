@@ -22,8 +22,11 @@ _SHOWN = 3
 
 
 class SqliteFile:
-    """The file at `path`. From the first connection on, a connection of our own keeps it, and what SQLite keeps beside
-    it, from being replaced by SQLite itself: so whatever is another one later was put there by somebody else."""
+    """Guards the file at `path`.
+
+    From the first connection on, a connection of our own keeps it, and what SQLite keeps beside it, from being replaced
+    by SQLite itself: so whatever is another one later was put there by somebody else.
+    """
 
     def __init__(self, path: Path, *, busy_s: float) -> None:
         self.path = path.absolute()
@@ -31,10 +34,10 @@ class SqliteFile:
         self._opening = threading.Lock()
         self._kept: sqlite3.Connection | None = None
         self._places: tuple[Place, ...] = ()
-        self._said: str | None = None
+        self._reported: str | None = None
 
     def create(self) -> None:
-        """The file, empty, and its folder, where they are missing. Raises `ForeignDatabase` before anything is
+        """Makes the file, empty, and its folder, where they are missing. Raises `ForeignDatabase` before anything is
         written to a database of another program."""
         if self._kept is not None:
             return
@@ -46,32 +49,32 @@ class SqliteFile:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
 
     def connect(self) -> sqlite3.Connection:
-        """Never makes a file. Raises sqlite3.OperationalError where none, or another one, is there."""
+        """Connects, and never makes a file. Raises sqlite3.OperationalError where none, or another one, is there."""
         with self._opening:
             if self._kept is None:
                 self._kept = self._open()
                 self._kept.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # now the files beside it are there
                 self._places = tuple(Place.of(Path(f"{self.path}{ending}")) for ending in ("", *_BESIDE))
         connection = self._open()
-        if said := self._trouble():
+        if trouble := self._trouble():
             connection.close()
-            raise sqlite3.OperationalError(said)
+            raise sqlite3.OperationalError(trouble)
         return connection
 
     def check(self) -> None:
         """Raises `DatabaseUnavailable` while the file, or what SQLite keeps beside it, is not what was opened."""
-        said = self._trouble()
-        if said != self._said:
-            self._said = said
-            if said is None:
+        trouble = self._trouble()
+        if trouble != self._reported:
+            self._reported = trouble
+            if trouble is None:
                 _log.warning("the database's file is there again: %s", self.path)
             else:
-                _log.error("the database takes no writes: %s", said)
-        if said is not None:
+                _log.error("the database takes no writes: %s", trouble)
+        if trouble is not None:
             raise DatabaseUnavailable("the database's file is not the one that was opened; the operator has to mend it")
 
     def close(self) -> None:
-        """What is open and would be lost with the last connection is saved beside the path."""
+        """Closes it, and saves beside the path what is open and would be lost with the last connection."""
         if self._kept is None:
             return
         if self._trouble():
@@ -81,9 +84,9 @@ class SqliteFile:
 
     def _trouble(self) -> str | None:
         for place in self._places:
-            if said := place.trouble():
+            if trouble := place.trouble():
                 remedy = "put back the file that was opened" if place.path == self.path else "restart the server"
-                return f"{place.path} {said}; {remedy}"
+                return f"{place.path} {trouble}; {remedy}"
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -134,7 +137,7 @@ def refuse_foreign(where: str, tables: list[str], revisions: list[str]) -> None:
 
 
 def is_ours(revision: str) -> bool:
-    """Whether a release of ours, also a later one, calls a revision so."""
+    """Tells whether a release of ours, also a later one, calls a revision so."""
     return len(revision) == 5 and revision[0] == "r" and revision[1:].isdigit()
 
 

@@ -1,1 +1,1 @@
-"""A stranger's files become a working copy of ours, in a process that can reach nothing else."""
+"""Untrusted files become a working copy of ours, in a process that can reach nothing else."""

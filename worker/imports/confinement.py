@@ -1,4 +1,4 @@
-"""What a process does to itself before it reads a stranger's files, so that a flaw in a decoder reaches nothing else.
+"""What a process does to itself before it reads untrusted files, so that a flaw in a decoder reaches nothing else.
 
 `limit` comes first: limits that the kernel keeps (setrlimit(2)), no new privileges, death with the parent. `enclose`
 comes when everything is imported: files outside a few folders cannot be opened (Landlock), and there is no network, no
@@ -17,8 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.processes.parent_link import die_with_parent
+
 # prctl(2)
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 # landlock(7); the numbers of its system calls are the same on all architectures
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -92,14 +94,14 @@ _ARCHITECTURES = {
 
 @dataclass(frozen=True)
 class Enclosure:
-    """What holds. landlock: version of the kernel's, 0 without. seccomp: whether system calls are filtered."""
+    """Says what holds. landlock: version of the kernel's, 0 without. seccomp: whether system calls are filtered."""
 
     landlock: int
     seccomp: bool
 
 
-def limit(limits: Mapping[str, int], *, parent: int) -> None:
-    """Sets limits by their names in `resource` ("RLIMIT_AS": bytes); what outlasts the process `parent` is killed.
+def limit(limits: Mapping[str, int]) -> None:
+    """Sets limits by their names in `resource` ("RLIMIT_AS": bytes), and has this process die with its parent.
 
     A limit that is already lower stays. Exceeding CPU time or file size ends the process by SIGXCPU or SIGXFSZ.
     """
@@ -114,13 +116,11 @@ def limit(limits: Mapping[str, int], *, parent: int) -> None:
     if sys.platform == "linux":
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)  # its memory holds a user's data
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
-        os._exit(1)
+    die_with_parent()
 
 
 def enclose(*, readable: Iterable[Path], writable: Iterable[Path]) -> Enclosure:
-    """From here on only these folders and files can be opened, and there is neither network nor another process."""
+    """Lets only these folders and files be opened from here on, and neither network nor another process be reached."""
     if sys.platform != "linux" or sys.byteorder != "little":
         return Enclosure(0, False)
     return Enclosure(_confine_files(readable, writable), _filter_calls())

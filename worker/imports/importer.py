@@ -21,29 +21,22 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, OutputError
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
-from worker.imports.sandbox import Ending, run_confined
+from worker.imports.sandbox import SandboxOutcome, run_confined
 
 CRASHED, LIMIT = "import-crashed", "import-limit"
 
-_PROGRAM = ("-m", "worker.imports.caged")
+_PROGRAM = ("-m", "worker.imports.sandboxed")
 _MAX_DETAIL = 500
 _MAX_ERRORS = 8
 _SENSOR = re.compile(r"S1|S2|MASK|SCL")
 _FILE = re.compile(r"(S1|S2|MASK|SCL)/\d{4}-\d\d-\d\d\.tif|decloud-sequence\.json")
-_FIRST_NAME = re.compile(r"((?:S1|S2|MASK|SCL)/.+?): ", re.IGNORECASE)
-_QUOTED_NAME = re.compile(r"'([^']+)'")
-_PLACES = {
-    "band": re.compile(r"\bband (\w+)"),
-    "row": re.compile(r"\brow (\d+)"),
-    "column": re.compile(r"\bcolumn (\d+)"),
-}
 _DATE = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
+    """Describes what was imported. folder: the working copy. sequence: what is in it, as `decloud inspect --json` says.
 
     enclosure: what held the process, see `confinement`. seconds, cpu_s, peak_memory_bytes: what it took.
     """
@@ -58,7 +51,7 @@ class ImportReport:
 
 @dataclass(frozen=True)
 class ImportProblem:
-    """Why nothing was imported. code: of `seq2seq.errors`, "import-limit" or "import-crashed". detail: one line.
+    """Says why nothing was imported. code: of `seq2seq.errors`, "import-limit" or "import-crashed". detail: one line.
 
     errors: what it is about, as far as is known: file, date, band, row, column; or limit and allowed.
     """
@@ -68,7 +61,7 @@ class ImportProblem:
     errors: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Returns plain JSON values."""
         return {"code": self.code, "detail": self.detail, "errors": [dict(error) for error in self.errors]}
 
 
@@ -85,9 +78,8 @@ def import_upload(
     """Makes the working copy of `upload` (a ZIP; on one's own machine also a folder) at `into`, which must not exist.
 
     name: what the user calls the upload. config: values of `ReconstructionConfig`, by which the input is checked.
-    `into` appears complete or not at all, and nothing else is left behind. The import dies with the thread that calls
-    this. Raises `OutputError` where there is no space, `Stopped` where `should_stop` said so, MemoryError where the
-    kernel killed the import for want of memory.
+    `into` appears complete or not at all. The import dies with the thread that calls this. Raises `OutputError` where
+    there is no space, `Stopped` where `should_stop` said so, MemoryError where the kernel killed it for want of memory.
     """
     origin = _printable(Path(name or upload.name).name) or "upload"
     try:
@@ -95,36 +87,35 @@ def import_upload(
     except (ConfigError, TypeError) as error:
         return ImportProblem("invalid-config", _printable(str(error)), ())
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into.parent)).absolute()
-    heard = Heard(on_progress)
-    request = {
-        "upload": str(upload.absolute()),
-        "scratch": str(scratch),
-        "folder": str(scratch / "sequence"),
-        "origin": origin,
-        "config": settings,
-        "pixel_dates": limits.pixel_dates,
-        "expansion": limits.expansion,
-    }
+    received = Received(on_progress)
+    request = {**_places_in(scratch, upload), **_budgets(limits), "origin": origin, "config": settings}
     try:
         (scratch / "sequence").mkdir()
-        ending = run_confined(
-            _PROGRAM, request, scratch=scratch, limits=limits, on_message=heard.hear, should_stop=should_stop
+        outcome = run_confined(
+            _PROGRAM, request, scratch=scratch, limits=limits, on_message=received.receive, should_stop=should_stop
         )
-        outcome = judge(ending, heard, limits=limits, origin=origin)
-        if isinstance(outcome, ImportProblem):
-            return outcome
+        answer = judge(outcome, received, limits=limits, origin=origin)
+        if isinstance(answer, ImportProblem):
+            return answer
         if not _is_sound(scratch / "sequence"):
-            return _crashed(ending, heard, origin, "left what is no working copy")
+            return _crashed(outcome, received, origin, "left what is no working copy")
         os.rename(scratch / "sequence", into)
-        return ImportReport(
-            into, outcome["report"], outcome["enclosure"], ending.seconds, ending.cpu_s, ending.peak_memory_bytes
-        )
+        return _report(into, answer, outcome)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-class Heard:
-    """What the process told on its way. It may lie: every text is made printable, and nothing is acted on."""
+def _places_in(scratch: Path, upload: Path) -> dict[str, str]:
+    return {"upload": str(upload.absolute()), "scratch": str(scratch), "folder": str(scratch / "sequence")}
+
+
+def _budgets(limits: ImportLimits) -> dict[str, int]:
+    """Those that the process itself keeps, by the headers of the files."""
+    return {"pixel_dates": limits.pixel_dates, "expansion": limits.expansion}
+
+
+class Received:
+    """Keeps what the process reports on its way. It may lie: every text is made printable, and nothing is acted on."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
@@ -132,7 +123,7 @@ class Heard:
         self.doing = ""
         self.file: str | None = None
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
         """Takes in one message; a malformed one is left out."""
         if "files" in message:
             with suppress(TypeError, ValueError):
@@ -145,42 +136,51 @@ class Heard:
             self._on_progress(Progress(phase, step=step, of=of))
 
 
-def judge(ending: Ending, heard: Heard, *, limits: ImportLimits, origin: str) -> ImportProblem | dict[str, Any]:
-    """The answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
-    answer = ending.answer or {}
-    exceeded = ending.exceeded or str(answer.get("exceeded"))
+def judge(
+    outcome: SandboxOutcome, received: Received, *, limits: ImportLimits, origin: str
+) -> ImportProblem | dict[str, Any]:
+    """Returns the answer of a process that did what it should, else the problem. Raises as `import_upload` does."""
+    answer = outcome.answer or {}
+    exceeded = outcome.exceeded or str(answer.get("exceeded"))
     if exceeded == "disk_floor_bytes":
-        raise OutputError(f"{origin}: no space left {heard.doing}: {limits.describe(exceeded)} must stay free")
+        raise OutputError(f"{origin}: no space left {received.doing}: {limits.describe(exceeded)} must stay free")
     if exceeded in asdict(limits):
-        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), heard, origin)
+        return _over_limit(limits, exceeded, str(answer.get("detail") or ""), received, origin)
     problem = answer.get("problem")
     if isinstance(problem, dict):
         detail = _printable(str(problem.get("detail")))
         if problem.get("code") == OutputError.code:
             raise OutputError(detail)
-        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(detail, heard.dates_by_file))
-    if ending.status == 0 and isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict):
+        return ImportProblem(_printable(str(problem.get("code"))), detail, _places(problem, received.dates_by_file))
+    is_complete = isinstance(answer.get("report"), dict) and isinstance(answer.get("enclosure"), dict)
+    if outcome.exit.status == 0 and is_complete:
         return answer
-    if ending.flooded:
-        return _crashed(ending, heard, origin, "said too much")
-    if ending.status == -signal.SIGKILL:
+    if outcome.flooded:
+        return _crashed(outcome, received, origin, "said too much")
+    if outcome.exit.status == -signal.SIGKILL:
         raise MemoryError(
-            f"{origin}: the import was killed by the system {heard.doing}, which then had too little memory"
+            f"{origin}: the import was killed by the system {received.doing}, which then had too little memory"
         )
-    return _crashed(ending, heard, origin, _how(ending.status))
+    return _crashed(outcome, received, origin, _how(outcome.exit.status))
 
 
-def _over_limit(limits: ImportLimits, name: str, said: str, heard: Heard, origin: str) -> ImportProblem:
-    what = _printable(said) or f"the import was stopped {heard.doing}".rstrip()
+def _report(folder: Path, answer: dict[str, Any], outcome: SandboxOutcome) -> ImportReport:
+    used = outcome.exit
+    sequence, enclosure = answer["report"], answer["enclosure"]
+    return ImportReport(folder, sequence, enclosure, used.seconds, used.cpu_s, used.peak_memory_bytes)
+
+
+def _over_limit(limits: ImportLimits, name: str, reported: str, received: Received, origin: str) -> ImportProblem:
+    what = _printable(reported) or f"the import was stopped {received.doing}".rstrip()
     detail = f"{origin}: {what}; it may use {limits.describe(name)}"
     error = {"limit": name, "allowed": getattr(limits, name)}
     return ImportProblem(LIMIT, detail[:_MAX_DETAIL], (error,))
 
 
-def _crashed(ending: Ending, heard: Heard, origin: str, how: str) -> ImportProblem:
-    _log.error("the import of %s %s %s: %s", origin, how, heard.doing, ending.errors)
-    detail = f"{origin}: the import {how} {heard.doing}; a file in it is probably damaged".replace(" ;", ";")
-    errors = () if heard.file is None else (_place(heard.file, heard.dates_by_file.get(heard.file)),)
+def _crashed(outcome: SandboxOutcome, received: Received, origin: str, how: str) -> ImportProblem:
+    _log.error("the import of %s %s %s: %s", origin, how, received.doing, outcome.printed)
+    detail = f"{origin}: the import {how} {received.doing}; a file in it is probably damaged".replace(" ;", ";")
+    errors = () if received.file is None else (_place(received.file, received.dates_by_file.get(received.file)),)
     return ImportProblem(CRASHED, detail[:_MAX_DETAIL], errors)
 
 
@@ -200,25 +200,22 @@ def _belongs(path: Path, name: str) -> bool:
     return bool(_SENSOR.fullmatch(name) and stat.S_ISDIR(kind)) or bool(_FILE.fullmatch(name) and stat.S_ISREG(kind))
 
 
-def _places(detail: str, dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    """What a message of the readers is about: their texts name it, in a fixed order and form."""
-    left, files = detail, []
-    for name in sorted(dates_by_file, key=len, reverse=True):
-        if name in left:
-            files.append((detail.index(name), name))
-            left = left.replace(name, " ")
-    if not files:
-        named = _FIRST_NAME.match(detail) or _QUOTED_NAME.search(detail)
-        files = [(0, named.group(1))] if named else []
-    errors = [_place(name, dates_by_file.get(name)) for _, name in sorted(files)[:_MAX_ERRORS]]
-    if len(errors) == 1:
-        for key, pattern in _PLACES.items():
-            if found := pattern.search(left):
-                errors[0][key] = found.group(1) if key == "band" else int(found.group(1))
-    return tuple(errors)
+def _places(problem: dict[str, Any], dates_by_file: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """What the process says its problem is about; it may lie, so that what no place can be is left out."""
+    given = problem.get("places")
+    places = [place for place in given if isinstance(place, dict)] if isinstance(given, list) else []
+    return tuple(error for place in places[:_MAX_ERRORS] if (error := _checked_place(place, dates_by_file)))
+
+
+def _checked_place(place: dict[str, Any], dates_by_file: Mapping[str, str]) -> dict[str, Any]:
+    texts = {name: _printable(value) for name in ("file", "date", "band") if isinstance(value := place.get(name), str)}
+    numbers = {name: value for name in ("row", "column") if type(value := place.get(name)) is int and value >= 0}
+    named = _place(texts["file"], dates_by_file.get(texts["file"])) if "file" in texts else {}
+    return {**named, **texts, **numbers}
 
 
 def _place(name: str, date: str | None) -> dict[str, Any]:
+    """A file, and its date: as the readers said, else as its name has it."""
     written = _DATE.search(name)
     date = date or ("-".join(written.groups()) if written else None)
     return {"file": name, **({"date": date} if date else {})}

@@ -12,7 +12,7 @@ DECODED_FREE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ImportLimits:
-    """The kernel keeps those of one process; time, disk and files are measured from outside.
+    """Bounds one import. The kernel keeps those of a process; time, disk and files are measured from outside.
 
     Raises `ConfigError` for a limit below 1.
     """
@@ -42,7 +42,7 @@ class ImportLimits:
     disk_floor_bytes: int = 256 * 2**20
 
     def decoded_bytes(self, upload_bytes: int) -> int:
-        """What the images of an upload of that size may decode to."""
+        """Returns what the images of an upload of that size may decode to."""
         return DECODED_FREE_BYTES + self.expansion * upload_bytes
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class ImportLimits:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ImportLimits":
-        """Defaults for what is not named. Raises `ConfigError` naming every unknown limit."""
+        """Takes defaults for what is not named. Raises `ConfigError` naming every unknown limit."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -60,11 +60,11 @@ class ImportLimits:
         return cls(**values)
 
     def describe(self, name: str) -> str:
-        """`memory_bytes = 7,516,192,768`."""
+        """Returns the limit as users read it: `memory_bytes = 7,516,192,768`."""
         return f"{name} = {int(getattr(self, name)):,}"
 
     def for_kernel(self) -> dict[str, int]:
-        """Those that setrlimit(2) keeps, by their names in `resource`."""
+        """Returns those that setrlimit(2) keeps, by their names in `resource`."""
         return {
             "RLIMIT_AS": self.memory_bytes,
             "RLIMIT_FSIZE": self.file_bytes,

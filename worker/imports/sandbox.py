@@ -1,33 +1,32 @@
-"""Runs a program that reads a stranger's files: a process in a cage, watched from outside, that gives back JSON.
+"""Runs a program that reads untrusted files: a confined process, watched from outside, that gives back JSON.
 
 The process starts with nothing of ours: an environment written here, an empty folder to stand in, no open files but
-three pipes. It limits and encloses itself (`confinement`) before it looks at the files; from here its time, its
-disk space and what it says are watched, and at the end whatever is left of its process group is killed. It needs no
-privilege and no container.
+its request, what it prints and the pipe. It limits and encloses itself (`confinement`) before it looks at the files;
+from here its time, its disk space and what it sends are watched, and at the end whatever is left of its process group
+is killed. It needs no privilege and no container.
 """
 
 import contextlib
 import json
 import os
-import selectors
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from seq2seq.errors import Stopped
+from worker import clock
 from worker.imports.limits import ImportLimits
+from worker.processes.child_process import DEADLINE, ChildProcess, OnMessage, ProcessExit, Stop
 
-_LOOK_EVERY_S = 0.05
 _MEASURE_EVERY_S = 0.25
-_KEPT_ERRORS = 16_384  # bytes of what the process printed: enough for a trace
-_LONGEST_ANSWER = 16 * 2**20
+_KEPT_BYTES = 16_384  # of what the process printed: enough for a trace
+_MOST_MESSAGE_BYTES = 16 * 2**20
+_FLOODING = "flooding"
 # What allocators say when they are refused memory, and then die.
 _NO_MEMORY = ("MemoryError", "bad_alloc", "annot allocate memory", "ut of memory")
 
@@ -70,24 +69,18 @@ PASSED_ON = ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How the process ended. answer: the last JSON object it sent under "answer", None without.
+class SandboxOutcome:
+    """Says how the process ended. answer: the last JSON object it sent under "answer", None without.
 
-    status: exit code, or minus the signal. exceeded: name of the limit that ended it. flooded: it was ended because it
-    said more than anybody reads. errors: the end of what it printed, for the operator alone.
+    exceeded: name of the limit that ended it. flooded: it was ended because it sent more than anybody reads. printed:
+    the end of what it printed, for the operator alone.
     """
 
     answer: dict[str, Any] | None
-    status: int
+    exit: ProcessExit
     exceeded: str | None
     flooded: bool
-    errors: str
-    seconds: float
-    cpu_s: float
-    peak_memory_bytes: int
-
-
-OnMessage = Callable[[dict[str, Any]], None]
+    printed: str
 
 
 def run_confined(
@@ -98,63 +91,39 @@ def run_confined(
     limits: ImportLimits,
     on_message: OnMessage,
     should_stop: Callable[[], bool],
-) -> Ending:
+) -> SandboxOutcome:
     """Runs Python with the arguments `program` and gives it `request`, as JSON on its standard input.
 
-    To the request are added "limits" and "parent" for `confinement.limit`, and "pipe", the number of the file to which
-    it writes JSON objects, one a line; those without "answer" go to `on_message`. It is to write below `scratch` alone,
-    where space and files are counted, and dies with the thread that calls this. Raises `Stopped` where `should_stop`
-    said so.
+    To the request are added "limits" for `confinement.limit`. Into its pipe the process writes JSON objects, one a
+    line; those without "answer" go to `on_message`, in a thread of its own. It is to write below `scratch` alone, where
+    space and files are counted, and dies with the thread that calls this. Raises `Stopped` where `should_stop` said so.
     """
     for name in ("empty", "tmp"):
         (scratch / name).mkdir()
-    reading, writing = os.pipe()
-    sent = {**request, "limits": limits.for_kernel(), "parent": os.getpid(), "pipe": writing}
-    began = time.monotonic()
-    try:
-        with tempfile.TemporaryFile(dir=scratch) as told:
-            told.write(json.dumps(sent).encode())
-            told.seek(0)
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", *program],
-                cwd=scratch / "empty",
-                env=_environment(scratch),
-                stdin=told,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(writing,),
-                start_new_session=True,
-            )
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
-    assert process.stdout is not None
-    with process.stdout as printed, open(reading, "rb", buffering=0) as pipe:
-        watch = _Watch(process.pid, scratch, limits, on_message)
-        try:
-            watch.until_end(pipe.fileno(), printed.fileno(), should_stop)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        watch.drain(pipe.fileno(), printed.fileno())
-    return Ending(
-        answer=watch.answer,
-        status=process.returncode,
-        exceeded=watch.exceeded or _exceeded(process.returncode, watch),
-        flooded=watch.flooded,
-        errors=watch.errors.decode(errors="replace"),
-        seconds=time.monotonic() - began,
-        cpu_s=usage.ru_utime + usage.ru_stime,
-        peak_memory_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    messages, budget = _Messages(on_message), _Budget(scratch, limits)
+    with _request_file({**request, "limits": limits.for_kernel()}, scratch) as asked, _print_file(scratch) as printed:
+        with ChildProcess(
+            [sys.executable, "-I", "-X", "utf8", *program],
+            folder=scratch / "empty",
+            environment=_environment(scratch),
+            stdin=asked.fileno(),
+            output=printed.fileno(),
+            on_message=messages.receive,
+            most_bytes=_MOST_MESSAGE_BYTES,
+        ) as child:
+            ended = child.supervise(lambda: _why_to_stop(child, budget, should_stop), within_s=limits.wall_s)
+        end = _end_of(printed)
+    return SandboxOutcome(
+        answer=messages.answer,
+        exit=ended,
+        exceeded=_exceeded(ended, messages.answer, end),
+        flooded=child.is_flooding,
+        printed=end,
     )
 
 
 def disk_usage(folder: Path) -> tuple[int, int]:
-    """(bytes on the disk, number of files) below `folder`; what vanishes meanwhile counts as nothing."""
+    """Returns (bytes on the disk, number of files) below `folder`; what vanishes meanwhile counts as nothing."""
     used, files, folders = 0, 0, [folder]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
@@ -168,99 +137,80 @@ def disk_usage(folder: Path) -> tuple[int, int]:
     return used, files
 
 
-class _Watch:
-    """What is heard of a process and measured of it while it runs."""
+class _Messages:
+    """Tells the answer from what the process reports on its way."""
 
-    def __init__(self, pid: int, scratch: Path, limits: ImportLimits, on_message: OnMessage) -> None:
-        self._pid, self._scratch, self._limits, self._on_message = pid, scratch, limits, on_message
-        self._line = bytearray()
-        self._heard_bytes = 0
-        self._deadline = time.monotonic() + limits.wall_s
-        self._measure_at = 0.0
+    def __init__(self, on_message: OnMessage) -> None:
+        self._on_message = on_message
         self.answer: dict[str, Any] | None = None
-        self.exceeded: str | None = None
-        self.errors = b""
 
-    @property
-    def flooded(self) -> bool:
-        """Whether it said more than anybody reads."""
-        return self._heard_bytes > _LONGEST_ANSWER
-
-    def until_end(self, pipe: int, printed: int, should_stop: Callable[[], bool]) -> None:
-        """Returns when the process has ended or must be ended. Raises `Stopped`."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ, self._hear)
-            selector.register(printed, selectors.EVENT_READ, self._keep)
-            while not os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                for key, _ in self._ready(selector):
-                    if not key.data(os.read(key.fd, 65_536)):
-                        selector.unregister(key.fd)
-                self._measure()
-                if self.exceeded or self.flooded:
-                    return
-                if should_stop():
-                    raise Stopped("during the import")
-
-    def drain(self, pipe: int, printed: int) -> None:
-        """Takes in what was still in the pipes when the process ended."""
-        for number, take in ((pipe, self._hear), (printed, self._keep)):
-            os.set_blocking(number, False)
-            with contextlib.suppress(BlockingIOError):
-                while take(os.read(number, 65_536)):
-                    pass
-
-    @staticmethod
-    def _ready(selector: selectors.BaseSelector) -> list[tuple[selectors.SelectorKey, int]]:
-        if selector.get_map():
-            return selector.select(_LOOK_EVERY_S)
-        time.sleep(_LOOK_EVERY_S)
-        return []
-
-    def _measure(self) -> None:
-        now = time.monotonic()
-        if now > self._deadline:
-            self.exceeded = "wall_s"
-        elif now >= self._measure_at:
-            self._measure_at = now + _MEASURE_EVERY_S
-            used, files = disk_usage(self._scratch)
-            if used > self._limits.disk_bytes:
-                self.exceeded = "disk_bytes"
-            elif files > self._limits.files:
-                self.exceeded = "files"
-            elif shutil.disk_usage(self._scratch).free < self._limits.disk_floor_bytes:
-                self.exceeded = "disk_floor_bytes"
-
-    def _hear(self, content: bytes) -> bool:
-        """Whether there may be more. What is no JSON object is the last word of a process that was killed, or a lie."""
-        self._heard_bytes += len(content)
-        self._line += content
-        if b"\n" not in content:
-            return bool(content)
-        *lines, rest = self._line.split(b"\n")
-        self._line = bytearray(rest)
-        for line in lines:
-            with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(line)
-                if isinstance(value, dict) and isinstance(value.get("answer"), dict):
-                    self.answer = value["answer"]
-                elif isinstance(value, dict):
-                    self._on_message(value)
-        return bool(content)
-
-    def _keep(self, content: bytes) -> bool:
-        self.errors = (self.errors + content)[-_KEPT_ERRORS:]
-        return bool(content)
+    def receive(self, message: dict[str, Any]) -> None:
+        """Keeps an answer, and hands everything else on."""
+        if isinstance(message.get("answer"), dict):
+            self.answer = message["answer"]
+        else:
+            self._on_message(message)
 
 
-def _exceeded(status: int, watch: _Watch) -> str | None:
-    """The limit that the kernel kept, by how the process died of it."""
-    if status == -signal.SIGXCPU:
+class _Budget:
+    """What a process takes of the disk, measured now and then."""
+
+    def __init__(self, scratch: Path, limits: ImportLimits) -> None:
+        self._scratch, self._limits = scratch, limits
+        self._measure_at = clock.elapsed()
+
+    def exceeded(self) -> str | None:
+        """Returns the name of the limit that is exceeded."""
+        now = clock.elapsed()
+        if now < self._measure_at:
+            return None
+        self._measure_at = now + _MEASURE_EVERY_S
+        used, files = disk_usage(self._scratch)
+        if used > self._limits.disk_bytes:
+            return "disk_bytes"
+        if files > self._limits.files:
+            return "files"
+        free = shutil.disk_usage(self._scratch).free
+        return "disk_floor_bytes" if free < self._limits.disk_floor_bytes else None
+
+
+def _why_to_stop(child: ChildProcess, budget: _Budget, should_stop: Callable[[], bool]) -> Stop | None:
+    if should_stop():
+        raise Stopped("during the import")
+    exceeded = _FLOODING if child.is_flooding else budget.exceeded()
+    return None if exceeded is None else Stop(exceeded)
+
+
+def _exceeded(ended: ProcessExit, answer: dict[str, Any] | None, printed: str) -> str | None:
+    """The limit that was kept from outside, or by the kernel: then by how the process died of it."""
+    if ended.stopped is not None and ended.stopped != _FLOODING:
+        return "wall_s" if ended.stopped == DEADLINE else ended.stopped
+    if ended.status == -signal.SIGXCPU:
         return "cpu_s"
-    if status == -signal.SIGXFSZ:
+    if ended.status == -signal.SIGXFSZ:
         return "file_bytes"
-    if status and not watch.answer and any(words.encode() in watch.errors for words in _NO_MEMORY):
+    if ended.status and not answer and any(words in printed for words in _NO_MEMORY):
         return "memory_bytes"
     return None
+
+
+@contextlib.contextmanager
+def _request_file(request: Mapping[str, Any], scratch: Path) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        file.write(json.dumps(request).encode())
+        file.seek(0)
+        yield file
+
+
+def _print_file(scratch: Path) -> IO[bytes]:
+    """A file with a name, so that its size is counted with the others."""
+    return open(scratch / "printed", "w+b")
+
+
+def _end_of(printed: IO[bytes]) -> str:
+    size = printed.seek(0, os.SEEK_END)
+    printed.seek(max(0, size - _KEPT_BYTES))
+    return printed.read().decode(errors="replace")
 
 
 def _environment(scratch: Path) -> dict[str, str]:

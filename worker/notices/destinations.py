@@ -44,7 +44,7 @@ class Unresolved(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Destination:
-    """A receiver's address in its parts. target: path and query. inside: the operator has named it."""
+    """Holds a receiver's address in its parts. target: path and query. inside: the operator has named it."""
 
     scheme: str
     host: str
@@ -54,13 +54,13 @@ class Destination:
 
     @property
     def authority(self) -> str:
-        """Host, and the port where it is not the scheme's own, as URLs and the Host header write them."""
+        """Host, and the port where it is not the scheme's own, as URLs and the Host header have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def parse(url: str, settings: Settings) -> Destination:
-    """All that can be known when a user names an address. Raises `ForbiddenDestination`. No name is looked up."""
+    """Checks all that can be known when a user names an address. Raises `ForbiddenDestination`. Looks no name up."""
     try:
         if not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError
@@ -101,7 +101,7 @@ def _may_be_public(host: str, port: int) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address, as a resolver gives it, is one that everybody can reach."""
+    """Tells whether an address, as a resolver gives it, is one that everybody can reach."""
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         embedded = _embedded(parsed)
@@ -120,13 +120,13 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 class Resolver:
-    """The system's, with a limit of time, which it has none of itself; `slots` at once."""
+    """Asks the system's resolver, `slots` times at once, with a limit of time, which it has none of itself."""
 
     def __init__(self, slots: int) -> None:
         self._slots = threading.BoundedSemaphore(slots)
 
     def addresses(self, destination: Destination, within_s: float) -> list[Address]:
-        """All of them, asked for once: connect to these and never by name, or a second answer could be another one.
+        """Asks once for all of them: connect to these and never by name, or a second answer could be another one.
 
         Raises `Unresolved`, also where one of them is not public, unless the destination is inside.
         """

@@ -1,28 +1,32 @@
-"""One POST to an address that was checked before: no redirect is followed, and of the answer only the head is read."""
+"""One POST to an address that was checked before: no redirect is followed, and of the answer only the head is read.
+
+What is HTTP is httpcore's, which httpx stands on. Where the connection goes and how long all of it may take are ours:
+httpx asks for a name's address itself, and its timeouts begin anew with every byte.
+"""
 
 import re
 import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
+
+import httpcore
 
 from worker.notices.destinations import Address, Destination
 
 _LONGEST_HEAD = 16 * 1024
-_PIECE = 4096
-_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?\r\n")
-_RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
+_SECONDS = re.compile(rb"\d{1,9}")
 
 
 class NoAnswer(Exception):  # noqa: N818
-    """The receiver could not be reached, or said nothing that is HTTP, in time; the text says which."""
+    """The receiver could not be reached, or sent nothing that is HTTP, in time; the text says which."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """retry_after_s: how long the receiver asks to be left alone; 0 where it did not."""
+    """Holds what a receiver answered. retry_after_s: how long it asks to be left alone; 0 where it did not."""
 
     status: int
     retry_after_s: float = 0.0
@@ -37,16 +41,11 @@ def post(
     tls: ssl.SSLContext,
     within_s: float,
 ) -> Answer:
-    """All of it, from connecting to the last byte of the answer's head, takes `within_s` at most. Raises `NoAnswer`."""
+    """Sends `body` and takes in the head of the answer, in `within_s` at most. Raises `NoAnswer`."""
     until = time.monotonic() + within_s
     try:
-        with closing(_connect(addresses, until)) as plain:
-            plain.settimeout(_left(until))
-            secure = destination.scheme == "https"
-            with closing(tls.wrap_socket(plain, server_hostname=destination.host) if secure else plain) as connection:
-                connection.settimeout(_left(until))
-                connection.sendall(_request(destination, headers, body))
-                return _read_answer(connection, until)
+        with _connect(destination, addresses, tls, until) as connection:
+            return _exchange(destination, headers, body, _Stream(connection, until))
     except TimeoutError:
         raise NoAnswer(f"no answer within {round(within_s, 1):g} s") from None
     except ssl.SSLCertVerificationError as error:
@@ -57,8 +56,56 @@ def post(
         raise NoAnswer((error.strerror or "the connection broke").lower()) from error
 
 
-def _connect(addresses: Sequence[Address], until: float) -> socket.socket:
-    """To the first that answers; each has its share of the time."""
+class _Stream(httpcore.NetworkStream):
+    """A connection with a deadline for all of it, of which no more than the head of an answer is read."""
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self._connection, self._until = connection, until
+        self._unsent, self._budget = b"", _LONGEST_HEAD
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was received."""
+        return self._budget == _LONGEST_HEAD
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Sends what was written, and receives what is there; nothing more once the longest head has come."""
+        self._connection.settimeout(_left(self._until))
+        self._connection.sendall(self._unsent)
+        self._unsent = b""
+        if not self._budget:
+            return b""
+        self._connection.settimeout(_left(self._until))
+        received = self._connection.recv(min(max_bytes, self._budget))
+        self._budget -= len(received)
+        return received
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keeps it until the answer is asked for, so that head and body are sent at once."""
+        self._unsent += buffer
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Tells nothing."""
+
+
+def _connect(
+    destination: Destination, addresses: Sequence[Address], tls: ssl.SSLContext, until: float
+) -> socket.socket:
+    """To the first address that answers, each of which has its share of the time; the certificate is for the name."""
+    plain = _connect_plain(addresses, until)
+    try:
+        plain.settimeout(_left(until))
+        return tls.wrap_socket(plain, server_hostname=destination.host) if destination.scheme == "https" else plain
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _connect_plain(addresses: Sequence[Address], until: float) -> socket.socket:
     failure: OSError = OSError("no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         connection = socket.socket(family, kind, protocol)
@@ -72,36 +119,21 @@ def _connect(addresses: Sequence[Address], until: float) -> socket.socket:
     raise failure
 
 
-def _request(destination: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
-    sent = {
-        "Host": destination.authority,
-        **headers,
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-    }
-    lines = [f"POST {destination.target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-    assert all(line.isprintable() for line in lines)  # no header can hold another one
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
-
-
-def _read_answer(connection: socket.socket, until: float) -> Answer:
-    """Its head, after those that only say that it will come (1xx)."""
-    received, budget = b"", _LONGEST_HEAD
-    while True:
-        while b"\r\n\r\n" not in received:
-            connection.settimeout(_left(until))
-            piece = connection.recv(min(_PIECE, budget)) if budget else b""
-            if not piece:
-                raise NoAnswer("its answer is not HTTP" if received else "it closed the connection without an answer")
-            received += piece
-            budget -= len(piece)
-        head, _, received = received.partition(b"\r\n\r\n")
-        status = _STATUS.match(head + b"\r\n")
-        if status is None:
-            raise NoAnswer("its answer is not HTTP")
-        if int(status[1]) >= 200:
-            asked = _RETRY_AFTER.search(head + b"\r\n")
-            return Answer(int(status[1]), float(asked[1]) if asked else 0.0)
+def _exchange(destination: Destination, headers: Mapping[str, str], body: bytes, stream: _Stream) -> Answer:
+    """Request and answer; interim answers (1xx) are passed over, and what follows the head is not waited for."""
+    # The stream is there already: of this address only the path and query are used.
+    url = httpcore.URL(scheme="http", host=destination.host, port=destination.port, target=destination.target)
+    sent = {"Host": destination.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    try:
+        with (
+            httpcore.HTTP11Connection(url.origin, stream) as connection,
+            connection.stream("POST", url, headers=list(sent.items()), content=body) as answer,
+        ):
+            asked = {name.lower(): value for name, value in answer.headers}.get(b"retry-after", b"")
+            return Answer(answer.status, float(asked) if _SECONDS.fullmatch(asked) else 0.0)
+    except httpcore.RemoteProtocolError as error:
+        silent = "it closed the connection without an answer"
+        raise NoAnswer(silent if stream.is_silent else "its answer is not HTTP") from error
 
 
 def _left(until: float) -> float:

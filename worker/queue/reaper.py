@@ -19,7 +19,7 @@ _SILENT_S = 3600.0
 
 
 class Reaper:
-    """A thread in every API process; several at once do no harm. `start` and `stop` are called once."""
+    """Runs a thread in every API process; several at once do no harm. `start` and `stop` are called once."""
 
     def __init__(self, database: Database, storage: Storage, settings: Settings, doorbell: Doorbell) -> None:
         self._database, self._storage, self._settings, self._doorbell = database, storage, settings, doorbell
@@ -29,7 +29,7 @@ class Reaper:
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
-        """The first round comes after one interval: workers that were cut off by a restart report before it."""
+        """Begins its rounds after one interval: workers that were cut off by a restart report before it."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -38,7 +38,7 @@ class Reaper:
         self._thread.join()
 
     def reap(self) -> Reaped:
-        """One round. No lease is taken right after a leap of the clock, or after the database was away.
+        """Makes one round. No lease is taken right after a leap of the clock, or after the database was away.
 
         Every lease looks expired then, and the next heartbeats will show who is alive.
         """

@@ -16,9 +16,9 @@ HEARTBEATS = 3
 
 @dataclass(frozen=True)
 class Worker:
-    """device: such as cpu or cuda:0. memory_mb: of the device, where known. job_id: what it runs now.
+    """Describes a worker. device: such as cpu or cuda:0. memory_mb: of the device, where known.
 
-    lacks: what keeps it from claiming jobs, a sentence.
+    job_id: what it runs now. lacks: what keeps it from claiming jobs, a sentence.
     """
 
     id: str
@@ -43,7 +43,7 @@ def seen(
     job_id: str | None = None,
     lacks: str | None = None,
 ) -> None:
-    """The worker lives and does this. Its first call makes its row."""
+    """Notes that the worker lives and does this. Its first call makes its row."""
     now = clock.now()
     known = {"host": host, "device": device, "memory_mb": memory_mb, "classes": list(classes)}
     values = {**known, "job_id": job_id, "lacks": lacks}
@@ -53,19 +53,19 @@ def seen(
 
 
 def gone(database: Database, worker_id: str) -> None:
-    """The worker stops in an orderly way."""
+    """Drops the row of a worker that stops in an orderly way."""
     with database.begin() as connection:
         connection.execute(delete(workers).where(workers.c.id == worker_id))
 
 
 def forget_silent(database: Database, *, silent_s: float) -> None:
-    """Drop the rows of workers that were not heard of for `silent_s`."""
+    """Drops the rows of workers that were not heard of for `silent_s`."""
     with database.begin() as connection:
         connection.execute(delete(workers).where(workers.c.last_seen < clock.now() - silent_s))
 
 
 def listing(database: Database) -> tuple[Worker, ...]:
-    """All known workers, by id."""
+    """Returns all known workers, by id."""
     columns = [workers.c[name] for name in Worker.__dataclass_fields__]
     with database.read() as connection:
         found = [Worker(*tuple(row)) for row in connection.execute(select(*columns).order_by(workers.c.id))]

@@ -8,15 +8,12 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-MANIFEST = "manifest.json"
-COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-_MEDIA_TYPES = {
-    ".tif": COG,
-    ".json": "application/json",
-    ".html": "text/html; charset=utf-8",
-    ".png": "image/png",
-}
-_ROLES = {"report.json": "report", "report.html": "report", "preview.png": "preview"}
+from seq2seq import products
+from seq2seq.products.base import SUFFIXES
+
+MANIFEST = products.MANIFEST.path
+# Of files that are of no product.
+_MEDIA_TYPES = {suffix: media_type for media_type, suffix in SUFFIXES.items()}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PIECE = 1 << 20
 
@@ -40,27 +37,23 @@ def describe_file(file: Path, path: str) -> dict[str, Any]:
             crc32 = zlib.crc32(piece, crc32)
             size += len(piece)
     about = PurePosixPath(path)
+    product = products.product_at(path)
+    part = product.file_at(path) if product else None
     return {
         "path": path,
-        "role": _role(about),
+        "role": product.name if product else _role(about),
         "date": _date(about),
         "size": size,
         "sha256": sha256.hexdigest(),
         "crc32": crc32,
-        "media_type": _media_type(about),
+        "media_type": part.media_type if part else _MEDIA_TYPES.get(about.suffix, "application/octet-stream"),
     }
 
 
 def _role(path: PurePosixPath) -> str:
-    """The folder's name; of files at the top, what they are."""
-    return path.parts[0] if len(path.parts) > 1 else _ROLES.get(path.name, path.stem)
+    """Of a file that is of no product: its folder's name, or its own."""
+    return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
 def _date(path: PurePosixPath) -> str | None:
     return path.stem if _DATE.fullmatch(path.stem) else None
-
-
-def _media_type(path: PurePosixPath) -> str:
-    if path.parts[0] == "stac" and _date(path):
-        return "application/geo+json"
-    return _MEDIA_TYPES.get(path.suffix, "application/octet-stream")

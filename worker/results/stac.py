@@ -4,6 +4,7 @@ Links and assets are relative, so that the documents hold wherever the result is
 """
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,15 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 
 from seq2seq.bands import S2_BANDS
-from worker.results.manifest import COG
+from seq2seq.products import PRODUCTS, REPORT, STAC, Product
 
-FOLDER = "stac"
+COLLECTION, ITEM = STAC.files
 VERSION = "1.1.0"
 # The releases that pystac and odc-stac read.
 EXTENSIONS = (
     "https://stac-extensions.github.io/eo/v1.1.0/schema.json",
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
-)
-# Folder of the result, title, roles.
-ASSETS = (
-    ("declouded", "Cloud-free image", ["data"]),
-    ("uncertainty", "One standard deviation, reflectance; 0 where observed", ["metadata"]),
-    ("cloud_mask", "1 where the input was cloud, shadow or without data", ["cloud"]),
 )
 _STATISTICS = ("minimum", "maximum", "mean", "stddev", "valid_percent")
 # Names of the EO extension, section Common Band Names.
@@ -49,15 +44,29 @@ COMMON_NAMES = {
 
 
 def write_stac(result: Path, collection_id: str) -> None:
-    """Writes stac/collection.json and stac/DATE.json for the dates of the folder `result`."""
-    whole = json.loads((result / "report.json").read_text())
-    report = whole["input"]
-    restored = dict(zip(report["dates"], report["cloud_fraction"], strict=True))
-    dates = sorted(path.stem for path in (result / "declouded").glob("*.tif"))
-    items = [_item(result, date, collection_id, restored[date]) for date in dates]
+    """Writes stac/collection.json and stac/DATE.json for the dates of the folder `result`; nothing without images."""
+    report = json.loads((result / REPORT.path).read_text())
+    items = [
+        _item(assets, date, collection_id=collection_id, restored=restored, gsd_m=report["input"]["grid"]["gsd_m"])
+        for date, restored in _dates(report)
+        if (assets := _assets(result, date))
+    ]
     for item in items:
-        _write(result / FOLDER / f"{item['id']}.json", item)
-    _write(result / FOLDER / "collection.json", _collection(collection_id, items, whole))
+        _write(result / ITEM.at(item["id"]), item)
+    if items:
+        _write(result / COLLECTION.path, _collection(collection_id, items, report))
+
+
+def _dates(report: dict[str, Any]) -> list[tuple[str, float]]:
+    """Each date, and the share of it that was restored."""
+    source = report.get("input", {})
+    return list(zip(source.get("dates", ()), source.get("cloud_fraction", ()), strict=True))
+
+
+def _assets(result: Path, date: str) -> dict[str, tuple[Product, Path]]:
+    """The files of a date that are assets, by the names of their products."""
+    named = {p.name: (p, result / p.files[0].at(date)) for p in PRODUCTS if p.stac_role and p.per_date}
+    return {name: (product, file) for name, (product, file) in named.items() if file.exists()}
 
 
 def _collection(collection_id: str, items: list[dict[str, Any]], report: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +87,7 @@ def _collection(collection_id: str, items: list[dict[str, Any]], report: dict[st
         "extent": {"spatial": {"bbox": [whole]}, "temporal": {"interval": [interval]}},
         "links": [
             _link("root", "./collection.json"),
-            *(_link("item", f"./{item['id']}.json", "application/geo+json") for item in items),
+            *(_link("item", f"./{item['id']}.json", ITEM.media_type) for item in items),
         ],
     }
 
@@ -91,8 +100,11 @@ def _summaries(gain: dict[str, Any] | None) -> dict[str, Any]:
     return {"decloud:gain_over_linear_db": {"minimum": low, "maximum": high}}
 
 
-def _item(result: Path, date: str, collection_id: str, restored: float) -> dict[str, Any]:
-    with rasterio.open(result / "declouded" / f"{date}.tif") as image:
+def _item(
+    assets: dict[str, tuple[Product, Path]], date: str, *, collection_id: str, restored: float, gsd_m: float
+) -> dict[str, Any]:
+    _, first = next(iter(assets.values()))
+    with rasterio.open(first) as image:
         geobox = GeoBox.from_rio(image)
         footprint = _footprint(image)
     return {
@@ -108,13 +120,13 @@ def _item(result: Path, date: str, collection_id: str, restored: float) -> dict[
             "datetime": f"{date}T00:00:00Z",
             "start_datetime": f"{date}T00:00:00Z",
             "end_datetime": f"{date}T23:59:59Z",
-            "gsd": float(abs(geobox.resolution.x)),
+            "gsd": gsd_m,
             "eo:cloud_cover": 0.0,
             "decloud:restored_percent": round(100 * restored, 2),
             **_projection(geobox),
         },
         "links": [_link(kind, "./collection.json") for kind in ("root", "parent", "collection")],
-        "assets": {name: _asset(result, name, date, title, roles) for name, title, roles in ASSETS},
+        "assets": {name: _asset(product, file, date) for name, (product, file) in assets.items()},
     }
 
 
@@ -132,22 +144,34 @@ def _projection(geobox: GeoBox) -> dict[str, Any]:
     return {**crs, "proj:shape": list(geobox.shape), "proj:transform": list(geobox.affine)[:6]}
 
 
-def _asset(result: Path, name: str, date: str, title: str, roles: list[str]) -> dict[str, Any]:
-    with rasterio.open(result / name / f"{date}.tif") as image:
+def _asset(product: Product, file: Path, date: str) -> dict[str, Any]:
+    with rasterio.open(file) as image:
         rasters = [_raster_band(image, index) for index in range(image.count)]
-        bands = [_eo_band(band) for band in image.descriptions]
-    optical = {"eo:bands": bands} if name != "cloud_mask" else {}
-    href = f"../{name}/{date}.tif"
-    return {"href": href, "title": title, "type": COG, "roles": roles, "raster:bands": rasters, **optical}
+        names = image.descriptions
+    return {
+        "href": f"../{product.files[0].at(date)}",
+        "title": product.title,
+        "description": product.about,
+        "type": product.media_type,
+        "roles": [product.stac_role],
+        "raster:bands": rasters,
+        # Of the sensor's bands alone: an index or a mask has no wavelength.
+        **({"eo:bands": [_eo_band(name) for name in names]} if set(names) <= set(S2_BANDS) else {}),
+    }
 
 
 def _raster_band(image: Any, index: int) -> dict[str, Any]:
     """Physical value = stored value x scale + offset."""
     band = {"data_type": image.dtypes[index], "scale": image.scales[index], "offset": image.offsets[index]}
-    band |= {} if image.nodata is None else {"nodata": image.nodata}
+    band |= {} if image.nodata is None else {"nodata": _nodata(image.nodata)}
     band |= {"unit": image.units[index]} if image.units[index] else {}
     statistics = _statistics(image.tags(index + 1))
     return {**band, "statistics": statistics} if statistics else band
+
+
+def _nodata(value: float) -> float | str:
+    """JSON has no NaN; the raster extension writes it as text."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _statistics(tags: dict[str, str]) -> dict[str, float]:
@@ -169,5 +193,5 @@ def _link(kind: str, href: str, media_type: str = "application/json") -> dict[st
 def _write(path: Path, document: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     new = path.with_name(f".{path.name}.new")
-    new.write_text(json.dumps(document, indent=1) + "\n")
+    new.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     os.replace(new, path)

@@ -13,11 +13,17 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from pathlib import Path
 
+from worker import jobs
 from worker.errors import NotFound, ServiceError
 from worker.jobs import Job
-from worker.running.job_folder import CHECKPOINT
-from worker.running.workplace import link_tree
+from worker.running.advance import Advance
+from worker.running.attempt_context import AttemptContext
+from worker.running.attempt_folders import link_tree
+from worker.running.heartbeat import Heartbeat
+from worker.running.job_folder import workspace_of
 from worker.storage import Storage
+
+SAVE_EVERY_S = 30.0
 
 _INDEX = "index.json"
 _SNAPSHOT = ".snapshot"
@@ -26,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteCheckpoint:
-    """The checkpoint of one attempt, whose folder is `folder`."""
+    """Stores the checkpoint of one attempt, whose folder is `folder`."""
 
     def __init__(self, storage: Storage, job: Job, folder: Path) -> None:
         self._storage, self._job, self._folder = storage, job, folder
@@ -37,7 +43,7 @@ class RemoteCheckpoint:
         snapshot = self._folder / _SNAPSHOT
         shutil.rmtree(snapshot, ignore_errors=True)
         try:
-            if not link_tree(self._folder / CHECKPOINT, snapshot):
+            if not link_tree(workspace_of(self._folder).checkpoint, snapshot):
                 return False
             return self._put(snapshot, still_ours)
         except FileNotFoundError:  # the engine tidied up meanwhile; the next call finds it quiet
@@ -63,13 +69,34 @@ class RemoteCheckpoint:
         return True
 
 
+def saver(context: AttemptContext, job: Job, folder: Path, heartbeat: Heartbeat) -> Callable[[], None]:
+    """Returns how to store the checkpoint where others reach it, which is where it has to be to count.
+
+    On one machine that is the folder itself, and there is nothing to do.
+    """
+    advance = Advance(folder, whole=not context.is_remote)
+    if not context.is_remote:
+        heartbeat.watch(advance.look)
+        return lambda: None
+    remote = RemoteCheckpoint(context.storage, job, folder)
+
+    def save() -> None:
+        is_newer = advance.look()  # first: what is saved has this much at least
+        if remote.save(heartbeat.beat):
+            jobs.save_checkpoint(context.database, job, job.checkpoint_prefix)
+            if is_newer:
+                heartbeat.watch(lambda: True)
+
+    return save
+
+
 @contextmanager
-def saved_every(seconds: float, save: Callable[[], object]) -> Iterator[None]:
-    """Calls `save` now and then in a thread of its own; storage that fails is tried again next time."""
+def saved_now_and_then(save: Callable[[], object]) -> Iterator[None]:
+    """Calls `save` every half minute in a thread of its own; storage that fails is tried again next time."""
     over = threading.Event()
 
     def run() -> None:
-        while not over.wait(seconds):
+        while not over.wait(SAVE_EVERY_S):
             try:
                 save()
             except ServiceError as error:
@@ -97,7 +124,8 @@ def fetch_checkpoint(storage: Storage, job: Job, folder: Path, *, newer_than: in
             storage.get(f"{job.checkpoint}/{index['attempt']}/{path}", fresh / path)
     except NotFound:
         return False
-    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    (folder / CHECKPOINT).parent.mkdir(exist_ok=True)
-    fresh.rename(folder / CHECKPOINT)
+    checkpoint = workspace_of(folder).checkpoint
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    checkpoint.parent.mkdir(exist_ok=True)
+    fresh.rename(checkpoint)
     return True

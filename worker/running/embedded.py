@@ -24,7 +24,7 @@ _GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
 
 
 class EmbeddedWorkers:
-    """`start` returns at once; `stop` brings running jobs to a checkpoint and waits for that."""
+    """Runs the workers. `start` returns at once; `stop` brings running jobs to a checkpoint and waits for that."""
 
     def __init__(self, database: Database, storage: Storage, settings: Settings, doorbell: InProcessDoorbell) -> None:
         self._settings, self._doorbell = settings, doorbell
@@ -40,13 +40,13 @@ class EmbeddedWorkers:
         ]
 
     def start(self) -> None:
-        """Each device begins to look for jobs."""
+        """Has each device look for jobs."""
         self._presence.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Afterwards no job runs here; those that ran go on elsewhere or after a restart."""
+        """Ends all work here; jobs that ran go on elsewhere or after a restart."""
         self._over.set()
         for supervisor in self.supervisors:
             supervisor.stop()
@@ -57,9 +57,9 @@ class EmbeddedWorkers:
 
     def _work(self, supervisor: Supervisor) -> None:
         """Until `stop`: one job after the other; when there is none, until the doorbell, or a look now and then."""
-        heard = 0
+        rings = 0
         while not self._over.is_set():
-            heard = self._doorbell.wait(heard, 0)
+            rings = self._doorbell.wait(rings, 0)
             try:
                 found = supervisor.work_once()
             except ServiceError as error:
@@ -69,11 +69,11 @@ class EmbeddedWorkers:
                 _log.exception("claim loop failed")
                 found = False
             if not found:
-                self._doorbell.wait(heard, self._settings.poll_s)
+                self._doorbell.wait(rings, self._settings.poll_s)
 
 
 def devices(asked: str) -> list[str]:
-    """One name for each worker: the device that was asked for, or every GPU there is, or "auto" where there is none."""
+    """Returns a name for each worker: the device that was asked for, or every GPU there is, or "auto" without one."""
     if asked != "auto" or not _may_have_gpu():
         return [asked]
     try:

@@ -5,20 +5,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from seq2seq.workspace import Workspace
+
 # Exit codes. SHORT: of what the machine should have, mostly disk space. BAD_INPUT, OUT_OF_MEMORY and SHORT leave an
 # error.json.
 DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, SHORT = 0, 2, 70, 75, 77, 78
 
 # request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
-PARTIAL = f"{OUT}.partial"
-# Of the engine's unfinished result, see `seq2seq.run.pipeline`; images beside it are made again.
-CHECKPOINT = f"{PARTIAL}/.checkpoint"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
+    """Says what the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
     {"simulated": {...}}, for which environment must be "test". limits: of the import, by the names of
@@ -35,18 +34,23 @@ class Request:
     limits: dict[str, int]
 
     def write(self, folder: Path) -> None:
-        """Into the attempt's folder."""
+        """Writes it into the attempt's folder."""
         (folder / REQUEST).write_text(json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, folder: Path) -> "Request":
-        """From the attempt's folder."""
+        """Reads it from the attempt's folder."""
         values = json.loads((folder / REQUEST).read_text())
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
+def workspace_of(folder: Path) -> Workspace:
+    """Returns where the engine keeps the unfinished result of the attempt in `folder`."""
+    return Workspace.of(folder / OUT)
+
+
 def read_error(folder: Path) -> dict[str, Any]:
-    """error.json of a child that has ended; empty where there is none, or only half of one."""
+    """Reads error.json of a child that has ended; empty where there is none, or only half of one."""
     try:
         problem = json.loads((folder / ERROR).read_text())
     except (OSError, ValueError):
@@ -55,7 +59,7 @@ def read_error(folder: Path) -> dict[str, Any]:
 
 
 def log_tail(folder: Path, characters: int = 4000) -> str:
-    """The end of what the child printed, for the operator."""
+    """Reads the end of what the child printed, for the operator."""
     try:
         with (folder / LOG).open("rb") as log:
             log.seek(0, 2)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from worker.database.connections import Database
 from worker.errors import ServiceError
+from worker.processes import memory
 from worker.queue import workers
-from worker.running import memory
 from worker.running.supervisor import Supervisor
 from worker.settings import Settings
 
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 def new_worker_id() -> str:
-    """Unlike every other, also of the same machine and after a restart: it is half of the fence."""
+    """Returns an id unlike every other, also of the same machine and after a restart: it is half of the fence."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Presence:
-    """Rows for `supervisors`, until `stop`."""
+    """Keeps rows for `supervisors`, until `stop`."""
 
     def __init__(self, database: Database, settings: Settings, supervisors: Sequence[Supervisor]) -> None:
         self._database, self._settings, self._supervisors = database, settings, supervisors
@@ -31,11 +31,11 @@ class Presence:
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
-        """The rows appear."""
+        """Makes the rows appear."""
         self._thread.start()
 
     def stop(self) -> None:
-        """The rows go."""
+        """Drops the rows."""
         self._over.set()
         self._thread.join()
         for supervisor in self._supervisors:

@@ -49,7 +49,10 @@ _PRINTED = {
 
 @dataclass(frozen=True)
 class Shortage:
-    """code: SPACE, HOST or FOLDER. detail: one sentence for a job's owner. number: the kernel's, of `errno`."""
+    """Says what is lacking. code: SPACE, HOST or FOLDER. detail: one sentence for a job's owner.
+
+    number: the kernel's, of `errno`.
+    """
 
     code: str
     detail: str
@@ -58,13 +61,13 @@ class Shortage:
 
     @property
     def reason(self) -> dict[str, Any]:
-        """Of a job that waits."""
+        """The reason of a job that waits."""
         free = {"free_bytes": self.free_bytes} if self.code == SPACE else {}
         return {"code": self.code, "detail": self.detail, **free}
 
 
 def of_number(number: int, *, free_bytes: int | None = None) -> Shortage | None:
-    """By an `errno` of which it is known that it is about the host or the work folder."""
+    """Finds the shortage by an `errno` that is known to be about the host or the work folder."""
     if number in _SPACE:
         free = "" if free_bytes is None else f" ({free_bytes / 2**20:,.0f} MiB free)"
         return Shortage(SPACE, f"There is no disk space left for this job{free}.", number, free_bytes)
@@ -76,7 +79,7 @@ def of_number(number: int, *, free_bytes: int | None = None) -> Shortage | None:
 
 
 def of_error(error: BaseException, root: Path, *, is_lost: bool) -> Shortage | None:
-    """What `error`, or what it came from, tells of the host or of the work folder `root`. None: it may be our bug.
+    """Finds what `error`, or its cause, tells of the host or of the work folder `root`. None: it may be our bug.
 
     is_lost: the attempt's own folder, below `root`, is gone or another one.
     """
@@ -88,12 +91,12 @@ def of_error(error: BaseException, root: Path, *, is_lost: bool) -> Shortage | N
 
 
 def of_output(printed: str) -> Shortage | None:
-    """What a program that ended by itself has printed of the host."""
+    """Finds what a program that ended by itself has printed of the host."""
     return next((of_number(number) for words, number in _PRINTED.items() if words in printed), None)
 
 
 def look(root: Path) -> Shortage | None:
-    """What a job that began now would lack. Writes nothing."""
+    """Finds what a job that began now would lack. Writes nothing."""
     try:
         with _opened(root, _DESCRIPTORS):
             if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
@@ -105,12 +108,12 @@ def look(root: Path) -> Shortage | None:
 
 
 def of_folder(root: Path, *, is_lost: bool) -> Shortage | None:
-    """As `look`; an attempt's folder that is lost as well."""
+    """Looks as `look` does; an attempt's folder that is lost counts as well."""
     return look(root) or (of_number(errno.ENOENT) if is_lost else None)
 
 
 def free_bytes(folder: Path) -> int | None:
-    """On its disk; None where that cannot be told."""
+    """Returns what is free on its disk; None where that cannot be known."""
     for there in (folder, *folder.parents):
         with contextlib.suppress(OSError):
             status = os.statvfs(there)
@@ -119,7 +122,7 @@ def free_bytes(folder: Path) -> int | None:
 
 
 def use_all_descriptors() -> tuple[int, int]:
-    """Raises this process's limit of open files to what it may be; the limit before and now."""
+    """Raises this process's limit of open files to what it may be; returns the limit before and now."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
     if before == resource.RLIM_INFINITY or before >= wanted:

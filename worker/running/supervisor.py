@@ -10,26 +10,27 @@ from worker import clock, jobs, logs
 from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable, NotFound, ServiceError, StorageFullError
 from worker.jobs import Job
-from worker.running import endings, shortages
-from worker.running.attempt import Attempt, Bench, Verdict
-from worker.running.endings import Failure, Retry
-from worker.running.pulse import Pulse
+from worker.running import shortages, verdicts
+from worker.running.attempt import Attempt, Verdict
+from worker.running.attempt_context import AttemptContext
+from worker.running.attempt_folders import AttemptFolders
+from worker.running.heartbeat import Heartbeat
 from worker.running.shortages import Shortage
-from worker.running.workplace import Workplace
+from worker.running.verdicts import Failure, Retry
 from worker.settings import Settings
 from worker.storage import Storage
 
 _log = logging.getLogger(__name__)
 
-# -P: the attempt's folder, which the child works in, is no place to import from.
 # A worker that lacks something looks again after this, at the latest.
 _LONGEST_PAUSE_S = 30.0
 
+# -P: the attempt's folder, which the child works in, is no place to import from.
 COMMAND = (sys.executable, "-P", "-m", "worker.child.run_job")
 
 
 class Supervisor:
-    """One job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
+    """Does one job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
 
     ring: wakes other workers of a resource class when a job goes back to the queue. lacks: what keeps this worker from
     claiming jobs, in one sentence. Raises `InvalidSettings` where the work folder cannot be used.
@@ -50,20 +51,22 @@ class Supervisor:
         self.job_id: str | None = None
         self._database, self._settings, self._ring = database, settings, ring
         self._stopping = threading.Event()
-        self._bench = Bench(database, storage, settings, device, command, self._stopping, self._insist)
+        self._context = AttemptContext(database, storage, settings, device, command, self._stopping, self._insist)
         self._swept_at = -settings.reap_s
-        self._place = Workplace(settings.work_dir)
-        self._place.make()
+        self._folders = AttemptFolders(settings.work_dir)
+        self._folders.make()
         self.lacks: str | None = None
         self._paused_until, self._pause_s = clock.elapsed(), 0.0
 
     def stop(self) -> None:
-        """No further job; the present one is stopped at a checkpoint and goes back. Returns at once."""
+        """Begins no further job; the present one is stopped at a checkpoint and goes back. Returns at once."""
         self._stopping.set()
 
     def work_once(self) -> bool:
-        """Claims a job and sees it through, whatever its end; False where there was none, after `stop`, and while the
-        worker lacks what a job needs: then jobs wait in the queue.
+        """Claims a job and sees it through, whatever its end.
+
+        Returns False where there was none, after `stop`, and while the worker lacks what a job needs: then jobs wait in
+        the queue.
 
         Raises `DatabaseUnavailable` where none could be claimed.
         """
@@ -88,29 +91,29 @@ class Supervisor:
 
     def _see_through(self, job: Job) -> None:
         _log.info("job claimed")
-        pulse = Pulse(self._database, job, self._settings)
-        attempt = Attempt(self._bench, job, pulse)
+        heartbeat = Heartbeat(self._database, job, self._settings)
+        attempt = Attempt(self._context, job, heartbeat)
         with ExitStack() as stack:
             try:
-                stack.enter_context(pulse)
+                stack.enter_context(heartbeat)
                 verdict = attempt.run()
                 self._pause_s = 0.0
             except ServiceError as error:  # of storage or database: it passes
                 reason = {"code": error.code, "detail": f"The worker has to wait: {error.detail}."}
-                verdict = endings.wait(reason, pulse.learnt, clock.now(), self._settings.reap_s)
+                verdict = verdicts.wait(reason, heartbeat.learnt, clock.now(), self._settings.reap_s)
             except Exception as error:
                 verdict = self._after(error, attempt)
             self._conclude(job, verdict)
 
     def _after(self, error: Exception, attempt: Attempt) -> Verdict:
         """What a supervisor that could not do its part makes of the job, and of itself."""
-        learnt = attempt.pulse.learnt
+        learnt = attempt.heartbeat.learnt
         shortage = shortages.of_error(error, self._settings.work_dir, is_lost=attempt.is_lost)
         if shortage is None:
             _log.exception("supervisor failed")
-            return endings.crashed(learnt, "The worker failed.")
+            return verdicts.crashed(learnt, "The worker failed.")
         self._pause(shortage)
-        return endings.wait(shortage.reason, learnt, clock.now(), self._settings.reap_s)
+        return verdicts.wait(shortage.reason, learnt, clock.now(), self._settings.reap_s)
 
     def _pause(self, shortage: Shortage) -> None:
         """Ever longer, until an attempt could be begun."""
@@ -145,7 +148,7 @@ class Supervisor:
         elif verdict == "stopping":
             self._insist(lambda: jobs.release(database, job))
         if isinstance(verdict, Failure) or verdict in ("published", "cancelled"):
-            self._place.remove(job.id)
+            self._folders.remove(job.id)
         if verdict == "stopping" or (isinstance(verdict, Retry) and not verdict.delay_s):
             self._ring(job.resource_class)
 
@@ -171,7 +174,7 @@ class Supervisor:
         if clock.elapsed() - self._swept_at < self._settings.reap_s:
             return
         self._swept_at = clock.elapsed()
-        swept = self._place.sweep(self._has_ended)
+        swept = self._folders.sweep(self._has_ended)
         if swept:
             _log.info("removed work folders", extra={"jobs": swept})
 

@@ -19,7 +19,7 @@ _ONE, _BELOW = "decloud address 1", "decloud tree 1"
 
 
 def sign(path: str, *, expires: int, secret: bytes) -> str:
-    """`PATH?expires=...&signature=...`: whoever has it may read `path`, and nothing else, until `expires`.
+    """Returns `PATH?expires=...&signature=...`: whoever has it may read `path`, and nothing else, until `expires`.
 
     `path` is the request's path as a server sees it, decoded, without a query; `expires` is in seconds since 1970.
     """
@@ -27,7 +27,7 @@ def sign(path: str, *, expires: int, secret: bytes) -> str:
 
 
 def sign_below(prefix: str, *, expires: int, secret: bytes) -> str:
-    """`EXPIRES-SIGNATURE`, to stand in a path: whoever has it may read what lies below `prefix`, until `expires`.
+    """Returns `EXPIRES-SIGNATURE`, to stand in a path: whoever has it may read what lies below `prefix` until then.
 
     Relative links of a document lead to addresses with the same signature, which a query would not be passed on to.
     """
@@ -55,7 +55,7 @@ def _verify(path: str, expires: str, signature: str, secret: bytes, now: float, 
 
 
 def load_secret(folder: Path, given: str | None = None) -> bytes:
-    """`given`, or what `folder` keeps in a file that only its owner may read; made at the first call.
+    """Returns `given`, or what `folder` keeps in a file that only its owner may read; made at the first call.
 
     However many processes call it at once, they get the same. Raises `InvalidSettings` where the file cannot be used:
     a secret that others may read, or could have put there, signs nothing.

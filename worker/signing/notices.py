@@ -13,7 +13,7 @@ _BYTES = range(24, 65)
 
 
 def parse_secrets(text: str) -> list[bytes]:
-    """One or several `whsec_...` with spaces between. Raises `ValueError`, which shows none of it."""
+    """Reads one or several `whsec_...` with spaces between. Raises `ValueError`, which shows none of it."""
     return [_decoded(part) for part in text.split()]
 
 
@@ -37,11 +37,14 @@ class Signer:
         self._roots = self._given or [_mac(signing_secret, "decloud webhooks 1")]
 
     def secret_of(self, owner: str) -> str:
-        """What the owner's receivers need: `whsec_...`."""
+        """Returns what the owner's receivers need: `whsec_...`."""
         return _PREFIX + base64.b64encode(_of_owner(self._roots[0], owner)).decode()
 
     def headers(self, notice_id: str, owner: str, *, timestamp: int, body: bytes) -> dict[str, str]:
-        """timestamp: of this try, in seconds since 1970; the id stays the same for all tries."""
+        """Returns the headers of a notice.
+
+        timestamp: of this try, in seconds since 1970; the id stays the same for all tries.
+        """
         signed = f"{notice_id}.{timestamp}.".encode() + body
         keys = [*(_of_owner(root, owner) for root in self._roots), *self._given]
         return {

@@ -17,7 +17,7 @@ __all__ = ["LocalStorage", "ObjectStorage", "Source", "Storage", "open_storage"]
 
 
 class Storage(Protocol):
-    """What every storage does. Calls block; each may be made from any thread.
+    """Does what every storage does. Calls block; each may be made from any thread.
 
     Raised: `InvalidKey`, `NotFound`, `RangeNotSatisfiable`, `StorageFullError` (with the numbers), `StorageUnavailable`
     (worth another try). What the source of a put raises passes as it is, and nothing is stored then.
@@ -36,29 +36,23 @@ class Storage(Protocol):
         """
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
-        """Bytes `start` to `end` (exclusive; None: to the last) in pieces of a few MiB at most.
+        """Reads bytes `start` to `end` (exclusive; None: to the last) in pieces of a few MiB at most.
 
         The call itself raises what is wrong, before any byte. `close()` ends it early.
         """
 
     def read_now(self, key: str, start: int, end: int) -> memoryview | None:
-        """Bytes `start` to `end` (exclusive) where they lie in this machine's memory: never waits. None: they may not.
+        """Reads bytes `start` to `end` (exclusive) where they lie in this machine's memory, and never waits; else None.
 
         Raises what `open_range` raises, where it can tell.
         """
 
-    def size(self, key: str) -> int:
-        """Bytes of the stored file."""
-
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and every key below `prefix/`, no other. Deleting nothing is no error."""
 
-    def presign(self, key: str, expires_s: int) -> str | None:
-        """An address for a GET without our help during `expires_s` seconds; None where the storage has none."""
-
 
 def open_storage(url: str | Path, options: Mapping[str, str] | None = None) -> Storage:
-    """`file:///FOLDER` or a path (a folder, made where missing), or `s3://BUCKET/PREFIX` with options for it.
+    """Opens `file:///FOLDER` or a path (a folder, made where missing), or `s3://BUCKET/PREFIX` with options for it.
 
     What follows `file://` is taken as it is, without percent-decoding. Raises `InvalidSettings`.
     """

@@ -1,14 +1,13 @@
-"""What may be asked of a storage: keys, byte ranges and expiries, judged alike whatever keeps the files."""
+"""What may be asked of a storage: keys and byte ranges, judged alike whatever keeps the files."""
 
 from worker.errors import InvalidKey, RangeNotSatisfiable
 
 _LONGEST_KEY = 1024  # S3
 _LONGEST_PART = 255  # a file's name
-LONGEST_EXPIRY_S = 7 * 24 * 3600  # S3, signature version 4
 
 
 def check_key(key: str) -> tuple[str, ...]:
-    """The parts of `results/JOB/1/declouded/2021-05-01.tif`. Raises `InvalidKey` for what no server of ours makes.
+    """Returns the parts of `results/JOB/1/report.json`. Raises `InvalidKey` for what no server of ours makes.
 
     Refused: a step up or in place, an absolute path, an empty part, a backslash, control characters, what UTF-8 cannot
     hold or is too long, and a first part that begins with a dot (folders of the storage itself).
@@ -34,7 +33,7 @@ def check_key(key: str) -> tuple[str, ...]:
 
 
 def check_range(key: str, start: int, end: int | None, size: int) -> tuple[int, int]:
-    """`(start, end)` with `0 <= start <= end <= size`; an `end` of None is `size`. Raises `RangeNotSatisfiable`."""
+    """Returns `(start, end)`, None as `size`. Raises `RangeNotSatisfiable` unless 0 <= start <= end <= size."""
     stop = size if end is None else end
     if not 0 <= start <= stop <= size:
         raise RangeNotSatisfiable(
@@ -44,13 +43,6 @@ def check_range(key: str, start: int, end: int | None, size: int) -> tuple[int, 
             end=end,
         )
     return start, stop
-
-
-def check_expiry(expires_s: int) -> int:
-    """Seconds an address may live. Raises ValueError: only our own code chooses them."""
-    if not 1 <= expires_s <= LONGEST_EXPIRY_S:
-        raise ValueError(f"expires_s is {expires_s}, must be 1 to {LONGEST_EXPIRY_S}")
-    return expires_s
 
 
 def _shown(key: str) -> str:

@@ -19,9 +19,9 @@ Source = bytes | Path | Iterable[bytes]
 
 @contextmanager
 def open_plain(path: Path) -> Iterator[int]:
-    """A descriptor of the plain file `path`. Raises ValueError for a link, a pipe or a device: none is ever stored.
+    """Lends a descriptor of the plain file `path`. Raises ValueError for a link, a pipe or a device.
 
-    A link in the place of a result would publish whatever it points to.
+    None of these is ever stored: a link in the place of a result would publish whatever it points to.
     """
     if path.is_symlink():
         raise ValueError(f"{path} is a link, not a file")
@@ -37,7 +37,7 @@ def open_plain(path: Path) -> Iterator[int]:
 
 @contextmanager
 def open_chunks(source: Source) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """The source's bytes in pieces, and how many they are where that is known."""
+    """Lends the source's bytes in pieces, and says how many they are where that is known."""
     if isinstance(source, bytes):
         yield iter([source]), len(source)
     elif isinstance(source, Path):
@@ -48,7 +48,7 @@ def open_chunks(source: Source) -> Iterator[tuple[Iterator[bytes], int | None]]:
 
 
 def write_all(handle: int, content: bytes | bytearray) -> None:
-    """`os.write` until everything is written: one call may take only a part."""
+    """Calls `os.write` until everything is written: one call may take only a part."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(handle, rest) :]
@@ -56,7 +56,7 @@ def write_all(handle: int, content: bytes | bytearray) -> None:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """An unused name in the folder of `path`, which is made where missing; what is left under it is removed."""
+    """Lends an unused name in the folder of `path`, which is made where missing; what is left under it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
@@ -88,14 +88,14 @@ def fill(handle: int, chunks: Iterable[bytes], name: str, folder: Path, needed: 
 
 
 def write_problem(error: OSError, name: str, folder: Path, written: int = 0, needed: int | None = None) -> ServiceError:
-    """`StorageFullError` with the numbers where space is what is missing, else `StorageUnavailable`."""
+    """Returns `StorageFullError` with the numbers where space is what is missing, else `StorageUnavailable`."""
     if error.errno in _FULL:
         return full(name, written=written, needed=needed, free=free_bytes(folder))
     return StorageUnavailable(f"{name} cannot be written: {error.strerror or error}", key=name)
 
 
 def full(name: str, *, written: int, needed: int | None, free: int) -> StorageFullError:
-    """The one wording for a full disk, quota or size limit."""
+    """Returns the error of a full disk, quota or size limit, in the one wording for all."""
     of = "" if needed is None else f" of {needed:,}"
     return StorageFullError(
         f"no space for {name}: {written:,}{of} bytes written, {free:,} bytes free",
@@ -107,5 +107,5 @@ def full(name: str, *, written: int, needed: int | None, free: int) -> StorageFu
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that may still be written below `folder`."""
+    """Returns how many bytes may still be written below `folder`."""
     return shutil.disk_usage(folder).free

@@ -14,7 +14,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from worker.errors import InvalidKey, InvalidSettings, NotFound, ServiceError, StorageFullError, StorageUnavailable
-from worker.storage.checks import check_expiry, check_key, check_range
+from worker.storage.checks import check_key, check_range
 from worker.storage.files import Source, land, open_plain
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _FULL = re.compile(r"\b507\b|StorageFull|QuotaExceeded")
 
 
 class ObjectStorage:
-    """A bucket, or what lies below a prefix of it. The store shows an object whole or not at all.
+    """Keeps files in a bucket, or below a prefix of it. The store shows an object whole or not at all.
 
     A put that fails is aborted. One whose process is killed leaves parts that no listing shows and only a lifecycle
     rule of the bucket (AbortIncompleteMultipartUpload) removes.
@@ -62,17 +62,13 @@ class ObjectStorage:
         land(path, self.open_range(key))
 
     def open_range(self, key: str, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
-        """Bytes `start` to `end` (exclusive; None: all that follow) in pieces. What is wrong is raised by this call."""
+        """Reads bytes `start` to `end` (exclusive; None: to the last) in pieces. This call raises what is wrong."""
         chunks = self._range(key, start, end)
         next(chunks)
         return chunks
 
     def read_now(self, key: str, start: int, end: int) -> None:
-        """None: objects are far away."""
-
-    def size(self, key: str) -> int:
-        """Bytes of the object."""
-        return self._look_up(key)[0]
+        """Returns None: objects are far away."""
 
     def delete_prefix(self, prefix: str) -> None:
         """Deletes the key `prefix` and all below `prefix/`. Nothing there: no error."""
@@ -81,12 +77,6 @@ class ObjectStorage:
             for found in obstore.list(self._store, prefix, chunk_size=1000):
                 obstore.delete(self._store, [each["path"] for each in found])
             obstore.delete(self._store, prefix)
-
-    def presign(self, key: str, expires_s: int) -> str | None:
-        """An address that anybody may GET for `expires_s` seconds, past us."""
-        check_key(key)
-        with _translated(key, "signed"):
-            return obstore.sign(self._store, "GET", key, timedelta(seconds=check_expiry(expires_s)))
 
     def _send(self, key: str, source: Source) -> None:
         if isinstance(source, Path):
@@ -194,8 +184,8 @@ def _problem(key: str, done: str, error: Exception) -> ServiceError:
 
 def _answer(error: Exception) -> str:
     """`404 Not Found NoSuchBucket`; empty where nothing answered."""
-    said = str(error)
-    return " ".join(found[1].strip() for found in (_STATUS.search(said), _CODE.search(said)) if found)
+    text = str(error)
+    return " ".join(found[1].strip() for found in (_STATUS.search(text), _CODE.search(text)) if found)
 
 
 def _first_line(error: Exception) -> str:

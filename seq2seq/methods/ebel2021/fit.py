@@ -1,4 +1,4 @@
-"""Recipe `paper`: the published one.
+"""The published method, step by step.
 
 Ebel, Schmitt and Zhu, "Internal Learning for Sequence-to-Sequence Cloud Removal via Synthetic Aperture Radar Prior
 Information" (IGARSS 2021). What the paper leaves open follows the method that it extends (Zhang et al., ICCV 2019, and
@@ -15,22 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError
-from seq2seq.nn.devices import autocast, deterministic
+from seq2seq.methods.base import RunContext
+from seq2seq.methods.ebel2021.settings import Ebel2021Settings
+from seq2seq.nn.devices import autocast, deterministic, share_steps
 from seq2seq.nn.encoder_decoders import EncoderDecoder3d
 from seq2seq.nn.losses import feature_maps, masked_l2_paper, perceptual_loss
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.sequence import ImageSequence, Observations
-
-WINDOW_DATES = 5
-PASSES = 20
-ITERATIONS = 100  # for each window in each pass
-LEARNING_RATE = 0.01
-L2_WEIGHT = 1.0
-BACKSCATTER_DB = (-25.0, 0.0)  # clipped to this, then rescaled to [0, 1]
-NOISE_CHANNELS = 2  # VV and VH, where noise stands in for an S1 that is not there
-NOISE_SCALE = 0.1  # standard deviation of the noise input; Zhang et al.'s code
 
 
 @dataclass(frozen=True)
@@ -41,41 +33,47 @@ class Schedule:
     iterations: int
 
     @classmethod
-    def scaled(cls, factor: float) -> "Schedule":
-        """The published schedule times `factor`.
+    def of(cls, settings: Ebel2021Settings) -> "Schedule":
+        """The published schedule times `settings.schedule_factor`.
 
         Iterations shrink first (rounded up, at least one), then passes (rounded, at least one): 1 -> 20 x 100,
         0.1 -> 20 x 10, 0.01 -> 20 x 1, 0.0005 and less -> 1 x 1.
         """
-        iterations = max(1, math.ceil(round(ITERATIONS * factor, 9)))
-        return cls(passes=max(1, round(PASSES * ITERATIONS * factor / iterations)), iterations=iterations)
+        factor, published = settings.schedule_factor, settings.iterations
+        iterations = max(1, math.ceil(round(published * factor, 9)))
+        passes = max(1, round(settings.passes * published * factor / iterations))
+        return cls(passes=passes, iterations=iterations)
 
 
-def rescale_backscatter(decibel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """dB -> [0, 1]: clipped to [-25, 0], -25 becomes 0. Section 3 of the paper."""
-    low, high = BACKSCATTER_DB
+def rescale_backscatter(decibel: NDArray[np.float32], limits_db: tuple[float, float]) -> NDArray[np.float32]:
+    """Rescales dB to [0, 1]: clipped to `limits_db`, the lower of which becomes 0. Section 3 of the paper."""
+    low, high = limits_db
     return ((np.clip(decibel, low, high) - low) / (high - low)).astype(np.float32)
 
 
-def network_input(observations: Observations, config: ReconstructionConfig) -> Tensor:
+def network_input(observations: Observations, settings: Ebel2021Settings, seed: int) -> Tensor:
     """(channels, T, H, W): rescaled S1, or fixed Gaussian noise in its stead (the paper's ablation).
 
     Where S1 was not observed (the paper's always was) stands the mean of what was, band by band. Raises ConfigError.
     """
     t, _, h, w = observations.s2.shape
     s1 = observations.s1
-    if config.paper_input == "noise":
-        channels = NOISE_CHANNELS if s1 is None else s1.shape[1]
-        noise = torch.randn((channels, t, h, w), generator=torch.Generator().manual_seed(config.seed))
-        return NOISE_SCALE * noise
+    if settings.network_input == "noise":
+        channels = settings.noise_channels if s1 is None else s1.shape[1]
+        noise = torch.randn((channels, t, h, w), generator=torch.Generator().manual_seed(seed))
+        return settings.noise_std * noise
     if s1 is None:
-        raise ConfigError("recipe paper needs S1 and there is none; use --paper-input noise, or recipe internal")
-    return torch.from_numpy(_filled(s1)).transpose(0, 1)
+        raise ConfigError(
+            "method ebel2021 needs S1 and there is none; use --set network_input=noise, or another method"
+        )
+    return torch.from_numpy(_filled(s1, (settings.lowest_backscatter_db, settings.highest_backscatter_db))).transpose(
+        0, 1
+    )
 
 
-def _filled(s1: ImageSequence) -> NDArray[np.float32]:
+def _filled(s1: ImageSequence, limits_db: tuple[float, float]) -> NDArray[np.float32]:
     """(T, C, H, W) in [0, 1]."""
-    scaled = rescale_backscatter(s1.pixels)
+    scaled = rescale_backscatter(s1.pixels, limits_db)
     observed = s1.observed[:, None]
     total = np.where(observed, scaled, 0).sum(axis=(0, 2, 3), dtype=np.float64)
     mean = total / max(1, np.count_nonzero(s1.observed))
@@ -108,49 +106,57 @@ class Window:
     target_maps: list[Tensor]
 
 
-class PaperFit:
+class Ebel2021Fit:
     """The fit of one sequence, step by step: the caller owns progress, stop and checkpoint.
 
         while fit.steps_done < fit.steps_total:
             loss = fit.step()
-        pixels = fit.predict()
+        pixels = fit.predict(visible)["network"]
 
-    Same observations, config and device: same steps, also across `state_dict` and `load_state_dict`, bit for bit.
+    Same observations, settings, seed and device: same steps, also across `state_dict` and `load_state_dict`, bit
+    for bit.
     """
 
     def __init__(
-        self, observations: Observations, config: ReconstructionConfig, *, device: torch.device, perceptual: Perceptual
+        self,
+        observations: Observations,
+        settings: Ebel2021Settings,
+        *,
+        seed: int,
+        device: torch.device,
+        perceptual: Perceptual,
+        perceptual_weight: float,
     ) -> None:
         """Raises ConfigError where the S1 input is wanted and there is no S1."""
-        self._inputs = network_input(observations, config)
+        self._inputs = network_input(observations, settings, seed)
         # DN clipped to [0, 10000] and rescaled to [0, 1] is reflectance clipped to [0, 1].
         self._target = torch.from_numpy(observations.s2.pixels).clamp(0.0, 1.0)
         self._observed = torch.from_numpy(observations.s2.observed)
-        self._config, self._device, self._perceptual = config, device, perceptual
+        self._settings, self._seed, self._device = settings, seed, device
+        self._perceptual, self._perceptual_weight = perceptual, perceptual_weight
         self._window: Window | None = None
 
         dates, bands = self._target.shape[:2]
-        self.window_dates = min(WINDOW_DATES, dates)
+        self.window_dates = min(settings.window_dates, dates)
         self.windows = dates - self.window_dates + 1
-        self.schedule = Schedule.scaled(config.schedule_factor)
+        self.schedule = Schedule.of(settings)
         self.steps_done = 0
-        generator = torch.Generator().manual_seed(config.seed)
+        generator = torch.Generator().manual_seed(seed)
         self.network = EncoderDecoder3d(len(self._inputs), bands, generator=generator).to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
 
     @property
     def steps_total(self) -> int:
         """Steps of the whole schedule."""
         return self.windows * self.schedule.passes * self.schedule.iterations
 
-    def step(self, progress: float | None = None) -> float:
+    def step(self, elapsed_share: float | None = None) -> float:
         """One update on the window that is due; returns the loss before it."""
         window = self._window_at(self._window_due())
         with autocast(self._device), deterministic():
             prediction = to_images(self.network(window.inputs))
-            loss = L2_WEIGHT * masked_l2_paper(
-                prediction, window.target, window.observed
-            ) + self._config.perceptual_weight * perceptual_loss(
+            reconstruction = masked_l2_paper(prediction, window.target, window.observed)
+            features = perceptual_loss(
                 self._perceptual,
                 prediction,
                 window.target,
@@ -158,14 +164,17 @@ class PaperFit:
                 distance=masked_l2_paper,
                 target_maps=window.target_maps,
             )
+            loss = self._settings.l2_weight * reconstruction + self._perceptual_weight * features
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.steps_done += 1
         return float(loss.detach())
 
-    def predict(self) -> NDArray[np.float32]:
-        """(T, C, H, W) reflectance in [0, 1]: each date from the window in the middle of which it lies.
+    def predict(self, visible: Observations) -> dict[str, NDArray[np.float32]]:
+        """network: (T, C, H, W) reflectance in [0, 1], each date from the window in the middle of which it lies.
+
+        It sees radar alone, so it is the same whatever is visible.
 
         The first and the last window also give their outer dates (Zhang et al.'s code); the other four predictions of a
         date are thrown away, as published.
@@ -176,7 +185,7 @@ class PaperFit:
                 images = to_images(self.network(self._inputs_of(start))).cpu().numpy()
             dates = self._dates_given_by(start)
             reflectance[dates] = images[[date - start for date in dates]]
-        return reflectance
+        return {"network": reflectance}
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the next steps depend on besides the arguments of the constructor."""
@@ -197,7 +206,7 @@ class PaperFit:
     def _window_due(self) -> int:
         visit = self.steps_done // self.schedule.iterations
         passed, turn = divmod(visit, self.windows)
-        return window_order(self.windows, seed=self._config.seed, passed=passed)[turn]
+        return window_order(self.windows, seed=self._seed, passed=passed)[turn]
 
     def _window_at(self, start: int) -> Window:
         """The window's tensors; kept until another one is asked for, since the same is due many times in a row."""
@@ -216,3 +225,24 @@ class PaperFit:
         last = self.windows - 1
         dates = range(self._target.shape[0])
         return [date for date in dates if min(max(date - self.window_dates // 2, 0), last) == start]
+
+
+class Ebel2021:
+    """The published method, behind the face of all methods."""
+
+    def __init__(self, settings: Ebel2021Settings) -> None:
+        self._settings = settings
+
+    def start(self, visible: Observations, context: RunContext, warm: Any) -> Ebel2021Fit:
+        """Builds the network; there is nothing to prepare. Raises ConfigError where S1 is wanted and there is none."""
+        context.check_stop()
+        dates, _, height, width = visible.s2.shape
+        share_steps(dates * height * width, context.threads)
+        return Ebel2021Fit(
+            visible,
+            self._settings,
+            seed=context.seed,
+            device=context.device,
+            perceptual=context.perceptual,
+            perceptual_weight=context.perceptual_weight,
+        )

@@ -12,24 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.interpolation import linear_interpolation, temporal_neighbours
+from seq2seq.methods.guided.settings import FeatureSettings, SpeckleSettings
 from seq2seq.sequence import Bool, Float32, Observations
 
-Tick = Callable[[], None]  # called between pieces of work; may raise to stop
+CheckStop = Callable[[], None]  # called between pieces of work; may raise to stop
 
-# Guided mean: window and spatial sigma in pixels; tolerance in units of the typical squared difference of neighbours.
-GUIDE_COMPONENTS = 10
-GUIDE_RADIUS_PX = 6
-GUIDE_SIGMA_PX = 4.0
-GUIDE_TOLERANCE = 3.0
-# Beyond this a gap says no more than "long ago"; logarithmic, in months, so that a week matters more after a week.
-LONGEST_GAP_DAYS = 400.0
-MONTH_DAYS = 30.0
+MONTH_DAYS = 30.0  # gaps are logarithmic, in months, so that a week matters more after a week
 YEAR_DAYS = 365.25
 
 
 @dataclass(frozen=True, eq=False)
 class Radar:
-    """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is despeckled along optical edges.
+    """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is speckle-filtered, not across edges.
 
     of_date: (T, C1, 1, 1) dB, how each date as a whole differs from the others (wet soil, frost).
     """
@@ -65,7 +59,12 @@ class Described:
 
 
 def describe(
-    pixels: Float32, observed: Bool, days: NDArray[np.int64], radar: Radar | None, fallback: Float32
+    pixels: Float32,
+    observed: Bool,
+    days: NDArray[np.int64],
+    radar: Radar | None,
+    fallback: Float32,
+    settings: FeatureSettings,
 ) -> Described:
     """Features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
@@ -73,15 +72,18 @@ def describe(
     """
     around = temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback)
     linear = around.linear()
-    kept = [around.previous, around.next, linear, _log_gap(around.days_to_previous), _log_gap(around.days_to_next)]
+    gaps = (_log_gap(gap, settings.longest_gap_days) for gap in (around.days_to_previous, around.days_to_next))
+    kept = [around.previous, around.next, linear, *gaps]
     kept += [*_season(days, observed.shape), *_history(pixels, observed, linear)]
     if radar is not None:
         kept += radar.change(observed)
     return Described(np.concatenate(kept, axis=1), linear)
 
 
-def despeckled(observations: Observations, observed: Bool, tick: Tick) -> Radar | None:
-    """S1 with its gaps filled in time and its speckle averaged over pixels that look alike in the optical series.
+def speckle_filtered(
+    observations: Observations, observed: Bool, check_stop: CheckStop, settings: SpeckleSettings
+) -> Radar | None:
+    """Fills the gaps of S1 in time and averages its speckle over pixels that look alike in the optical series.
 
     A joint bilateral filter (Petschnigg et al. 2004): the guide is the principal components of the interpolated S2
     series, so radar is averaged within a field and not across its edge. `observed`: what of S2 may be looked at.
@@ -90,9 +92,10 @@ def despeckled(observations: Observations, observed: Bool, tick: Tick) -> Radar 
     if s1 is None or not s1.observed.any():
         return None
     raw = linear_interpolation(s1.pixels, s1.observed, s1.days)
-    guide = principal_components(linear_interpolation(s2.pixels, observed, s2.days), GUIDE_COMPONENTS)
+    guide = principal_components(linear_interpolation(s2.pixels, observed, s2.days), settings.guide_components)
     t, c, h, w = raw.shape
-    return Radar.of(raw, guided_mean(raw.reshape(t * c, h, w), guide, tick).reshape(raw.shape))
+    smooth = joint_bilateral_filter(raw.reshape(t * c, h, w), guide, check_stop, settings)
+    return Radar.of(raw, smooth.reshape(raw.shape))
 
 
 def principal_components(pixels: Float32, count: int) -> Float32:
@@ -106,20 +109,23 @@ def principal_components(pixels: Float32, count: int) -> Float32:
     return images
 
 
-def guided_mean(images: Float32, guide: Float32, tick: Tick) -> Float32:
-    """(N, H, W) mean of each pixel's surroundings, weighted by nearness in space and in the guide (K, H, W)."""
-    radius = GUIDE_RADIUS_PX
+def joint_bilateral_filter(
+    images: Float32, guide: Float32, check_stop: CheckStop, settings: SpeckleSettings
+) -> Float32:
+    """Averages images (N, H, W) over each pixel's surroundings, weighted by nearness in space and in the guide
+    (K, H, W)."""
+    radius = settings.guide_radius_px
     height, width = guide.shape[1:]
-    tolerance = GUIDE_TOLERANCE * _typical_difference(guide)
+    tolerance = settings.guide_tolerance * _typical_difference(guide)
     margin = ((0, 0), (radius, radius), (radius, radius))
     wide_guide, wide_images = np.pad(guide, margin, mode="symmetric"), np.pad(images, margin, mode="symmetric")
     total, weight_sum = np.zeros_like(images), np.zeros((height, width), np.float32)
     for i in range(2 * radius + 1):
-        tick()
+        check_stop()
         for j in range(2 * radius + 1):
             window = np.s_[:, i : i + height, j : j + width]
             difference = ((wide_guide[window] - guide) ** 2).sum(axis=0)
-            apart = ((i - radius) ** 2 + (j - radius) ** 2) / (2 * GUIDE_SIGMA_PX**2)
+            apart = ((i - radius) ** 2 + (j - radius) ** 2) / (2 * settings.guide_sigma_px**2)
             weight = np.exp(-difference / tolerance - np.float32(apart))
             total += wide_images[window] * weight
             weight_sum += weight
@@ -132,9 +138,9 @@ def _typical_difference(guide: Float32) -> np.float32:
     return np.float32(max(float(np.median(np.concatenate(steps))), 1e-9))
 
 
-def _log_gap(gap_days: Float32) -> Float32:
+def _log_gap(gap_days: Float32, longest_days: float) -> Float32:
     """(T, H, W) days -> (T, 1, H, W)."""
-    return np.log1p(np.minimum(gap_days, LONGEST_GAP_DAYS) / MONTH_DAYS)[:, None]
+    return np.log1p(np.minimum(gap_days, longest_days) / MONTH_DAYS)[:, None]
 
 
 def _season(days: NDArray[np.int64], shape: tuple[int, ...]) -> list[Float32]:

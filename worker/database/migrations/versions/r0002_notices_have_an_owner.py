@@ -16,7 +16,7 @@ _JOBS = sa.table("jobs", sa.column("id", sa.Text()), sa.column("owner", sa.Text(
 
 
 def upgrade() -> None:
-    """Forward. Notices of removed jobs go: whose they were is not known."""
+    """Adds the owner. Notices of removed jobs go: whose they were is not known."""
     before = sa.table(_OUTBOX, sa.column("job_id", sa.Text()), sa.column("delivered", sa.Boolean()), *_columns())
     pending = sa.select(before, _JOBS.c.owner).join(_JOBS, _JOBS.c.id == before.c.job_id).where(~before.c.delivered)
     kept = _rows(pending)
@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Goes back."""
     kept = _rows(sa.select(sa.table(_OUTBOX, sa.column("job_id", sa.Text()), *_columns())))
     op.drop_table(_OUTBOX)
     table = op.create_table(

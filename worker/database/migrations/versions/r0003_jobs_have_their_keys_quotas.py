@@ -13,12 +13,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Two columns more."""
+    """Adds two columns."""
     op.add_column("jobs", sa.Column("max_pixels_dates", sa.Double()))
     op.add_column("jobs", sa.Column("max_run_s", sa.Double()))
 
 
 def downgrade() -> None:
-    """Back."""
+    """Goes back."""
     op.drop_column("jobs", "max_run_s")
     op.drop_column("jobs", "max_pixels_dates")

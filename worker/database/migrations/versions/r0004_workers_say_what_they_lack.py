@@ -10,10 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """One column more."""
+    """Adds one column."""
     op.add_column("workers", sa.Column("lacks", sa.Text()))
 
 
 def downgrade() -> None:
-    """Back."""
+    """Goes back."""
     op.drop_column("workers", "lacks")

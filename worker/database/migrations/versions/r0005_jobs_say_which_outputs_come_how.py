@@ -10,10 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """One column more."""
+    """Adds one column."""
     op.add_column("jobs", sa.Column("delivery", sa.JSON(none_as_null=True)))
 
 
 def downgrade() -> None:
-    """Back."""
+    """Goes back."""
     op.drop_column("jobs", "delivery")

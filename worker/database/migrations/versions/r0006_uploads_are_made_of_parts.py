@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Three columns more."""
+    """Adds three columns."""
     op.add_column("uploads", sa.Column("concat", sa.Text()))
     op.add_column("uploads", sa.Column("parts", sa.JSON(none_as_null=True)))
     op.add_column("uploads", sa.Column("part_of", sa.Text()))
@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back."""
+    """Goes back."""
     op.drop_index("ix_uploads_part_of", "uploads")
     for name in ("part_of", "parts", "concat"):
         op.drop_column("uploads", name)

@@ -1,0 +1,25 @@
+"""What a run leaves in its folder, as the help shows it: made from the table of products."""
+
+import textwrap
+
+from seq2seq.products import made_by
+
+# Narrow enough for a terminal of 80 columns.
+_ABOUT_WIDTH = 46
+
+
+def written_files() -> str:
+    """A line for each file; Typer leaves the breaks of a paragraph alone that begins with a backspace."""
+    rows = [
+        (file.path, product.about if number == 0 else "The same, to be read.")
+        for product in made_by("run")
+        for number, file in enumerate(product.files)
+    ]
+    indent = max(len(path) for path, _ in rows) + 4
+    lines = [
+        textwrap.fill(
+            about, indent + _ABOUT_WIDTH, initial_indent=f"  {path}".ljust(indent), subsequent_indent=" " * indent
+        )
+        for path, about in rows
+    ]
+    return "\n".join(["\b", "Writes into OUT:", *lines])

@@ -1,0 +1,59 @@
+"""Samples that the regressors learn from: pixels hidden in cloud shapes, and what interpolation leaves of them."""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq.methods.guided.features import CheckStop, Radar, describe
+from seq2seq.methods.guided.regressors import Samples
+from seq2seq.methods.guided.settings import GuidedSettings
+from seq2seq.sequence import Bool, Float32, ImageSequence
+from seq2seq.validation.hiding import CloudShapes, hide
+
+
+def draw_samples(
+    s2: ImageSequence,
+    radar: Radar | None,
+    fallback: Float32,
+    settings: GuidedSettings,
+    *,
+    rng: np.random.Generator,
+    check_stop: CheckStop,
+    until: float | None = None,
+) -> Samples:
+    """Draws features (N, F) and residuals (N, C) of pixels hidden in `settings.mask_samples` masks, as many of each.
+
+    s2: blanked where it may not be looked at. until: `time.monotonic()` after which `fewest_mask_samples` are enough.
+    """
+    shapes = CloudShapes.of(s2.observed)
+    features, residuals = [], []
+    for drawn in range(settings.mask_samples):
+        check_stop()
+        if until is not None and drawn >= settings.fewest_mask_samples and time.monotonic() > until:
+            break
+        window = tuple(_some_span(size, settings.mask_sample_px, rng) for size in s2.observed.shape[1:])
+        pixels, observed = s2.pixels[:, :, *window], s2.observed[:, *window]
+        hidden = hide(observed, shapes, rng)
+        cropped = None if radar is None else radar.crop(*window)
+        described = describe(pixels, observed & ~hidden, s2.days, cropped, fallback, settings)
+        at = _some(hidden, settings.max_samples // settings.mask_samples, rng)
+        features.append(described.features[at[0], :, at[1], at[2]])
+        residuals.append((pixels - described.linear)[at[0], :, at[1], at[2]])
+    return np.concatenate(features), np.concatenate(residuals)
+
+
+def _some_span(size: int, most: int, rng: np.random.Generator) -> slice:
+    """Random `most` of `size` pixels, or all of fewer."""
+    if size <= most:
+        return slice(0, size)
+    start = int(rng.integers(size - most + 1))
+    return slice(start, start + most)
+
+
+def _some(where: Bool, count: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
+    """At most `count` random positions of True."""
+    positions = np.flatnonzero(where)
+    if len(positions) > count:
+        positions = np.sort(rng.choice(positions, count, replace=False))
+    return np.unravel_index(positions, where.shape)

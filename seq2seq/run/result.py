@@ -1,0 +1,91 @@
+"""What a reconstruction gives back: images, uncertainty, proof."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from seq2seq.nn.vgg import Perceptual
+from seq2seq.notebook import card
+from seq2seq.progress import format_duration
+from seq2seq.sequence import Bool, Float32, ImageSequence
+from seq2seq.validation.assessment import Assessment
+from seq2seq.validation.gain import describe
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The fit at one step; seconds since the fit of this tile began, holdout_psnr in dB where it was looked at."""
+
+    step: int
+    loss: float
+    holdout_psnr: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """s2: every date without clouds, reflectance, observed everywhere. sigma: (T, C, H, W) reflectance, one standard
+    deviation, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
+    learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
+    assessment: the held-out proof, None where nothing could be held
+    out. curve: the fit. seconds: wall-clock time by phase."""
+
+    s2: ImageSequence
+    sigma: Float32
+    suspected: Bool
+    reconstructed: Bool
+    assessment: Assessment | None
+    curve: tuple[CurvePoint, ...]
+    perceptual: Perceptual
+    device: str
+    seconds: dict[str, float]
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Dataset with `reflectance` and `sigma (time, band, y, x)` and `reconstructed (time, y, x)`; CF attributes."""
+        import xarray as xr
+
+        on_grid = {"grid_mapping": "spatial_ref"}
+        image, plane = ("time", "band", "y", "x"), ("time", "y", "x")
+        reflectance = {
+            "long_name": "cloud-free reflectance",
+            "units": "1",
+            "ancillary_variables": "sigma reconstructed",
+        }
+        sigma = {"long_name": "one standard deviation of reflectance, 0 where observed", "units": "1"}
+        flags = {"long_name": "value was reconstructed, not observed"}
+        return xr.Dataset(
+            {
+                "reflectance": (image, self.s2.pixels, reflectance | on_grid),
+                "sigma": (image, self.sigma, sigma | on_grid),
+                "reconstructed": (plane, self.reconstructed, flags | on_grid),
+            },
+            coords=self.s2.coordinates(),
+            attrs={
+                "Conventions": "CF-1.8",
+                "title": "Cloud-free Sentinel-2 sequence",
+                "source": f"decloud {version('decloud')}",
+                "comment": f"gain: {self._gain()}",
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"Reconstruction({', '.join(text for _, text in self.facts())})"
+
+    def _repr_html_(self) -> str:
+        return card("Reconstruction", self.facts(), self.s2)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What people want to know of it at a glance: names and facts."""
+        seconds = format_duration(sum(self.seconds.values()))
+        return [
+            *self.s2.facts()[:-1],
+            ("reconstructed", f"{self.reconstructed.mean():.0%} reconstructed"),
+            ("gain", f"gain {self._gain()}"),
+            ("run", f"{seconds} on {self.device}"),
+        ]
+
+    def _gain(self) -> str:
+        return describe(self.assessment.gain if self.assessment else None)

@@ -1,0 +1,76 @@
+"""The rasters of a date, each with what it is and where it comes from in its own tags.
+
+A file that was moved away from its folder and its report still says what it holds.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from seq2seq.products import made_by
+from seq2seq.products.base import DateArrays, Scene
+from seq2seq.writers.cog import write_cog
+
+# The windows of one date with their arrays, anew for each raster.
+Windows = Callable[[], Iterable[tuple[Window, DateArrays]]]
+
+
+class PlacedScene(Scene, Protocol):
+    """A scene and its grid."""
+
+    @property
+    def geobox(self) -> GeoBox: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from. version: of decloud. method: the recipe. fingerprint: of the input, hex.
+    full_prediction: observed pixels were replaced too."""
+
+    version: str
+    method: str
+    seed: int
+    fingerprint: str
+    simulated: bool
+    full_prediction: bool
+
+    def tags(self, product: str, date: str, *, hidden: float) -> dict[str, str]:
+        """Of one file. hidden: share of the date's pixels that were cloud, shadow or without data, 0 to 1."""
+        observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
+        reconstructed = 1.0 if self.full_prediction else hidden
+        tags = {
+            "PRODUCT": product,
+            "ACQUISITION_DATE": date,
+            "SOFTWARE": f"decloud {self.version}",
+            "METHOD": self.method,
+            "SEED": str(self.seed),
+            "INPUT_FINGERPRINT": self.fingerprint,
+            "RECONSTRUCTED_PERCENT": f"{100 * reconstructed:.2f}",
+            "OBSERVED_PERCENT": f"{100 * (1 - hidden):.2f}",
+            "OBSERVED_PIXELS": observed,
+        }
+        return tags | ({"SIMULATED": "YES"} if self.simulated else {})
+
+
+def write_rasters(
+    folder: Path, date: str, windows: Windows, *, info: PlacedScene, provenance: Provenance, hidden: float
+) -> None:
+    """Writes the file of `date` of every raster in the table of products into `folder`. hidden: see `Provenance.tags`.
+
+    Raises `OutputError`.
+    """
+    for product in made_by("run"):
+        if product.raster is None:
+            continue
+        encode, profile = product.raster.encode, product.raster.profile(info)
+        tags = {**provenance.tags(product.name, date, hidden=hidden), **profile.tags}
+        write_cog(
+            folder / product.files[0].at(date),
+            ((window, encode(arrays, info)) for window, arrays in windows()),
+            geobox=info.geobox,
+            profile=replace(profile, tags=tags),
+        )

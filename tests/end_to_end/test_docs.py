@@ -1,0 +1,123 @@
+"""The site of docs/: complete, made of the code where it can be, and in need of nothing from anywhere."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from html.parser import HTMLParser
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from locations import ROOT
+
+import decloud
+from seq2seq.config import ReconstructionConfig
+
+# What a browser loads without being asked.
+LOADED = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "link": "href",
+}
+# Links that say something and load nothing.
+SAID = {"canonical", "prev", "next"}
+FOREIGN = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
+
+
+class Loaded(HTMLParser):
+    """Addresses of all that a page loads, and the ids of its sections."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.ids.add(given.get("id", ""))
+        self.addresses += re.findall(r"url\(['\"]?([^'\")]+)", given.get("style", ""))
+        if tag in LOADED and not SAID & set(given.get("rel", "").split()):
+            self.addresses.append(given.get(LOADED[tag], ""))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as `make docs` does."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = spec_from_file_location("docs_tables", ROOT / "docs" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_page_loads_anything_from_another_host(site: Path) -> None:
+    pages = {path: Loaded(path.read_text()) for path in site.rglob("*.html")}
+    assert len(pages) > 15
+    loaded = {(path.name, address) for path, page in pages.items() for address in page.addresses}
+    assert any(address.endswith(".css") for _, address in loaded)
+    assert any(address.endswith(".js") for _, address in loaded)
+    assert {each for each in loaded if FOREIGN.match(each[1])} == set()
+
+
+def test_no_style_sheet_loads_anything_from_another_host(site: Path) -> None:
+    sheets = list(site.rglob("*.css"))
+    assert sheets
+    for sheet in sheets:
+        text = sheet.read_text()
+        addresses = re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")]+)", text)
+        assert [address for address in addresses if FOREIGN.match(address)] == [], sheet.name
+
+
+def test_the_pages_are_read_from_the_folder_without_a_server(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        if path.name != "404.html":
+            addresses = Loaded(path.read_text()).addresses
+            assert [each for each in addresses if each and not (path.parent / each.split("?")[0]).exists()] == []
+
+
+def test_every_public_name_has_its_section(site: Path) -> None:
+    found = Loaded((site / "python.html").read_text()).ids
+    assert {name for name in decloud.__all__ if name != "__version__" and f"decloud.{name}" not in found} == set()
+
+
+def test_the_table_of_settings_has_every_setting(tables: ModuleType) -> None:
+    shown = tables.on_page_markdown("<!-- table: settings -->")
+    assert [
+        field.name for field in fields(ReconstructionConfig) if f"`--{field.name.replace('_', '-')}" not in shown
+    ] == []
+
+
+def test_every_table_is_on_a_page_and_one_that_does_not_exist_ends_the_build(tables: ModuleType) -> None:
+    pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    assert {*re.findall(r"<!-- table: (\w+) -->", pages)} == set(tables.TABLES)
+    with pytest.raises(KeyError, match="nothing"):
+        tables.on_page_markdown("<!-- table: nothing -->")
+
+
+def test_a_cell_with_a_bar_stays_one_cell(tables: ModuleType) -> None:
+    assert tables.table(("a", "b"), [("x|y", "z")]).splitlines()[-1] == r"| x\|y | z |"
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", (ROOT / "README.md").read_text())
+    assert len(targets) > 5
+    assert [target for target in targets if not (ROOT / target).exists()] == []

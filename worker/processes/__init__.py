@@ -1,0 +1,1 @@
+"""The processes that a worker starts: what holds for all of them, and the memory that they have."""
