@@ -8,8 +8,11 @@ from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
+from seq2seq.validation.settings import ValidationSettings
 
 READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
+# Settings by name within settings: of the method, and of the proof.
+NESTED = ("method_settings", "validation_settings")
 # Settings that were called otherwise, for one more release: the method `recipe`, and what was of one method alone.
 EARLIER_METHODS = {"internal": "guided", "paper": "ebel2021"}
 EARLIER_OF_METHOD = {"schedule_factor": "schedule_factor", "paper_input": "network_input"}
@@ -22,6 +25,7 @@ class ReconstructionConfig:
 
     The same values are the CLI's options, the `--config` file's keys and the body of an API request. method_settings:
     those of the method alone, by name, see `MethodInfo.settings`; what is left out keeps its default.
+    validation_settings: of the proof, see `ValidationSettings`, for programs and files alone.
     """
 
     method: str = setting("guided", about=_METHOD_ABOUT, panel=METHOD, metavar="NAME")
@@ -94,10 +98,11 @@ class ReconstructionConfig:
     max_memory_gb: float = setting(8.0, about="Stay below this.", low=0.5, high=4096.0, panel=LARGE, metavar="GB")
 
     method_settings: Mapping[str, Any] = field(default_factory=dict)
+    validation_settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_settings(self)
-        _ = self.resolved_settings
+        _ = self.resolved_settings, self.validation
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
@@ -109,21 +114,24 @@ class ReconstructionConfig:
     @property
     def resolved_settings(self) -> Any:
         """The method's settings, a value of `info.settings`. Raises `ConfigError`."""
-        given = self.method_settings
-        if not isinstance(given, Mapping):
-            raise ConfigError(f"method_settings is {given!r}, must hold settings of the method by name")
-        settings: Any = from_mapping(self.info.settings, given, what=f"settings of method {self.method}")
-        check_settings(settings)
+        return _resolved(self.info.settings, self.method_settings, f"method {self.method}", "method_settings")
+
+    @property
+    def validation(self) -> ValidationSettings:
+        """The protocol of the proof. Raises `ConfigError`."""
+        settings = _resolved(ValidationSettings, self.validation_settings, "the proof", "validation_settings")
+        assert isinstance(settings, ValidationSettings), settings
         return settings
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the inverse of `from_dict`."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**values, "method_settings": dict(self.method_settings)}
+        return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
         """Plain JSON values for a report: those of the method's settings that were left out have their defaults."""
-        return {**self.to_dict(), "method_settings": asdict(self.resolved_settings)}
+        resolved = {"method_settings": self.resolved_settings, "validation_settings": self.validation}
+        return {**self.to_dict(), **{name: asdict(settings) for name, settings in resolved.items()}}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ReconstructionConfig":
@@ -133,12 +141,20 @@ class ReconstructionConfig:
         """
         values = with_present_names(values)
         known = {each.name: each for each in SETTINGS}
-        check_known(values, (*known, "method_settings"))
+        check_known(values, (*known, *NESTED))
         return cls(**{name: known[name].normal(value) if name in known else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
         """A copy with some values changed, checked again."""
         return replace(self, **changes)
+
+
+def _resolved(kind: type, given: Any, whose: str, name: str) -> Any:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{name} is {given!r}, must hold settings of {whose} by name")
+    settings: Any = from_mapping(kind, given, what=f"settings of {whose}")
+    check_settings(settings)
+    return settings
 
 
 SETTINGS: tuple[Setting, ...] = settings_of(ReconstructionConfig)
