@@ -17,7 +17,9 @@ from seq2seq.bands import L1C, S1_BANDS, S2_BANDS
 from seq2seq.errors import ConfigError, OutputError, UnknownBandsError
 from seq2seq.sequence import Bool, Dates, Float32, ImageSequence
 from seq2seq.simulation.clouds import draw_clouds, draw_cover, paint, with_errors
-from seq2seq.simulation.land import Event, Landscape, events_between, make_landscape, state_on
+from seq2seq.simulation.events import Event, events_between
+from seq2seq.simulation.ground import state_on
+from seq2seq.simulation.land import Landscape, make_landscape
 from seq2seq.simulation.sensors import backscatter, draw_air, reflectance, s2_noise, speckled_db, through_air
 
 # Sentinel-1 passes every 6 days with two satellites and every 12 with one.
