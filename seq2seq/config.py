@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from seq2seq.earlier_names import with_present_names
 from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
@@ -13,9 +14,6 @@ from seq2seq.validation.settings import ValidationSettings
 READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
 # Settings by name within settings: of the method, and of the proof.
 NESTED = ("method_settings", "validation_settings")
-# Settings that were called otherwise, for one more release: the method `recipe`, and what was of one method alone.
-EARLIER_METHODS = {"internal": "guided", "paper": "ebel2021"}
-EARLIER_OF_METHOD = {"schedule_factor": "schedule_factor", "paper_input": "network_input"}
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
 
 
@@ -158,17 +156,3 @@ def _resolved(kind: type, given: Any, whose: str, name: str) -> Any:
 
 
 SETTINGS: tuple[Setting, ...] = settings_of(ReconstructionConfig)
-
-
-def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with the names of today: `recipe` and the settings that were of one method. Raises `ConfigError`."""
-    present = {name: value for name, value in values.items() if name not in ("recipe", *EARLIER_OF_METHOD)}
-    recipe = values.get("recipe")
-    if recipe is not None:
-        method = EARLIER_METHODS.get(recipe, recipe) if isinstance(recipe, str) else recipe
-        if present.setdefault("method", method) != method:
-            raise ConfigError(f"recipe is {recipe!r} and method is {present['method']!r}: recipe is an earlier name")
-    of_method = {now: values[name] for name, now in EARLIER_OF_METHOD.items() if values.get(name) is not None}
-    if of_method and present.get("method") == "ebel2021":  # no other method ever had them
-        present["method_settings"] = {**of_method, **(present.get("method_settings") or {})}
-    return present

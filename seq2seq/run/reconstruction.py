@@ -60,6 +60,28 @@ def reconstruct(
         raise MissingDataError(f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data")
     if budget_s is None and config.max_minutes is not None:
         budget_s = 60 * config.max_minutes
+    expected = estimate(observations.s2.shape, config).seconds
+    fitting = Fitting(
+        info=config.info,
+        method=config.info.load()(config.resolved_settings),
+        context=_context(observations, config, on_progress, should_stop, perceptual),
+        clock=Clock(budget_s),
+        pace=Pace(expected if budget_s is None else min(expected, budget_s)),
+        checkpoint=Checkpoint(checkpoint),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return _Run(observations, config, fitting).reconstruct()
+
+
+def _context(
+    observations: Observations,
+    config: ReconstructionConfig,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    perceptual: Perceptual | None,
+) -> RunContext:
+    """What both fits of a run are lent."""
     device = choose_device(config.device)
     if perceptual is None:
         perceptual = resolve_perceptual(config, observations.s2.bands, device)
@@ -70,7 +92,7 @@ def reconstruct(
         if should_stop():
             raise Stopped("between two steps")
 
-    context = RunContext(
+    return RunContext(
         seed=config.seed,
         device=device,
         threads=available_cores(),
@@ -78,18 +100,6 @@ def reconstruct(
         perceptual_weight=config.perceptual_weight,
         check_stop=check_stop,
     )
-    expected = estimate(observations.s2.shape, config).seconds
-    fitting = Fitting(
-        info=config.info,
-        method=config.info.load()(config.resolved_settings),
-        context=context,
-        clock=Clock(budget_s),
-        pace=Pace(expected if budget_s is None else min(expected, budget_s)),
-        checkpoint=Checkpoint(checkpoint),
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
-    return _Run(observations, config, fitting).reconstruct()
 
 
 @dataclass(frozen=True, eq=False)

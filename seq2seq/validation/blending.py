@@ -16,10 +16,8 @@ from scipy.optimize import nnls
 from seq2seq.sequence import Bool, Float32
 from seq2seq.validation.holdout import (
     DATE_KINDS,
-    FULLY_CLOUDED,
     GAP_EDGES,
     LINEAR,
-    PARTLY_CLOUDED,
     Candidates,
     gap_class,
 )
@@ -98,10 +96,7 @@ def fit_blend(
     classes = gap_class(gap_days[held_out])
     mix_weights = np.tile(start, (len(DATE_KINDS), 1))
     blend_weight = np.zeros((len(DATE_KINDS), len(GAP_EDGES) - 1))
-    first = {
-        PARTLY_CLOUDED: settings.first_weight_partly_clouded,
-        FULLY_CLOUDED: settings.first_weight_fully_clouded,
-    }
+    first = (settings.first_weight_partly_clouded, settings.first_weight_fully_clouded)  # as DATE_KINDS
     # fully clouded dates first: partly clouded ones may have to follow them
     for kind in reversed(range(len(DATE_KINDS))):
         inside = fully_clouded[date].astype(int) == kind
@@ -112,7 +107,7 @@ def fit_blend(
         mix_weights[kind] = _mix_weights(errors, start, settings)
         error, mixed = linear[inside], np.tensordot(mix_weights[kind], errors, axes=1)
         evidence = _Evidence(error, mixed - error, gap_days[held_out][inside], classes[inside], settings)
-        blend_weight[kind] = evidence.blend_weight(date[inside], first[DATE_KINDS[kind]])
+        blend_weight[kind] = evidence.blend_weight(date[inside], first[kind])
     return Blend(names, mix_weights, blend_weight)
 
 
