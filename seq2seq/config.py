@@ -1,4 +1,4 @@
-"""What a reconstruction is asked to do: frozen values, each default with its reason. Nothing here is of deployment."""
+"""The settings of a reconstruction: frozen values, each default with its reason. Nothing here is of deployment."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -122,12 +122,13 @@ class ReconstructionConfig:
         return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the inverse of `from_dict`."""
+        """Returns plain JSON values; the inverse of `from_dict`."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
-        """Plain JSON values for a report: those of the method's settings that were left out have their defaults."""
+        """Returns plain JSON values for a report: those of the method's settings that were left out have their
+        defaults."""
         resolved = {"method_settings": self.resolved_settings, "validation_settings": self.validation}
         return {**self.to_dict(), **{name: asdict(settings) for name, settings in resolved.items()}}
 
@@ -143,7 +144,7 @@ class ReconstructionConfig:
         return cls(**{name: known[name].normal(value) if name in known else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
-        """A copy with some values changed, checked again."""
+        """Returns a copy with some values changed, checked again."""
         return replace(self, **changes)
 
 

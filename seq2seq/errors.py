@@ -30,7 +30,7 @@ class Place:
     column: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The known facts, as plain JSON values."""
+        """Returns the known facts, as plain JSON values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -68,7 +68,7 @@ class InputError(DecloudError):
 
 @contextmanager
 def concerning(file: str, date: object = None) -> Iterator[None]:
-    """An `InputError` raised within is about this file, and of this date, where it does not name a file itself."""
+    """Gives an `InputError` raised within this file, and its date, where it does not name a file itself."""
     try:
         yield
     except InputError as error:

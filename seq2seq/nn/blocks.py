@@ -17,7 +17,7 @@ EPSILON = 1e-5  # keeps the normalisation of a constant window finite
 
 
 def repeat_edge(x: Tensor, pad: int, axis: int) -> Tensor:
-    """`x` with its first and last slice along `axis` repeated `pad` times outwards."""
+    """Repeats the first and last slice of `x` along `axis` outwards, `pad` times."""
     if pad == 0:
         return x
     shape = [pad if at == axis else size for at, size in enumerate(x.shape)]
@@ -26,7 +26,7 @@ def repeat_edge(x: Tensor, pad: int, axis: int) -> Tensor:
 
 
 def reflect(x: Tensor, pad: int, axis: int) -> Tensor:
-    """`x` mirrored `pad` slices outwards along `axis`; its edge repeated where there is too little to mirror.
+    """Mirrors `x` outwards by `pad` slices along `axis`; repeats its edge where there is too little to mirror.
 
     Joined from slices: the gradient of `F.pad(mode="reflect")` on CUDA depends on the order of atomic additions.
     """
@@ -40,7 +40,7 @@ def reflect(x: Tensor, pad: int, axis: int) -> Tensor:
 
 
 def mirror_around(x: Tensor, rows: int, columns: int) -> Tensor:
-    """`x` mirrored in space, as `reflect` does.
+    """Mirrors `x` in space, as `reflect` does.
 
     On a CPU torch's own padding is as reproducible, and its gradient takes a thirtieth of the time.
     """
@@ -50,7 +50,7 @@ def mirror_around(x: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def has_fast_conv3d(x: Tensor, kernel: Kernel) -> bool:
-    """Whether torch hands this 3-D convolution to oneDNN or cuDNN.
+    """Tells whether torch hands this 3-D convolution to oneDNN or cuDNN.
 
     On a CPU it keeps small kernels on few channels, dates and rows for its own loop, which takes up to eight times as
     long (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp; measured with torch 2.13).
@@ -59,7 +59,7 @@ def has_fast_conv3d(x: Tensor, kernel: Kernel) -> bool:
 
 
 def conv_stacked(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-    """`F.conv3d(x, weight, bias, (1, stride, stride))` as a 2-D convolution of dates stacked with their neighbours."""
+    """Computes `F.conv3d(x, weight, bias, (1, stride, stride))` in 2-D, of dates stacked with their neighbours."""
     span = weight.shape[2]
     dates = x.shape[DATES] - span + 1
     if span > 1:
@@ -71,7 +71,7 @@ def conv_stacked(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) ->
 
 
 def upsample(x: Tensor, height: int, width: int) -> Tensor:
-    """(B, C, T, h, w) -> (B, C, T, height, width): nearest neighbour, twofold; odd sizes drop the last row, column."""
+    """Doubles (B, C, T, h, w) to (B, C, T, height, width), nearest neighbour; odd sizes drop the last row, column."""
     return F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest")[..., :height, :width]
 
 
@@ -103,7 +103,7 @@ class Conv3d(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Convolves `x`."""
         span, rows, columns = self.kernel
         x = mirror_around(x, rows // 2, columns // 2)
         x = repeat_edge(x, span // 2, DATES)
@@ -113,7 +113,9 @@ class Conv3d(nn.Module):
 
 
 class WindowNorm(nn.Module):
-    """(B, C, T, H, W): batch normalisation with each window's own statistics, always; scale and offset are learnt.
+    """Batch normalisation of (B, C, T, H, W) with each window's own statistics, always; scale and offset are learnt.
+
+    y = scale (x - mean) / sqrt(variance + 1e-5) + offset, a mean and variance per channel and window.
 
     There are no running averages: what normalises at inference is what normalised in training.
     """
@@ -124,7 +126,7 @@ class WindowNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Normalises `x`."""
         if x[0, 0].numel() == 1:  # a single value has no spread: normalised, it is the offset
             return (x - x) + self.bias[:, None, None, None]
         windows = [
@@ -151,7 +153,7 @@ class ConvBlock(nn.Module):
         self.norm = WindowNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as `Conv3d`."""
         return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
 
 
@@ -185,7 +187,7 @@ class Scale(nn.Module):
         self.mix = ConvBlock(width, width, (1, 1, 1), generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as the class states them."""
         inner = self.refine(self.down(x))
         if self.deeper is not None:
             inner = self.deeper(inner)
@@ -209,12 +211,12 @@ class NormedConv(nn.Module):
         self.norm = nn.GroupNorm(self.GROUPS, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as `Conv3d`."""
         return F.gelu(self.norm(self.conv(x)))
 
 
 def keep_channels_innermost(network: nn.Module) -> None:
-    """Lay the kernels of `network` out as its inputs are, in place, so that no step has to rearrange them."""
+    """Lays the kernels of `network` out as its inputs are, in place, so that no step has to rearrange them."""
     for parameter in network.parameters():
         if parameter.ndim == 5:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)

@@ -17,7 +17,7 @@ from seq2seq.nn.blocks import COLUMNS, ROWS, Conv3d, Kernel, NormedConv, Scale, 
 
 
 class EncoderDecoder3d(nn.Module):
-    """The whole: (B, in_channels, T, H, W) -> (B, out_channels, T, H, W) float32, for any T, H, W >= 1.
+    """The published network: (B, in_channels, T, H, W) -> (B, out_channels, T, H, W) float32, for any T, H, W >= 1.
 
     `widths` are the channels of each scale, down and up. `sigmoid` squeezes the output into (0, 1), as published;
     without it the output is unbounded. Odd sizes are halved upwards and cropped after upsampling, so that nothing need
@@ -55,18 +55,18 @@ class EncoderDecoder3d(nn.Module):
         keep_channels_innermost(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as the class states them."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         output: Tensor = self.output(self.scales(x)).float()  # float32 also under autocast: losses need the digits
         return torch.sigmoid(output) if self.sigmoid else output
 
 
 class GuidedEncoderDecoder3d(nn.Module):
-    """Radar over time and a prior image of each date -> a correction of the prior, (B, out_channels, T, H, W) float32.
+    """Radar over time and a prior image of each date -> the residual of the prior, (B, out_channels, T, H, W) float32.
 
     The radar's encoder sees neighbouring dates (kernels 3 x 3 x 3). The prior joins it afterwards and is only mixed
     within its own date: the prior of another date was made from this date's own values, and a temporal kernel over it
-    would let the network copy what it is to predict. Three scales halve space, never time. The correction starts at 0.
+    would let the network copy what it is to predict. Three scales halve space, never time. The residual starts at 0.
     """
 
     def __init__(
@@ -106,7 +106,8 @@ class GuidedEncoderDecoder3d(nn.Module):
         keep_channels_innermost(self)
 
     def forward(self, radar: Tensor | None, prior: Tensor) -> Tensor:
-        """radar: (B, radar_channels, T, H, W), None where there is none; prior: (B, prior_channels, T, H, W)."""
+        """Predicts the residual of prior (B, prior_channels, T, H, W); radar (B, radar_channels, T, H, W), None where
+        none."""
         stems = [self.prior(prior.contiguous(memory_format=torch.channels_last_3d))]
         if self.radar is not None:
             assert radar is not None

@@ -1,9 +1,9 @@
-"""How the candidates are mixed: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
+"""The blend of candidates: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
 
-A step from interpolation towards a mix of everything else. What the mix is made of depends on the kind of date; how far
-the step goes, the blend weight, depends on the gap length too. Both matter: on a partly clouded date the fit knows the
-date, on a fully clouded one it has to guess, and interpolation between near neighbours is hard to beat
-(benchmarks/METHOD.md).
+result = linear + w (sum_k m_k x_k - linear): a step from interpolation towards a mix of everything else. What the mix
+is made of depends on the kind of date; how far the step goes, the blend weight, depends on the gap length too. Both
+matter: on a partly clouded date the fit knows the date, on a fully clouded one it has to guess, and interpolation
+between near neighbours is hard to beat (benchmarks/METHOD.md).
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ NOT_WORSE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """How candidates are mixed.
+    """The weights by which candidates are mixed.
 
     mix_weights: (kinds, candidates) of the mix, not negative, adding up to 1. blend_weight: (kinds, classes) in [0, 1],
     how far to go from interpolation to the mix; 0 is interpolation alone. Kinds as `DATE_KINDS`, classes as
@@ -44,7 +44,7 @@ class Blend:
     blend_weight: NDArray[np.float64]
 
     def apply(self, candidates: Candidates, gap_days: Float32, fully_clouded: Bool) -> Float32:
-        """(T, C, H, W) the mix; gap_days (T, H, W), fully_clouded (T,)."""
+        """Blends (T, C, H, W) reflectance; gap_days (T, H, W), fully_clouded (T,)."""
         result = candidates[LINEAR].copy()
         for t, kind in enumerate(fully_clouded.astype(int)):
             if self.blend_weight[kind].any():
@@ -55,7 +55,7 @@ class Blend:
         return result
 
     def weights(self, kind: int, gap: int) -> dict[str, float]:
-        """Share of every member in the result, for a kind of date and a gap class."""
+        """Returns the weight of every candidate in the result, for a kind of date and a gap class."""
         blend_weight = float(self.blend_weight[kind, gap])
         mixed = {
             name: blend_weight * float(share) for name, share in zip(self.names, self.mix_weights[kind], strict=True)
@@ -79,7 +79,7 @@ def fit_blend(
     default: Mapping[str, float],
     settings: BlendSettings = DEFAULTS,
 ) -> Blend:
-    """The blend that errs least on the held-out pixels (T, H, W), drawn to `default` mix weights; fully_clouded: (T,).
+    """Fits the blend that errs least on the held-out pixels (T, H, W), drawn to `default` weights; fully_clouded: (T,).
 
     Mix weights: least squares on the simplex with a ridge. Blend weight: least squares along the step with a ridge
     towards that of the kind of date, growing with the gap, and reduced until no kind of date is worse than

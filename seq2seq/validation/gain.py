@@ -8,7 +8,7 @@ handful of dates, each of which errs in its own way. So one figure claims too mu
 2. Dates are drawn again with replacement, within their kind (a cluster bootstrap): 5 % and 95 % of what that gives.
 3. Each end is moved outwards by what it missed by at most on runs whose truth was known: the lower one by a share of
    the measured gain (of 1 dB at least), as large claims miss by more, the upper one by dB. `benchmarks/claims.json` has
-   those runs; section "The claimed gain" of benchmarks/METHOD.md says what held on places that had no say.
+   those runs; section "The claimed gain" of benchmarks/METHOD.md states what held on places that had no part in it.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,8 @@ class ToFill:
 
 @dataclass(frozen=True)
 class GainRange:
-    """PSNR over linear interpolation, dB. low_db, high_db: None where the hidden pixels lie on too few dates.
+    """PSNR over linear interpolation, 10 log10(squared error of linear / of result), dB. low_db, high_db: None where
+    the hidden pixels lie on too few dates.
 
     dates, pixels: of the hidden pixels that this was measured on.
     """
@@ -69,7 +70,8 @@ class GainRange:
 
 
 def gain_range(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> GainRange | None:
-    """By the rule above; None without evidence. Where nothing was filled, all classes count by their hidden pixels."""
+    """Computes the range by the rule above; None without evidence. Where nothing was filled, classes count by hidden
+    pixels."""
     if not evidence:
         return None
     dates, pixels = len({part.date for part in evidence}), sum(part.pixels for part in evidence)
@@ -83,14 +85,14 @@ def gain_range(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> Gai
 
 
 def bootstrap_db(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> tuple[float, float, float]:
-    """(measured, low, high) dB by steps 1 and 2 alone, of which step 3 is derived."""
+    """Computes (measured, low, high) dB by steps 1 and 2 alone, of which step 3 is derived."""
     gains = _gains(evidence, _task(to_fill))
     low, high = np.quantile(gains[1:], TAILS)
     return float(gains[0]), float(low), float(high)
 
 
 def describe(found: GainRange | None) -> str:
-    """One line for people: the range, what was measured, and on what."""
+    """Writes one line for people: the range, what was measured, and on what."""
     if found is None:
         return "not measured: no pixel could be hidden"
     on = f"measured {found.measured_db:+.1f} on {found.pixels:,} pixels hidden on {found.dates} dates that were clear"
