@@ -41,7 +41,7 @@ class ReconstructionConfig:
     )  # fmt: skip
 
     # -- reading
-    # An S1 acquisition further away than this says little about the date; Sentinel-1 revisits in 6 to 12 days.
+    # An S1 acquisition further away than this is little evidence of the date; Sentinel-1 revisits in 6 to 12 days.
     s1_max_days: int = setting(
         12, about="Use a Sentinel-1 acquisition at most this many days from a Sentinel-2 date.", low=0, high=366,
         panel=READING, metavar="N",
@@ -127,8 +127,7 @@ class ReconstructionConfig:
         return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
-        """Returns plain JSON values for a report: those of the method's settings that were left out have their
-        defaults."""
+        """Returns plain JSON values for a report: settings of the method that were left out have their defaults."""
         resolved = {"method_settings": self.resolved_settings, "validation_settings": self.validation}
         return {**self.to_dict(), **{name: asdict(settings) for name, settings in resolved.items()}}
 

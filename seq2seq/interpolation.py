@@ -48,8 +48,7 @@ class Neighbours:
         return slope
 
     def nearest(self, *, out: Float32 | None = None) -> Float32:
-        """Picks (T, C, H, W) the side that is nearer in time, the earlier one of two equally near. `out` may be
-        `next`."""
+        """Picks (T, C, H, W) the side nearer in time, the earlier of two equally near. `out` may be `next`."""
         values = np.empty_like(self.next) if out is None else out
         np.copyto(values, self.next)
         np.copyto(values, self.previous, where=(self.days_to_previous <= self.days_to_next)[:, None])
@@ -106,8 +105,7 @@ def interpolate_from_others(pixels: Float32, observed: Bool, days: Days) -> Floa
 
 
 def nearest_date(pixels: Float32, observed: Bool, days: Days, *, fallback: Float32 | None = None) -> Float32:
-    """Takes (T, C, H, W) the value of the nearest observed date, the earlier of two equally near; otherwise as
-    above."""
+    """Takes (T, C, H, W) the value of the nearest observed date, the earlier of two; otherwise as above."""
     neighbours = temporal_neighbours(pixels, observed, days, exclude_self=False, fallback=fallback)
     return neighbours.nearest(out=neighbours.next)
 

@@ -45,8 +45,7 @@ class Radiometry:
         return bool(np.issubdtype(np.dtype(self.dtype), np.integer))
 
     def to_reflectance(self, dn: NDArray[Any]) -> Float32:
-        """Computes float32 reflectance, DN * scale + offset, of DN in any shape. Values of no-data DN have no
-        meaning."""
+        """Computes reflectance, DN * scale + offset, float32, any shape. No-data DN give values of no meaning."""
         # float64 in between: a float32 scale would already be off by 1e-8 relative, which uint32 DN can see
         return (dn * np.float64(self.scale) + np.float64(self.offset)).astype(np.float32)
 
@@ -122,8 +121,7 @@ def _storable(nodata: float | None, dtype: str) -> float | None:
 
 
 def to_db(linear: NDArray[Any]) -> Float32:
-    """Converts backscatter power to dB, `10 log10(linear)`, float32; NaN where power is not positive: no target returns
-    that."""
+    """Converts power to dB, `10 log10(linear)`, float32; NaN where power is not positive: no target returns that."""
     power = linear.astype(np.float32)
     positive = power > 0
     return np.where(positive, 10 * np.log10(np.where(positive, power, 1)), np.nan).astype(np.float32)

@@ -41,13 +41,13 @@ class ImageSequence:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(T, C, H, W)."""
+        """The sizes (T, C, H, W)."""
         t, c, h, w = self.pixels.shape
         return t, c, h, w
 
     @property
     def days(self) -> NDArray[np.int64]:
-        """(T,) days since the first date."""
+        """Days since the first date, (T,)."""
         return days_since_first(self.dates)
 
     def crop(self, rows: slice, columns: slice) -> "ImageSequence":

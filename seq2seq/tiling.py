@@ -25,7 +25,7 @@ class Tile:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(h, w) in pixels."""
+        """The size (h, w) in pixels."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
@@ -110,6 +110,6 @@ def _ramp(window: slice, length: int, overlap_px: int) -> Float64:
 
 
 def _shared(tile: slice, window: slice) -> tuple[slice, slice]:
-    """What a tile and a window share along one axis, counted from the start of each."""
+    """The part that a tile and a window share along one axis, counted from the start of each."""
     start, stop = max(tile.start, window.start), min(tile.stop, window.stop)
     return slice(start - tile.start, stop - tile.start), slice(start - window.start, stop - window.start)

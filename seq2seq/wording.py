@@ -25,8 +25,7 @@ def nearest(given: object, known: Iterable[str]) -> str:
 
 
 def one_line(text: object, limit: int | None = None) -> str:
-    """Writes a text, or the message of an error, as one line of at most `limit` characters; white space becomes a
-    space.
+    """Writes a text, or an error's message, as one line of at most `limit` characters; white space becomes a space.
 
     An error without a message is named by its type.
     """

@@ -132,8 +132,7 @@ class Baseline:
         self._stamps: dict[Path, _Stamp] = {path: _stamp(path) for path in self._digests}
 
     def is_surpassed(self) -> bool:
-        """Tells whether a stage, a finished tile or a state is there that was not; what vanishes meanwhile counts next
-        time.
+        """Tells whether a stage, a finished tile or a state is new; what vanishes meanwhile counts next time.
 
         A state that was written again may hold the same: that of a run that did not get a step further.
         """

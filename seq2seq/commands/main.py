@@ -55,7 +55,7 @@ INPUT_HELP = f"A {readable()}."
 
 
 def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
-    """An option whose default is stated in its help: None stands for "not given", so that a config file can say it."""
+    """An option whose default is stated in its help: None stands for "not given", so that a config file can set it."""
     return typer.Option(*names, help=help_text, metavar=metavar, rich_help_panel=panel, show_default=False)
 
 
@@ -165,7 +165,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
+    """Runs the console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
     try:
         with naming_extra():
             code = app(None if arguments is None else list(arguments), prog_name="decloud", standalone_mode=False)
@@ -196,7 +196,7 @@ def _reconstruct(
     from seq2seq.writers import check_output, partial_of
 
     check_apart(input_path, output_path, partial_of(output_path))
-    check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is said at once
+    check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is reported at once
     from seq2seq.run import pipeline
 
     with _stop_on_signals(display) as stop:
@@ -221,7 +221,7 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
     def ask_to_stop(number: int, _: object) -> None:
         stop.set()
         signal.signal(number, previous[signal.Signals(number)])
-        display.say("Stopping after this step; what was learnt is kept. Once more to end at once.")
+        display.notify("Stopping after this step; what was learnt is kept. Once more to end at once.")
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -232,14 +232,14 @@ def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
 
 
 def _print_outcome(console: "Console", written: Path) -> None:
-    """Where the result is, and what it is worth."""
+    """Prints the place of the result, and its worth."""
     report = json.loads((written / REPORT.path).read_text(encoding="utf-8"))
     for line in outcome(report, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def outcome(report: dict[str, Any], written: Path) -> list[str]:
-    """The last lines of a run: files, and the range of the gain over linear interpolation."""
+    """Writes the last lines of a run: files, and the range of the gain over linear interpolation."""
     methods = report["holdout"]["methods"]
     simulated = " (simulated data)" if report["input"]["simulated"] else ""
     proof = report["holdout"]["explanation"]

@@ -9,7 +9,7 @@ METHODS: tuple[MethodInfo, ...] = (guided.INFO, ebel2021.INFO, linear.INFO, near
 
 
 def find_method(name: str) -> MethodInfo:
-    """The method of that name. Raises `ConfigError` naming those that there are."""
+    """Finds the method of that name. Raises `ConfigError` naming those that there are."""
     for info in METHODS:
         if info.name == name:
             return info

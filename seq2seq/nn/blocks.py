@@ -76,7 +76,7 @@ def upsample(x: Tensor, height: int, width: int) -> Tensor:
 
 
 class Conv3d(nn.Module):
-    """(B, in, T, H, W) -> (B, out, T, ceil(H / stride), ceil(W / stride)): 3-D convolution that keeps every date.
+    """A 3-D convolution of every date: (B, in, T, H, W) -> (B, out, T, ceil(H / stride), ceil(W / stride)).
 
     Space is mirrored at its borders, time repeated. Weights are drawn from U(-1, 1) / sqrt(fan in), torch's default.
     """
@@ -127,7 +127,7 @@ class WindowNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises `x`."""
-        if x[0, 0].numel() == 1:  # a single value has no spread: normalised, it is the offset
+        if x[0, 0].numel() == 1:  # a single value has no std: normalised, it is the offset
             return (x - x) + self.bias[:, None, None, None]
         windows = [
             F.batch_norm(window, None, None, self.weight, self.bias, training=True, eps=EPSILON)

@@ -23,8 +23,7 @@ def available_devices() -> list[str]:
 
 
 def choose_device(name: str) -> torch.device:
-    """Chooses "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N" or "mps". Raises ConfigError naming what is
-    there."""
+    """Chooses "auto" (CUDA, MPS, CPU), "cpu", "cuda", "cuda:N" or "mps". Raises ConfigError naming what is there."""
     available = available_devices()
     wanted = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
     if wanted not in available:
@@ -64,8 +63,7 @@ def deterministic() -> AbstractContextManager[object]:
 
 
 def available_cores() -> int:
-    """Counts the cores this process may use: its affinity, its container's CPU quota, `OMP_NUM_THREADS`, whichever is
-    least."""
+    """Counts the cores we may use: affinity, the container's CPU quota, `OMP_NUM_THREADS`, whichever is least."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
     cores = min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
@@ -119,8 +117,7 @@ def share_steps(date_px: int, threads: int) -> None:
 
 
 def peak_memory_gb(device: torch.device | None = None) -> float:
-    """Measures the most memory used so far, GiB: of this process, or on a CUDA `device` of torch's allocations
-    there."""
+    """Measures the most memory used so far, GiB: of the process, or of torch's allocations on a CUDA `device`."""
     if device is not None and device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -106,8 +106,7 @@ class GuidedEncoderDecoder3d(nn.Module):
         keep_channels_innermost(self)
 
     def forward(self, radar: Tensor | None, prior: Tensor) -> Tensor:
-        """Predicts the residual of prior (B, prior_channels, T, H, W); radar (B, radar_channels, T, H, W), None where
-        none."""
+        """Predicts from radar (B, radar_channels, T, H, W) or None, and prior (B, prior_channels, T, H, W)."""
         stems = [self.prior(prior.contiguous(memory_format=torch.channels_last_3d))]
         if self.radar is not None:
             assert radar is not None

@@ -33,7 +33,7 @@ def normalise_rgb(rgb: Tensor, *, white: float) -> Tensor:
 
 
 class Vgg16Features(nn.Module):
-    """(N, 3, H, W) normalised RGB -> relu1_2 (N, 64, H, W), relu2_2 (N, 128, H/2, W/2), relu3_3 (N, 256, H/4, W/4).
+    """Normalised RGB (N, 3, H, W) -> relu1_2 (N, 64, H, W), relu2_2 (N, 128, H/2, W/2), relu3_3 (N, 256, H/4, W/4).
 
     Sizes round down; maps that would be empty are left out. Parameters are frozen, named as in torchvision
     (`features.0.weight`), and come from `from_state_dict`; made directly they hold no values.
@@ -110,8 +110,8 @@ def resolve_perceptual(config: ReconstructionConfig, bands: Sequence[str], devic
     """Decides on the perceptual loss for images of `bands`; loads VGG16 onto `device` where it is used.
 
     Asks no network: weights are used that were installed (`seq2seq.nn.weights`) or named. `perceptual="auto"` drops the
-    term where bands or weights are lacking and states it in `reason`. Raises
-    WeightsUnavailableError where `perceptual="vgg16"` and there are no weights, or a file that was named is unusable.
+    term where bands or weights are lacking and states it in `reason`. Raises WeightsUnavailableError where
+    `perceptual="vgg16"` and there are no weights, or a file that was named is unusable.
     """
     if config.perceptual == "off" or config.perceptual_weight == 0:
         cause = "it is switched off" if config.perceptual == "off" else "its weight is 0"
@@ -131,8 +131,7 @@ def resolve_perceptual(config: ReconstructionConfig, bands: Sequence[str], devic
 
 
 def colour_triples(bands: Sequence[str], *, false_colour: bool) -> tuple[Triple, ...]:
-    """Finds in `bands` the positions of natural colour and, if asked, of the false colours; those with all three
-    bands."""
+    """Finds in `bands` the positions of natural colour and, if asked, of false colours with all their bands."""
     wanted = (NATURAL_COLOUR, *FALSE_COLOURS) if false_colour else (NATURAL_COLOUR,)
     return tuple(
         (bands.index(red), bands.index(green), bands.index(blue))
@@ -173,8 +172,7 @@ def read_weights(path: Path) -> Vgg16Features:
 
 
 def keep_weights(published: Path, kept: Path) -> None:
-    """Writes the values that are used of `published`, a fiftieth of it, into `kept`: plain arrays, as `read_weights`
-    reads."""
+    """Writes the values that are used of `published`, a fiftieth, into `kept`: plain arrays for `read_weights`."""
     state = read_weights(published).state_dict()
     with kept.open("wb") as file:
         np.savez(file, **{name: value.contiguous().numpy() for name, value in state.items()})
@@ -192,6 +190,6 @@ def _shown(path: Path) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    """The first line of what an error of another library says, at most 160 characters."""
+    """The first line of the message of another library's error, at most 160 characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160]

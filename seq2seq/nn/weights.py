@@ -98,8 +98,7 @@ def fetch(
 
 
 def install_file(weights: Weights, file: Path, convert: Callable[[Path, Path], None]) -> Path:
-    """Installs from a copy of the published file, which stays as it is, otherwise as `fetch`. Raises
-    WeightsUnavailableError."""
+    """Installs a copy of the published file, which stays as it is; else as `fetch`. Raises WeightsUnavailableError."""
     if not file.is_file():
         raise WeightsUnavailableError(f"{file} is not a file")
     with _only_one(weights):

@@ -12,7 +12,7 @@ from seq2seq.sequence import Float32
 
 @dataclass(frozen=True)
 class Cover:
-    """What grows on a parcel, and when. Days are days of the year; cover is a fraction of the ground in [0, 1]."""
+    """The plants of a parcel through the year. Days are days of the year; cover is a fraction of ground in [0, 1]."""
 
     name: str
     share: float  # of the parcels
@@ -67,6 +67,6 @@ COVERS: tuple[Cover, ...] = (
 
 
 def of_cover(name: str, item: int | None = None) -> Float32:
-    """(number of covers,) one attribute of all of them."""
+    """Lists one attribute of all covers, (number of covers,)."""
     values = [getattr(cover, name) for cover in COVERS]
     return np.array(values if item is None else [value[item] for value in values], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What happens on a simulated landscape between two dates: work on its parcels, a flood, a burn."""
+"""Events on a simulated landscape between two dates: work on its parcels, a flood, a burn."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ EventKind = Literal["harvest", "ploughing", "mowing", "flood", "burn"]
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """Something that happened between two dates: from `date` on, `pixels` (h, w) of window `rows`, `columns` differ."""
+    """A change between two dates: from `date` on, `pixels` (h, w) of window `rows`, `columns` differ."""
 
     kind: EventKind
     date: Day
@@ -46,7 +46,7 @@ def _disasters(land: Landscape) -> list[tuple[EventKind, Day, Bool]]:
 
 
 def events_between(land: Landscape, first: Day, last: Day) -> tuple[Event, ...]:
-    """Every harvest, ploughing, mowing, the flood and the burn after `first` and until `last`, by date."""
+    """Lists every harvest, ploughing, mowing, the flood and the burn after `first` and until `last`, by date."""
     found = []
     for parcel, (rows, columns) in enumerate(find_objects(land.parcels + 1)):
         pixels = land.parcels[rows, columns] == parcel

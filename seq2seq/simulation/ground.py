@@ -89,7 +89,10 @@ def _work_state(land: Landscape, parcel_day: Float32) -> tuple[Float32, Float32,
 
 
 def state_on(land: Landscape, day: Day) -> State:
-    """The ground on one day."""
+    """Grows and works the ground until one day.
+
+    green = winter + (summer vigour - winter) up (1 - down), each of up and down 1 / (1 + exp((middle - day) / scale)).
+    """
     cover_map, parcels = land.cover_map, land.parcels
     year_day = np.float32(_day_of_year(day))
     parcel_day = year_day - land.shift_days  # (P,)

@@ -23,7 +23,7 @@ BURN_SHARE, BURN_DAYS = 0.03, 90.0  # share of the scene; days to recover by 1 /
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What stays the same through the sequence. P parcels; maps are (H, W)."""
+    """The constants of a sequence. P parcels; maps are (H, W)."""
 
     parcels: Int  # (H, W) parcel of each pixel
     cover: Int  # (P,) index into COVERS
@@ -41,20 +41,20 @@ class Landscape:
 
     @property
     def cover_map(self) -> Int:
-        """(H, W) index into COVERS."""
+        """Map of indices into COVERS, (H, W)."""
         return self.cover[self.parcels]
 
 
 def _parcels(generator: np.random.Generator, shape: tuple[int, int], count: int) -> Int:
-    """Voronoi cells of seeds on a jittered, turned and stretched grid: fields have a common direction."""
+    """Voronoi cells of seeds on a jittered, rotated and stretched grid: fields have a common direction."""
     angle, stretch = generator.uniform(0, np.pi), 1.6
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [
         [stretch**0.5],
         [stretch**-0.5],
     ]
     seeds = generator.uniform((0, 0), shape, (count, 2))
-    tree = cKDTree(seeds @ turn.T)
-    pixels = np.indices(shape).reshape(2, -1).T @ turn.T
+    tree = cKDTree(seeds @ rotation.T)
+    pixels = np.indices(shape).reshape(2, -1).T @ rotation.T
     nearest = tree.query(pixels)[1]
     return np.unique(nearest, return_inverse=True)[1].reshape(shape).astype(np.intp)
 
@@ -84,8 +84,8 @@ def _burn_rank(generator: np.random.Generator, texture: Float32, burnable: Bool)
     start = generator.choice(np.flatnonzero(burnable))
     rows, columns = np.indices(texture.shape, dtype=np.float32)
     distance = np.hypot(rows - start // texture.shape[1], columns - start % texture.shape[1])
-    spread = distance * np.exp(0.25 * texture)
-    rank = _rank(spread.astype(np.float32), burnable)
+    arrival = distance * np.exp(0.25 * texture)
+    rank = _rank(arrival.astype(np.float32), burnable)
     rank[burnable] *= np.float32(burnable.mean())
     return rank
 
@@ -103,7 +103,7 @@ def _moisture(generator: np.random.Generator, days: int) -> Float32:
 def make_landscape(
     generator: np.random.Generator, shape: tuple[int, int], first: Day, last: Day, *, parcel_px: int = PARCEL_PX
 ) -> Landscape:
-    """A landscape for the days `first` to `last`, with one flood and one burn between them."""
+    """Makes a landscape for the days `first` to `last`, with one flood and one burn between them."""
     parcels = _parcels(generator, shape, max(12, shape[0] * shape[1] // parcel_px))
     count = int(parcels.max()) + 1
     cover = _stratified_covers(generator, count)

@@ -13,26 +13,24 @@ from seq2seq.validation.gain import DateErrors, GainRange, ToFill, gain_range
 from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES, LINEAR, RESULT, gap_class
 from seq2seq.validation.metrics import Scores, psnr_of, score
 
-EXACT = 1e-9  # RMSE below which PSNR says no more: 180 dB
+EXACT = 1e-9  # RMSE at which PSNR is capped: 180 dB
 
 
 @dataclass(frozen=True)
 class GapAssessment:
-    """One kind of date and gap class: days [from, to), held-out pixels, RMSE of each method, blend weights,
-    interpolated or not."""
+    """One kind of date and gap class: days [from, to), held-out pixels, RMSE by method, weights of the blend."""
 
     dates: str  # of `DATE_KINDS`
     gap_days: tuple[float, float | None]
     pixels: int
     rmse: dict[str, float]
     weights: dict[str, float]
-    fallback: bool
+    fallback: bool  # interpolation alone
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """The evidence of the held-out pixels. methods, by_band[band]: scores by method. coverage_90: share within 1.645
-    sigma.
+    """The evidence of the held-out pixels. methods, by_band[band]: scores. coverage_90: share within 1.645 sigma.
 
     by_date: errors of each date; to_fill: which pixels were filled in truth. The claimed gain comes from both.
     """
@@ -52,8 +50,7 @@ class Assessment:
 
     @property
     def gain_db(self) -> float:
-        """PSNR of the result over linear interpolation on the held-out pixels, dB, as they are: no claim, see
-        `gain`."""
+        """PSNR over linear interpolation on the held-out pixels as they are, dB: no claim, see `gain`."""
         return self.methods[RESULT].psnr - self.methods[LINEAR].psnr
 
 
@@ -182,7 +179,7 @@ def _root_mean_square(values: Iterable[float], weights: Sequence[int]) -> float:
 def _pool_scores(parts: Sequence[Scores]) -> Scores:
     pixels = [part.pixels for part in parts]
     rmse = _root_mean_square((part.rmse for part in parts), pixels)
-    # nrmse is rmse over mean reflectance, so each part still tells its mean.
+    # nrmse is rmse over mean reflectance, so each part still holds its mean.
     mean = np.average([part.rmse / part.nrmse if part.nrmse else 0.0 for part in parts], weights=pixels)
     return Scores(
         psnr=psnr_of(rmse, least=EXACT),

@@ -58,15 +58,15 @@ class Blend:
         """Returns the weight of every candidate in the result, for a kind of date and a gap class."""
         blend_weight = float(self.blend_weight[kind, gap])
         mixed = {
-            name: blend_weight * float(share) for name, share in zip(self.names, self.mix_weights[kind], strict=True)
+            name: blend_weight * float(weight) for name, weight in zip(self.names, self.mix_weights[kind], strict=True)
         }
         return {LINEAR: 1 - blend_weight, **mixed}
 
     def _mix(self, kind: int, images: Mapping[str, Float32]) -> Float32:
         mixed = np.zeros_like(images[self.names[0]])
-        for name, share in zip(self.names, self.mix_weights[kind], strict=True):
-            if share:
-                mixed += np.float32(share) * images[name]
+        for name, weight in zip(self.names, self.mix_weights[kind], strict=True):
+            if weight:
+                mixed += np.float32(weight) * images[name]
         return mixed
 
 
@@ -154,12 +154,12 @@ class _Evidence:
         if self._best(blend_weight, np.ones(len(self.classes), bool)) >= NOT_WORSE:
             return blend_weight
         for k in range(len(blend_weight)):
-            share = self._best(blend_weight, self.classes == k)
-            if share < NOT_WORSE:
-                blend_weight[k] *= share
+            factor = self._best(blend_weight, self.classes == k)
+            if factor < NOT_WORSE:
+                blend_weight[k] *= factor
         blend_weight = np.minimum.accumulate(blend_weight[::-1])[::-1]
-        share = self._best(blend_weight, np.ones(len(self.classes), bool))
-        return blend_weight if share >= NOT_WORSE else blend_weight * share
+        factor = self._best(blend_weight, np.ones(len(self.classes), bool))
+        return blend_weight if factor >= NOT_WORSE else blend_weight * factor
 
     def _best(self, blend_weight: NDArray[np.float64], inside: Bool) -> float:
         """The factor of `blend_weight`, not negative, that errs least on some pixels; 1 where there is no choice."""

@@ -22,7 +22,7 @@ class Calibration:
     factor: (2, C), for dates that are partly clouded and for fully clouded ones, whose errors are of another kind.
     """
 
-    floor: Float32  # (C,) reflectance: what cannot be told from the candidates' disagreement
+    floor: Float32  # (C,) reflectance: what the candidates' disagreement cannot show
     factor: Float32
     settings: BlendSettings = DEFAULTS
 

@@ -21,7 +21,7 @@ from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES
 
 Float64 = NDArray[np.float64]
 
-# With fewer dates there is no spread to tell from.
+# With fewer dates there is no std to estimate.
 MIN_DATES = 3
 DRAWS = 1000
 TAILS = (0.05, 0.95)
@@ -47,7 +47,7 @@ class DateErrors:
 
 @dataclass(frozen=True)
 class ToFill:
-    """How many pixels of the input were filled in one kind of date and gap class."""
+    """The number of pixels of the input that were filled in one kind of date and gap class."""
 
     kind: int
     gap: int
@@ -70,8 +70,7 @@ class GainRange:
 
 
 def gain_range(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> GainRange | None:
-    """Computes the range by the rule above; None without evidence. Where nothing was filled, classes count by hidden
-    pixels."""
+    """Computes the range by the rule above; None without evidence. Where nothing was filled, hidden pixels weigh."""
     if not evidence:
         return None
     dates, pixels = len({part.date for part in evidence}), sum(part.pixels for part in evidence)

@@ -37,8 +37,8 @@ class CloudShapes:
             (rng.integers(size) + np.arange(length)[:: rng.choice((-1, 1))]) % size
             for size, length in zip(mask.shape, shape, strict=True)
         )
-        piece: Bool = mask[np.ix_(rows, columns)]
-        return piece
+        window: Bool = mask[np.ix_(rows, columns)]
+        return window
 
 
 def hide(

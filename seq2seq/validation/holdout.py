@@ -22,8 +22,7 @@ GAP_EDGES: tuple[float, ...] = (0.0, 20.0, 45.0, 80.0, 160.0, np.inf)
 
 
 def choose_holdout(observed: Bool, seed: int, settings: HoldoutSettings = DEFAULTS) -> Bool:
-    """Chooses (T, H, W) clear pixels that no fit may see: some dates whole, some in the shapes of the sequence's
-    clouds.
+    """Chooses (T, H, W) clear pixels that no fit may see: some dates whole, others in the shapes of the clouds.
 
     Empty where there is too little to give away (a single clear date, a handful of pixels).
     """

@@ -65,8 +65,7 @@ def psnr(prediction: Float32, truth: Float32, *, where: Bool) -> float:
 
 
 def nrmse(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Computes rmse / mean reflectance of the truth on the scored pixels (Ebel et al. 2021); inf where that mean is
-    0."""
+    """Computes rmse / mean reflectance of the scored truth (Ebel et al. 2021); inf where that mean is 0."""
     return _nrmse(rmse(prediction, truth, where=where), _mean_reflectance(truth, where))
 
 

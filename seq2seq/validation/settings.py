@@ -11,7 +11,7 @@ from seq2seq.settings import hyperparameter
 
 @dataclass(frozen=True)
 class HoldoutSettings:
-    """The share of pixels hidden from the scored fit. Fully clouded dates are the hardest and each errs in its own way,
+    """The pixels hidden from the scored fit. Fully clouded dates are the hardest and each errs in its own way,
     so one alone proves little; the delivered fit gets them back."""
 
     fully_clouded_below: float = hyperparameter(
