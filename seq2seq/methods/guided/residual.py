@@ -28,7 +28,7 @@ class Scaling:
 
     mean: Float32
     std: Float32
-    residual_std: Float32
+    residual_std: Float32  # of their residuals
 
     @classmethod
     def of(cls, pixels: Float32, observed: Bool, prior: Float32) -> "Scaling":
