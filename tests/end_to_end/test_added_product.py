@@ -94,9 +94,11 @@ def _check_download(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    import ndvi_product
+    from ndvi_product import NDVI
 
-    ndvi_product.register()
+    from seq2seq import products
+
+    products.PRODUCTS = (*products.PRODUCTS, NDVI)  # before anything that reads the table is imported
     seen = {"help": _help(), **_served(folder, _result(folder))}
     (folder / "seen.json").write_text(json.dumps(seen))
 

@@ -1,4 +1,4 @@
-"""A method in one file: the median of each pixel's clear dates."""
+"""The median of each pixel's clear dates."""
 
 from dataclasses import dataclass
 
