@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from html.parser import HTMLParser
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,7 +13,10 @@ import pytest
 from locations import ROOT
 
 import decloud
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS
+from seq2seq.methods import METHODS
+from seq2seq.readers.formats import FORMATS
+from seq2seq.settings import settings_of
 
 # What a browser loads without being asked.
 LOADED = {
@@ -101,9 +103,28 @@ def test_every_public_name_has_its_section(site: Path) -> None:
 
 def test_the_table_of_settings_has_every_setting(tables: ModuleType) -> None:
     shown = tables.on_page_markdown("<!-- table: settings -->")
-    assert [
-        field.name for field in fields(ReconstructionConfig) if f"`--{field.name.replace('_', '-')}" not in shown
-    ] == []
+    assert [each.name for each in SETTINGS if f"`--{each.name.replace('_', '-')}" not in shown] == []
+    assert "`--set NAME=VALUE`" in shown
+    assert "recipe" not in shown
+
+
+def test_the_table_of_methods_has_every_method_with_every_setting_its_default_and_range(tables: ModuleType) -> None:
+    parts = re.split(r"^## (\w+)$", tables.on_page_markdown("<!-- table: methods -->"), flags=re.MULTILINE)
+    shown = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert list(shown) == [info.name for info in METHODS]
+    assert [info.name for info in METHODS if f"| `{info.name}` | **{info.title}.** {info.about}" not in parts[0]] == []
+    rows = {
+        f"| `{each.name}` | `{each.default_text}` | {each.values_text} | {each.about} |": info.name
+        for info in METHODS
+        for each in settings_of(info.settings)
+    }
+    assert len(rows) > 50
+    assert [row for row, name in rows.items() if row not in shown[name]] == []
+
+
+def test_the_table_of_formats_has_every_format(tables: ModuleType) -> None:
+    shown = tables.on_page_markdown("<!-- table: formats -->")
+    assert [known.name for known in FORMATS if f"`{known.example}`" not in shown or known.name not in shown] == []
 
 
 def test_every_table_is_on_a_page_and_one_that_does_not_exist_ends_the_build(tables: ModuleType) -> None:
