@@ -27,6 +27,7 @@ def test_a_product_of_one_file_is_offered_written_described_listed_and_downloade
         _check_asset(json.loads((tmp_path / "out" / "stac" / f"{date}.json").read_text()))
     _check_service(seen, {f"ndvi/{date}.tif" for date in dates})
     _check_manifest(tmp_path / "out")
+    _check_report(tmp_path / "out")
     _check_download(tmp_path)
 
 
@@ -84,6 +85,14 @@ def _check_manifest(out: Path) -> None:
     assert len(others) == 2
     assert first["path"] == f"ndvi/{first['date']}.tif"
     assert first["media_type"].endswith("profile=cloud-optimized")
+
+
+def _check_report(out: Path) -> None:
+    """Both its forms list it among the files."""
+    listed = {entry["path"]: entry for entry in json.loads((out / "report.json").read_text())["files"]}
+    about = "Vegetation index of each cloud-free image."
+    assert listed["ndvi/DATE.tif"] == {"path": "ndvi/DATE.tif", "title": "NDVI", "about": about}
+    assert f'<th scope="row">ndvi/DATE.tif</th><td>{about}</td>' in (out / "report.html").read_text()
 
 
 def _check_download(folder: Path) -> None:
