@@ -31,6 +31,14 @@ def settings() -> str:
     return "\n\n".join(f"**{panel}**\n\n{table(('option', ''), map(_row, inside))}" for panel, inside in panels.items())
 
 
+def files() -> str:
+    """What a run writes, file by file."""
+    from seq2seq.products import made_by
+
+    rows = ((f"`OUT/{file.path}`", product.about) for product in made_by("run") for file in product.files)
+    return table(("file", ""), rows)
+
+
 def outputs() -> str:
     """What a result has, as the process description says it."""
     from api.process.description import description
@@ -96,6 +104,7 @@ def _row(option: Any) -> tuple[str, str]:
 
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
+    "files": files,
     "outputs": outputs,
     "methods": methods,
     "formats": formats,
