@@ -1,5 +1,5 @@
 """A simulated agricultural landscape: parcels whose plants, soil and water change through the year, as
-`simulated_sensors` sees them.
+`sensors` sees them.
 
 Numbers from it are simulated: plausible in shape and order of magnitude, calibrated on no site.
 Vegetation follows double-logistic curves (Beck et al. 2006).
@@ -14,67 +14,13 @@ from scipy.ndimage import find_objects
 from scipy.spatial import cKDTree
 
 from seq2seq.sequence import Bool, Float32
+from seq2seq.simulation.covers import COVERS, of_cover
 from seq2seq.simulation.random_fields import power_law_field
 
 EventKind = Literal["harvest", "ploughing", "mowing", "flood", "burn"]
 Int = NDArray[np.intp]
 Day = np.datetime64
 
-
-@dataclass(frozen=True)
-class Cover:
-    """What grows on a parcel, and when. Days are days of the year; cover is a fraction of the ground in [0, 1]."""
-
-    name: str
-    share: float  # of the parcels
-    leaf: str  # endmember of its green canopy
-    winter: float = 0.0  # green cover outside the season
-    summer: float = 0.0  # green cover at its peak
-    rise: tuple[float, float] = (110, 10)  # middle and time scale of green-up
-    fall: tuple[float, float] = (280, 12)  # of senescence
-    dead: float = 0.0  # share of the canopy that stays as dry matter after senescence
-    volume: float = 0.0  # radar: water content of the full canopy, relative to a cereal
-    wood: float = 0.0  # radar: volume that stays all year
-    harvest: float | None = None
-    stubble: float = 0.0  # dry cover after harvest
-    plough: float | None = None  # bares the soil until the next emergence
-    emergence: float | None = None
-    mowing: tuple[float, ...] = ()
-    built: float = 0.0
-    water: bool = False
-    burns: bool = False
-    floods: bool = True
-
-    @property
-    def gone(self) -> float:
-        """Day of the year by which this year's dry matter has left: after the harvest, else decayed by winter."""
-        return 345 if self.harvest is None else self.harvest + 12
-
-
-COVERS: tuple[Cover, ...] = (
-    Cover(
-        "winter cereal", 0.26, "crop", winter=0.25, summer=0.95, rise=(85, 11), fall=(183, 7), dead=0.9, volume=1.0,
-        harvest=206, stubble=0.6, plough=245, emergence=315, burns=True,
-    ),
-    Cover(
-        "maize", 0.20, "crop", summer=0.92, rise=(162, 8), fall=(262, 9), dead=0.8, volume=1.4,
-        harvest=278, stubble=0.35, plough=112, emergence=135,
-    ),
-    Cover(
-        "grassland", 0.20, "grass", winter=0.55, summer=0.9, rise=(98, 12), fall=(290, 18), dead=0.1, volume=0.45,
-        mowing=(148, 205, 255), burns=True,
-    ),
-    Cover(
-        "deciduous forest", 0.08, "deciduous", winter=0.2, summer=0.95, rise=(118, 6), fall=(298, 8), dead=0.25,
-        volume=0.5, wood=1.6, burns=True, floods=False,
-    ),
-    Cover(
-        "coniferous forest", 0.05, "conifer", winter=0.8, summer=0.88, volume=0.3, wood=2.2, burns=True, floods=False,
-    ),
-    Cover("fallow", 0.06, "grass", winter=0.08, summer=0.3, rise=(130, 15), fall=(240, 20), dead=0.5, volume=0.3),
-    Cover("water", 0.05, "grass", water=True),
-    Cover("urban", 0.10, "grass", winter=0.5, summer=0.85, rise=(105, 10), volume=0.5, built=0.7, floods=False),
-)  # fmt: skip
 
 PARCEL_PX = 450  # mean parcel: 4.5 ha at 10 m
 FLOOD_SHARE, FLOOD_DAYS = 0.10, 14.0  # share of the floodable ground at the peak; days to recede by 1 / e
@@ -143,7 +89,7 @@ def make_landscape(
     gain = generator.normal(0, 0.07, count).astype(np.float32)
     span = int((last - first) / np.timedelta64(1, "D"))
     cover_map = cover[parcels]
-    built = _of_cover("built")[cover_map]
+    built = of_cover("built")[cover_map]
     return Landscape(
         parcels=parcels,
         cover=cover,
@@ -152,8 +98,8 @@ def make_landscape(
         brightness=np.stack([gain[parcels] + 0.04 * texture + 0.03 * fine, tilt[parcels]]),
         texture=texture,
         built=np.clip(built + np.where(built > 0, 0.22 * fine, 0), 0, 1).astype(np.float32),
-        flood_rank=_rank(terrain, _of_cover("floods")[cover_map] > 0),
-        burn_rank=_burn_rank(generator, texture, _of_cover("burns")[cover_map] > 0),
+        flood_rank=_rank(terrain, of_cover("floods")[cover_map] > 0),
+        burn_rank=_burn_rank(generator, texture, of_cover("burns")[cover_map] > 0),
         first_day=first - np.timedelta64(30, "D"),
         moisture=_moisture(generator, span + 61),
         flood_day=first + np.timedelta64(round(0.3 * span), "D"),
@@ -180,19 +126,19 @@ def state_on(land: Landscape, day: Day) -> State:
     year_day = np.float32(_day_of_year(day))
     parcel_day = year_day - land.shift_days  # (P,)
     pixel_day = parcel_day[parcels] - 3 * land.texture  # plants on lighter soil are earlier; work is done at once
-    up = _logistic(pixel_day, *(_of_cover("rise", i)[cover_map] for i in (0, 1)))
-    down = _logistic(pixel_day, *(_of_cover("fall", i)[cover_map] for i in (0, 1)))
-    winter = _of_cover("winter")[cover_map]
-    grown = np.maximum(_of_cover("summer")[cover_map] * land.vigour[parcels] * (1 + 0.05 * land.texture) - winter, 0)
+    up = _logistic(pixel_day, *(of_cover("rise", i)[cover_map] for i in (0, 1)))
+    down = _logistic(pixel_day, *(of_cover("fall", i)[cover_map] for i in (0, 1)))
+    winter = of_cover("winter")[cover_map]
+    grown = np.maximum(of_cover("summer")[cover_map] * land.vigour[parcels] * (1 + 0.05 * land.texture) - winter, 0)
     green = winter + grown * up * (1 - down)
-    stands = 1 - _logistic(pixel_day, _of_cover("gone")[cover_map], np.float32(3))
-    dry = grown * up * down * _of_cover("dead")[cover_map] * stands
-    standing = _of_cover("volume")[cover_map] * (green + 0.5 * dry)
+    stands = 1 - _logistic(pixel_day, of_cover("gone")[cover_map], np.float32(3))
+    dry = grown * up * down * of_cover("dead")[cover_map] * stands
+    standing = of_cover("volume")[cover_map] * (green + 0.5 * dry)
     kept, stubble, ploughed, mown = (values[parcels] for values in _work_state(land, parcel_day))
     green, dry, standing = green * kept * mown, dry * kept * mown + stubble, standing * kept * mown
     char = _burnt(land, day)
     flooded = _flooded(land, day)
-    water = np.maximum(flooded, _of_cover("water")[cover_map])
+    water = np.maximum(flooded, of_cover("water")[cover_map])
     alive = (1 - 0.9 * char) * (1 - water) * (1 - land.built)
     moisture = _moisture_on(land, day) * (1 + 0.2 * land.texture)
     return State(
@@ -204,7 +150,7 @@ def state_on(land: Landscape, day: Day) -> State:
         char=0.85 * char * (1 - water) * (1 - land.built),
         moisture=np.clip(np.where(_recently_flooded(land, day), 0.45, moisture), 0.03, 0.5).astype(np.float32),
         rough=ploughed,
-        volume=(standing * alive + _of_cover("wood")[cover_map] * (1 - 0.5 * char)).astype(np.float32),
+        volume=(standing * alive + of_cover("wood")[cover_map] * (1 - 0.5 * char)).astype(np.float32),
     )
 
 
@@ -228,12 +174,6 @@ def _stratified_covers(generator: np.random.Generator, count: int) -> Int:
     positions = (np.arange(count) + generator.uniform()) / count
     chosen = np.searchsorted(shares / shares[-1], positions, side="right").clip(max=len(COVERS) - 1)
     return generator.permutation(chosen).astype(np.intp)
-
-
-def _of_cover(name: str, item: int | None = None) -> Float32:
-    """(number of covers,) one attribute of all of them."""
-    values = [getattr(cover, name) for cover in COVERS]
-    return np.array(values if item is None else [value[item] for value in values], dtype=np.float32)
 
 
 def _rank(field: Float32, allowed: Bool) -> Float32:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seq2seq.nn import encoder_decoders as network
-from seq2seq.nn.encoder_decoders import Conv3d, EncoderDecoder3d, WindowNorm, conv_stacked, has_fast_conv3d, reflect
+from seq2seq.nn.convolutions import Conv3d, conv_stacked, has_fast_conv3d, reflect
+from seq2seq.nn.encoder_decoders import EncoderDecoder3d, WindowNorm
 
 
 def seeded(seed: int = 0) -> torch.Generator:

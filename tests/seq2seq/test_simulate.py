@@ -17,7 +17,8 @@ from seq2seq.errors import ConfigError, OutputError, UnknownBandsError
 from seq2seq.interpolation import linear_interpolation
 from seq2seq.sequence import days_since_first
 from seq2seq.simulation.clouds import draw_clouds, draw_cover, paint, shadow_shift_px
-from seq2seq.simulation.land import COVERS, make_landscape, state_on
+from seq2seq.simulation.covers import COVERS
+from seq2seq.simulation.land import make_landscape, state_on
 from seq2seq.simulation.random_fields import power_law_field
 from seq2seq.simulation.sensors import LOOKS, backscatter, reflectance, speckled_db
 from seq2seq.simulation.simulate import Simulation, simulate, to_dn, write_simulation
