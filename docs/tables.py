@@ -52,7 +52,7 @@ def methods() -> str:
     from seq2seq.methods import METHODS
 
     names = table(("`--method`", ""), ((f"`{info.name}`", _about(info)) for info in METHODS))
-    return "\n\n".join([names, *(_settings_of(info) for info in METHODS)])
+    return "\n\n".join([names, *(f"## {info.name}\n\n{_declared_by(info.settings)}" for info in METHODS)])
 
 
 def formats() -> str:
@@ -78,12 +78,19 @@ def _about(info: Any) -> str:
     return f"**{info.title}.** {info.about}{' Needs Sentinel-1.' if info.needs_s1 else ''}{source}"
 
 
-def _settings_of(info: Any) -> str:
-    """A section with the settings that people reach for, and a folded table of the others."""
+def validation() -> str:
+    """The settings of the proof."""
+    from seq2seq.validation.settings import ValidationSettings
+
+    return _declared_by(ValidationSettings)
+
+
+def _declared_by(kind: type) -> str:
+    """A table of the settings that people reach for, and a folded one of the others."""
     from seq2seq.settings import settings_of
 
-    declared = settings_of(info.settings)
-    parts = [f"## {info.name}", "" if declared else "It has no settings of its own."]
+    declared = settings_of(kind)
+    parts = ["" if declared else "It has no settings of its own."]
     plain, advanced = ([each for each in declared if each.advanced == kind] for kind in (False, True))
     if plain:
         parts.append(table(_HEAD, map(_setting, plain)))
@@ -107,5 +114,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "files": files,
     "outputs": outputs,
     "methods": methods,
+    "validation": validation,
     "formats": formats,
 }

@@ -19,6 +19,7 @@ from seq2seq.methods import METHODS
 from seq2seq.readers.formats import FORMATS
 from seq2seq.report.schema import HoldoutReport, Report
 from seq2seq.settings import settings_of
+from seq2seq.validation.settings import ValidationSettings
 
 # What a browser loads without being asked.
 LOADED = {
@@ -122,6 +123,13 @@ def test_the_table_of_methods_has_every_method_with_every_setting_its_default_an
     }
     assert len(rows) > 50
     assert [row for row, name in rows.items() if row not in shown[name]] == []
+
+
+def test_the_table_of_the_proof_has_every_setting_of_it(tables: ModuleType) -> None:
+    shown = tables.on_page_markdown("<!-- table: validation -->")
+    declared = settings_of(ValidationSettings)
+    assert len(declared) > 10
+    assert [each.name for each in declared if f"| `{each.name}` | `{each.default_text}` |" not in shown] == []
 
 
 def test_the_table_of_formats_has_every_format(tables: ModuleType) -> None:
