@@ -19,7 +19,7 @@ class MedianSettings:
 
 
 class Median(ClosedForm):
-    """One image for all dates; where a pixel is never clear, the median of the clear ones."""
+    """The same image on every date."""
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
         """One candidate, made of what is visible."""
@@ -27,8 +27,8 @@ class Median(ClosedForm):
 
         clear = np.where(visible.s2.observed[:, None], visible.s2.pixels, np.nan)
         image = np.nanquantile(clear, self.settings.quantile, axis=0)  # (C, H, W)
-        image = np.where(np.isnan(image), np.nanmedian(clear), image).astype(np.float32)
-        return {"median": np.broadcast_to(image, visible.s2.shape)}
+        image = np.where(np.isnan(image), np.nanmedian(clear), image)  # never clear
+        return {"median": np.broadcast_to(image.astype(np.float32), visible.s2.shape)}
 
 
 INFO = MethodInfo(

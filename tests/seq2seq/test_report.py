@@ -110,7 +110,7 @@ def test_files_are_listed_and_a_report_of_an_earlier_version_has_no_list() -> No
     report: Any = example_report()
     assert "declouded/DATE.tifAn image a date." in page(report).words.replace("\n", "")
     del report["files"]
-    assert "the files below" not in page(report).words
+    assert "What the result's folder holds" not in page(report).words
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
