@@ -30,7 +30,7 @@ from worker.settings import Settings
 seen = {"home": seq2seq.__file__}
 for words in ("run --help", "methods", "methods median"):
     seen[words] = " ".join(CliRunner().invoke(app, words.split()).output.replace("│", " ").split())
-with TestClient(create_app(Settings(data=Path(sys.argv[1]), environment="test"))) as client:
+with TestClient(create_app(Settings(data=Path(sys.argv[1])))) as client:
     seen["process"] = client.get("/processes/decloud").json()
 print(json.dumps(seen))
 """
