@@ -18,7 +18,7 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.settings import from_mapping
 from seq2seq.writers import check_output, partial_of, publish, write_file
 from worker.child.run_job import Report, leave, main, reconstruct
-from worker.running.job_folder import INPUT, OUT, UPLOAD, Request
+from worker.running.job_folder import OUT, UPLOAD, Request
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")
 # As the state of an optimiser: it says how far the work is, and not how often it was tried.
@@ -124,13 +124,12 @@ def _fill_the_disk() -> None:
 
 
 def produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
-    """As `reconstruct`; of the upload only the bytes are taken."""
+    """As `reconstruct`, but nothing is imported: what is left behind by an attempt is its checkpoint alone."""
     if request.params.get("method") != NAME:
         reconstruct(request, report, should_stop)
         return
     simulation = from_mapping(Simulation, request.params.get("method_settings", {}))
     simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
-    Path(INPUT).mkdir(exist_ok=True)
     Path(UPLOAD).unlink(missing_ok=True)
     report("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
     run(

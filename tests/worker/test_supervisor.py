@@ -126,7 +126,7 @@ def test_the_simulated_method_is_refused_in_production(workshop: Workshop) -> No
     assert job.status == "failed"
     assert job.error is not None
     assert job.error["code"] == "invalid-config"
-    assert "method is 'simulated', must be guided, " in job.error["detail"]
+    assert "method is 'simulated', must be one of guided, " in job.error["detail"]
 
 
 def test_a_job_that_runs_too_long_is_ended_and_says_the_limit(workshop: Workshop) -> None:
