@@ -32,7 +32,7 @@ sent = {}
 for path in (file, file.parent):
     with packed(path, on_bytes=lambda *_: None) as payload, open_contents(payload.file, name=payload.name) as contents:
         sent[payload.name] = contents.fingerprint
-with TestClient(create_app(Settings(data=data, environment="test"))) as client:
+with TestClient(create_app(Settings(data=data))) as client:
     print(json.dumps([sent, client.get("/processes/decloud").json()["inputs"]["sequence"]]))
 """
 

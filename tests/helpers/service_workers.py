@@ -19,7 +19,6 @@ from worker.database.connections import Database
 from worker.jobs import Job, events, uploads
 from worker.queue.doorbell import InProcessDoorbell
 from worker.queue.reaper import Reaper
-from worker.running import supervisor
 from worker.running.supervisor import Supervisor
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
@@ -75,7 +74,7 @@ class Workshop:
 
     def supervisor(self, **changes: Any) -> Supervisor:
         self._workers += 1
-        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", **changes}
+        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", "command": simulated.COMMAND, **changes}
         storage = options.pop("storage", self.storage)
         return Supervisor(self.database, storage, options.pop("settings", self.settings), **options)
 
@@ -151,9 +150,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def workshop(sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
-    """Workers of this process can run the simulated method."""
-    monkeypatch.setattr(supervisor, "COMMAND", simulated.COMMAND)
+def workshop(sqlite_database: Database, tmp_path: Path) -> Iterator[Workshop]:
     workshop = Workshop(sqlite_database, f"sqlite:///{tmp_path / 'decloud.db'}", tmp_path)
     yield workshop
     workshop.end_processes()
@@ -166,16 +163,16 @@ def main(worker_id: str, values: str) -> None:
     logs.configure("info")
     database = Database(settings.database_url)
     storage = open_storage(settings.storage_url, settings.storage_options)
-    working = Supervisor(database, storage, settings, worker_id=worker_id, command=simulated.COMMAND)
+    supervisor = Supervisor(database, storage, settings, worker_id=worker_id, command=simulated.COMMAND)
     stopping: list[int] = []
 
     def stop(*_: object) -> None:
         stopping.append(1)
-        working.stop()
+        supervisor.stop()
 
     signal.signal(signal.SIGTERM, stop)
     while not stopping:
-        if not working.work_once():
+        if not supervisor.work_once():
             time.sleep(settings.poll_s)
 
 
