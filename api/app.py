@@ -1,4 +1,4 @@
-"""The application: routes, what they work with, and what runs beside them."""
+"""The application: routes, the services they work with, and tasks that run beside them."""
 
 import asyncio
 import logging
@@ -12,14 +12,15 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from api import errors
-from api.deps import check_query
+from api.deps import admit_early, check_query
 from api.http.cross_origin import across_origins
-from api.http.express import Express
-from api.http.gate import Gate
+from api.http.fast_path import FastPath
 from api.http.head_requests import HeadRequests
+from api.http.request_guard import RequestGuard
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
-from api.routes import events, jobs, landing, processes, results, uploads, webhooks
+from api.routes import events, jobs, landing, processes, results, tus_uploads, uploads, webhooks
+from api.routes.shortcuts import SHORTCUTS
 from api.services import Resources, Services, open_services
 from worker.database.connections import Database
 from worker.database.migrate import migrate
@@ -33,7 +34,8 @@ _log = logging.getLogger(__name__)
 
 _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
-_ROUTERS = tuple(routes.router for routes in (jobs, results, events, uploads, processes, webhooks, landing))
+_MODULES = (jobs, results, events, uploads, tus_uploads, processes, webhooks, landing)
+_ROUTERS = tuple(routes.router for routes in _MODULES)
 _ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]
 
 
@@ -45,11 +47,10 @@ def create_app(
     doorbell: Doorbell | None = None,
     reaper: bool = True,
 ) -> FastAPI:
-    """An ASGI application; its lifespan migrates the database, reaps, notifies, and sweeps.
+    """The ASGI application; its lifespan migrates the database, reaps, notifies, and sweeps.
 
     What is given is used and left open: embedded workers share database, storage and doorbell. What is not given is
-    opened by the settings. A server that stops calls `begin_shutdown` first.
-    """
+    opened by the settings. A server that stops calls `begin_shutdown` first."""
     metrics = Metrics(settings)
 
     @asynccontextmanager
@@ -65,37 +66,47 @@ def create_app(
         version=_version(),
         lifespan=lifespan,
         dependencies=[Depends(check_query)],
-        middleware=[
-            Middleware(Gate, settings=settings, metrics=metrics),
-            Middleware(across_origins, settings=settings),
-            Middleware(HeadRequests, own=[route for route in _ROUTES if "HEAD" in route.methods]),
-            Middleware(Express),
-        ],
+        middleware=_middleware(settings, metrics),
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        # Ours says OpenAPI's media type.
+        # Ours has OpenAPI's media type.
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    for router in _ROUTERS:
-        app.include_router(router)
-    app.state.routes = _ROUTES
-    app.state.routes_by_path = {route.path: route for route in app.state.routes if "GET" in route.methods}
-    app.state.queries = query_parameters(document(app))
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    _add_routes(app)
     errors.install(app)
     return app
 
 
 def begin_shutdown(app: FastAPI) -> None:
-    """From any thread, also from a signal's handler: event streams, long polls and uploads end now, so that the server
-    need not wait for them, and readiness says no."""
+    """Ends event streams, long polls and uploads, so that the server need not wait for them; readiness is over. It may
+    be called from any thread, also from a signal's handler."""
     services: Services | None = getattr(app.state, "services", None)
     if services is not None and not services.loop.is_closed():
         services.loop.call_soon_threadsafe(services.stop)
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """From the outside to the routes."""
+    return [
+        Middleware(RequestGuard, settings=settings, admit=admit_early, count=metrics.request),
+        Middleware(across_origins, settings=settings),
+        Middleware(HeadRequests, own=[route for route in _ROUTES if "HEAD" in route.methods]),
+        Middleware(FastPath, shortcuts=SHORTCUTS),
+    ]
+
+
+def _add_routes(app: FastAPI) -> None:
+    """All of them, and the document that describes them."""
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.state.routes = _ROUTES
+    app.state.routes_by_path = {route.path: route for route in _ROUTES if "GET" in route.methods}
+    app.state.queries = query_parameters(document(app))
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
 
 
 async def _open(
@@ -105,7 +116,7 @@ async def _open(
     doorbell: Doorbell | None,
     opened: AsyncExitStack,
 ) -> Resources:
-    """What was not given, by the settings, closed with `opened`; the database is migrated."""
+    """Opens what was not given, by the settings, to be closed with `opened`; the database is migrated."""
     if database is None:
         database = await to_thread.run_sync(Database, settings.database_url)
         opened.callback(database.close)
@@ -139,15 +150,15 @@ async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
         for thread in threads:
             await to_thread.run_sync(thread.stop)
         await services.watch.close()
-        services.glance.close()
-        services.intake.threads.shutdown()
+        services.lookup.close()
+        services.threads.shutdown()
 
 
 async def _sweep(services: Services) -> None:
     """Files of uploads that nobody will go on with."""
     while True:
         try:
-            await services.intake.run(services.intake.sweep)
+            await services.intake.sweep()
         except Exception:
             _log.exception("sweeping failed")
         await asyncio.sleep(_SWEEP_S)

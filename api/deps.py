@@ -1,4 +1,4 @@
-"""What routes ask for by their parameters."""
+"""Parameters of routes: the caller, services, addresses."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi.security import HTTPBearer
 
 from api.errors import Refusal
 from api.http.addresses import Addresses, base_of, results_prefix
-from api.http.callers import Caller
+from api.http.authentication import Caller
 from api.services import Services
 from worker import clock, jobs
 from worker.database.connections import Database
@@ -15,7 +15,7 @@ from worker.errors import NotFound, Unauthorized
 from worker.jobs import Job
 from worker.signing.addresses import verify, verify_below
 
-# Some of OGC's clients say so always.
+# Some of OGC's clients always ask so.
 _FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
 _READS_FOR_A_REQUEST = 20
@@ -39,34 +39,34 @@ async def check_query(request: Request) -> None:
 
 
 def services_of(request: Request) -> Services:
-    """The application's."""
+    """The application's services."""
     services: Services = request.app.state.services
     return services
 
 
 async def the_services(request: Request) -> Services:
-    """`services_of`, by parameter."""
+    """The same as `services_of`, by parameter."""
     return services_of(request)
 
 
 async def the_addresses(request: Request) -> Addresses:
-    """As the one who asks must write them."""
+    """The addresses as the one who asks must write them."""
     return Addresses(base_of(request, services_of(request).settings))
 
 
 async def admit(request: Request) -> Caller:
-    """Who asks, by their key; not counted. Raises `Unauthorized`."""
+    """The caller, by their key; the request is not counted. Raises `Unauthorized`."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    return await services_of(request).doorkeeper.admit(text.strip() if scheme.lower() == "bearer" else None)
+    return await services_of(request).authenticator.authenticate(text.strip() if scheme.lower() == "bearer" else None)
 
 
 def count(request: Request, caller: Caller) -> None:
-    """One request of theirs. Raises `Refusal` where it is one too many."""
+    """Counts one request of theirs. Raises `Refusal` where it is one too many."""
     services_of(request).rates.spend(caller.name, caller.limits.requests_per_minute)
 
 
 async def admit_early(request: Request) -> None:
-    """Before its body is read; whoever asks by `CallerDep` later counts it no more. Raises as they would."""
+    """Admits and counts a request before its body is read; `CallerDep` counts it no more. Raises as that would."""
     caller = await admit(request)
     count(request, caller)
     request.scope[_ADMITTED] = caller
@@ -93,7 +93,7 @@ Signature = Annotated[str | None, Query(max_length=100, description="Of a signed
 
 
 async def admit_reader(request: Request) -> str:
-    """Whose results may be read with the key. Raises `Unauthorized`, and `Refusal` for a read too many."""
+    """The owner whose results the key opens. Raises `Unauthorized`, and `Refusal` for a read too many."""
     caller = await admit(request)
     allowed = _READS_FOR_A_REQUEST * caller.limits.requests_per_minute
     services_of(request).rates.spend(f"{caller.name} reads", allowed)
@@ -120,7 +120,7 @@ ReaderDep = Annotated[str | None, Depends(_Reader(scheme_name="key", description
 
 
 async def admit_holder(request: Request, job_id: str, token: str) -> None:
-    """Whoever has the signature of a whole result. Raises `InvalidSignature`, and `Refusal` for a read too many."""
+    """Admits whoever has the signature of a whole result. Raises `InvalidSignature`, `Refusal` for a read too many."""
     services = services_of(request)
     verify_below(results_prefix(job_id), token=token, secret=services.secret, now=clock.now())
     _count_reads(services, job_id)
@@ -133,15 +133,27 @@ def _count_reads(services: Services, job_id: str) -> None:
 
 
 def get_job(database: Database, job_id: str, owner: str | None) -> Job:
-    """Raises `Refusal` by OGC's name for a job that is not there, or is another owner's."""
+    """The job. Raises `Refusal` by OGC's name for one that is not there, or is another owner's."""
     try:
         return jobs.get(database, job_id, owner)
     except NotFound:
-        raise Refusal("no-such-job", f"there is no job {job_id[:64]!r}") from None
+        raise _no_such_job(job_id) from None
+
+
+async def find_job(services: Services, job_id: str, owner: str) -> tuple[Job, int | None]:
+    """The job and its place in the queue, in the shortest time. Raises as `get_job`."""
+    try:
+        return await services.ask(services.lookup.find, job_id, owner)
+    except NotFound:
+        raise _no_such_job(job_id) from None
+
+
+def _no_such_job(job_id: str) -> Refusal:
+    return Refusal("no-such-job", f"there is no job {job_id[:64]!r}")
 
 
 async def still_admitted(request: Request) -> bool:
-    """Whether the key of a request that takes long is good still."""
+    """Whether the key of a request that takes long is still valid."""
     try:
         await admit(request)
     except Unauthorized:

@@ -1,4 +1,4 @@
-"""What the API answers when it cannot do what was asked: one table from codes to HTTP, and bodies by RFC 9457."""
+"""Problems: one table from codes to HTTP, and bodies by RFC 9457."""
 
 import logging
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ _BY_STATUS = {408: "request-timeout", 413: "content-too-large", 415: "unsupporte
 # A failed job is no failure of the request that asks for its result: nobody should repeat it.
 FAILED_JOB_STATUS = 422
 
-# pydantic speaks Python.
+# pydantic's words are Python's.
 _IN_JSON = {
     "missing": "is missing",
     "extra_forbidden": "there is no such member",
@@ -97,7 +97,7 @@ _IN_JSON = {
 
 
 class Refusal(ServiceError):  # noqa: N818  named as the caller sees it
-    """A problem that only HTTP knows; `code` is one of the table's."""
+    """Raised for a problem that only HTTP knows; `code` is one of the table's."""
 
     def __init__(self, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
         super().__init__(detail, **extra)
@@ -124,7 +124,7 @@ def problem(
 
 
 def raw_problem(code: str, detail: str) -> bytes:
-    """The same as HTTP/1.1 sends it, for a connection that ends with it: where no application is asked."""
+    """A problem as HTTP/1.1 sends it, for a connection that ends with it: where no application is asked."""
     answer = problem(code, detail)
     status = HTTPStatus(answer.status_code)
     headers = [*answer.raw_headers, (b"x-content-type-options", b"nosniff"), (b"connection", b"close")]
@@ -138,13 +138,13 @@ def type_of(code: str) -> str:
 
 
 def job_problem(error: Mapping[str, Any]) -> Response:
-    """Why a job failed, as it is kept in its row."""
+    """The answer that a job failed, and why, as its row has it."""
     extra = {name: value for name, value in error.items() if name not in ("code", "detail")}
     return problem(str(error["code"]), str(error.get("detail", "")), status=FAILED_JOB_STATUS, **extra)
 
 
 def install(app: FastAPI) -> None:
-    """From now on `app` answers every exception with a problem document."""
+    """Makes `app` answer every exception with a problem document."""
     app.add_exception_handler(ServiceError, _on_service_error)
     app.add_exception_handler(DecloudError, _on_decloud_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -185,11 +185,11 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
 def _place(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors: where it is, and what is wrong there. What was sent is not repeated."""
     where, *path = entry["loc"]
-    said = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    detail = _IN_JSON.get(entry["type"], said)
+    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    detail = _IN_JSON.get(entry["type"], message)
     if entry["type"] == "json_invalid":
         at = path[0] if path else 0
-        return {"in": "body", "detail": f"is no JSON: {entry.get('ctx', {}).get('error', said)} at character {at}"}
+        return {"in": "body", "detail": f"is no JSON: {entry.get('ctx', {}).get('error', message)} at character {at}"}
     place: dict[str, Any] = {"in": str(where), "detail": detail}
     if path:
         place["field"] = ".".join(str(part) for part in path)
@@ -203,10 +203,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     asked = f"{request.method} {request.url.path}"
     if error.status_code == HTTPStatus.NOT_FOUND:
         if b"%2f" in request.scope.get("raw_path", b"").lower():
-            said = (
+            detail = (
                 f"{asked}: there is nothing at this address; %2F in it is a / like any other, and no name can hold one"
             )
-            return problem("invalid-key" if request.method == "PUT" else "not-found", said)
+            return problem("invalid-key" if request.method == "PUT" else "not-found", detail)
         return problem("not-found", f"{asked}: there is nothing at this address")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = sorted(_methods(request))
@@ -232,5 +232,5 @@ async def _on_disconnect(_: Request, __: Exception) -> Response:
 
 
 def internal_error() -> Response:
-    """All that a user is told of a bug; the request's id leads the operator to the trace."""
+    """The answer to a bug: all that a user learns; the request's id leads the operator to the trace."""
     return problem("internal-error", "Something went wrong on our side; the operator's log has it by the request's id.")

@@ -1,4 +1,4 @@
-"""One example for each document, as OpenAPI shows them; a test holds them against their schemas."""
+"""Examples, one for each document that OpenAPI shows; a test holds them against their schemas."""
 
 from typing import Any
 

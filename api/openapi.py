@@ -13,6 +13,7 @@ from api.process.qualified import named_apart
 from api.process.status import PROCESS
 from api.receiving import tus
 from api.schemas import Problem
+from worker.values import ID_PATTERN
 
 _INTRODUCTION = """
 Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free, with a measure of how well.
@@ -32,7 +33,7 @@ Jobs, statuses and results follow OGC API - Processes 1.0. Resumable uploads fol
 Whatever goes wrong is answered with a problem document (RFC 9457, `application/problem+json`). `code` is stable:
 
 """
-_ID = {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$", "examples": ["5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"]}
+_ID = {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"]}
 # Others are not there: 404, as OGC wants it.
 _IN_PATHS: dict[str, dict[str, Any]] = {
     "job_id": _ID,
@@ -45,7 +46,7 @@ _BYTES = "application/octet-stream"
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI 3.1; made once."""
+    """The document in OpenAPI 3.1; made once."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -69,7 +70,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def query_parameters(document: dict[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
-    """The names that each operation knows, by method and path."""
+    """The names of query parameters that each operation knows, by method and path."""
     return {
         (method.upper(), path): frozenset(
             parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"

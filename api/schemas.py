@@ -10,7 +10,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 def only_when_given(schema: dict[str, Any]) -> None:
-    """Members that are absent where there is nothing to say; they are never null."""
+    """Makes members optional, and never null: they are absent where they have no value."""
     for name, value in schema.get("properties", {}).items():
         kinds = value.pop("anyOf", None)
         value.pop("default", None)

@@ -1,22 +1,27 @@
-"""What the routes work with, opened once for each application."""
+"""The services that routes work with, opened once for each application."""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from api.glance import Glance
-from api.http.callers import Doorkeeper
+from api.http.authentication import Authenticator
 from api.http.rates import Rates, Streams
 from api.http.recent import Recent
 from api.http.sending import Content
 from api.metrics import Metrics
+from api.receiving.completion import Completion
+from api.receiving.incoming import IncomingFolder
 from api.receiving.intake import Intake
+from api.receiving.reception import Sink
+from api.receiving.threads import ReceivingThreads
 from api.watching import Watch
+from worker.access import keys
 from worker.database.connections import Database
+from worker.jobs.lookup import JobLookup
 from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
 from worker.signing.addresses import load_secret
@@ -29,12 +34,11 @@ _CONTENTS_KEPT_S = 2.0
 _CONTENTS_KEPT = 1000
 # Threads that read results at the same time; the rest of the pool stays free for short questions.
 _READERS = 24
-_RECEIVERS = 16
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What jobs and files are kept in, and how workers are woken."""
+    """The database of jobs, the storage of files, and the doorbell that wakes workers."""
 
     database: Database
     storage: Storage
@@ -43,8 +47,9 @@ class Resources:
 
 @dataclass
 class Services:
-    """stopping: set when streams must end so that the server can. polls: requests that wait for news. readers: threads
-    that results are read in. contents: results that were asked for just now, by owner, job and path."""
+    """stopping: set when streams must end so that the server can. polls: requests that wait for news. lookup: of the
+    loop's thread. readers: threads that results are read in. contents: results that were asked for just now, by
+    owner, job and path. threads: those of uploads, whose files grow in `incoming`."""
 
     settings: Settings
     database: Database
@@ -54,9 +59,11 @@ class Services:
     secret: bytes
     loop: asyncio.AbstractEventLoop
     stopping: asyncio.Event
-    doorkeeper: Doorkeeper
+    authenticator: Authenticator
     watch: Watch
-    glance: Glance
+    lookup: JobLookup
+    threads: ReceivingThreads
+    incoming: IncomingFolder
     intake: Intake
     streams: Streams
     polls: Streams = field(default_factory=lambda: Streams(lambda _: None))
@@ -67,7 +74,7 @@ class Services:
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_READERS))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:
-        """A question to the database that takes well under a millisecond.
+        """The answer to a question to the database that takes well under a millisecond.
 
         SQLite's readers never wait for its writers: asked right here, it takes half as long as by way of a thread.
         """
@@ -76,16 +83,17 @@ class Services:
         return await to_thread.run_sync(question, *arguments)
 
     def stop(self) -> None:
-        """Whoever waits for something to happen, or sends something long, is answered now."""
+        """Answers now whoever waits for something to happen, or sends something long."""
         self.stopping.set()
         self.watch.release()
         self.intake.interrupt_all()
 
 
 def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Services:
-    """Within a running loop."""
+    """Opens them, within a running loop."""
     given = settings.signing_secret
-    threads = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="intake")
+    threads, incoming = ReceivingThreads(), IncomingFolder(settings)
+    sink = Sink(used.database, incoming, threads, received=metrics.received.inc)
     return Services(
         settings=settings,
         database=used.database,
@@ -95,9 +103,11 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         secret=load_secret(settings.data, given.get_secret_value() if given else None),
         loop=asyncio.get_running_loop(),
         stopping=asyncio.Event(),
-        doorkeeper=Doorkeeper(used.database, settings),
+        authenticator=Authenticator(partial(keys.authenticate, used.database), settings),
         watch=Watch(used.database),
-        glance=Glance(used.database),
-        intake=Intake(used.database, used.storage, settings, threads=threads, received=metrics.received.inc),
+        lookup=JobLookup(used.database),
+        threads=threads,
+        incoming=incoming,
+        intake=Intake(sink, Completion(sink, used.storage, settings)),
         streams=Streams(metrics.streams.set),
     )

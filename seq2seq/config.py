@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from seq2seq.earlier_names import with_present_names
 from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
+from seq2seq.validation.settings import ValidationSettings
 
 READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
-# Settings that were called otherwise, for one more release: the method `recipe`, and what was of one method alone.
-EARLIER_METHODS = {"internal": "guided", "paper": "ebel2021"}
-EARLIER_OF_METHOD = {"schedule_factor": "schedule_factor", "paper_input": "network_input"}
+# Settings by name within settings: of the method, and of the proof.
+NESTED = ("method_settings", "validation_settings")
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
 
 
@@ -22,6 +23,7 @@ class ReconstructionConfig:
 
     The same values are the CLI's options, the `--config` file's keys and the body of an API request. method_settings:
     those of the method alone, by name, see `MethodInfo.settings`; what is left out keeps its default.
+    validation_settings: of the proof, see `ValidationSettings`, for programs and files alone.
     """
 
     method: str = setting("guided", about=_METHOD_ABOUT, panel=METHOD, metavar="NAME")
@@ -94,10 +96,11 @@ class ReconstructionConfig:
     max_memory_gb: float = setting(8.0, about="Stay below this.", low=0.5, high=4096.0, panel=LARGE, metavar="GB")
 
     method_settings: Mapping[str, Any] = field(default_factory=dict)
+    validation_settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_settings(self)
-        _ = self.resolved_settings
+        _ = self.resolved_settings, self.validation
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
@@ -109,21 +112,24 @@ class ReconstructionConfig:
     @property
     def resolved_settings(self) -> Any:
         """The method's settings, a value of `info.settings`. Raises `ConfigError`."""
-        given = self.method_settings
-        if not isinstance(given, Mapping):
-            raise ConfigError(f"method_settings is {given!r}, must hold settings of the method by name")
-        settings: Any = from_mapping(self.info.settings, given, what=f"settings of method {self.method}")
-        check_settings(settings)
+        return _resolved(self.info.settings, self.method_settings, f"method {self.method}", "method_settings")
+
+    @property
+    def validation(self) -> ValidationSettings:
+        """The protocol of the proof. Raises `ConfigError`."""
+        settings = _resolved(ValidationSettings, self.validation_settings, "the proof", "validation_settings")
+        assert isinstance(settings, ValidationSettings), settings
         return settings
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the inverse of `from_dict`."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**values, "method_settings": dict(self.method_settings)}
+        return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
         """Plain JSON values for a report: those of the method's settings that were left out have their defaults."""
-        return {**self.to_dict(), "method_settings": asdict(self.resolved_settings)}
+        resolved = {"method_settings": self.resolved_settings, "validation_settings": self.validation}
+        return {**self.to_dict(), **{name: asdict(settings) for name, settings in resolved.items()}}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ReconstructionConfig":
@@ -133,7 +139,7 @@ class ReconstructionConfig:
         """
         values = with_present_names(values)
         known = {each.name: each for each in SETTINGS}
-        check_known(values, (*known, "method_settings"))
+        check_known(values, (*known, *NESTED))
         return cls(**{name: known[name].normal(value) if name in known else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
@@ -141,18 +147,12 @@ class ReconstructionConfig:
         return replace(self, **changes)
 
 
+def _resolved(kind: type, given: Any, whose: str, name: str) -> Any:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{name} is {given!r}, must hold settings of {whose} by name")
+    settings: Any = from_mapping(kind, given, what=f"settings of {whose}")
+    check_settings(settings)
+    return settings
+
+
 SETTINGS: tuple[Setting, ...] = settings_of(ReconstructionConfig)
-
-
-def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with the names of today: `recipe` and the settings that were of one method. Raises `ConfigError`."""
-    present = {name: value for name, value in values.items() if name not in ("recipe", *EARLIER_OF_METHOD)}
-    recipe = values.get("recipe")
-    if recipe is not None:
-        method = EARLIER_METHODS.get(recipe, recipe) if isinstance(recipe, str) else recipe
-        if present.setdefault("method", method) != method:
-            raise ConfigError(f"recipe is {recipe!r} and method is {present['method']!r}: recipe is an earlier name")
-    of_method = {now: values[name] for name, now in EARLIER_OF_METHOD.items() if values.get(name) is not None}
-    if of_method and present.get("method") == "ebel2021":  # no other method ever had them
-        present["method_settings"] = {**of_method, **(present.get("method_settings") or {})}
-    return present

@@ -24,6 +24,10 @@ def nearest(given: object, known: Iterable[str]) -> str:
     return f"; did you mean {by_plain[found[0]]}?" if found else ""
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())
+def one_line(text: object, limit: int | None = None) -> str:
+    """A text, or what an error says, as one line: white space of any kind becomes a space; at most `limit` characters.
+
+    An error that says nothing is named by its type.
+    """
+    line = " ".join(str(text).split())
+    return (line or type(text).__name__ if isinstance(text, BaseException) else line)[:limit]

@@ -30,23 +30,23 @@ class Background:
 
 
 def command_line(arguments: Sequence[str]) -> list[str]:
-    """Our own program with these arguments, by the Python that runs."""
+    """The words that run our program with these arguments, by the same Python."""
     return [sys.executable, "-m", "api.commands.main", *arguments]
 
 
 def plain_environment() -> dict[str, str]:
-    """Ours, without the settings of another service."""
+    """Our environment without the settings of another service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DECLOUD_")}
 
 
 def serve_arguments(data: Path) -> list[str]:
-    """On any free port."""
+    """The arguments that serve a folder on any free port."""
     return ["serve", "--data", str(data), "--port", "0"]
 
 
 @contextmanager
 def background_server(data: Path, environment: Mapping[str, str]) -> Iterator[Background]:
-    """In a session of its own, so that Ctrl-C is its caller's; it dies with that. Raises `CannotServe`."""
+    """Serves `data` in a session of its own: Ctrl-C is its caller's, it dies with that. Raises `CannotServe`."""
     log = data / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -76,8 +76,8 @@ def _address(process: subprocess.Popen[bytes], data: Path, log: Path) -> str:
         if served := server_of(data):
             return str(served["url"])
         time.sleep(0.05)
-    said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    raise CannotServe(f"decloud serve did not start: {said[-1].removeprefix('decloud: error: ')}")
+    lines = log.read_text(errors="replace").strip().splitlines() or ["its log is empty"]
+    raise CannotServe(f"decloud serve did not start: {lines[-1].removeprefix('decloud: error: ')}")
 
 
 def _stop_with_parent() -> None:

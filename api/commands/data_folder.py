@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from worker.errors import ServiceError
 
-# Who serves this folder: {"pid": ..., "url": ...}. Whether anybody does, only the lock on it tells.
+# Who serves this folder: {"pid": ..., "url": ...}. Whether anybody does, only the lock on it shows.
 LOCK = "serve.lock"
 # The first API key, for whoever may read the folder.
 KEY = "key"
@@ -19,14 +19,14 @@ _TRIES = 5
 
 
 class CannotServe(ServiceError):  # noqa: N818  named as the operator sees it
-    """The server cannot start; what is to be changed is said."""
+    """Raised where the server cannot start, with what is to be changed."""
 
     code = "cannot-serve"
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[IO[str]]:
-    """The folder, made where it is missing, readable by its owner alone, and locked until the end.
+    """Holds the folder, made where it is missing, readable by its owner alone, and locked until the end.
 
     The lock goes with the process, however that ends. Gives the lock's file, for `announce`. Raises `CannotServe`.
     """
@@ -40,7 +40,7 @@ def held(folder: Path) -> Iterator[IO[str]]:
 
 
 def announce(lock: IO[str], url: str) -> None:
-    """Says in the lock's file who serves, and where."""
+    """Writes into the lock's file who serves, and where."""
     lock.seek(0)
     lock.truncate()
     json.dump({"pid": os.getpid(), "url": url}, lock)
@@ -48,14 +48,14 @@ def announce(lock: IO[str], url: str) -> None:
 
 
 def server_of(folder: Path) -> dict[str, Any] | None:
-    """What the server of this folder said of itself; None where none serves it now."""
+    """The entry of the server of this folder (pid, url); None where none serves it now."""
     try:
         with open(folder / LOCK, encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                said = json.loads(file.read() or "{}")
-                return said if isinstance(said, dict) and "url" in said else None
+                entry = json.loads(file.read() or "{}")
+                return entry if isinstance(entry, dict) and "url" in entry else None
     except (OSError, ValueError):
         return None
     return None
@@ -78,9 +78,9 @@ def _lock(folder: Path, file: IO[str]) -> None:
             return
         except BlockingIOError:  # another server, or somebody who just looks whether there is one
             time.sleep(0.05)
-    said: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     with suppress(ValueError):
         file.seek(0)
-        said = json.loads(file.read())
-    who = f" at {said['url']}, process {said['pid']}" if {"url", "pid"} <= set(said) else ""
+        entry = json.loads(file.read())
+    who = f" at {entry['url']}, process {entry['pid']}" if {"url", "pid"} <= set(entry) else ""
     raise CannotServe(f"{folder}: is served already{who}")

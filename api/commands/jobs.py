@@ -27,6 +27,7 @@ _JOB = "Job"
 _SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 8, 36
 
 
+# Longer than others: each of its options is a parameter with its help.
 @app.command(
     rich_help_panel=PANEL,
     epilog="""
@@ -187,7 +188,7 @@ def cancel(
 
 
 def settings_to_send(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, in file and options, and nothing else. Raises `ConfigError` for what no server would take."""
+    """The settings given in file and options, and no others. Raises `ConfigError` for what no server would take."""
     values = settings_from(given, config)
     ReconstructionConfig.from_dict(values)
     local = {each.name: each.default for each in SETTINGS if each.local}
@@ -198,7 +199,7 @@ def settings_to_send(config: Path | None, given: dict[str, Any]) -> dict[str, An
 
 
 def find_job(client: "Client", text: str | None) -> "RemoteJob":
-    """By its id or the first letters of it; without any, the newest. Raises `ClientError`."""
+    """The job with this id, or whose id begins so; without any, the newest. Raises `ClientError`."""
     from api.client import UnknownJob
 
     if text is None:

@@ -97,16 +97,13 @@ def _quota(given: list[str]) -> dict[str, int]:
 @contextmanager
 def _database(data: Path | None) -> Iterator["Database"]:
     """The service's, which must be there already."""
-    from sqlalchemy import make_url
-
     from worker.database.connections import Database
     from worker.database.migrate import migrate
 
     settings = settings_from(data=data)
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        raise ConfigError(f"{settings.data}: holds no service; decloud serve --data {settings.data} makes one")
     database = Database(settings.database_url)
+    if database.is_sqlite and not Path(database.engine.url.database or "").exists():
+        raise ConfigError(f"{settings.data}: holds no service; decloud serve --data {settings.data} makes one")
     try:
         migrate(database)
         yield database

@@ -16,20 +16,20 @@ _COLOURS = {"running": "cyan", "successful": "green", "failed": "red", "dismisse
 
 
 def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
-    """A line for each."""
+    """A table with a line for each job."""
     table = _table("job", "status", "done", "submitted", "name", "")
     for job in jobs:
         colour = _COLOURS.get(job.status)
         status = f"[{colour}]{escape(job.status)}[/]" if colour else escape(job.status)
         done = f"{job.values.get('progress', 0)} %" if job.status == "running" else ""
         submitted = str(job.values.get("created", ""))[:16].replace("T", " ")
-        said = job.message if job.status in ("accepted", "running", "failed") else ""
-        table.add_row(job.id[:id_length], status, done, submitted, escape(job.name or ""), escape(said))
+        message = job.message if job.status in ("accepted", "running", "failed") else ""
+        table.add_row(job.id[:id_length], status, done, submitted, escape(job.name or ""), escape(message))
     return table
 
 
 def key_table(keys: "Sequence[Key]") -> Table:
-    """A line for each."""
+    """A table with a line for each key."""
     table = _table("id", "owner", "name", "made", "last used", "")
     for key in keys:
         state = "revoked" if key.revoked is not None else _date(key.expires, "expires ")

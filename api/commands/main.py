@@ -11,6 +11,7 @@ from api.commands import keys as key_commands
 from api.commands import server as server_commands
 from api.commands.options import PANEL
 from seq2seq.commands import main as library
+from seq2seq.wording import one_line
 from worker.errors import ServiceError
 
 library.app.add_typer(server_commands.app)
@@ -19,11 +20,11 @@ library.app.add_typer(key_commands.app, name="keys", rich_help_panel=PANEL)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script. What a user or an operator can mend is one line and exit code 2."""
+    """Runs the console script. What a user or an operator can mend is one line and exit code 2."""
     try:
         library.main(arguments)
     except ServiceError as error:
-        print(f"decloud: error: {' '.join(error.detail.split())}", file=sys.stderr)
+        print(f"decloud: error: {one_line(error.detail)}", file=sys.stderr)
         sys.exit(library.EXIT_BAD_INPUT)
 
 

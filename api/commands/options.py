@@ -1,4 +1,4 @@
-"""What the service's commands share: options, what they stand for where they are not given, and ways to end."""
+"""The options that the service's commands share, their defaults, and ways to end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,23 +47,23 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=SHOWN, h
 
 
 @contextmanager
-def interruptible(said: str) -> Iterator[None]:
-    """Ctrl-C inside ends the command with this line."""
+def interruptible(message: str) -> Iterator[None]:
+    """Makes Ctrl-C inside end the command with this line."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Stopped(said) from None
+        raise Stopped(message) from None
 
 
 def settings_from(**given: Any) -> "Settings":
-    """From the environment, with what was given in place of it."""
+    """The settings of the environment, with what was given in place of them."""
     from worker.settings import load_settings
 
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def console_for(*, stderr: bool = False) -> "Console":
-    """Where people read; `stderr` where stdout is for programs."""
+    """The console that people read; `stderr` where stdout is for programs."""
     from rich.console import Console
 
     return Console(stderr=stderr)

@@ -36,7 +36,7 @@ def serve(
 
     auth = "none" if no_keys else None
     settings = settings_from(data=data, host=host, port=port, auth=auth)
-    serve_until_stopped(settings, say=lambda line: print(line, flush=True))
+    serve_until_stopped(settings, notify=lambda line: print(line, flush=True))
 
 
 @app.command(

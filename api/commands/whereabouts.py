@@ -1,4 +1,4 @@
-"""Where a command finds what it was not told: the server, its key, and what was uploaded before."""
+"""The server, the key and the bookmarks of uploads that a command uses where it was given none."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,12 @@ from api.commands.data_folder import KEY, server_of
 
 
 def data_folder() -> Path:
-    """That of a server on this machine, if there is one: DECLOUD_DATA, or ./decloud-data."""
+    """The data folder of a server on this machine, if there is one: DECLOUD_DATA, or ./decloud-data."""
     return Path(os.environ.get("DECLOUD_DATA") or "decloud-data")
 
 
 def server_url() -> str:
-    """The server of the data folder while it runs; else where one is by default."""
+    """The address of the data folder's server while it runs; else the default one."""
     served = server_of(data_folder())
     return str(served["url"]) if served else DEFAULT_URL
 
@@ -30,6 +30,6 @@ def key_for(url: str) -> str | None:
 
 
 def bookmarks_file() -> Path:
-    """Where unfinished uploads are remembered."""
+    """The file in which unfinished uploads are remembered."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(cache).expanduser() / "decloud" / "uploads.json"

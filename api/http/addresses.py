@@ -1,4 +1,4 @@
-"""Where things are: addresses as the one who asks must write them."""
+"""Addresses of jobs, uploads and results, as the one who asks must write them."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from worker.signing.addresses import sign, sign_below
 
 
 def base_of(request: Request, settings: Settings) -> str:
-    """`https://decloud.example.org/prefix`, without a slash at its end."""
+    """The address of the service, such as `https://decloud.example.org/prefix`, without a slash at its end."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
     host = request.headers.get("host") or f"{settings.host}:{settings.port}"
@@ -18,33 +18,33 @@ def base_of(request: Request, settings: Settings) -> str:
 
 
 def upload_path(upload_id: str) -> str:
-    """Without the base; what a job's inputs say."""
+    """The path of an upload, which stands in a job's inputs."""
     return f"/uploads/{upload_id}"
 
 
 def result_path(job_id: str, path: str) -> str:
-    """Decoded, as it is signed."""
+    """The path of a result's file, decoded, as it is signed."""
     return f"/jobs/{job_id}/results/{path}"
 
 
 def results_prefix(job_id: str) -> str:
-    """What the signature of a whole result is made for."""
+    """The prefix that the signature of a whole result is made for."""
     return f"/jobs/{job_id}/results/"
 
 
 def signed_path(job_id: str, token: str, path: str) -> str:
-    """Of a file of a result; a relative link there leads to another file of it, with the same signature."""
+    """The path of a result's file where a relative link leads to another file of it, with the same signature."""
     return f"/jobs/{job_id}/signed/{token}/results/{path}"
 
 
 def archive_path(job_id: str) -> str:
-    """Decoded, as it is signed."""
+    """The path of a result's archive, decoded, as it is signed."""
     return f"/jobs/{job_id}/results.zip"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Full addresses below `base`; signed where `secret` is given, to work without a key until `expires`."""
+    """Makes full addresses below `base`; signed where `secret` is given, to work without a key until `expires`."""
 
     base: str
     secret: bytes | None = None

@@ -1,4 +1,4 @@
-"""What a JSON body may be before anything looks for meaning in it."""
+"""Limits of a JSON body, before anything looks for meaning in it."""
 
 import json
 from typing import Any

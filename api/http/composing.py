@@ -1,4 +1,4 @@
-"""Bodies made of stored files and what stands between them: at constant memory, their size known first."""
+"""Bodies made of stored files and text between them: at constant memory, their size known first."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ class Part:
 
 
 def literal(content: bytes) -> Part:
-    """What is in memory."""
+    """A part that is in memory."""
 
     def open_range(start: int, stop: int) -> Chunks:
         yield content[start:stop]
@@ -32,7 +32,7 @@ def literal(content: bytes) -> Part:
 
 
 def joined(parts: Sequence[Part]) -> Part:
-    """One after the other."""
+    """All parts, one after the other."""
     starts = list(accumulate((part.size for part in parts), initial=0))
 
     def open_range(start: int, stop: int) -> Chunks:
@@ -47,7 +47,7 @@ def joined(parts: Sequence[Part]) -> Part:
 
 
 def in_base64(part: Part) -> Part:
-    """The same as text (RFC 4648, section 4)."""
+    """The same part as text (RFC 4648, section 4)."""
     size = _TO * -(-part.size // _FROM)
 
     def open_range(start: int, stop: int) -> Chunks:

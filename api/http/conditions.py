@@ -46,9 +46,9 @@ def part(range_header: str | None, if_range: str | None, *, size: int, etag: str
 
 
 def preferred(accept: str | None, offered: Sequence[str]) -> str:
-    """Of the media types offered, the one that Accept weighs most; the first where it says nothing, or fits none.
+    """The media type offered that Accept weighs most; the first one where it names none, or fits none.
 
-    A media type's parameters do not tell offers apart.
+    A media type's parameters do not distinguish offers.
     """
     weights: dict[str, float] = {}
     for entry in (accept or "*/*").split(","):

@@ -1,4 +1,4 @@
-"""Who is connected: how many at most in all, idle and from one address; and who has to go when there are too many.
+"""The connections of a server: how many at most in all, idle and from one address, and which go when they are too many.
 
 Every connection costs a descriptor, and without descriptors jobs, database and files fail: so there are far fewer
 connections than descriptors. An idle one makes room for a new one. Where none is idle, a few more are let in to hear
@@ -15,7 +15,7 @@ from typing import Protocol
 from worker.errors import InvalidSettings
 from worker.settings import Settings
 
-# Beyond the limit, to be told so.
+# Beyond the limit, to be answered that it is reached.
 SPARE = 16
 # A request may need a file or two besides its connection; a half is left to jobs, database and log.
 _SHARE = 4
@@ -37,7 +37,7 @@ class Limits:
 
 
 def limits_for(settings: Settings, descriptors: int) -> Limits:
-    """By the settings; what is not set follows from the number of `descriptors`. Raises `InvalidSettings`."""
+    """The limits by the settings; what is not set follows from the number of descriptors. Raises `InvalidSettings`."""
     in_all = settings.max_connections or max(1, min(descriptors // _SHARE, _MOST))
     if in_all + SPARE > descriptors // 2:
         raise InvalidSettings(
@@ -49,7 +49,7 @@ def limits_for(settings: Settings, descriptors: int) -> Limits:
 
 
 def network_of(address: str) -> str:
-    """Whom an address belongs to: an IPv6 one to whoever has its /64; one that is no number to itself."""
+    """The network that an address counts for: an IPv6 one for its /64; one that is no number for itself."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -62,14 +62,14 @@ def network_of(address: str) -> str:
 
 
 class Connection(Protocol):
-    """One of them."""
+    """A connection that can be ended."""
 
     def drop(self) -> None:
-        """It ends now."""
+        """Ends it now."""
 
 
 class Connections:
-    """Those of one server, within `limits`; used by its event loop alone. A new one is idle until its request came."""
+    """Counts those of one server, within `limits`, in its event loop alone. A new one is idle until its request."""
 
     def __init__(self, limits: Limits, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._elapsed = limits, elapsed
@@ -85,7 +85,7 @@ class Connections:
         return len(self._networks) + len(self._spare)
 
     def opened(self, connection: Connection, address: str) -> bool:
-        """Whether it is within the limits, maybe in another's place; else it may only be told that it is not."""
+        """Counts a new one: whether it is within the limits, maybe in another's place; else it may only be refused."""
         network = network_of(address)
         if not self._make_room(network):
             self._spare[connection] = None
@@ -98,7 +98,7 @@ class Connections:
         return True
 
     def busy(self, connection: Connection) -> None:
-        """A request of it has come."""
+        """Notes that a request of it has come."""
         if self._idle.pop(connection, None) is not None:
             network = self._networks[connection]
             self._idle_of[network].pop(connection)
@@ -106,7 +106,7 @@ class Connections:
                 del self._idle_of[network]
 
     def idle(self, connection: Connection) -> None:
-        """All its requests are answered. Others that were idle for longer may have to go."""
+        """Notes that all its requests are answered. Others that were idle for longer may have to go."""
         network = self._networks.get(connection)
         if network is None or connection in self._idle:
             return
@@ -120,16 +120,16 @@ class Connections:
             self._drop(longest)
 
     def stalled(self, connection: Connection) -> None:
-        """Its receiver takes nothing."""
+        """Notes that its receiver takes nothing."""
         if connection in self._networks:
             self._stalled[connection] = self._elapsed()
 
     def flows(self, connection: Connection) -> None:
-        """Its receiver takes something again."""
+        """Notes that its receiver takes something again."""
         self._stalled.pop(connection, None)
 
     def closed(self, connection: Connection) -> None:
-        """It is no more; said twice, nothing more happens."""
+        """Counts it no more; the second time, nothing happens."""
         self.busy(connection)
         self.flows(connection)
         self._spare.pop(connection, None)

@@ -14,7 +14,7 @@ class HeadRequests:
         self._app, self._own = app, own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Answers one request."""
         if scope["type"] != "http" or scope["method"] != "HEAD" or self._is_own(scope):
             await self._app(scope, receive, send)
             return
@@ -36,7 +36,7 @@ class _Heads:
         self._send = send
 
     async def send(self, message: Message) -> None:
-        """What the answer consists of."""
+        """Sends the head, and drops the rest."""
         if message["type"] == "http.response.start":
             await self._send(message)
             await self._send({"type": "http.response.body", "body": b""})

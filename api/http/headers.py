@@ -1,4 +1,4 @@
-"""What OpenAPI says of headers: those of answers, and which of a request go together."""
+"""Headers as OpenAPI describes them: those of answers, and which of a request go together."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ _OF_PROBLEMS: dict[str, _Headers] = {
 }
 _BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _ENTRY = rf"[!-+\--~]+(?: {_BASE64})?"
-# What the headers of requests may say, where their parameters do not have it: by name.
+# Schemas of request headers, where their parameters do not have them: by name.
 OF_REQUESTS: dict[str, dict[str, Any]] = {
     "Upload-Metadata": {"pattern": f"^{_ENTRY}(?:,{_ENTRY}){{0,19}}$", "maxLength": 4096},
     "Upload-Checksum": {"pattern": "^(?:sha256 [A-Za-z0-9+/]{43}=|sha1 [A-Za-z0-9+/]{27}=)$"},
@@ -79,7 +79,7 @@ EXACTLY_ONE: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def answered_headers(method: str, path: str, status: str) -> dict[str, Any]:
-    """OpenAPI's `headers` of an answer; empty where there is nothing to say."""
+    """The `headers` of an answer in OpenAPI; empty where there are none."""
     headers = _OF_ANSWERS.get((method, path, status), _OF_PROBLEMS.get(status, {}))
     return {
         name: {"description": about, "required": required, "schema": {"type": "string", **schema}}

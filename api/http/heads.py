@@ -1,4 +1,4 @@
-"""What a request's head may be: its size, its Host, its transfer coding (RFC 9112, sections 3.2, 6 and 7)."""
+"""Limits of a request's head: its size, its Host, its transfer coding (RFC 9112, sections 3.2, 6 and 7)."""
 
 import re
 from collections.abc import Iterable

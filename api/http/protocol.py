@@ -19,6 +19,7 @@ _STALLED_S = 120.0
 _FRAMING = 8
 
 
+# More methods than others: asyncio's and httptools' callbacks, each of which extends uvicorn's.
 class HttpProtocol(HttpToolsProtocol):
     """One connection, counted in `ledger`. A request's head must come within its size and its time."""
 
@@ -40,40 +41,40 @@ class HttpProtocol(HttpToolsProtocol):
     # -- connections
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """The first head is due."""
+        """Counts the connection; the first head is due."""
         super().connection_made(transport)
         self._is_spare = not self.ledger.opened(self, self.client[0] if self.client else "")
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is due any more."""
+        """Counts the connection no more; nothing is due."""
         self.ledger.closed(self)
         self._head_arrived()
         self._be_patient(None)
         super().connection_lost(exc)
 
     def drop(self) -> None:
-        """Ends now, whatever has not been sent: what waits for its receiver would keep the descriptor for ever."""
+        """Ends the connection, whatever has not been sent: what waits for its receiver would keep the descriptor."""
         self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing more came."""
+        """Ends the connection: nothing more came."""
         self.drop()
 
     def pause_writing(self) -> None:
-        """The receiver is slow."""
+        """Waits for a receiver that is slow, for a while."""
         super().pause_writing()
         self.ledger.stalled(self)
         self._be_patient(_STALLED_S)
 
     def resume_writing(self) -> None:
-        """It has taken something."""
+        """Goes on: the receiver has taken something."""
         super().resume_writing()
         self.ledger.flows(self)
         self._be_patient(None)
 
     def on_response_complete(self) -> None:
-        """Idle, unless the next request has come already."""
+        """Notes that the connection is idle, unless the next request has come already."""
         super().on_response_complete()
         if self.transport.is_closing():  # when all of the answer has been taken
             self._be_patient(_STALLED_S)
@@ -83,7 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
     # -- what comes
 
     def data_received(self, data: bytes) -> None:
-        """Counts what is kept in memory: heads, trailers, extensions of chunks."""
+        """Takes what comes, and counts what is kept of it in memory: heads, trailers, extensions of chunks."""
         if self._is_deaf:
             return
         self._is_new, self._piece_bytes = False, 0
@@ -98,7 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse("headers-too-large", f"headers or trailers have more than {HEADER_BYTES} bytes")
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Expects a head, which begins."""
         super().on_message_begin()
         self._is_new, self._in_body = True, False
         self._body_bytes = self._other_bytes = 0
@@ -106,12 +107,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._expect_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A trailer is dropped: it was not there when the request was judged by its headers."""
+        """Keeps a header. It drops a trailer, which was not there when the request was judged by its headers."""
         if not self._in_body:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """It has come."""
+        """Passes the request on: its head has come."""
         self._head_arrived()
         self._in_body, self._other_bytes = True, 0
         if self._is_spare:
@@ -120,18 +121,18 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of it."""
+        """Passes a piece of the body on."""
         self._piece_bytes += len(body)
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """With its trailers."""
+        """Ends the message, with its trailers."""
         self._in_body = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP."""
+        """Refuses what is no HTTP."""
         self._refuse("invalid-request", "this is no HTTP/1.1 request that is understood here")
 
     # -- what follows
@@ -171,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def http_protocol(settings: Settings) -> type[HttpProtocol]:
-    """`uvicorn.Config(http=http_protocol(settings))`, for one server. Raises `InvalidSettings`."""
+    """The protocol of one server: `uvicorn.Config(http=http_protocol(settings))`. Raises `InvalidSettings`."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     connections = Connections(limits_for(settings, descriptors))
 

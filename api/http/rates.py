@@ -1,4 +1,4 @@
-"""How often one caller may ask, and how much at once."""
+"""Limits of one caller: requests a minute, and long answers at once."""
 
 import math
 import time
@@ -14,7 +14,7 @@ _REMEMBERED = 10_000
 
 
 class Rates:
-    """The generic cell rate algorithm (ITU-T I.371): one number for each name, on a clock that is never set.
+    """Limits requests by the generic cell rate algorithm (ITU-T I.371): a number for each name, a clock never set.
 
     Counted in this process alone: n API processes allow up to n times as much.
     """
@@ -25,7 +25,7 @@ class Rates:
         self._whole_at: dict[str, float] = {}
 
     def spend(self, name: str, per_minute: int) -> None:
-        """One request. Raises `Refusal` with the seconds to wait."""
+        """Counts one request. Raises `Refusal` with the seconds to wait."""
         now = self._elapsed()
         whole_at = max(now, self._whole_at.get(name, 0.0)) + _MINUTE_S / per_minute
         early = whole_at - now - _MINUTE_S
@@ -43,16 +43,16 @@ class Rates:
 
 
 class Streams:
-    """Answers that take long, by owner, such as event streams: each keeps a connection and looks at the database."""
+    """Counts answers that take long, by owner, such as event streams: each keeps a connection and asks the database."""
 
-    def __init__(self, told: Callable[[float], object]) -> None:
-        """told: of the number of all, whenever it changes."""
+    def __init__(self, on_change: Callable[[float], object]) -> None:
+        """on_change: called with the number of all, whenever it changes."""
         self._open: Counter[str] = Counter()
-        self._told = told
+        self._on_change = on_change
 
     @contextmanager
     def one(self, owner: str, limit: int) -> Iterator[None]:
-        """While it is open. Raises `Refusal` where the owner has `limit` of them."""
+        """Counts an answer while it is open. Raises `Refusal` where the owner has `limit` of them."""
         if self._open.get(owner, 0) >= limit:
             raise Refusal("quota-exceeded", f"{limit} requests like this one are open, {limit} may be", limit=limit)
         self._change(owner, 1)
@@ -65,4 +65,4 @@ class Streams:
         self._open[owner] += by
         if not self._open[owner]:
             del self._open[owner]
-        self._told(self._open.total())
+        self._on_change(self._open.total())

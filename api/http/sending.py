@@ -43,13 +43,13 @@ class Content:
 
 
 class _Withdrawn(Exception):  # noqa: N818  no failure: somebody removed it
-    """What is being sent may no longer be had."""
+    """Raised where the content that is being sent was removed."""
 
 
 async def send_content(
     request: Request, content: Content, *, readers: CapacityLimiter, sent: Callable[[float], object]
 ) -> Response:
-    """The answer to GET and HEAD: 200, 206, 304, or `RangeNotSatisfiable`. sent: told of every piece's size."""
+    """The answer to GET and HEAD: 200, 206, 304, or `RangeNotSatisfiable`. sent: called with every piece's size."""
     headers = {"ETag": content.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache", **content.headers}
     if names(request.headers.get("if-none-match"), content.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

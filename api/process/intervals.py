@@ -20,7 +20,7 @@ _WHOLE = re.compile(PATTERN[1:-1], re.ASCII)
 
 
 def interval(text: str | None) -> tuple[float | None, float | None]:
-    """First and last second since 1970; None: open. An instant is as long as it is exact: a day, a second, or nothing.
+    """The first and last second since 1970; None: open. An instant is as long as it is exact: a day, a second, none.
 
     Raises `Refusal` for what `PATTERN` does not match.
     """

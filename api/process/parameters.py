@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
 from pydantic.json_schema import SkipJsonSchema
 
-from seq2seq.config import EARLIER_METHODS, EARLIER_OF_METHOD, SETTINGS, ReconstructionConfig, with_present_names
+from seq2seq.config import SETTINGS, ReconstructionConfig
+from seq2seq.earlier_names import METHOD, OF_METHOD, RECIPE, RECIPES, with_present_names
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
 from seq2seq.settings import Setting, settings_of
 
-# Settings of one method, declared by each.
-OF_METHOD = "method_settings"
+METHOD_SETTINGS = "method_settings"  # declared by each method
 _NOTHING_CHOSEN = "Chosen by the service."
 _HIDDEN: Any = SkipJsonSchema()  # type: ignore[type-arg]
 
@@ -59,7 +59,7 @@ def _schema_of_methods(schema: dict[str, Any]) -> None:
 def _checked_by_method(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     """What was given, as the method takes it: 5.0 for 5 is 5. A wrong member is named by its place."""
     method = info.data.get("method") or ReconstructionConfig.method
-    settings = _MODELS[EARLIER_METHODS.get(info.data.get("recipe") or "", method)].model_validate(given)
+    settings = _MODELS[RECIPES.get(info.data.get(RECIPE) or "", method)].model_validate(given)
     return {name: getattr(settings, name) for name in given}
 
 
@@ -72,17 +72,17 @@ def _fields() -> dict[str, Any]:
     return {
         **_earlier_fields(),
         **{each.name: _field(each) for each in SETTINGS},
-        OF_METHOD: (Annotated[dict[str, Any], AfterValidator(_checked_by_method)], of_method),
+        METHOD_SETTINGS: (Annotated[dict[str, Any], AfterValidator(_checked_by_method)], of_method),
     }
 
 
 def _earlier_fields() -> dict[str, Any]:
     """Names of one more release, in no schema."""
-    recipe: Any = Annotated[Literal[tuple(EARLIER_METHODS)] | None, _HIDDEN]
-    ebel2021 = {each.name: each for each in settings_of(find_method("ebel2021").settings)}
-    kinds = {name: _field(ebel2021[now])[0] for name, now in EARLIER_OF_METHOD.items()}
+    recipe: Any = Annotated[Literal[tuple(RECIPES)] | None, _HIDDEN]
+    declared = {each.name: each for each in settings_of(find_method(METHOD).settings)}
+    kinds = {name: _field(declared[now])[0] for name, now in OF_METHOD.items()}
     return {
-        "recipe": (recipe, None),
+        RECIPE: (recipe, None),
         **{name: (Annotated[k | None, _HIDDEN], None) for name, k in kinds.items()},
     }
 

@@ -1,4 +1,4 @@
-"""A job as its owner sees it: OGC's statusInfo, and what OGC has no names for."""
+"""A job as its owner sees it: OGC's statusInfo, and members that OGC has no names for."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from api.errors import FAILED_JOB_STATUS, KINDS, type_of
 from api.http.addresses import upload_path
 from api.http.answers import link, timestamp, without_nothing
 from worker.jobs import Job
+from worker.jobs.outbox import OGC_REL
 
 PROCESS = "decloud"
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 # Of the engine's progress, what is shown as it is.
 _SHOWN = ("step", "of", "loss", "holdout_psnr", "eta_s")
 _ENDED = {"successful": "Done.", "dismissed": "Cancelled."}
@@ -54,16 +54,16 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
 
 def dismissal(job: Job, base: str) -> dict[str, Any]:
     """The answer to who ended the job or had it removed: with a cancellation on its row, it can only end dismissed."""
-    told = status_info(job, None, base)
+    info = status_info(job, None, base)
     if job.status == "dismissed" or not job.ended:
-        return {**told, "status": "dismissed"}
-    kept = {name: value for name, value in told.items() if name not in ("exception", "result_bytes", "expires")}
-    links = [each for each in told["links"] if each["rel"] == "up"]
+        return {**info, "status": "dismissed"}
+    kept = {name: value for name, value in info.items() if name not in ("exception", "result_bytes", "expires")}
+    links = [each for each in info["links"] if each["rel"] == "up"]
     return {**kept, "status": "dismissed", "message": "Removed.", "links": links}
 
 
 def exception(job: Job) -> dict[str, Any] | None:
-    """Why it failed, as a problem document."""
+    """The problem document of a job that failed; None for others."""
     if job.error is None:
         return None
     code = str(job.error["code"])
@@ -109,10 +109,10 @@ def _links(job: Job, address: str, base: str) -> list[dict[str, str]]:
         link(f"{address}/log", "log", "What has happened so far"),
     ]
     if job.status == "successful" and job.result_prefix is not None:
-        links.append(link(f"{address}/results", f"{_OGC_REL}results", "Results"))
+        links.append(link(f"{address}/results", f"{OGC_REL}results", "Results"))
         links.append(link(f"{address}/results.zip", "enclosure", "All files in one archive", "application/zip"))
     if job.status == "failed":
-        links.append(link(f"{address}/results", f"{_OGC_REL}exceptions", "Why it failed", "application/problem+json"))
+        links.append(link(f"{address}/results", f"{OGC_REL}exceptions", "Why it failed", "application/problem+json"))
     return links
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from api.errors import Refusal
 from api.http.answers import without_nothing
-from api.http.callers import Caller
+from api.http.authentication import Caller
 from api.process import delivery
 from api.process.execute import Changes, Execute, Format, Inputs, Resubmission, Shape, Subscriber
 from api.process.parameters import settings_named
@@ -17,19 +17,19 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate, tile_size
 from worker import jobs
 from worker.access import quotas
-from worker.database.sql import storable
 from worker.errors import ForbiddenDestination, QuotaExceeded
 from worker.jobs import Job, uploads
 from worker.notices import destinations
 from worker.queue import workers
 from worker.settings import Settings
+from worker.values import storable
 
 _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What one job is to be; the arguments of `jobs.submit`. shape: what the sender knows of the sequence."""
+class JobRequest:
+    """One job as it was asked for; the arguments of `jobs.submit`. shape: what the sender knows of the sequence."""
 
     input_id: str | None
     params: dict[str, Any]
@@ -41,11 +41,11 @@ class Wanted:
     shape: Shape | None = None
 
 
-def wanted(body: Execute, services: Services, base: str) -> Wanted:
-    """Raises `Refusal` naming the field, or `ConfigError`."""
+def job_request(body: Execute, services: Services, base: str) -> JobRequest:
+    """The job that the body asks for. Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
     params = _params(inputs, {})
-    return Wanted(
+    return JobRequest(
         input_id=_input_id(inputs, base),
         params=params,
         resource_class=_resource_class(body.resource_class, services),
@@ -57,10 +57,10 @@ def wanted(body: Execute, services: Services, base: str) -> Wanted:
     )
 
 
-def wanted_again(first: Job, body: Resubmission, services: Services, base: str) -> Wanted:
+def resubmission_request(first: Job, body: Resubmission, services: Services, base: str) -> JobRequest:
     """The first job's upload and settings, but for what the body says."""
     given = body.model_fields_set
-    return Wanted(
+    return JobRequest(
         input_id=first.input_id,
         params=_params(body.inputs, first.params),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
@@ -71,9 +71,9 @@ def wanted_again(first: Job, body: Resubmission, services: Services, base: str) 
     )
 
 
-def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str | None) -> tuple[Job, bool]:
+def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key: str | None) -> tuple[Job, bool]:
     """The job, committed and rung for, and whether it is a new one."""
-    services.intake.check_place()
+    services.incoming.check_place()
     _check_shape(job.shape, caller.limits)
     submitted, created = jobs.submit(
         services.database,
@@ -93,7 +93,7 @@ def submit(services: Services, caller: Caller, job: Wanted, idempotency_key: str
     return submitted, created
 
 
-def foresee(services: Services, caller: Caller, job: Wanted) -> dict[str, Any]:
+def dry_run(services: Services, caller: Caller, job: JobRequest) -> dict[str, Any]:
     """What submitting would find, with nothing stored: raises what it would raise, else says what the job may cost."""
     if job.input_id is not None:
         uploads.check_ready(uploads.get(services.database, job.input_id, caller.owner))
@@ -173,7 +173,7 @@ def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict
     return {**addresses, "base": base} if addresses else None
 
 
-def _estimate(job: Wanted, limits: Settings) -> dict[str, Any]:
+def _estimate(job: JobRequest, limits: Settings) -> dict[str, Any]:
     config = _config(job.params)
     budget_s = min(limits.max_run_s, 60 * config.max_minutes if config.max_minutes else limits.max_run_s)
     bounds = {"seconds": budget_s, "memory_gb": config.max_memory_gb, "pixels_dates": limits.max_pixels_dates}

@@ -39,7 +39,7 @@ class StagedFile:
         self.digest = hashlib.sha256() if position == 0 else digest
 
     def write(self, content: bytes | bytearray) -> None:
-        """Raises `StorageFullError` or `StorageUnavailable`; `position` counts what is written whole."""
+        """Writes at `position`, which counts what is written whole. Raises `StorageFullError`, `StorageUnavailable`."""
         try:
             write_all(self._handle, content)
         except OSError as error:
@@ -49,14 +49,14 @@ class StagedFile:
         self.position += len(content)
 
     def sync(self) -> None:
-        """What is written survives a power cut."""
+        """Makes what is written survive a power cut."""
         try:
             os.fdatasync(self._handle)
         except OSError as error:
             raise write_problem(error, "the upload", self.path.parent, self.position) from error
 
     def close(self) -> None:
-        """Others may write it now."""
+        """Lets others write it."""
         os.close(self._handle)
 
 
@@ -77,7 +77,7 @@ def _open_alone(path: Path) -> int:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """No other process has the file meanwhile. Raises `Refusal` where one has, and FileNotFoundError."""
+    """Keeps other processes from the file meanwhile. Raises `Refusal` where one has it, and FileNotFoundError."""
     handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
         if not _lock(handle):
@@ -111,7 +111,7 @@ def is_idle(path: Path) -> bool:
 
 
 def sha256_of(path: Path, length: int) -> str:
-    """Of the first `length` bytes, which are then all there is."""
+    """The sum of the first `length` bytes, which are then all there is."""
     with path.open("r+b") as file:
         file.truncate(length)
         digest = hashlib.sha256()

@@ -7,8 +7,8 @@ from email.utils import formatdate
 from urllib.parse import urljoin
 
 from api.errors import Refusal
-from worker.database.sql import is_id, storable
 from worker.jobs.joining import PARTIAL
+from worker.values import is_id, storable
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"
@@ -39,14 +39,14 @@ def is_piece(content_type: str) -> bool:
 
 
 def parse_number(name: str, text: str) -> int:
-    """Of Upload-Length or Upload-Offset."""
+    """The number of Upload-Length or Upload-Offset. Raises `Refusal`."""
     if _NUMBER.fullmatch(text) is None:
         raise _invalid(name, "must be a whole number of bytes")
     return int(text)
 
 
 def parse_metadata(text: str) -> dict[str, str]:
-    """Of Upload-Metadata: `filename ZmllbGRzLnppcA==,other ...`."""
+    """The entries of Upload-Metadata: `filename ZmllbGRzLnppcA==,other ...`. Raises `Refusal`."""
     if len(text) > _LONGEST_METADATA:
         raise _invalid("Upload-Metadata", f"has {len(text)} characters, at most {_LONGEST_METADATA}")
     entries: dict[str, str] = {}
@@ -59,12 +59,12 @@ def parse_metadata(text: str) -> dict[str, str]:
 
 
 def format_metadata(entries: dict[str, str]) -> str:
-    """The inverse."""
+    """The header of entries: the inverse of `parse_metadata`."""
     return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}".strip() for key, value in entries.items())
 
 
 def parse_concat(text: str | None, base: str) -> list[str] | None:
-    """Of Upload-Concat: ids of the parts of `final;URL URL`; none for `partial`; None where there is no such header.
+    """The ids of the parts of Upload-Concat: `final;URL URL`; none for `partial`; None where there is no such header.
 
     base: of our own addresses. URLs may be relative to it, or to `/uploads`.
     """
@@ -91,7 +91,7 @@ def _part(reference: str, base: str) -> str:
 
 
 def parse_checksum(text: str) -> tuple[str, bytes]:
-    """Of Upload-Checksum: `sha256 BASE64`."""
+    """The algorithm and sum of Upload-Checksum: `sha256 BASE64`. Raises `Refusal`."""
     algorithm, _, value = text.strip().partition(" ")
     if algorithm not in CHECKSUMS:
         raise _invalid("Upload-Checksum", f"algorithm must be one of {', '.join(CHECKSUMS)}")
@@ -99,7 +99,7 @@ def parse_checksum(text: str) -> tuple[str, bytes]:
 
 
 def parse_digest(text: str) -> tuple[str, bytes] | None:
-    """Of Content-Digest or Repr-Digest (RFC 9530): the SHA-256, if it is among them."""
+    """The SHA-256 of Content-Digest or Repr-Digest (RFC 9530), if it is among them. Raises `Refusal`."""
     match = _DIGEST.search(text)
     digest = _decoded("Repr-Digest", match[1]) if match else None
     if digest is not None and len(digest) != _SHA256_BYTES:
@@ -108,7 +108,7 @@ def parse_digest(text: str) -> tuple[str, bytes] | None:
 
 
 def expiry(seconds: float) -> str:
-    """Upload-Expires: an HTTP date."""
+    """The value of Upload-Expires: an HTTP date."""
     return formatdate(seconds, usegmt=True)
 
 

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the answers that every route may give."""
+"""The answers that every route may give, as OpenAPI describes them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ _ALWAYS = (400, 401, 429, 503)
 
 
 def may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route: problem documents, for `statuses` and those that are always possible."""
+    """The `responses` of a route: problem documents, for `statuses` and those that are always possible."""
     return {status: _response(status) for status in sorted({*_ALWAYS, *statuses})}
 
 

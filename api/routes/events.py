@@ -1,4 +1,4 @@
-"""What happens to a job: as it happens, and as it was."""
+"""Events of a job: as they happen, and as a log."""
 
 import asyncio
 import logging
@@ -13,12 +13,13 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, still_admitted
+from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, still_admitted
 from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
 from api.schemas import Log
 from api.services import Services
+from seq2seq.wording import one_line
 from worker.errors import ServiceError
 from worker.jobs import events
 from worker.jobs.events import Event
@@ -62,7 +63,7 @@ async def event_stream(
     """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
     seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
-    job, _ = await services.glance.job(job_id, caller.owner)
+    job, _ = await find_job(services, job_id, caller.owner)
     if job.ended and last_event_id is not None and not await to_thread.run_sync(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
@@ -98,7 +99,7 @@ class _Stream:
         self._ended = False
 
     async def run(self, request: Request) -> AsyncIterator[bytes]:
-        """Until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
+        """Sends until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
 
         Where the database is away it ends as well: readers come back by themselves.
         """
@@ -113,7 +114,7 @@ class _Stream:
         yield format_sse_event(retry=_RECONNECT_MS)
         silent_since = loop.time()
         while not services.stopping.is_set() and await still_admitted(request):
-            since = await services.watch.mark(self._job_id)
+            since = await services.watch.version(self._job_id)
             if since is None:
                 return
             async for piece in self._news():
@@ -127,8 +128,8 @@ class _Stream:
             await services.watch.changed(self._job_id, since, _CHECK_S)
 
     async def _news(self) -> AsyncIterator[bytes]:
-        """What is new since the last look. The job is read first: once it has ended, its last event is there."""
-        job, position = await self._services.glance.job(self._job_id, self._owner)
+        """The news since the last look. The job is read first: once it has ended, its last event is there."""
+        job, position = await find_job(self._services, self._job_id, self._owner)
         while batch := await to_thread.run_sync(_read, self._services, self._job_id, self._seen):
             for event in batch:
                 self._seen = event.id
@@ -187,8 +188,8 @@ def _entry(event: Event) -> dict[str, Any]:
 
 def _line(event: Event) -> str:
     """`2026-11-21T13:00:00.000Z  Started.`; errors and warnings are named. One line, whatever is in it."""
-    said = " ".join(_message(event).split())
-    return f"{timestamp(event.ts)}  {'' if event.level == 'info' else event.level + ': '}{said}"
+    level = "" if event.level == "info" else f"{event.level}: "
+    return f"{timestamp(event.ts)}  {level}{one_line(_message(event))}"
 
 
 def _message(event: Event) -> str:
@@ -202,11 +203,11 @@ def _message(event: Event) -> str:
 
 def _progress(phase: str, data: dict[str, Any]) -> str:
     """`Fitting the network, step 3 of 120, loss 0.863, held-out 25.1 dB`; what is not known is left out."""
-    said = [phase[:1].upper() + phase[1:]]
+    parts = [phase[:1].upper() + phase[1:]]
     if data.get("of"):
-        said.append(f"step {data.get('step', 0)} of {data['of']}")
+        parts.append(f"step {data.get('step', 0)} of {data['of']}")
     if (loss := data.get("loss")) is not None:
-        said.append(f"loss {loss:.3g}")
+        parts.append(f"loss {loss:.3g}")
     if (quality := data.get("holdout_psnr")) is not None:
-        said.append(f"held-out {quality:.1f} dB")
-    return ", ".join(said)
+        parts.append(f"held-out {quality:.1f} dB")
+    return ", ".join(parts)

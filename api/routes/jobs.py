@@ -3,22 +3,22 @@
 import asyncio
 import hashlib
 import logging
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.deps import AddressesDep, CallerDep, ServicesDep, get_job, services_of
+from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, services_of
 from api.errors import Refusal
 from api.http.addresses import base_of
 from api.http.answers import JSON, json_answer, link
-from api.http.callers import Caller
+from api.http.authentication import Caller
 from api.http.conditions import names
 from api.process.execute import Resubmission
 from api.process.intervals import PATTERN, interval
 from api.process.status import PROCESS, dismissal, status_info
-from api.process.submitting import submit, wanted_again
+from api.process.submitting import resubmission_request, submit
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
 from api.schemas import JobList, Statuses, StatusInfo
@@ -26,6 +26,7 @@ from api.services import Services
 from worker import jobs
 from worker.errors import JobActive, NotFound, ServiceError
 from worker.jobs import Filters, Job, garbage
+from worker.jobs.changes import JobVersion
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ async def one_job(
         return await current_status(request, caller, job_id, if_none_match)
     services = services_of(request)
     base = base_of(request, services.settings)
-    since = await services.watch.mark(job_id)
-    job, position = await services.glance.job(job_id, caller.owner)
+    since = await services.watch.version(job_id)
+    job, position = await find_job(services, job_id, caller.owner)
     answer = _status(job, position, base)
     if not job.ended and (if_none_match is None or names(if_none_match, answer.headers["etag"])):
         with services.polls.one(caller.owner, _MOST_WAITING):
@@ -65,9 +66,9 @@ async def one_job(
 
 
 async def current_status(request: Request, caller: Caller, job_id: str, if_none_match: str | None) -> Response:
-    """At once. Raises `Refusal`."""
+    """The answer at once. Raises `Refusal`."""
     services = services_of(request)
-    job, position = await services.glance.job(job_id, caller.owner)
+    job, position = await find_job(services, job_id, caller.owner)
     return _unless_known(_status(job, position, base_of(request, services.settings)), if_none_match)
 
 
@@ -85,7 +86,7 @@ def _unless_known(answer: Response, if_none_match: str | None) -> Response:
 
 
 async def _next_status(
-    services: Services, job_id: str, owner: str, base: str, known: Response, since: Any, wait_s: float
+    services: Services, job_id: str, owner: str, base: str, known: Response, since: JobVersion | None, wait_s: float
 ) -> Response:
     """The first that differs from `known`; the same when there was none in time."""
     loop = asyncio.get_running_loop()
@@ -94,8 +95,8 @@ async def _next_status(
     while answer.headers["etag"] == known.headers["etag"] and not services.stopping.is_set():
         if not await services.watch.changed(job_id, since, until - loop.time()):
             break
-        since = await services.watch.mark(job_id)
-        answer = _status(*await services.glance.job(job_id, owner), base)
+        since = await services.watch.version(job_id)
+        answer = _status(*await find_job(services, job_id, owner), base)
     return answer
 
 
@@ -193,6 +194,6 @@ def resubmit(
 ) -> Response:
     """A new job; the old one stays as it is."""
     first = get_job(services.database, job_id, caller.owner)
-    asked = wanted_again(first, body or Resubmission(), services, addresses.base)
+    asked = resubmission_request(first, body or Resubmission(), services, addresses.base)
     job, created = submit(services, caller, asked, idempotency_key)
     return submitted(services, job, addresses, created=created, prefer=prefer)

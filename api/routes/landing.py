@@ -2,7 +2,6 @@
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import func, select, update
 
 from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
@@ -11,9 +10,9 @@ from api.http.conditions import preferred
 from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Conformance, Health, LandingPage, Workers
-from worker import clock
-from worker.database.connections import Database
-from worker.database.tables import jobs, owners
+from worker.jobs.counts import count_jobs
+from worker.jobs.health import check_writable
+from worker.jobs.outbox import OGC_REL
 
 router = APIRouter(tags=["service"])
 
@@ -25,7 +24,6 @@ _CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/callback",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
 )
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 
 
@@ -36,9 +34,9 @@ async def landing_page(addresses: AddressesDep) -> Response:
     links = [
         link(f"{base}/", "self", "This document"),
         link(f"{base}/openapi.json", "service-desc", "The API in OpenAPI 3.1", _OPENAPI),
-        link(f"{base}/conformance", f"{_OGC_REL}conformance", "Standards it conforms to"),
-        link(f"{base}/processes", f"{_OGC_REL}processes", "What it can do"),
-        link(f"{base}/jobs", f"{_OGC_REL}job-list", "Your jobs"),
+        link(f"{base}/conformance", f"{OGC_REL}conformance", "Standards it conforms to"),
+        link(f"{base}/processes", f"{OGC_REL}processes", "What it can do"),
+        link(f"{base}/jobs", f"{OGC_REL}job-list", "Your jobs"),
         link(f"{base}/uploads", "uploads", "Your uploads"),
     ]
     about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."
@@ -69,31 +67,22 @@ def ready(services: ServicesDep) -> Response:
     """Send requests elsewhere where this says 503 or 507: the database takes no writes, or the disk is full."""
     if services.stopping.is_set():
         raise Refusal("not-ready", "the server is stopping")
-    _write(services.database)
-    services.intake.check_room(0)
+    check_writable(services.database)
+    services.incoming.check_room(0)
     return json_answer({"status": "ok"})
-
-
-def _write(database: Database) -> None:
-    """A transaction that takes the writer's lock and changes nothing. Raises `DatabaseUnavailable`."""
-    with database.begin() as connection:
-        connection.execute(update(owners).where(owners.c.owner == "").values(served=0))
 
 
 @router.get("/health/workers", response_model=Workers, responses=may_answer(), summary="Do jobs get done?")
 def worker_health(services: ServicesDep, _: CallerDep) -> Response:
     """By the leases in the database: `unserved` where jobs wait that no living worker takes, `unheard` where running
     jobs have lost theirs, `short` where a worker's machine lacks what jobs need, such as descriptors."""
-    with services.database.read() as connection:
-        by_class = select(jobs.c.resource_class, func.count()).where(jobs.c.status == "accepted")
-        waiting = {row[0]: row[1] for row in connection.execute(by_class.group_by(jobs.c.resource_class))}
-        lost = select(func.count()).where(jobs.c.status == "running", jobs.c.lease_until < clock.now())
-        unheard = connection.scalar(lost) or 0
+    counts = count_jobs(services.database)
     alive = serving(services.database, services.settings)
     lacking = lacks(services.database, services.settings)
-    said = {"unheard": unheard, "short": lacking, "unserved": set(waiting) - set(alive)}
-    status = next((name for name, is_so in said.items() if is_so), "ok")
-    return json_answer({"status": status, "waiting": waiting, "serving": alive, "unheard": unheard, "lacking": lacking})
+    found = {"unheard": counts.unheard, "short": lacking, "unserved": set(counts.waiting) - set(alive)}
+    status = next((name for name, is_so in found.items() if is_so), "ok")
+    figures = {"waiting": counts.waiting, "serving": alive, "unheard": counts.unheard, "lacking": lacking}
+    return json_answer({"status": status, **figures})
 
 
 @router.get(

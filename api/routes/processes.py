@@ -11,7 +11,7 @@ from api.http.answers import json_answer, link
 from api.process import description
 from api.process.execute import Execute
 from api.process.status import PROCESS, status_info
-from api.process.submitting import foresee, submit, wanted
+from api.process.submitting import dry_run, job_request, submit
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Process, ProcessList, StatusInfo, Validation
 from api.services import Services
@@ -71,15 +71,15 @@ def execute(
 ) -> Response:
     """Answers at once; the job runs when a worker is free. `Location` is where to watch it."""
     _check_process(process_id)
-    asked = wanted(body, services, addresses.base)
+    asked = job_request(body, services, addresses.base)
     if validate_only:
-        return json_answer(foresee(services, caller, asked))
+        return json_answer(dry_run(services, caller, asked))
     job, created = submit(services, caller, asked, idempotency_key)
     return submitted(services, job, addresses, created=created, prefer=prefer)
 
 
 def submitted(services: Services, job: Job, addresses: Addresses, *, created: bool, prefer: str | None) -> Response:
-    """201, also when the idempotency key had made the job before."""
+    """The answer 201, also when the idempotency key had made the job before."""
     headers = {"Location": f"{addresses.base}/jobs/{job.id}"}
     if not created:
         headers["Idempotent-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""What receivers of notices need to know."""
+"""The secret that receivers of notices need."""
 
 from fastapi import APIRouter, Response
 

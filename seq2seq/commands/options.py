@@ -8,14 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seq2seq.config import (
-    EARLIER_METHODS,
-    EARLIER_OF_METHOD,
-    METHOD,
-    SETTINGS,
-    ReconstructionConfig,
-    with_present_names,
-)
+from seq2seq.config import METHOD, SETTINGS, ReconstructionConfig
+from seq2seq.earlier_names import OF_METHOD, RECIPE, RECIPES, with_present_names
 from seq2seq.errors import ConfigError
 from seq2seq.methods import find_method
 from seq2seq.settings import Setting, check_known, settings_of
@@ -24,12 +18,12 @@ from seq2seq.wording import one_line
 _SET = "set_of_method"
 # One more release; hidden, because `--method` and `--set` have taken their place.
 _EARLIER: dict[str, Any] = {
-    "recipe": Literal[tuple(EARLIER_METHODS)],
+    RECIPE: Literal[tuple(RECIPES)],
     "schedule_factor": float,
     "paper_input": Literal["s1", "noise"],
 }
 
-_NOW = {"recipe": "method", **{name: f"--set {now}=VALUE" for name, now in EARLIER_OF_METHOD.items()}}
+_NOW = {RECIPE: "method", **{name: f"--set {now}=VALUE" for name, now in OF_METHOD.items()}}
 
 
 def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:

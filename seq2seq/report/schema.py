@@ -83,7 +83,7 @@ class BandScores:
 class GapReport:
     """One kind of date and class of gap length: errors and what was blended.
 
-    dates: the kind of date, such as "partly seen". gap_days: from (included) to (excluded, None: no limit).
+    dates: the kind of date, such as "partly clouded". gap_days: from (included) to (excluded, None: no limit).
     rmse: reflectance, by candidate. weights: of each candidate in the result, they add up to 1.
     fallback: the result is interpolation alone.
     """

@@ -23,11 +23,11 @@ from seq2seq.run.clock import Clock, Pace
 from seq2seq.run.fitting import PREPARING, Fitting
 from seq2seq.run.passing import keep_observed, replaced
 from seq2seq.run.result import CurvePoint, Reconstruction
-from seq2seq.sequence import Bool, Observations
+from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.assessment import Assessment, assess, count_to_fill
 from seq2seq.validation.blending import Blend, fit_blend
 from seq2seq.validation.calibration import Calibration, calibrate
-from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, lost_dates
+from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, fully_clouded_dates
 from seq2seq.validation.metrics import psnr
 from seq2seq.validation.screening import suspected_clouds
 
@@ -60,6 +60,28 @@ def reconstruct(
         raise MissingDataError(f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data")
     if budget_s is None and config.max_minutes is not None:
         budget_s = 60 * config.max_minutes
+    expected = estimate(observations.s2.shape, config).seconds
+    fitting = Fitting(
+        info=config.info,
+        method=config.info.load()(config.resolved_settings),
+        context=_context(observations, config, on_progress, should_stop, perceptual),
+        clock=Clock(budget_s),
+        pace=Pace(expected if budget_s is None else min(expected, budget_s)),
+        checkpoint=Checkpoint(checkpoint),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return _Run(observations, config, fitting).reconstruct()
+
+
+def _context(
+    observations: Observations,
+    config: ReconstructionConfig,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    perceptual: Perceptual | None,
+) -> RunContext:
+    """What both fits of a run are lent."""
     device = choose_device(config.device)
     if perceptual is None:
         perceptual = resolve_perceptual(config, observations.s2.bands, device)
@@ -70,7 +92,7 @@ def reconstruct(
         if should_stop():
             raise Stopped("between two steps")
 
-    context = RunContext(
+    return RunContext(
         seed=config.seed,
         device=device,
         threads=available_cores(),
@@ -78,18 +100,6 @@ def reconstruct(
         perceptual_weight=config.perceptual_weight,
         check_stop=check_stop,
     )
-    expected = estimate(observations.s2.shape, config).seconds
-    fitting = Fitting(
-        info=config.info,
-        method=config.info.load()(config.resolved_settings),
-        context=context,
-        clock=Clock(budget_s),
-        pace=Pace(expected if budget_s is None else min(expected, budget_s)),
-        checkpoint=Checkpoint(checkpoint),
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
-    return _Run(observations, config, fitting).reconstruct()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,56 +114,57 @@ class _Proof:
 class _Run:
     """One call of `reconstruct`: what its phases share.
 
-    visible: what the scored fit may see; trusted: what is observed and no suspected cloud; held_out: the difference.
+    visible: what the scored fit may see; usable: what is observed and no suspected cloud; held_out: the difference.
     """
 
     def __init__(self, observations: Observations, config: ReconstructionConfig, fitting: Fitting) -> None:
         self.observations, self.s2, self.config, self.fitting = observations, observations.s2, config, fitting
-        self.info, self.clock = config.info, fitting.clock
-        hidden = choose_holdout(self.s2.observed, config.seed)
-        self.visible = self._trusted(self.s2.observed & ~hidden)  # so that nothing hidden decides what is visible
-        self.trusted = self._trusted(self.s2.observed)
-        self.held_out = hidden & self.trusted
+        self.info, self.clock, self.validation = config.info, fitting.clock, config.validation
+        hidden = choose_holdout(self.s2.observed, config.seed, self.validation)
+        self.visible = self._unsuspected(self.s2.observed & ~hidden)  # so that nothing hidden decides what is visible
+        self.usable = self._unsuspected(self.s2.observed)
+        self.held_out = hidden & self.usable
 
     def reconstruct(self) -> Reconstruction:
         """All phases."""
-        scored = self.fitting.run("scored", self._shown(self.visible), None, self._look)
+        scored = self.fitting.run("scored", blank(self.observations, self.visible), None, self._look)
         proof = self._prove(scored)
         final = scored
         # The held-out pixels are too good to waste: the proven method is fitted again with them. Where there is no time
         # for that, or it is not worth it, the proven fit itself starts from them.
         if self.held_out.any() and self.fitting.time_for_refit():
-            final = self.fitting.run("final", self._shown(self.trusted), scored, None)
+            final = self.fitting.run("final", blank(self.observations, self.usable), scored, None)
         return self._deliver(final, proof)
 
     def _prove(self, fit: Fit) -> _Proof:
         """What the held-out pixels say of the fit that has never seen them."""
         self.fitting.on_progress(Progress("scoring"))
-        truth, gaps, lost = self.s2.pixels, gap_length(self.visible, self.s2.days), lost_dates(self.visible)
+        truth, held_out = self.s2.pixels, self.held_out
+        gaps, clouded = self._kinds(self.visible)
         candidates, shown = self._candidates(fit, self.visible)
-        blend = fit_blend(candidates, truth, self.held_out, gaps, lost, self.info.blended)
-        result = blend.apply(candidates, gaps, lost)
-        calibration = calibrate(candidates, result, truth, self.held_out, self.visible)
+        blend = fit_blend(candidates, truth, held_out, gaps, clouded, self.info.blended, self.validation)
+        result = blend.apply(candidates, gaps, clouded)
+        calibration = calibrate(candidates, result, truth, held_out, self.visible, self.validation)
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
         rivals = {RESULT: result, **shown, **floor}
         sigma = calibration.sigma(candidates, self.visible)
-        to_fill = count_to_fill(self.s2.observed, gap_length(self.trusted, self.s2.days), lost_dates(self.trusted))
-        assessment = assess(rivals, sigma, truth, self.held_out, gaps, lost, self.s2.bands, blend, to_fill)
+        to_fill = count_to_fill(self.s2.observed, *self._kinds(self.usable))
+        assessment = assess(rivals, sigma, truth, held_out, gaps, clouded, self.s2.bands, blend, to_fill)
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, assessment)
 
     def _deliver(self, fit: Fit, proof: _Proof) -> Reconstruction:
-        """The result, from all that may be trusted."""
+        """The result, from all that is usable."""
         self.fitting.on_progress(Progress("blending"))
-        candidates, _ = self._candidates(fit, self.trusted)
-        result = proof.blend.apply(candidates, gap_length(self.trusted, self.s2.days), lost_dates(self.trusted))
-        sigma = proof.calibration.sigma(candidates, self.trusted)
+        candidates, _ = self._candidates(fit, self.usable)
+        result = proof.blend.apply(candidates, *self._kinds(self.usable))
+        sigma = proof.calibration.sigma(candidates, self.usable)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
         return Reconstruction(
             s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
             sigma=sigma,
-            suspected=self.s2.observed & ~self.trusted,
+            suspected=self.s2.observed & ~self.usable,
             reconstructed=replaced(self.s2, self.config),
             assessment=proof.assessment,
             curve=tuple(self.fitting.curve),
@@ -162,18 +173,22 @@ class _Run:
             seconds=self.clock.seconds,
         )
 
-    def _trusted(self, observed: Bool) -> Bool:
+    def _unsuspected(self, observed: Bool) -> Bool:
         """`observed` without what is probably a missed cloud."""
-        return observed & ~suspected_clouds(self.s2.pixels, observed, self.s2.days, self.s2.bands)
+        s2 = self.s2
+        return observed & ~suspected_clouds(s2.pixels, observed, s2.days, s2.bands, self.validation)
 
-    def _shown(self, visible: Bool) -> Observations:
-        """What a method may look at. Blanked here, so that no method can leak what it is scored on."""
-        return blank(self.observations, visible)
+    def _kinds(self, visible: Bool) -> tuple[Float32, Bool]:
+        """(T, H, W) days of the gap around each pixel, and (T,) the fully clouded dates."""
+        return gap_length(visible, self.s2.days), fully_clouded_dates(visible, self.validation)
 
     def _candidates(self, fit: Fit, visible: Bool) -> tuple[Candidates, Candidates]:
-        """What may be blended, interpolation first; and what is scored beside the result."""
+        """What may be blended, interpolation first; and what is scored beside the result.
+
+        The method gets what is blanked, so that it cannot leak what it is scored on.
+        """
         self.fitting.context.check_stop()
-        shown = self._shown(visible)
+        shown = blank(self.observations, visible)
         predicted = fit.predict(shown)
         missing = sorted(set(self.info.candidates) - set(predicted))
         assert not missing, f"method {self.info.name} predicts no {', '.join(missing)}"
@@ -185,4 +200,5 @@ class _Run:
         """PSNR of the followed candidate on the held-out pixels, dB."""
         if self.info.followed is None or not self.held_out.any():
             return None
-        return psnr(fit.predict(self._shown(self.visible))[self.info.followed], self.s2.pixels, where=self.held_out)
+        predicted = fit.predict(blank(self.observations, self.visible))
+        return psnr(predicted[self.info.followed], self.s2.pixels, where=self.held_out)

@@ -61,14 +61,15 @@ def assess(
     truth: Float32,
     held_out: Bool,
     gap_days: Float32,
-    lost: Bool,
+    fully_clouded: Bool,
     bands: Sequence[str],
     blend: Blend,
     to_fill: Sequence[ToFill] = (),
 ) -> Assessment | None:
     """Scores of every method on the held-out pixels, None where there are none.
 
-    methods must hold `RESULT` and `LINEAR`; lost: (T,), see `lost_dates`; to_fill: see `count_to_fill`.
+    methods must hold `RESULT` and `LINEAR`; fully_clouded: (T,), see `fully_clouded_dates`; to_fill: see
+    `count_to_fill`.
     """
     if not held_out.any():
         return None
@@ -79,18 +80,18 @@ def assess(
         pixels=int(held_out.sum()),
         methods={name: score(image, truth, held_out) for name, image in methods.items()},
         by_band={band: {name: _band_scores(e[:, k]) for name, e in errors.items()} for k, band in enumerate(bands)},
-        by_gap=tuple(_by_gap(errors, lost[date], classes, blend)),
+        by_gap=tuple(_by_gap(errors, fully_clouded[date], classes, blend)),
         coverage_90=float(covered.mean()),
-        by_date=tuple(_by_date(errors, date, lost[date].astype(int), classes)),
+        by_date=tuple(_by_date(errors, date, fully_clouded[date].astype(int), classes)),
         to_fill=tuple(to_fill),
     )
 
 
-def count_to_fill(observed: Bool, gap_days: Float32, lost: Bool) -> tuple[ToFill, ...]:
+def count_to_fill(observed: Bool, gap_days: Float32, fully_clouded: Bool) -> tuple[ToFill, ...]:
     """The pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class."""
     classes, counted = len(GAP_EDGES) - 1, []
     for kind in range(len(DATE_KINDS)):
-        inside = ~observed & (lost.astype(int) == kind)[:, None, None]
+        inside = ~observed & (fully_clouded.astype(int) == kind)[:, None, None]
         pixels = np.bincount(gap_class(gap_days[inside]), minlength=classes)
         counted += [ToFill(kind, gap, int(count)) for gap, count in enumerate(pixels) if count]
     return tuple(counted)
@@ -124,11 +125,11 @@ def _band_scores(error: NDArray[np.floating]) -> dict[str, float]:
 
 
 def _by_gap(
-    errors: Mapping[str, NDArray[np.floating]], lost: Bool, classes: NDArray[np.intp], blend: Blend
+    errors: Mapping[str, NDArray[np.floating]], fully_clouded: Bool, classes: NDArray[np.intp], blend: Blend
 ) -> Iterable[GapAssessment]:
     for kind, dates in enumerate(DATE_KINDS):
         for k in range(len(GAP_EDGES) - 1):
-            inside = (lost.astype(int) == kind) & (classes == k)
+            inside = (fully_clouded.astype(int) == kind) & (classes == k)
             if not inside.any():
                 continue
             yield GapAssessment(
@@ -137,7 +138,7 @@ def _by_gap(
                 pixels=int(inside.sum()),
                 rmse={name: float(np.sqrt(np.mean(e[inside].astype(np.float64) ** 2))) for name, e in errors.items()},
                 weights={name: round(weight, 3) for name, weight in blend.weights(kind, k).items()},
-                fallback=not blend.trust[kind, k],
+                fallback=not blend.blend_weight[kind, k],
             )
 
 

@@ -7,30 +7,31 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from seq2seq.sequence import Bool, Float32
-from seq2seq.validation.holdout import LINEAR, MIN_CLASS_PIXELS, Candidates, lost_dates
+from seq2seq.validation.holdout import LINEAR, Candidates, fully_clouded_dates
+from seq2seq.validation.settings import DEFAULTS, BlendSettings
 
 NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in sigma
-MIN_SIGMA = 1e-4  # a tenth of a DN step of 1e-3; keeps calibration finite where all candidates agree
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """Factor from the raw spread to one sigma, such that result +- 1.645 sigma covers 90 % held out.
 
-    factor: (2, C), for dates that are partly seen and for lost ones, whose errors are of another kind.
+    factor: (2, C), for dates that are partly clouded and for fully clouded ones, whose errors are of another kind.
     """
 
     floor: Float32  # (C,) reflectance: what cannot be told from the candidates' disagreement
     factor: Float32
+    settings: BlendSettings = DEFAULTS
 
-    def sigma(self, candidates: Candidates, seen: Bool) -> Float32:
-        """(T, C, H, W) reflectance, one sigma; seen: (T, H, W) what the candidates were made from."""
+    def sigma(self, candidates: Candidates, visible: Bool) -> Float32:
+        """(T, C, H, W) reflectance, one sigma; visible: (T, H, W) what the candidates were made from."""
         raw = _raw_sigma(candidates, self.floor)
-        sigma: Float32 = raw * self.factor[lost_dates(seen).astype(int)][:, :, None, None]
+        sigma: Float32 = raw * self.factor[fully_clouded_dates(visible, self.settings).astype(int)][:, :, None, None]
         return sigma
 
 
-def few_dates(date: NDArray[np.intp]) -> float:
+def few_dates(date: NDArray[np.intp], settings: BlendSettings = DEFAULTS) -> float:
     """How much wider an interval has to be because its width was measured on few dates; date: (N,) of each pixel.
 
     Errors of one date share a scale, and the next date has its own. An interval for it, from the scale of n dates, is
@@ -38,11 +39,18 @@ def few_dates(date: NDArray[np.intp]) -> float:
     1.4 times as wide for 2 dates, 1.1 times for 10.
     """
     pixels = np.bincount(date)
-    dates = max(1, int((pixels >= MIN_CLASS_PIXELS).sum()))
+    dates = max(1, int((pixels >= settings.min_class_pixels).sum()))
     return float(stdtrit(dates + 1, 0.95)) / NORMAL_90
 
 
-def calibrate(candidates: Candidates, result: Float32, truth: Float32, held_out: Bool, seen: Bool) -> Calibration:
+def calibrate(
+    candidates: Candidates,
+    result: Float32,
+    truth: Float32,
+    held_out: Bool,
+    visible: Bool,
+    settings: BlendSettings = DEFAULTS,
+) -> Calibration:
     """On the held-out pixels, by kind of date and by band, widened for how few dates they lie on (`few_dates`).
 
     Without any held-out pixels the candidates' disagreement stands as it is.
@@ -51,19 +59,19 @@ def calibrate(candidates: Candidates, result: Float32, truth: Float32, held_out:
     """
     bands = result.shape[1]
     error = np.abs(np.moveaxis(result - truth, 1, -1)[held_out])  # (N, C)
-    if len(error) < MIN_CLASS_PIXELS:
-        return Calibration(np.full(bands, 0.01, np.float32), np.ones((2, bands), np.float32))
-    floor = np.maximum(np.median(error, axis=0), MIN_SIGMA).astype(np.float32)
+    if len(error) < settings.min_class_pixels:
+        return Calibration(np.full(bands, 0.01, np.float32), np.ones((2, bands), np.float32), settings)
+    floor = np.maximum(np.median(error, axis=0), settings.min_sigma).astype(np.float32)
     ratio = error / np.moveaxis(_raw_sigma(candidates, floor), 1, -1)[held_out]
-    on_lost = lost_dates(seen)[np.nonzero(held_out)[0]]
+    on_clouded = fully_clouded_dates(visible, settings)[np.nonzero(held_out)[0]]
     overall = np.quantile(ratio, 0.9, axis=0) / NORMAL_90
     factor = np.tile(np.maximum(overall, 1.0), (2, 1))
     date = np.nonzero(held_out)[0]
     for kind in (0, 1):
-        inside = on_lost == kind
-        if inside.sum() >= MIN_CLASS_PIXELS:
-            factor[kind] = np.quantile(ratio[inside], 0.9, axis=0) / NORMAL_90 * few_dates(date[inside])
-    return Calibration(floor, factor.astype(np.float32))
+        inside = on_clouded == kind
+        if inside.sum() >= settings.min_class_pixels:
+            factor[kind] = np.quantile(ratio[inside], 0.9, axis=0) / NORMAL_90 * few_dates(date[inside], settings)
+    return Calibration(floor, factor.astype(np.float32), settings)
 
 
 def _raw_sigma(candidates: Candidates, floor: Float32) -> Float32:

@@ -16,7 +16,8 @@ _SHAPED = (0.02, 0.98)
 
 @dataclass(frozen=True, eq=False)
 class CloudShapes:
-    """Masks to borrow: (N, H, W), True = hidden. N may be 0: a sequence of clear and lost dates has no shapes."""
+    """Masks to borrow: (N, H, W), True = hidden. N may be 0: clear and fully clouded dates have no
+    shapes."""
 
     masks: Bool
 

@@ -1,7 +1,7 @@
 """What is hidden from the fit to prove it, and the kinds of hidden pixels that are judged apart.
 
-A pixel's task is told by two things: whether its date shows anything else (`lost_dates`), and how long the gap between
-its clear dates is (`gap_class`). Blend weights, the uncertainty and the report go by both.
+A pixel's task is told by two things: whether its date shows anything else (`fully_clouded_dates`), and how long the gap
+between its clear dates is (`gap_class`). Blend weights, the uncertainty and the report go by both.
 """
 
 from dataclasses import replace
@@ -11,28 +11,17 @@ from numpy.typing import NDArray
 
 from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.hiding import CloudShapes, hide
+from seq2seq.validation.settings import DEFAULTS, HoldoutSettings
 
 Candidates = dict[str, Float32]  # name -> (T, C, H, W) reflectance; those to blend hold LINEAR first
 LINEAR, NEAREST, RESULT = "linear", "nearest", "result"
 
-# A date of which less than this share is seen is lost: what the date itself shows no longer helps.
-LOST_BELOW = 0.15
-DATE_KINDS = PARTLY_SEEN, LOST = ("partly seen", "lost")
+DATE_KINDS = PARTLY_CLOUDED, FULLY_CLOUDED = ("partly clouded", "fully clouded")
 # Days between the clear dates around a pixel; classes are [from, to). A revisit, a month, a season, half a year.
 GAP_EDGES: tuple[float, ...] = (0.0, 20.0, 45.0, 80.0, 160.0, np.inf)
-# Fewer held-out pixels than this say nothing about their class alone.
-MIN_CLASS_PIXELS = 400
-# Dates held out whole, of those that show enough, and the chance of another date to lose a cloud's shape. Lost dates
-# are the hardest and each errs in its own way, so one alone proves little; the delivered fit gets them back.
-WHOLE_DATES = 1 / 5
-MIN_CLEAR_DATES = 4
-MOSTLY_CLEAR = 0.3
-SHAPED = 0.5
-ATTEMPTS = 20  # chance may leave a short sequence without anything held out, and so without proof
-MAX_DATE_SHARE = 0.4  # of a date's clear pixels, where it is not held out whole
 
 
-def choose_holdout(observed: Bool, seed: int) -> Bool:
+def choose_holdout(observed: Bool, seed: int, settings: HoldoutSettings = DEFAULTS) -> Bool:
     """(T, H, W) clear pixels that no fit may see: some dates whole, some others in the shapes of the sequence's clouds.
 
     Empty where there is too little to give away (a single clear date, a handful of pixels).
@@ -40,15 +29,15 @@ def choose_holdout(observed: Bool, seed: int) -> Bool:
     rng = np.random.default_rng((seed, 1))
     held_out = np.zeros_like(observed)
     share = observed.mean(axis=(1, 2))
-    clear = np.flatnonzero(share >= MOSTLY_CLEAR)
-    if len(clear) >= MIN_CLEAR_DATES:
-        held_out[rng.choice(clear, max(1, round(len(clear) * WHOLE_DATES)), replace=False)] = True
+    clear = np.flatnonzero(share >= settings.mostly_clear)
+    if len(clear) >= settings.min_clear_dates:
+        held_out[rng.choice(clear, max(1, round(len(clear) * settings.whole_dates)), replace=False)] = True
     others = np.flatnonzero((share > 0) & ~held_out.any(axis=(1, 2)))
     if len(others) >= 2:
         shapes = CloudShapes.of(observed)
-        for _ in range(ATTEMPTS):
-            shaped = hide(observed[others], shapes, rng, shaped=SHAPED, whole=0.0)
-            too_much = shaped.sum(axis=(1, 2)) > MAX_DATE_SHARE * observed[others].sum(axis=(1, 2))
+        for _ in range(settings.attempts):
+            shaped = hide(observed[others], shapes, rng, shaped=settings.shaped, whole=0.0)
+            too_much = shaped.sum(axis=(1, 2)) > settings.max_date_share * observed[others].sum(axis=(1, 2))
             shaped[too_much] &= _half(observed.shape[1:], rng)
             held_out[others] = shaped
             if shaped.any():
@@ -68,10 +57,10 @@ def gap_class(gap_days: Float32) -> NDArray[np.intp]:
     return np.digitize(gap_days, GAP_EDGES[1:-1])
 
 
-def lost_dates(seen: Bool) -> Bool:
+def fully_clouded_dates(visible: Bool, settings: HoldoutSettings = DEFAULTS) -> Bool:
     """(T,) dates of which next to nothing is seen."""
-    lost: Bool = seen.mean(axis=(1, 2)) < LOST_BELOW
-    return lost
+    fully_clouded: Bool = visible.mean(axis=(1, 2)) < settings.fully_clouded_below
+    return fully_clouded
 
 
 def _half(shape: tuple[int, ...], rng: np.random.Generator) -> Bool:

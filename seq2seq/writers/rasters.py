@@ -28,7 +28,7 @@ class PlacedScene(Scene, Protocol):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from. version: of decloud. method: the recipe. fingerprint: of the input, hex.
+    """Where a result comes from. version: of decloud. method: its name. fingerprint: of the input, hex.
     full_prediction: observed pixels were replaced too."""
 
     version: str

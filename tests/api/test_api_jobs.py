@@ -92,6 +92,7 @@ def test_no_other_address_than_an_upload_is_taken(user: User, href: str) -> None
         ({"recipe": "magic"}, "inputs.recipe", "'internal' or 'paper'"),
         ({"method_settings": {"steps": 0}}, "inputs.method_settings.steps", "greater than or equal to 1"),
         ({"method_settings": {"stepz": 1}}, "inputs.method_settings.stepz", "no such member"),
+        ({"validation_settings": {"attempts": 1}}, "inputs.validation_settings", "no such member"),
         ({"method": "linear", "method_settings": {"steps": 1}}, "inputs.method_settings.steps", "no such member"),
         ({"max_minutes": 0}, "inputs.max_minutes", "0.1"),
         ({"sead": 1}, "inputs.sead", "no such member"),

@@ -10,15 +10,15 @@ import httpx
 import pytest
 from service_api import Serve, ServedApi, User
 from service_workers import until
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import KINDS, Refusal, type_of
-from api.http import callers, gate, protocol
+from api.http import protocol, request_context
 from api.http.rates import Rates
-from api.metrics import Metrics
+from api.http.request_guard import RequestGuard
 from worker.access import keys
-from worker.database.connections import Database
 from worker.settings import Settings
 
 
@@ -70,14 +70,13 @@ def test_many_requests_with_one_key_ask_the_database_once_in_a_while(
 ) -> None:
     user = api.user()
     asked: list[str] = []
-    real = keys.authenticate
 
-    def authenticate(database: Database, text: str) -> keys.Key:
+    def find_key(text: str) -> keys.Key:
         asked.append(text)
         time.sleep(0.05)
-        return real(database, text)
+        return keys.authenticate(api.database, text)
 
-    monkeypatch.setattr(callers.keys, "authenticate", authenticate)
+    monkeypatch.setattr(api.app.state.services.authenticator, "_find_key", find_key)
 
     def ask() -> None:
         with httpx.Client(headers=user.headers, trust_env=False) as client:
@@ -173,13 +172,15 @@ def test_without_keys_no_other_machine_is_let_in_whatever_the_server_is_bound_to
     async def routes(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("in")(scope, receive, send)
 
-    settings = Settings(auth="none")
-    door = gate.Gate(routes, settings, Metrics(settings))
+    async def admit(_: Request) -> None:
+        """Nobody is asked for a key."""
+
+    guard = RequestGuard(routes, Settings(auth="none"), admit, count=lambda *_: None)
 
     async def statuses() -> list[int]:
         answers = []
         for address in ("127.0.0.1", "::1", "192.0.2.1", "10.0.0.1"):
-            transport = httpx.ASGITransport(door, client=(address, 4711))
+            transport = httpx.ASGITransport(guard, client=(address, 4711))
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 answers.append((await client.get("/")).status_code)
         return answers
@@ -247,7 +248,7 @@ def test_a_huge_body_is_refused_at_its_limit(user: User, announced: bool) -> Non
 
 
 def test_a_body_that_never_comes_is_not_waited_for(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_BODY_WITHIN_S", 0.3)
+    monkeypatch.setattr(request_context, "_BODY_WITHIN_S", 0.3)
     head = "POST /processes/decloud/execution HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 100"
     connection = user.raw(head)
     connection.sendall(b'{"inputs": ')

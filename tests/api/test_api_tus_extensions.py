@@ -14,7 +14,7 @@ from service_storages import pattern
 from service_workers import until
 from tus_requests import PIECE, TUS, b64, begin, code_of, offset_of, send, staged, stored
 
-from api.receiving import intake
+from api.receiving import completion
 from worker import jobs
 from worker.access import quotas
 from worker.errors import NotFound
@@ -231,13 +231,13 @@ def test_looking_at_a_whole_that_a_crash_left_goes_on_with_it_and_waits_for_noth
         broken.setattr(uploads, "complete", _crash)
         assert make_final(user, addresses).status_code == 500
     (left,) = [upload for upload in user.get("/uploads").json()["uploads"] if upload.get("concat") == "final"]
-    go_on, join = threading.Event(), intake.join
+    go_on, join = threading.Event(), completion.join
 
     def slow_join(*arguments: Any) -> str:
         go_on.wait(10)
         return join(*arguments)
 
-    monkeypatch.setattr(intake, "join", slow_join)
+    monkeypatch.setattr(completion, "join", slow_join)
     head = user.head(left["href"], headers=TUS)
     assert (head.status_code, head.headers["upload-length"]) == (200, str(len(CONTENT)))
     assert "upload-offset" not in head.headers
@@ -249,13 +249,13 @@ def test_looking_at_a_whole_that_a_crash_left_goes_on_with_it_and_waits_for_noth
 
 
 def test_many_requests_for_one_whole_make_it_once(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    addresses, joined, join = parts(user, 300_000), [], intake.join
+    addresses, joined, join = parts(user, 300_000), [], completion.join
 
     def counted(*arguments: Any) -> str:
         joined.append(1)
         return join(*arguments)
 
-    monkeypatch.setattr(intake, "join", counted)
+    monkeypatch.setattr(completion, "join", counted)
 
     async def ask_many() -> list[httpx.Response]:
         headers = {**TUS, "Authorization": f"Bearer {user.key}", "Upload-Concat": f"final;{' '.join(addresses)}"}
@@ -273,25 +273,25 @@ def test_a_server_that_stops_does_not_wait_for_a_whole_and_the_next_makes_it(
     api = serve()
     user = api.user()
     addresses = parts(user, 300_000)
-    join, receiving = intake.join, api.app.state.services.intake
+    join, receiving = completion.join, api.app.state.services.intake
 
     def join_and_stop(*arguments: Any) -> str:
         receiving.interrupt_all()
         return join(*arguments)
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(intake, "join", join_and_stop)
+        stopping.setattr(completion, "join", join_and_stop)
         answer = make_final(user, addresses)
     assert (answer.status_code, code_of(answer)) == (503, "not-ready")
-    receiving._stopping.clear()  # as a new process
+    receiving._completion._stopping.clear()  # as a new process
     assert stored(user, address_of(make_final(user, addresses), user)) == CONTENT
 
 
 def test_a_full_disk_leaves_the_parts_as_they_are(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = parts(user, 300_000)
     with monkeypatch.context() as full:
-        receiving = user.api.app.state.services.intake
-        full.setattr(receiving, "settings", receiving.settings.model_copy(update={"disk_floor_bytes": 2**60}))
+        incoming = user.api.app.state.services.incoming
+        full.setattr(incoming, "settings", incoming.settings.model_copy(update={"disk_floor_bytes": 2**60}))
         answer = make_final(user, addresses)
         assert (answer.status_code, code_of(answer)) == (507, "storage-full")
     assert stored(user, address_of(make_final(user, addresses), user)) == CONTENT

@@ -538,7 +538,7 @@ def test_a_file_that_another_process_writes_is_locked(api: ServedApi, user: User
 
 
 def test_what_nobody_will_continue_is_swept(api: ServedApi, user: User) -> None:
-    intake = api.app.state.services.intake
+    incoming = api.app.state.services.incoming
     kept, gone = begin(user, 100), begin(user, 100)
     for address in (kept, gone):
         send(user, address, 0, b"x" * 50)
@@ -546,13 +546,13 @@ def test_what_nobody_will_continue_is_swept(api: ServedApi, user: User) -> None:
     shot = uploads.create(
         api.database, owner=user.owner, length=9, limits=api.settings, metadata={"decloud": "single-shot"}
     )
-    files = {name: intake.folder / name for name in (kept.rpartition("/")[2], gone.rpartition("/")[2], shot.id)}
+    files = {name: incoming.path / name for name in (kept.rpartition("/")[2], gone.rpartition("/")[2], shot.id)}
     files[shot.id].write_bytes(b"x")
-    intake.sweep()
+    incoming.sweep(api.database, ())
     assert all(file.exists() for file in files.values())  # too young to be sure
     for file in files.values():
         os.utime(file, (time.time() - 100, time.time() - 100))
-    intake.sweep()
+    incoming.sweep(api.database, ())
     assert [file.exists() for file in files.values()] == [True, False, False]
     assert [upload["id"] for upload in user.get("/uploads").json()["uploads"]] == [kept.rpartition("/")[2]]
 

@@ -37,7 +37,7 @@ def test_what_answers_at_the_third_look_is_waited_for_and_said_once(monkeypatch:
         if len(looks) < 3:
             raise DatabaseUnavailable("the database does not answer: it is starting up")
 
-    startup.wait_for("PostgreSQL", look, limit_s=10, say=said.append)
+    startup.wait_for("PostgreSQL", look, limit_s=10, notify=said.append)
     assert said == ["Waiting for PostgreSQL, 10 s at most: it is starting up", "PostgreSQL answers."]
 
 
@@ -50,7 +50,7 @@ def test_what_no_waiting_mends_is_said_at_once(reason: str) -> None:
 
     began = time.monotonic()
     with pytest.raises(CannotServe, match="the broker refuses: "):
-        startup.wait_for("the broker", look, limit_s=60, say=lambda _: None)
+        startup.wait_for("the broker", look, limit_s=60, notify=lambda _: None)
     assert time.monotonic() - began < 1
 
 

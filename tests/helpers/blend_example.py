@@ -27,14 +27,14 @@ def rmse(image, truth, where):
 
 
 def one_lost(dates=6):
-    """(T,) the first date is lost."""
-    lost = np.zeros(dates, bool)
-    lost[0] = True
-    return lost
+    """(T,) the first date is fully clouded."""
+    fully_clouded = np.zeros(dates, bool)
+    fully_clouded[0] = True
+    return fully_clouded
 
 
 def one_lost_date(held_out):
     """(T, H, W) what was seen: nothing on the first date, everything on the others."""
-    seen = np.full(held_out.shape, True)
-    seen[0] = False
-    return seen
+    visible = np.full(held_out.shape, True)
+    visible[0] = False
+    return visible

@@ -9,10 +9,10 @@ import pytest
 
 from seq2seq.bands import BAND_SETS
 from seq2seq.methods import METHODS as TABLE
-from seq2seq.methods.base import MethodInfo
 from seq2seq.methods.guided import INFO as GUIDED
 from seq2seq.sequence import ImageSequence, Observations
 from seq2seq.simulation.simulate import simulate
+from seq2seq.validation.settings import ValidationSettings
 
 # The method `guided` with less of everything.
 QUICK = {
@@ -29,29 +29,29 @@ QUICK = {
 }
 # module, constant, value: each is read when it is used, so that replacing it is enough
 SCHEDULE = (
-    ("validation.holdout", "MIN_CLASS_PIXELS", 40),
-    ("validation.blending", "MIN_CLASS_PIXELS", 40),
-    ("validation.calibration", "MIN_CLASS_PIXELS", 40),
     # threads that wait for each other cost more than they do here
     ("nn.devices", "available_cores", lambda: 1),
     ("run.reconstruction", "available_cores", lambda: 1),
 )
 
 
-def with_defaults(info: MethodInfo, **defaults: Any) -> MethodInfo:
-    """The same method, whose settings have other defaults."""
-    declared = {each.name: each for each in fields(info.settings)}
-    changed = [(name, declared[name].type, field(default=value, metadata=declared[name].metadata))
-               for name, value in defaults.items()]  # fmt: skip
-    return replace(info, settings=make_dataclass("Quick", changed, bases=(info.settings,), frozen=True))
+def with_defaults(kind: type, **defaults: Any) -> type:
+    """The same settings with other defaults."""
+    declared = {each.name: each for each in fields(kind)}
+    changed = [
+        (name, declared[name].type, field(default=value, metadata=declared[name].metadata))
+        for name, value in defaults.items()
+    ]
+    return make_dataclass("Quick", changed, bases=(kind,), frozen=True)
 
 
 def use_schedule(patch: pytest.MonkeyPatch, **defaults: Any) -> None:
     """The same program, less of it, until `patch` is undone; defaults: of `guided`, beside or instead of `QUICK`."""
     for module, name, value in SCHEDULE:
         patch.setattr(importlib.import_module(f"seq2seq.{module}"), name, value)
-    quick = with_defaults(GUIDED, **{**QUICK, **defaults})
+    quick = replace(GUIDED, settings=with_defaults(GUIDED.settings, **{**QUICK, **defaults}))
     patch.setattr("seq2seq.methods.METHODS", tuple(quick if info is GUIDED else info for info in TABLE))
+    patch.setattr("seq2seq.config.ValidationSettings", with_defaults(ValidationSettings, min_class_pixels=40))
 
 
 def observations(

@@ -35,7 +35,7 @@ def gap(low: float, high: float | None, *, fallback: bool) -> dict[str, Any]:
     weights = {"network": 0.0, "prior": 0.0, "linear": 1.0} if fallback else {"network": 0.6, "prior": 0.4, "linear": 0}
     rmse = {method: 10 ** (-psnr / 20) for method, psnr in METHODS.items()}
     return {
-        "dates": "partly seen",
+        "dates": "partly clouded",
         "gap_days": (low, high),
         "pixels": 600,
         "rmse": rmse,
@@ -75,7 +75,7 @@ def example_report(*, simulated: bool = True) -> dict[str, Any]:
             "by_date": [
                 {
                     "date": DATES[0],
-                    "dates": "lost",
+                    "dates": "fully clouded",
                     "gap_days": (20, 45),
                     "pixels": 600,
                     "rmse": {"result": 0.05, "linear": 0.08},

@@ -22,9 +22,9 @@ from service_databases import free_port, without_syncs
 from service_workers import until
 
 from api.app import begin_shutdown, create_app
-from api.http import callers
+from api.http import authentication
 from api.http.protocol import http_protocol
-from api.receiving import intake
+from api.receiving import reception
 from api.routes import events
 from worker import jobs
 from worker.access import keys
@@ -212,10 +212,10 @@ def serve(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Serve]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are asked for again after tenths of seconds."""
     promised_s = 5.0
-    assert callers._TRUSTED_S + max(events._CHECK_S, intake._KEEP_S) < promised_s
-    monkeypatch.setattr(callers, "_TRUSTED_S", 0.2)
+    assert authentication._TRUSTED_S + max(events._CHECK_S, reception._KEEP_S) < promised_s
+    monkeypatch.setattr(authentication, "_TRUSTED_S", 0.2)
     monkeypatch.setattr(events, "_CHECK_S", 0.2)
-    monkeypatch.setattr(intake, "_KEEP_S", 0.2)
+    monkeypatch.setattr(reception, "_KEEP_S", 0.2)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from blend_example import BANDS, DEFAULT, candidates, one_lost, rmse
 
 from seq2seq.validation.assessment import assess, pool
 from seq2seq.validation.blending import Blend, fit_blend
-from seq2seq.validation.holdout import GAP_EDGES, LINEAR, LOST, RESULT
+from seq2seq.validation.holdout import FULLY_CLOUDED, GAP_EDGES, LINEAR, RESULT
 
 
 def assessment(found, truth, held_out, gaps, rows=slice(None)):
@@ -62,7 +62,7 @@ def test_without_held_out_pixels_there_is_no_assessment():
 def test_scores_by_gap_are_those_of_their_pixels():
     found, truth, held_out, gaps = candidates()
     for entry in assessment(found, truth, held_out, gaps).by_gap:
-        kind = (one_lost() if entry.dates == LOST else ~one_lost())[:, None, None]
+        kind = (one_lost() if entry.dates == FULLY_CLOUDED else ~one_lost())[:, None, None]
         inside = held_out & kind & (gaps >= entry.gap_days[0]) & (gaps < (entry.gap_days[1] or np.inf))
         assert entry.pixels == inside.sum()
         assert entry.rmse[LINEAR] == pytest.approx(rmse(found[LINEAR], truth, inside), rel=1e-6)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from seq2seq.validation.blending import fit_blend
 from seq2seq.validation.holdout import LINEAR, gap_class
 
-PARTLY, LOST = 0, 1
+PARTLY, FULLY_CLOUDED = 0, 1
 
 
-def fit(found, truth, held_out, gaps, lost=None):
-    return fit_blend(found, truth, held_out, gaps, one_lost() if lost is None else lost, DEFAULT)
+def fit(found, truth, held_out, gaps, fully_clouded=None):
+    return fit_blend(found, truth, held_out, gaps, one_lost() if fully_clouded is None else fully_clouded, DEFAULT)
 
 
 @settings(max_examples=25, deadline=None)
@@ -21,9 +21,9 @@ def fit(found, truth, held_out, gaps, lost=None):
 def test_shares_add_up_and_no_kind_of_date_is_worse_than_linear(seed, first, second):
     found, truth, held_out, gaps = candidates(seed, errors=(1.0, first, second))
     blend = fit(found, truth, held_out, gaps)
-    assert (blend.shares >= 0).all()
-    assert np.allclose(blend.shares.sum(axis=1), 1)
-    assert ((blend.trust >= 0) & (blend.trust <= 1)).all()
+    assert (blend.mix_weights >= 0).all()
+    assert np.allclose(blend.mix_weights.sum(axis=1), 1)
+    assert ((blend.blend_weight >= 0) & (blend.blend_weight <= 1)).all()
     assert sum(blend.weights(PARTLY, 2).values()) == pytest.approx(1)
     result = blend.apply(found, gaps, one_lost())
     for kind in (one_lost(), ~one_lost()):
@@ -34,7 +34,7 @@ def test_shares_add_up_and_no_kind_of_date_is_worse_than_linear(seed, first, sec
 def test_garbage_is_given_up_for_linear():
     found, truth, held_out, gaps = candidates(errors=(1.0, 90.0, 90.0))
     blend = fit(found, truth, held_out, gaps)
-    assert blend.trust.max() < 0.01
+    assert blend.blend_weight.max() < 0.01
     assert rmse(blend.apply(found, gaps, one_lost()), truth, held_out) <= rmse(found[LINEAR], truth, held_out)
 
 
@@ -46,12 +46,12 @@ def test_candidates_that_agree_with_linear_leave_it_as_it_is():
 
 def test_what_fails_on_lost_dates_is_still_used_on_the_others():
     found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
-    lost = np.array([True, True, True, False, False, False])
+    fully_clouded = np.array([True, True, True, False, False, False])
     for name in DEFAULT:
-        found[name] = np.where(lost[:, None, None, None], truth + (found[name] - truth) * 40, found[name])
-    blend = fit(found, truth, held_out, gaps, lost)
-    assert blend.trust[LOST].max() < 0.05
-    assert blend.trust[PARTLY].min() > 0.9
+        found[name] = np.where(fully_clouded[:, None, None, None], truth + (found[name] - truth) * 40, found[name])
+    blend = fit(found, truth, held_out, gaps, fully_clouded)
+    assert blend.blend_weight[FULLY_CLOUDED].max() < 0.05
+    assert blend.blend_weight[PARTLY].min() > 0.9
     assert np.array_equal(blend.apply(found, gaps, np.ones(6, bool)).argmax(), found[LINEAR].argmax())
 
 
@@ -61,10 +61,10 @@ def test_trust_grows_with_the_gap():
     for name in DEFAULT:
         spread = np.where(short, 20, 0.1)
         found[name] = (truth + (found[name] - truth) * spread).astype(np.float32)
-    trust = fit(found, truth, held_out, gaps).trust
-    assert (np.diff(trust) >= -1e-12).all()
-    assert trust[PARTLY, :2].max() < 0.1
-    assert trust[PARTLY, 3:].min() > 0.4
+    blend_weight = fit(found, truth, held_out, gaps).blend_weight
+    assert (np.diff(blend_weight) >= -1e-12).all()
+    assert blend_weight[PARTLY, :2].max() < 0.1
+    assert blend_weight[PARTLY, 3:].min() > 0.4
 
 
 def test_between_the_nodes_trust_is_interpolated_so_that_no_seam_shows():
@@ -89,7 +89,7 @@ def test_independent_errors_are_averaged_away():
 def test_without_held_out_pixels_it_is_linear():
     found, truth, held_out, gaps = candidates()
     blend = fit(found, truth, np.zeros_like(held_out), gaps)
-    assert not blend.trust.any()
+    assert not blend.blend_weight.any()
     assert np.array_equal(blend.apply(found, gaps, one_lost()), found[LINEAR])
 
 
@@ -97,24 +97,26 @@ def test_lost_dates_are_interpolated_where_none_was_held_out():
     found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
     held_out[0] = False
     blend = fit(found, truth, held_out, gaps)
-    assert not blend.trust[LOST].any()
-    assert blend.trust[PARTLY].min() > 0.9
+    assert not blend.blend_weight[FULLY_CLOUDED].any()
+    assert blend.blend_weight[PARTLY].min() > 0.9
 
 
 def test_partly_seen_dates_do_as_lost_ones_where_only_those_were_held_out():
     found, truth, held_out, gaps = candidates(errors=(1.0, 0.2, 0.2))
     held_out[1:] = False
-    trust = fit(found, truth, held_out, gaps).trust
-    assert trust[LOST].min() > 0.5
-    assert np.array_equal(trust[PARTLY], trust[LOST])
+    blend_weight = fit(found, truth, held_out, gaps).blend_weight
+    assert blend_weight[FULLY_CLOUDED].min() > 0.5
+    assert np.array_equal(blend_weight[PARTLY], blend_weight[FULLY_CLOUDED])
 
 
 def test_one_date_convinces_less_than_many():
     found, truth, held_out, gaps = candidates(errors=(1.0, 0.1, 0.1))
-    lost = np.ones(6, bool)
+    fully_clouded = np.ones(6, bool)
     few = held_out.copy()
     few[1:] = False
-    one, many = (fit(found, truth, pixels, gaps, lost).trust[LOST] for pixels in (few, held_out))
+    one, many = (
+        fit(found, truth, pixels, gaps, fully_clouded).blend_weight[FULLY_CLOUDED] for pixels in (few, held_out)
+    )
     assert one.max() < many.min()
 
 
@@ -136,8 +138,8 @@ def test_what_is_not_held_out_decides_nothing():
     found, truth, held_out, gaps = candidates()
     other = np.where(held_out[:, None], truth, np.float32(5))
     one, two = (fit(found, t, held_out, gaps) for t in (truth, other))
-    assert np.array_equal(one.trust, two.trust)
-    assert np.array_equal(one.shares, two.shares)
+    assert np.array_equal(one.blend_weight, two.blend_weight)
+    assert np.array_equal(one.mix_weights, two.mix_weights)
 
 
 def test_a_candidate_that_is_worse_than_interpolation_but_errs_differently_still_helps():

@@ -6,20 +6,20 @@ from blend_example import DEFAULT, candidates, one_lost_date
 
 from seq2seq.validation.blending import fit_blend
 from seq2seq.validation.calibration import NORMAL_90, calibrate, few_dates
-from seq2seq.validation.holdout import lost_dates
+from seq2seq.validation.holdout import fully_clouded_dates
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ninety_percent_of_the_held_out_pixels_lie_in_the_interval(seed):
     found, truth, held_out, gaps = candidates(seed)
-    result = fit_blend(found, truth, held_out, gaps, lost_dates(one_lost_date(held_out)), DEFAULT)
-    seen = one_lost_date(held_out)
-    result = result.apply(found, gaps, lost_dates(seen))
-    sigma = calibrate(found, result, truth, held_out, seen).sigma(found, seen)
+    result = fit_blend(found, truth, held_out, gaps, fully_clouded_dates(one_lost_date(held_out)), DEFAULT)
+    visible = one_lost_date(held_out)
+    result = result.apply(found, gaps, fully_clouded_dates(visible))
+    sigma = calibrate(found, result, truth, held_out, visible).sigma(found, visible)
     assert (sigma > 0).all()
-    lost = lost_dates(seen)
-    assert lost.tolist() == [True] + [False] * (len(lost) - 1)
-    for kind in (lost, ~lost):
+    fully_clouded = fully_clouded_dates(visible)
+    assert fully_clouded.tolist() == [True] + [False] * (len(fully_clouded) - 1)
+    for kind in (fully_clouded, ~fully_clouded):
         inside = held_out & kind[:, None, None]
         narrow = sigma / few_dates(np.nonzero(inside)[0])
         within = np.moveaxis(np.abs(result - truth) <= NORMAL_90 * narrow, 1, -1)[inside]
@@ -36,8 +36,8 @@ def test_too_few_held_out_pixels_leave_a_finite_sigma():
     found, truth, held_out, _ = candidates()
     few = np.zeros_like(held_out)
     few[0, 0, :3] = True
-    seen = one_lost_date(held_out)
-    sigma = calibrate(found, found["one"], truth, few, seen).sigma(found, seen)
+    visible = one_lost_date(held_out)
+    sigma = calibrate(found, found["one"], truth, few, visible).sigma(found, visible)
     assert np.isfinite(sigma).all()
     assert (sigma > 0).all()
 
@@ -45,6 +45,6 @@ def test_too_few_held_out_pixels_leave_a_finite_sigma():
 def test_what_is_not_held_out_decides_nothing():
     found, truth, held_out, _ = candidates()
     other = np.where(held_out[:, None], truth, np.float32(5))
-    seen = one_lost_date(held_out)
-    sigmas = [calibrate(found, found["one"], t, held_out, seen).sigma(found, seen) for t in (truth, other)]
+    visible = one_lost_date(held_out)
+    sigmas = [calibrate(found, found["one"], t, held_out, visible).sigma(found, visible) for t in (truth, other)]
     assert np.array_equal(*sigmas)

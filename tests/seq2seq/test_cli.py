@@ -24,6 +24,7 @@ from seq2seq.errors import InvalidPixelsError, Stopped
 from seq2seq.methods import METHODS
 from seq2seq.progress import Progress
 from seq2seq.settings import settings_of
+from seq2seq.validation.settings import ValidationSettings
 
 Pipeline = Callable[..., Path]
 
@@ -168,6 +169,22 @@ def test_a_method_or_setting_that_is_not_there_is_one_line(
     assert error.startswith("decloud: error: ")
     assert message in error
     assert not calls
+
+
+def test_the_proof_is_varied_in_a_file_and_by_no_option(
+    tmp_path: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[validation_settings]\nwhole_dates = 0.5\n")
+    assert cli_exit(["run", "input", str(tmp_path / "out"), "--config", str(file)]) == 0
+    assert calls[0]["config"].validation == ValidationSettings(whole_dates=0.5)
+    assert calls[0]["config"].recorded()["validation_settings"]["whole_dates"] == 0.5
+    assert cli_exit(["run", "input", str(tmp_path / "out2"), "--validation-settings", "x"]) == 2
+    assert cli_exit(["run", "input", str(tmp_path / "out2"), "--set", "whole_dates=0.5"]) == 2
+    file.write_text("[validation_settings]\nwhole_dates = 2\n")
+    capsys.readouterr()
+    assert cli_exit(["run", "input", str(tmp_path / "out2"), "--config", str(file)]) == 2
+    assert "whole_dates is 2, must be from 0.0 to 1.0" in capsys.readouterr().err
 
 
 def test_methods_and_their_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,9 +66,9 @@ def test_a_hidden_pixel_is_described_as_if_the_cloud_had_hidden_it(sequence, rad
     """Training sees what the task will show."""
     s2, fallback = sequence.s2, mean_spectrum(sequence.s2.pixels, sequence.s2.observed)
     hidden = s2.observed & (np.random.default_rng(0).random(s2.observed.shape) < 0.3)
-    seen = s2.observed & ~hidden
+    visible = s2.observed & ~hidden
     changed = np.where(hidden[:, None], np.float32(0.9), s2.pixels)
-    one, other = (describe(p, seen, s2.days, radar, fallback, SETTINGS) for p in (s2.pixels, changed))
+    one, other = (describe(p, visible, s2.days, radar, fallback, SETTINGS) for p in (s2.pixels, changed))
     assert np.array_equal(one.features, other.features)
 
 

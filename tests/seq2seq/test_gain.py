@@ -24,10 +24,10 @@ def on_date(date: int, gain_db: float, *, kind: int = 0, gap: int = 1, pixels: i
 def test_classes_count_as_the_filled_pixels_lie_in_them_not_as_the_hidden_ones_do() -> None:
     evidence = [on_date(t, 10.0, kind=0, pixels=9000) for t in range(4)]
     evidence += [on_date(t, 0.0, kind=1, pixels=100) for t in range(4, 8)]
-    lost, seen = ToFill(kind=1, gap=1, pixels=500), ToFill(kind=0, gap=1, pixels=500)
-    assert gain_range(evidence, [lost]).measured_db == pytest.approx(0.0)
-    assert gain_range(evidence, [seen]).measured_db == pytest.approx(10.0)
-    assert 0 < gain_range(evidence, [lost, seen]).measured_db < 3
+    fully_clouded, visible = ToFill(kind=1, gap=1, pixels=500), ToFill(kind=0, gap=1, pixels=500)
+    assert gain_range(evidence, [fully_clouded]).measured_db == pytest.approx(0.0)
+    assert gain_range(evidence, [visible]).measured_db == pytest.approx(10.0)
+    assert 0 < gain_range(evidence, [fully_clouded, visible]).measured_db < 3
     assert gain_range(evidence, []).measured_db > 8
 
 

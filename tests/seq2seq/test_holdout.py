@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick_engine import observations
 
-from seq2seq.validation.holdout import choose_holdout, gap_class, lost_dates
+from seq2seq.validation.holdout import choose_holdout, fully_clouded_dates, gap_class
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31 - 1), st.integers(1, 9), st.integers(0, 10))
-def test_held_out_pixels_are_observed_and_leave_something_to_fit(seed, dates, lost):
+def test_held_out_pixels_are_observed_and_leave_something_to_fit(seed, dates, fully_clouded):
     rng = np.random.default_rng(seed)
     observed = rng.random((dates, 9, 11)) < rng.random((dates, 1, 1)) * 1.5
-    observed[rng.random(dates) < lost / 10] = False
+    observed[rng.random(dates) < fully_clouded / 10] = False
     held_out = choose_holdout(observed, seed)
     assert not (held_out & ~observed).any()
     assert not observed.any() or (observed & ~held_out).any()
@@ -49,7 +49,7 @@ def test_gap_classes_begin_at_their_edges():
 
 
 def test_a_date_is_lost_where_next_to_nothing_of_it_is_seen():
-    seen = np.zeros((3, 10, 10), bool)
-    seen[1, 0] = True
-    seen[2, :2] = True
-    assert lost_dates(seen).tolist() == [True, True, False]
+    visible = np.zeros((3, 10, 10), bool)
+    visible[1, 0] = True
+    visible[2, :2] = True
+    assert fully_clouded_dates(visible).tolist() == [True, True, False]

@@ -56,12 +56,12 @@ def test_pixels_that_are_not_observed_decide_nothing(given, straight):
 
 def test_held_out_pixels_change_nothing_that_is_scored_on_them(given, monkeypatch):
     """Candidates of the scored fit, as they enter the blend, with the true and with wrong held-out values."""
-    seen = []
+    recorded = []
     predict = GuidedFit.predict
 
     def spy(fit, visible):
         candidates = predict(fit, visible)
-        seen.append(candidates)
+        recorded.append(candidates)
         return candidates
 
     monkeypatch.setattr(GuidedFit, "predict", spy)
@@ -69,19 +69,18 @@ def test_held_out_pixels_change_nothing_that_is_scored_on_them(given, monkeypatc
     assert held_out.any()
     scored = []
     for each in (given, replace(given, s2=with_values(given.s2, held_out, 0.77))):
-        seen.clear()
+        recorded.clear()
         reconstruct(each, FULL)
-        scored.append(seen[:-1])  # the last are the final fit's, which may see them
+        scored.append(recorded[:-1])  # the last are the final fit's, which may see them
     assert len(scored[0]) > 1
     for one, other in zip(*scored, strict=True):
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_the_assessment_counts_the_held_out_pixels_and_no_kind_of_date_is_worse_than_linear(monkeypatch):
-    monkeypatch.setattr("seq2seq.validation.holdout.MIN_CLASS_PIXELS", 100)
+def test_the_assessment_counts_the_held_out_pixels_and_no_kind_of_date_is_worse_than_linear():
     given = observations(dates=6, size=32)
-    proof = reconstruct(given, FULL).assessment
+    proof = reconstruct(given, FULL.replace(validation_settings={"min_class_pixels": 100})).assessment
     assert proof.pixels == choose_holdout(given.s2.observed, FULL.seed).sum()
     assert sum(gap.pixels for gap in proof.by_gap) == proof.pixels
     assert set(proof.methods) == {"result", "network", "prior", "linear", "nearest"}
@@ -253,10 +252,12 @@ def test_a_single_date_with_some_clear_pixels_is_enough(shown):
     given = observations(dates=3, size=16)
     observed = np.zeros_like(given.s2.observed)
     observed[1].flat[:shown] = True
-    lost = replace(given, s2=replace(given.s2, observed=observed), cloud_mask=~observed)
-    result = reconstruct(lost, CONFIG)
+    fully_clouded = replace(given, s2=replace(given.s2, observed=observed), cloud_mask=~observed)
+    result = reconstruct(fully_clouded, CONFIG)
     assert result.assessment is None
-    assert np.array_equal(result.s2.pixels, linear_interpolation(lost.s2.pixels, observed, lost.s2.days))
+    assert np.array_equal(
+        result.s2.pixels, linear_interpolation(fully_clouded.s2.pixels, observed, fully_clouded.s2.days)
+    )
     assert np.isfinite(result.sigma).all()
 
 
@@ -328,11 +329,11 @@ def test_the_published_method_goes_the_same_way(given, tmp_path):
 
 def test_observed_pixels_pass_through_with_no_doubt_and_hidden_ones_do_not(given, straight):
     pixels, sigma = keep_observed(given.s2, straight.s2.pixels, straight.sigma, CONFIG)
-    seen = np.broadcast_to(given.s2.observed[:, None], pixels.shape)
-    assert np.array_equal(pixels[seen], given.s2.pixels[seen])
-    assert np.array_equal(pixels[~seen], straight.s2.pixels[~seen])
-    assert (sigma[seen] == 0).all()
-    assert np.array_equal(sigma[~seen], straight.sigma[~seen])
+    visible = np.broadcast_to(given.s2.observed[:, None], pixels.shape)
+    assert np.array_equal(pixels[visible], given.s2.pixels[visible])
+    assert np.array_equal(pixels[~visible], straight.s2.pixels[~visible])
+    assert (sigma[visible] == 0).all()
+    assert np.array_equal(sigma[~visible], straight.sigma[~visible])
     assert (straight.sigma > 0).all()
 
 

@@ -1,5 +1,6 @@
 """Each regressor learns what it can learn, repeats itself, and says nothing wild about what it has never seen."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,8 @@ from quick_engine import QUICK
 
 from seq2seq.errors import Stopped
 from seq2seq.methods.base import uncached
+from seq2seq.methods.guided.mlp import ByteDropout, MlpRegressor, Standardised
 from seq2seq.methods.guided.regressors import (
-    ByteDropout,
-    MlpRegressor,
-    Standardised,
     TreeRegressor,
     fit_regressors,
     predict_image,
@@ -45,7 +44,7 @@ def fitted(seed=0, given=None, cached=uncached):
 
 
 def fitted_mlp(settings, check_stop, until=None):
-    return MlpRegressor(*samples(), settings, seed=0, device=CPU, check_stop=check_stop, until=until)
+    return MlpRegressor(*samples(), settings, seed=0, device=CPU, threads=1, check_stop=check_stop, until=until)
 
 
 def test_both_learn_residuals_of_samples_they_have_not_seen():
@@ -107,7 +106,7 @@ def test_standardised_samples_have_mean_zero_std_one_and_constants_vanish():
 
 def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
     torch.manual_seed(0)
-    values, dropout = torch.ones(1000, 37), ByteDropout(kept=SETTINGS.mlp_kept)
+    values, dropout = torch.ones(1000, 37), ByteDropout(SETTINGS.mlp_kept, torch.Generator())
     dropped = dropout(values)
     assert abs((dropped == 0).float().mean() - 26 / 256) < 0.005
     assert abs(dropped.mean() - 1) < 0.01
@@ -174,7 +173,7 @@ def test_an_mlp_is_done_in_time_on_a_machine_that_is_slow_or_becomes_so(slowed_a
         steps[0] += 1
         now[0] += 1.0 if steps[0] > slowed_after else 0.1
 
-    monkeypatch.setattr("seq2seq.methods.guided.regressors.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seq2seq.methods.guided.mlp.time.monotonic", lambda: now[0])
     fitted_mlp(MANY_STEPS, step, until=40.0)
     assert 38 <= now[0] <= 42
     assert steps[0] < 100
@@ -190,3 +189,29 @@ def test_an_mlps_steps_are_made_in_one_thread():
     seen = []
     fitted_mlp(SETTINGS, lambda: seen.append(torch.get_num_threads()))
     assert set(seen) == {1}
+
+
+def test_networks_that_learn_side_by_side_learn_what_they_would_alone():
+    settings = replace(SETTINGS, mlps=3)
+    features, residuals = samples()
+    alone, beside, crowded = (
+        MlpRegressor(features, residuals, settings, seed=1, device=CPU, threads=threads, check_stop=never_stop)
+        for threads in (1, 3, 2)
+    )
+    assert np.array_equal(alone.predict(features), beside.predict(features))
+    assert np.array_equal(alone.predict(features), crowded.predict(features))
+
+
+def test_one_network_that_is_stopped_stops_those_beside_it():
+    calls = []
+
+    def stop_once():
+        calls.append(None)
+        if len(calls) == 5:
+            raise Stopped("here")
+
+    settings = replace(SETTINGS, mlps=2, mlp_steps=100_000)
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        MlpRegressor(*samples(), settings, seed=1, device=CPU, threads=2, check_stop=stop_once)
+    assert time.monotonic() - began < 5

@@ -255,8 +255,8 @@ def test_methods_and_phases_have_colours_that_a_colour_blind_reader_tells_apart(
     palettes.append(re.findall(r"\.phase-\d \{ background: (#[0-9a-f]{6})", style))
     assert [len(palette) for palette in palettes] == [7, 7, 8]
     for palette in palettes:
-        for seen in (np.eye(3), PROTANOPE, DEUTERANOPE):
-            shown = np.array([lab(seen @ linear_rgb(colour)) for colour in palette])
+        for visible in (np.eye(3), PROTANOPE, DEUTERANOPE):
+            shown = np.array([lab(visible @ linear_rgb(colour)) for colour in palette])
             apart = np.linalg.norm(shown[:, None] - shown[None], axis=-1) + 100 * np.eye(len(palette))
             assert apart.min() > 12, (palette, apart.round(1))
 

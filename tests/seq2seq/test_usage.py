@@ -82,7 +82,7 @@ def test_nothing_but_a_program_that_needs_more_shows_its_help(typed: str, capsys
             {"recipe": "paper", "method": "guided"},
             "recipe is 'paper' and method is 'guided': recipe is an earlier name",
         ),
-        ({"method_settings": 5}, "method_settings is 5, must hold settings of the method by name"),
+        ({"method_settings": 5}, "method_settings is 5, must hold settings of method guided by name"),
         ({"method_settings": {"steps": 1.5}}, "steps is 1.5, must be a whole number from 1 to 1000000"),
         ({"seed": "7"}, "seed is '7', must be a whole number from 0 to 2147483647"),
         ({"seed": 7.5}, "seed is 7.5, must be a whole number from 0 to 2147483647"),

@@ -12,9 +12,9 @@ from sqlalchemy import insert, select, update
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
-from worker.database.sql import is_id, storable
 from worker.database.tables import api_keys
 from worker.errors import InvalidRequest, NotFound, Unauthorized
+from worker.values import is_id, storable
 
 _KEY = re.compile(r"dcl_([0-9a-f]{12})_[0-9a-f]{48}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")

@@ -5,21 +5,30 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DatabaseError
 
 from worker.database.connections import Database
 from worker.database.sql import MIGRATION_LOCK, one_at_a_time
 from worker.database.sqlite_file import refuse_foreign
 from worker.database.tables import metadata
-from worker.errors import DatabaseTooNew
+from worker.errors import DatabaseTooNew, ForeignDatabase
 
 
 def migrate(database: Database) -> None:
     """Runs what is missing, in one transaction. Of several processes that start at once one does it, the others wait.
 
     SQLite's file is made here, where there is none, and nowhere else. Raises `DatabaseTooNew` where a later release has
-    been at work: its tables are not for this one; `ForeignDatabase` where another program has.
+    been at work: its tables are not for this one; `ForeignDatabase` where another program has, or it is no database.
     """
     database.create()
+    try:
+        _migrate(database)
+    except DatabaseError as error:
+        reason = str(error.orig).partition("\n")[0]
+        raise ForeignDatabase(f"{database.engine.url.database}: is no database of ours ({reason})") from error
+
+
+def _migrate(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", "worker.database:migrations")
     scripts = ScriptDirectory.from_config(config)

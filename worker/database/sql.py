@@ -1,6 +1,5 @@
-"""What the two databases say differently, and guards for values that only one of them refuses."""
+"""What the two databases say differently."""
 
-import re
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, text
@@ -12,9 +11,6 @@ LARGEST_NUMBER = 2**63 - 1
 # Any constants will do; they only must differ from those of other programs on the same PostgreSQL database.
 CLAIM_LOCK = 0x0DEC10DC1A13
 MIGRATION_LOCK = 0x0DEC10D316A7E
-
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def insert_missing(connection: Connection, table: Table, **values: Any) -> None:
@@ -35,13 +31,3 @@ def lock_owner(connection: Connection, owner: str) -> None:
     """Locks what an owner uses: two transactions must not count it at the same time."""
     insert_missing(connection, owners, owner=owner)
     connection.execute(select(owners.c.owner).where(owners.c.owner == owner).with_for_update())
-
-
-def is_id(value: str) -> bool:
-    """Tells whether `value` can be an id of ours. What cannot is not found, without asking the database."""
-    return _ID.fullmatch(value) is not None
-
-
-def storable(value: str, limit: int) -> str:
-    """Returns `value` without what PostgreSQL or UTF-8 cannot hold, at most `limit` characters."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:limit]

@@ -14,7 +14,7 @@ from worker.jobs.claims import Beat, advanced, claim, heartbeat, record, save_ch
 from worker.jobs.dismissal import dismiss, remove
 from worker.jobs.outcomes import dismissed, fail, publish, release, retry
 from worker.jobs.queries import Filters, Page, get, listing, queue_position
-from worker.jobs.reaping import Reaped, reap
+from worker.jobs.reaping import Reaped, reap, take_back_all
 from worker.jobs.rows import ENDED, Job, JobStatus
 from worker.jobs.submission import PRIORITIES, submit
 
@@ -45,4 +45,5 @@ __all__ = [
     "retry",
     "save_checkpoint",
     "submit",
+    "take_back_all",
 ]

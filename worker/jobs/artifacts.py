@@ -32,13 +32,13 @@ _COLUMNS = tuple(
 
 
 def insert_all(connection: Connection, job_id: str, files: Sequence[Artifact]) -> None:
-    """Within the transaction that makes the job successful."""
+    """Adds files, within the transaction that makes the job successful."""
     if files:
         connection.execute(insert(artifacts), [{"job_id": job_id, **asdict(file)} for file in files])
 
 
 def delete_all(connection: Connection, job_id: str) -> None:
-    """Within the transaction that gives the files to `garbage`."""
+    """Forgets files, within the transaction that gives them to `garbage`."""
     connection.execute(delete(artifacts).where(artifacts.c.job_id == job_id))
 
 
@@ -50,7 +50,7 @@ def listing(database: Database, job_id: str) -> tuple[Artifact, ...]:
 
 
 def get(database: Database, job_id: str, path: str) -> Artifact:
-    """Raises `NotFound`. `path` is looked up, never opened."""
+    """The file of this path, which is looked up, never opened. Raises `NotFound`."""
     if "\x00" in path:
         raise NotFound("no such file in the result")
     query = select(*_COLUMNS).where(artifacts.c.job_id == job_id, artifacts.c.path == path)

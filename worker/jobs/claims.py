@@ -8,11 +8,12 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import CLAIM_LOCK, one_at_a_time, storable
+from worker.database.sql import CLAIM_LOCK, one_at_a_time
 from worker.database.tables import jobs, owners
 from worker.jobs import events
 from worker.jobs.rows import COLUMNS, Job, to_job
-from worker.jobs.transitions import fence, lock_held, tell
+from worker.jobs.transitions import fence, lock_held, report
+from worker.values import storable
 
 _MAX_MESSAGE = 1000
 
@@ -102,7 +103,7 @@ def claim(database: Database, *, worker_id: str, classes: Sequence[str], lease_s
                 continue
             job = to_job(row)
             connection.execute(update(owners).where(owners.c.owner == job.owner).values(served=turn.served))
-            tell(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
+            report(connection, job, "Started." if job.attempt == 1 else f"Started again, attempt {job.attempt}.")
             return job
     return None
 

@@ -1,4 +1,4 @@
-"""What the owner does to a job: cancel it, remove it."""
+"""Cancelling a job, and removing it, as its owner asks."""
 
 from sqlalchemy import delete
 
@@ -8,7 +8,7 @@ from worker.database.tables import jobs
 from worker.errors import JobActive
 from worker.jobs import garbage
 from worker.jobs.rows import Job
-from worker.jobs.transitions import change, end_dismissed, lock_owned, tell
+from worker.jobs.transitions import change, end_dismissed, lock_owned, report
 
 
 def dismiss(database: Database, job_id: str, owner: str | None) -> Job:
@@ -23,7 +23,7 @@ def dismiss(database: Database, job_id: str, owner: str | None) -> Job:
         requested = change(connection, job, cancel_requested_at=clock.now())
         if job.status == "accepted":
             return end_dismissed(connection, requested)
-        tell(connection, requested, "Cancelling: the worker was asked to stop.")
+        report(connection, requested, "Cancelling: the worker was asked to stop.")
         return requested
 
 

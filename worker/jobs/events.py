@@ -1,4 +1,4 @@
-"""What happened to a job, in order: the user's log, the training curve, and what Server-Sent Events replay."""
+"""The events of a job, in order: the user's log, the training curve, and the replay of Server-Sent Events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from sqlalchemy import Connection, insert, select
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import LARGEST_NUMBER, storable
+from worker.database.sql import LARGEST_NUMBER
 from worker.database.tables import job_events
+from worker.values import storable
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -41,8 +42,8 @@ _COLUMNS = (
 def append(
     connection: Connection, job_id: str, attempt: int, kind: str, data: dict[str, Any], *, level: str = "info"
 ) -> None:
-    """Within a transaction that has locked the job's row: then ids appear in order, and a reader who asks for what
-    came after the last id it saw misses none."""
+    """Adds an event, within a transaction that has locked the job's row: ids then appear in order, and who asks
+    for what came after the last id it saw misses none."""
     connection.execute(
         insert(job_events).values(
             job_id=job_id,

@@ -10,12 +10,12 @@ from worker.storage import Storage
 
 
 def add(connection: Connection, prefix: str, *, delay_s: float = 0.0) -> None:
-    """Within the transaction that drops the last reference. Adding it twice is adding it once."""
+    """Lists a prefix, within the transaction that drops the last reference. Twice is once."""
     insert_missing(connection, garbage, prefix=prefix, due=clock.now() + delay_s)
 
 
 def due(database: Database, *, limit: int = 100) -> tuple[str, ...]:
-    """Prefixes whose files may go now, oldest first; they come again until `forget`."""
+    """The prefixes whose files may go now, oldest first; they come again until `forget`."""
     query = select(garbage.c.prefix).where(garbage.c.due <= clock.now()).order_by(garbage.c.due).limit(limit)
     with database.read() as connection:
         return tuple(connection.scalars(query))
@@ -28,6 +28,6 @@ def collect(database: Database, storage: Storage, prefix: str) -> None:
 
 
 def forget(database: Database, prefix: str) -> None:
-    """The files below `prefix` are gone."""
+    """Lists the prefix no more: its files are gone."""
     with database.begin() as connection:
         connection.execute(delete(garbage).where(garbage.c.prefix == prefix))

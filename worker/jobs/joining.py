@@ -37,7 +37,7 @@ def create_final(
 ) -> Upload:
     """An upload made of the owner's partial ones `parts`, in this order; the same again for the same parts.
 
-    concat: as the sender said it. Raises `InvalidRequest` for what is no part, `UploadNotReady` for one that is not
+    concat: as the sender wrote it. Raises `InvalidRequest` for what is no part, `UploadNotReady` for one that is not
     complete, `UploadInUse` for one that another final upload has taken, `UploadTooLarge`.
     """
     _check_list(parts)

@@ -1,4 +1,4 @@
-"""Notices to be sent, written in the transaction of what they tell, deleted when delivered or given up.
+"""Notices to be sent, written in the transaction of what they report, deleted when delivered or given up.
 
 A notice that is taken to be sent comes again when its time is over, unless the outcome was written: delivered at least
 once, always with the same id.
@@ -8,21 +8,21 @@ import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import storable
 from worker.database.tables import jobs, webhook_outbox
 from worker.jobs import events
 from worker.jobs.rows import Job
+from worker.values import storable, timestamp
 
 # What lies further ahead was written before the clock was set back.
 LONGEST_DELAY_S = 2 * 86_400.0
-_OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
+# OGC API's own link relations.
+OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _LONGEST_ERROR = 300
 _LONGEST_URL = 2000
 _LONGEST_HOST = 260
@@ -45,10 +45,10 @@ _COLUMNS = tuple(webhook_outbox.c[name] for name in Notice.__dataclass_fields__)
 
 
 def announce(connection: Connection, job: Job, message: str) -> None:
-    """One notice when the subscriber gave an address for the status that the job has just reached.
+    """Adds one notice when the subscriber gave an address for the status that the job has just reached.
 
-    `running` is told once, not for every attempt. Who asked for failures hears of a cancellation too: somebody waits
-    for an end.
+    `running` is reported once, not for every attempt. Who asked for failures is notified of a cancellation too:
+    somebody waits for an end.
     """
     subscriber = job.subscriber or {}
     url = subscriber.get("failed" if job.status == "dismissed" else job.status)
@@ -62,7 +62,11 @@ def announce(connection: Connection, job: Job, message: str) -> None:
         "owner": job.owner,
         "host": _host(url),
         "url": storable(url, _LONGEST_URL),
-        "body": {"type": f"job.{job.status}", "timestamp": _time(now), "data": _described(job, message, subscriber)},
+        "body": {
+            "type": f"job.{job.status}",
+            "timestamp": timestamp(now),
+            "data": _described(job, message, subscriber),
+        },
         "next_try": now,
     }
     connection.execute(insert(webhook_outbox).values(notice))
@@ -98,14 +102,12 @@ def _links(job: Job, address: str) -> list[dict[str, str]]:
     links = [{"href": address, "rel": "self", "type": "application/json", "title": "This job"}]
     rel = {"successful": "results", "failed": "exceptions"}.get(job.status)
     if rel is not None:
-        links.append({"href": f"{address}/results", "rel": _OGC_REL + rel, "type": "application/json"})
+        links.append({"href": f"{address}/results", "rel": OGC_REL + rel, "type": "application/json"})
     return links
 
 
 def _time(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else timestamp(seconds)
 
 
 def waiting(database: Database, *, passed_over: Collection[str] = (), limit: int = 100) -> tuple[tuple[str, str], ...]:
@@ -152,19 +154,19 @@ def _is_due() -> ColumnElement[bool]:
 
 
 def delivered(database: Database, notice: Notice) -> None:
-    """The receiver has it."""
+    """Deletes the notice: the receiver has it."""
     _done(database, notice, f"Notified {notice.host}: {notice.body['type']}.", "info")
 
 
 def give_up(database: Database, notice: Notice, error: str) -> None:
-    """It will not be tried again, and the job's log says so."""
+    """Deletes the notice, and writes so into the job's log: it will not be tried again."""
     tries = f"{notice.attempts} {'try' if notice.attempts == 1 else 'tries'}"
-    said = f"{notice.host} could not be notified of {notice.body['type']}: {error}. Given up after {tries}."
-    _done(database, notice, said, "warning")
+    message = f"{notice.host} could not be notified of {notice.body['type']}: {error}. Given up after {tries}."
+    _done(database, notice, message, "warning")
 
 
 def put_off(database: Database, notice: Notice, error: str, *, delay_s: float) -> None:
-    """To be tried again; nothing happens where somebody else has taken it meanwhile."""
+    """Leaves it to be tried again; nothing happens where somebody else has taken it meanwhile."""
     mine = (webhook_outbox.c.id == notice.id) & (webhook_outbox.c.attempts == notice.attempts)
     later = {"next_try": clock.now() + delay_s, "last_error": storable(error, _LONGEST_ERROR)}
     with database.begin() as connection:

@@ -1,6 +1,6 @@
-"""How an attempt ends, told by its worker. False everywhere means: the lease is lost, nothing was written.
+"""How an attempt ends, reported by its worker. False everywhere means: the lease is lost, nothing was written.
 
-A job whose cancellation was requested becomes `dismissed`, whatever its worker says.
+A job whose cancellation was requested becomes `dismissed`, whatever its worker reports.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from worker.jobs.transitions import LONGEST_DELAY_S, end, end_dismissed, end_fai
 def publish(
     database: Database, job: Job, *, result_prefix: str, artifacts: Sequence[Artifact], usage: dict[str, Any]
 ) -> bool:
-    """One commit makes the result visible: files and status together.
+    """Makes the result visible in one commit: files and status together.
 
     False: it did not and never will (lease lost, or cancelled: the job is then dismissed); delete the files. An
     exception says nothing about the commit: call again until it answers, which is harmless, and keep the files.
@@ -89,7 +89,8 @@ def retry(
     retry: dict[str, Any] | None = None,
     refund_attempt: bool = False,
 ) -> bool:
-    """Back to accepted after `delay_s` (900 at most); failed with `reason` (`code`, `detail`) after the last attempt.
+    """Takes it back to accepted after `delay_s` (900 at most); after the last attempt it fails with `reason` (`code`,
+    `detail`).
 
     retry: what the next attempt does otherwise, merged into what earlier ones asked for. refund_attempt: this attempt
     does not count, because its cause was ours and passes by itself.
@@ -113,13 +114,13 @@ def retry(
 
 
 def release(database: Database, job: Job) -> bool:
-    """The worker stops in an orderly way: back to accepted at once, the attempt does not count."""
+    """Takes it back to accepted at once, as the worker stops in an orderly way: the attempt does not count."""
     stopped = {"code": "worker-stopped", "detail": "The worker was stopped and kept a checkpoint."}
     return retry(database, job, reason=stopped, refund_attempt=True)
 
 
 def dismissed(database: Database, job: Job) -> bool:
-    """The worker has stopped a job whose cancellation was requested."""
+    """Ends a job whose cancellation was requested, and which its worker has stopped."""
     with database.begin() as connection:
         held = lock_held(connection, job)
         if held is None:

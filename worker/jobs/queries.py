@@ -1,21 +1,23 @@
 """Looking at jobs: one, a page, the queue."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.sql import LARGEST_NUMBER, is_id
+from worker.database.sql import LARGEST_NUMBER
 from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.values import is_id
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the start
-    of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
+    """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the
+    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
 
     statuses: tuple[JobStatus, ...] = ()
     created_from: float | None = None
@@ -33,7 +35,7 @@ class Page:
 
 
 def get(database: Database, job_id: str, owner: str | None) -> Job:
-    """Raises `NotFound`, also for another owner's job; owner None is the operator."""
+    """The job. Raises `NotFound`, also for another owner's; owner None is the operator."""
     row = None
     if is_id(job_id):
         with database.read() as connection:
@@ -73,11 +75,17 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return [condition for condition in conditions if condition is not None]
 
 
+def waits_before(table: FromClause, resource_class: Any, priority: Any, number: Any) -> tuple[ColumnElement[bool], ...]:
+    """The condition for rows of `table`, the jobs or an alias of them, that are claimed before such a job."""
+    column = table.c
+    sooner = or_(column.priority > priority, and_(column.priority == priority, column.number < number))
+    return column.status == "accepted", column.resource_class == resource_class, sooner
+
+
 def queue_position(database: Database, job: Job) -> int | None:
-    """1 for the next of its resource class; None when it is not waiting. Owners taking turns may move it up."""
+    """The job's place: 1 for the next of its resource class; None when it does not wait. Owners' turns may move it."""
     if job.status != "accepted":
         return None
-    sooner = or_(jobs.c.priority > job.priority, and_(jobs.c.priority == job.priority, jobs.c.number < job.number))
-    query = select(func.count()).where(jobs.c.status == "accepted", jobs.c.resource_class == job.resource_class, sooner)
+    query = select(func.count()).where(*waits_before(jobs, job.resource_class, job.priority, job.number))
     with database.read() as connection:
         return 1 + (connection.scalar(query) or 0)

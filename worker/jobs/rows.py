@@ -13,7 +13,7 @@ ENDED: tuple[JobStatus, ...] = ("successful", "failed", "dismissed")
 
 @dataclass(frozen=True)
 class Job:
-    """A row. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
+    """A row's columns. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
 
     error: {"code", "detail", ...} of a failed job. retry: what the next attempt must do otherwise, such as
     {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last reported. Times: seconds since 1970.
@@ -72,12 +72,12 @@ class Job:
 
     @property
     def attempt_prefix(self) -> str:
-        """Where this attempt's results go in storage. No two attempts ever share it."""
+        """The prefix of this attempt's results in storage. No two attempts ever share it."""
         return f"results/{self.id}/{self.attempt}"
 
     @property
     def checkpoint_prefix(self) -> str:
-        """Where the job's checkpoint goes in storage; all attempts share it."""
+        """The prefix of the job's checkpoint in storage; all attempts share it."""
         return f"checkpoints/{self.id}"
 
 
@@ -88,5 +88,5 @@ ONE_OWNED = ONE.where(jobs.c.owner == bindparam("owner"))
 
 
 def to_job(row: Row[Any]) -> Job:
-    """From a row of a query that selected or returned `COLUMNS`."""
+    """The job of a row that a query selected or returned as `COLUMNS`."""
     return Job(*tuple(row))

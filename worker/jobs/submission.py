@@ -10,19 +10,21 @@ from sqlalchemy import Connection, insert, select
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
-from worker.database.sql import lock_owner, storable
+from worker.database.sql import lock_owner
 from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
 from worker.jobs import uploads
 from worker.jobs.rows import COLUMNS, Job, to_job
-from worker.jobs.transitions import tell
+from worker.jobs.transitions import report
 from worker.settings import Settings
+from worker.values import storable
 
 PRIORITIES = range(-100, 101)
 _MAX_NAME = 200
 _MAX_KEY = 255
 
 
+# Longer than others: it has a parameter for each thing that can be asked for, and explains each.
 def submit(
     database: Database,
     *,
@@ -53,7 +55,7 @@ def submit(
         "priority": priority,
         "resource_class": resource_class,
         "subscriber": subscriber,
-        # Only where it is said: keys of requests from before know none.
+        # Only where it is given: keys of requests from before know none.
         **({} if delivery is None else {"delivery": delivery}),
     }
     request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
@@ -67,25 +69,27 @@ def submit(
         used = quotas.usage_within(connection, owner)
         quotas.check_queued(used, limits)
         quotas.check_stored(used, limits, 0)
-        now = clock.now()
-        row = {
-            **request,
-            "id": str(uuid.uuid4()),
-            "owner": owner,
-            "status": "accepted",
-            "idempotency_key": idempotency_key,
-            "request_sha256": request_sha256,
-            "max_attempts": limits.max_attempts,
-            "max_running": limits.max_running_per_owner,
-            "keep_s": limits.artifact_expiry_s,
-            "max_pixels_dates": limits.max_pixels_dates,
-            "max_run_s": limits.max_run_s,
-            "created": now,
-            "updated": now,
-        }
+        row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
+        row |= _as_it_begins(limits)
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
-        tell(connection, job, "Accepted.")
+        report(connection, job, "Accepted.")
         return job, True
+
+
+def _as_it_begins(limits: Settings) -> dict[str, Any]:
+    """The columns that follow from the moment and from the limits as they are now."""
+    now = clock.now()
+    return {
+        "id": str(uuid.uuid4()),
+        "status": "accepted",
+        "max_attempts": limits.max_attempts,
+        "max_running": limits.max_running_per_owner,
+        "keep_s": limits.artifact_expiry_s,
+        "max_pixels_dates": limits.max_pixels_dates,
+        "max_run_s": limits.max_run_s,
+        "created": now,
+        "updated": now,
+    }
 
 
 def _check(priority: int, name: str | None, idempotency_key: str | None) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from worker import clock
-from worker.database.sql import is_id
 from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.jobs import events, garbage, outbox
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.values import is_id
 
 # A retry never waits longer: what waits longer was written before the clock was set back.
 LONGEST_DELAY_S = 900.0
@@ -52,15 +52,15 @@ def change(connection: Connection, job: Job, **values: Any) -> Job:
     return to_job(connection.execute(changed).one())
 
 
-def tell(connection: Connection, job: Job, message: str, *, level: str = "info", **data: Any) -> None:
+def report(connection: Connection, job: Job, message: str, *, level: str = "info", **more: Any) -> None:
     """Append the event of a transition that has just been made; `message` is a sentence for the job's owner."""
-    told = {"status": job.status, "message": message, **data}
-    events.append(connection, job.id, job.attempt, "status", told, level=level)
+    data = {"status": job.status, "message": message, **more}
+    events.append(connection, job.id, job.attempt, "status", data, level=level)
     outbox.announce(connection, job, message)
 
 
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
-    """Into one of the three last statuses. Drops the lease and, where there was an attempt, its checkpoint."""
+    """Takes the job into one of the three last statuses. Drops the lease and the checkpoint, where there is one."""
     finished = max(clock.now(), job.started or 0.0, job.created)  # a clock set back makes no negative durations
     ended = change(
         connection, job, status=status, finished=finished, lease_owner=None, lease_until=None, not_before=None, **values
@@ -68,22 +68,22 @@ def end(connection: Connection, job: Job, status: JobStatus, message: str, **val
     if job.attempt:
         garbage.add(connection, job.checkpoint_prefix, delay_s=_LATE_S)
     level = "error" if status == "failed" else "info"
-    tell(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
+    report(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
     return ended
 
 
 def end_dismissed(connection: Connection, job: Job) -> Job:
-    """Into `dismissed`: what a cancelled job becomes, however its attempt went."""
+    """Takes the job into `dismissed`: what a cancelled job becomes, however its attempt went."""
     return end(connection, job, "dismissed", "Cancelled.")
 
 
 def end_failed(connection: Connection, job: Job, error: dict[str, Any]) -> Job:
-    """Into `failed`; `error` has at least `code` and `detail`."""
+    """Takes the job into `failed`; `error` has at least `code` and `detail`."""
     return end(connection, job, "failed", str(error.get("detail", error["code"])), error=error)
 
 
 def requeue(connection: Connection, job: Job, message: str, *, delay_s: float = 0.0, **values: Any) -> Job:
-    """Back to `accepted`, to be claimed when `delay_s` are over."""
+    """Takes the job back to `accepted`, to be claimed when `delay_s` are over."""
     waiting = change(
         connection,
         job,
@@ -94,5 +94,5 @@ def requeue(connection: Connection, job: Job, message: str, *, delay_s: float = 
         last_ring_at=None,
         **values,
     )
-    tell(connection, waiting, message, level="warning")
+    report(connection, waiting, message, level="warning")
     return waiting

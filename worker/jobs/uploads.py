@@ -10,18 +10,19 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
-from worker.database.sql import is_id, lock_owner, storable
+from worker.database.sql import lock_owner
 from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, NotFound, OffsetConflict, UploadInUse, UploadNotReady
 from worker.jobs import garbage
 from worker.settings import Settings
+from worker.values import is_id, storable
 
 _MAX_NAME = 255
 
 
 @dataclass(frozen=True)
 class Upload:
-    """length: bytes, None while the sender has not said it. offset: bytes stored so far. metadata: the sender's own.
+    """length: bytes, None while it is not announced. offset: bytes stored so far. metadata: the sender's own.
 
     sha256: of the whole, known when complete. expires: when it is deleted, unless a job that has not ended needs it.
     concat, parts, part_of: see `worker.jobs.joining`.
@@ -49,12 +50,12 @@ class Upload:
 
     @property
     def key(self) -> str:
-        """Where its bytes are in storage."""
+        """The key of its bytes in storage."""
         return key_of(self.id)
 
 
 def key_of(upload_id: str) -> str:
-    """Where an upload's bytes are in storage."""
+    """The key of an upload's bytes in storage."""
     return f"uploads/{upload_id}"
 
 
@@ -86,7 +87,7 @@ def create(
     metadata: dict[str, Any] | None = None,
     concat: str | None = None,
 ) -> Upload:
-    """Room for `length` bytes, counted at once. concat: as the sender said it, of a partial upload.
+    """Makes room for `length` bytes, counted at once. concat: as the sender wrote it, of a partial upload.
 
     Raises `UploadTooLarge`, `QuotaExceeded`.
     """
@@ -105,7 +106,7 @@ def create(
 def new_row(
     upload_id: str, owner: str, length: int | None, limits: Settings, *, name: str | None, **more: Any
 ) -> dict[str, Any]:
-    """Of an upload that begins now."""
+    """The row of an upload that begins now."""
     now = clock.now()
     return {
         "id": upload_id,
@@ -124,12 +125,12 @@ def new_row(
 
 
 def insert_row(connection: Connection, row: dict[str, Any]) -> Upload:
-    """Within the transaction that has found it to be within the owner's limits."""
+    """Adds an upload, within the transaction that has found it to be within the owner's limits."""
     return _to_upload(connection.execute(insert(uploads).values(row).returning(*_COLUMNS)).one())
 
 
 def get(database: Database, upload_id: str, owner: str | None) -> Upload:
-    """Raises `NotFound`, also for another owner's; owner None is the operator."""
+    """The upload. Raises `NotFound`, also for another owner's; owner None is the operator."""
     with database.read() as connection:
         return _find(connection, upload_id, owner)
 
@@ -152,7 +153,7 @@ def among(connection: Connection, owner: str, ids: Sequence[str]) -> dict[str, U
 def advance(
     database: Database, upload_id: str, owner: str, *, old: int, new: int, limits: Settings, length: int | None = None
 ) -> Upload:
-    """Bytes `old` to `new` are stored. `length`: said now, where it was not known before.
+    """Counts bytes `old` to `new` as stored. `length`: announced now, where it was not known before.
 
     Fenced on the old offset: of two senders one gets `OffsetConflict`. Raises `UploadTooLarge`, `QuotaExceeded`.
     """
@@ -181,7 +182,7 @@ def _check_advance(upload: Upload, *, old: int, new: int, length: int | None) ->
 
 
 def complete(database: Database, upload_id: str, owner: str, *, sha256: str, limits: Settings) -> Upload:
-    """Every byte is stored; jobs may use it from now on. Repeating it with the same sum changes nothing."""
+    """Marks it complete: every byte is stored, jobs may use it from now on. Twice with the same sum is once."""
     with database.begin() as connection:
         upload = _find(connection, upload_id, owner, lock=True)
         if upload.state == "complete" and upload.sha256 == sha256:
@@ -231,7 +232,7 @@ def _check_not_taken(connection: Connection, upload: Upload) -> None:
 
 
 def delete_row(connection: Connection, upload: Upload) -> None:
-    """Within a transaction that has locked the row and seen that no job needs it. Its parts go with it."""
+    """Deletes it, within a transaction that has locked the row and seen that no job needs it. Its parts go with it."""
     gone = [upload.id, *upload.parts]
     connection.execute(delete(uploads).where(uploads.c.id.in_(gone)))
     for upload_id in gone:
@@ -256,7 +257,7 @@ def check_ready(upload: Upload) -> None:
 
 
 def keep_for_job(connection: Connection, upload_id: str, owner: str, limits: Settings) -> None:
-    """Within the submission of a job: the upload must be complete, and stays for a full expiry from now."""
+    """Keeps it, within the submission of a job: it must be complete, and stays for a full expiry from now."""
     upload = _find(connection, upload_id, owner, lock=True)
     check_ready(upload)
     _change(connection, upload_id, expires=max(upload.expires, clock.now() + limits.upload_expiry_s))

@@ -14,11 +14,11 @@ import numpy as np
 from seq2seq.interpolation import mean_spectrum
 from seq2seq.methods.base import Arrays, Cached, RunContext, uncached
 from seq2seq.methods.guided.features import CheckStop, Described, Radar, describe, speckle_filtered
+from seq2seq.methods.guided.mlp import stage_of_mlp
 from seq2seq.methods.guided.regressors import (
     Regressor,
     fit_regressors,
     predict_image,
-    stage_of_mlp,
     stage_of_trees,
 )
 from seq2seq.methods.guided.residual import ResidualFit

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import lightgbm
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from seq2seq.methods.base import Arrays, Cached, uncached
 from seq2seq.methods.guided.features import CheckStop
-from seq2seq.methods.guided.settings import GuidedSettings, MlpSettings, TreeSettings
-from seq2seq.nn.devices import one_thread, threads_for
+from seq2seq.methods.guided.mlp import MlpRegressor
+from seq2seq.methods.guided.settings import GuidedSettings, TreeSettings
+from seq2seq.nn.devices import threads_for
 from seq2seq.sequence import Float32
 
 TREES_SHARED_FROM = 5_000  # samples; of fewer one thread makes trees as fast as two
@@ -29,11 +29,6 @@ CHUNK = 8192  # rows predicted at a time, which bounds the memory
 def stage_of_trees(band: int) -> str:
     """The name of a band's ensemble."""
     return f"trees-{band:02d}"
-
-
-def stage_of_mlp(remaining: int) -> str:
-    """The name of the MLP after which `remaining` - 1 remain."""
-    return f"mlp-{remaining}"
 
 
 class Regressor(Protocol):
@@ -52,19 +47,6 @@ class NoResidual:
     def predict(self, features: Float32) -> Float32:
         """Predicts zeros."""
         return np.zeros((len(features), self._bands), np.float32)
-
-
-class Standardised:
-    """Features to zero mean and unit standard deviation, as the samples had them; a constant feature becomes 0."""
-
-    def __init__(self, features: Float32) -> None:
-        self.mean, std = features.mean(axis=0), features.std(axis=0)
-        self.scale = np.where(std > 1e-6, 1 / np.maximum(std, 1e-6), 0).astype(np.float32)
-
-    def __call__(self, features: Float32) -> Float32:
-        """Clips to six standard deviations: nothing outside was ever seen."""
-        scaled: Float32 = np.clip((features - self.mean) * self.scale, -6, 6)
-        return scaled
 
 
 class TreeRegressor:
@@ -109,93 +91,6 @@ class TreeRegressor:
         return np.stack(each, axis=1).astype(np.float32)
 
 
-class MlpRegressor:
-    """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once; the mean of several."""
-
-    def __init__(
-        self,
-        features: Float32,
-        residuals: Float32,
-        settings: MlpSettings,
-        *,
-        seed: int,
-        device: torch.device,
-        check_stop: CheckStop,
-        until: float | None = None,
-        cached: Cached = uncached,
-    ) -> None:
-        """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule.
-        cached: each network is a stage."""
-        self._standardised = Standardised(features)
-        self._std = (residuals.std(axis=0) + 1e-6).astype(np.float32)
-        self._device, self._settings = device, settings
-        scaled = torch.from_numpy(self._standardised(features)).to(device)
-        targets = torch.from_numpy(residuals / self._std).to(device)
-
-        def learn(remaining: int) -> Arrays:
-            torch.manual_seed(seed + remaining)
-            now = time.monotonic()
-            by = None if until is None else now + (until - now) / remaining
-            network = self._fit(scaled, targets, check_stop, by)
-            return {name: values.cpu().numpy() for name, values in network.state_dict().items()}
-
-        self._networks = []
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for remaining in range(settings.mlps, 0, -1):
-                stage = cached(stage_of_mlp(remaining), partial(learn, remaining))
-                network = _mlp(scaled.shape[1], targets.shape[1], settings)
-                network.load_state_dict({name: torch.from_numpy(values) for name, values in stage.items()})
-                self._networks.append(network.to(device).eval())
-
-    def predict(self, features: Float32) -> Float32:
-        """Predicts without dropout."""
-        with torch.no_grad():
-            located = torch.from_numpy(self._standardised(features)).to(self._device)
-            output = torch.stack([network(located) for network in self._networks]).mean(dim=0)
-        scaled: Float32 = output.cpu().numpy() * self._std
-        return scaled
-
-    def _fit(self, samples: Tensor, targets: Tensor, check_stop: CheckStop, until: float | None) -> nn.Module:
-        settings = self._settings
-        network = _mlp(samples.shape[1], targets.shape[1], settings).to(self._device)
-        optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=settings.mlp_learning_rate,
-            weight_decay=settings.mlp_weight_decay,
-            fused=self._device.type in ("cpu", "cuda"),  # one call for all weights: they are small
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.mlp_learning_rate, settings.mlp_steps)
-        began, done, position = time.monotonic(), 0, 0
-        with one_thread():
-            while position < settings.mlp_steps:
-                check_stop()
-                rows = torch.randint(len(samples), (settings.mlp_batch,), device=samples.device)
-                batch = samples[rows]
-                predicted = network(batch + settings.mlp_noise * torch.randn_like(batch))
-                loss = (predicted - targets[rows]).square().mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                done += 1
-                due = _due_position(done, began, until, settings)
-                for _ in range(due - position):
-                    schedule.step()
-                position = due
-        return network.eval()
-
-
-def _due_position(done: int, began: float, until: float | None, settings: MlpSettings) -> int:
-    """Where on its schedule an MLP has to be after `done` steps: further than those where the time passes faster.
-
-    The pace of the machine need not be known before, nor stay what it was.
-    """
-    if until is None:
-        return done
-    gone = (time.monotonic() - began) / max(until - began, 1e-9)
-    fewest = min(settings.fewest_mlp_steps, settings.mlp_steps)
-    return max(done, int(settings.mlp_steps * min(gone, done / fewest, 1.0)))
-
-
 def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop) -> Float32:
     """(F, H, W) features of a date -> (C, H, W) residuals, a bounded number of pixels at a time."""
     f, h, w = features.shape
@@ -205,38 +100,6 @@ def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop
         check_stop()
         parts.append(regressor.predict(rows[start : start + CHUNK]))
     return np.concatenate(parts).T.reshape(-1, h, w)
-
-
-class ByteDropout(nn.Module):
-    """Dropout that keeps `kept` of 256 values, one random byte each.
-
-    torch's own draws a number for each value, which took a third of a step on a CPU.
-    """
-
-    def __init__(self, kept: int) -> None:
-        super().__init__()
-        self._kept = kept
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Scales the values kept, so that the mean stays; in evaluation nothing is dropped."""
-        if not self.training:
-            return values
-        words = torch.randint(-(2**63), 2**63 - 1, (-(-values.numel() // 8),), device=values.device)
-        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) < self._kept
-        return values * (kept * (256 / self._kept))
-
-
-def _mlp(inputs: int, outputs: int, settings: MlpSettings) -> nn.Sequential:
-    width, kept = settings.mlp_width, settings.mlp_kept
-    return nn.Sequential(
-        nn.Linear(inputs, width),
-        nn.GELU(),
-        ByteDropout(kept),
-        nn.Linear(width, width),
-        nn.GELU(),
-        ByteDropout(kept),
-        nn.Linear(width, outputs),
-    )
 
 
 def tree_parameters(settings: TreeSettings) -> dict[str, Any]:
@@ -285,7 +148,15 @@ def fit_regressors(
             features, residuals, settings, seed=seed, threads=threads, check_stop=check_stop, until=trees, cached=cached
         ),
         MlpRegressor(
-            features, residuals, settings, seed=seed, device=device, check_stop=check_stop, until=mlps, cached=cached
+            features,
+            residuals,
+            settings,
+            seed=seed,
+            device=device,
+            threads=threads,
+            check_stop=check_stop,
+            until=mlps,
+            cached=cached,
         ),
     ]
 

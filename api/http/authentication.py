@@ -1,14 +1,15 @@
-"""Who is asking: API keys, each looked up in the database once in a while."""
+"""API keys: who makes a request. Each key is looked up in the database once in a while."""
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anyio import to_thread
 
 from api.http.recent import Recent
-from worker.access import keys, quotas
-from worker.database.connections import Database
+from worker.access import quotas
+from worker.access.keys import Key
 from worker.errors import Unauthorized
 from worker.settings import Settings
 
@@ -28,38 +29,39 @@ class Caller:
     limits: Settings
 
 
-class Doorkeeper:
-    """Remembers who was let in a moment ago. A refusal is never remembered."""
+class Authenticator:
+    """Tells callers by their keys, and remembers for a moment whom it let in. It never remembers a refusal."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database, self._settings = database, settings
+    def __init__(self, find_key: Callable[[str], Key], settings: Settings) -> None:
+        """find_key: blocks, and raises `Unauthorized` (`worker.access.keys.authenticate`)."""
+        self._find_key, self._settings = find_key, settings
         self._known: Recent[bytes, Caller] = Recent(keep_s=_TRUSTED_S, most=_REMEMBERED)
         self._asked: dict[bytes, asyncio.Task[Caller]] = {}
         self._anybody = Caller(LOCAL_OWNER, LOCAL_OWNER, settings) if settings.auth == "none" else None
 
-    async def admit(self, text: str | None) -> Caller:
-        """The caller with the key `text`. Raises `Unauthorized`."""
+    async def authenticate(self, text: str | None) -> Caller:
+        """The caller who has the key `text`. Raises `Unauthorized`."""
         if self._anybody is not None:
             return self._anybody
         if text is None:
             raise Unauthorized("an API key is needed: Authorization: Bearer dcl_...")
-        mark = hashlib.sha256(text.encode(errors="replace")).digest()
-        known = self._known.get(mark)
+        digest = hashlib.sha256(text.encode(errors="replace")).digest()
+        known = self._known.get(digest)
         if known is not None:
             return known
         # Of many requests at once, one asks.
-        asking = self._asked.get(mark)
+        asking = self._asked.get(digest)
         if asking is None:
-            asking = self._asked[mark] = asyncio.create_task(self._look_up(mark, text))
-            asking.add_done_callback(lambda _: self._asked.pop(mark, None))
+            asking = self._asked[digest] = asyncio.create_task(self._look_up(digest, text))
+            asking.add_done_callback(lambda _: self._asked.pop(digest, None))
         return await asyncio.shield(asking)
 
-    async def _look_up(self, mark: bytes, text: str) -> Caller:
+    async def _look_up(self, digest: bytes, text: str) -> Caller:
         try:
-            key = await to_thread.run_sync(keys.authenticate, self._database, text)
+            key = await to_thread.run_sync(self._find_key, text)
         except Unauthorized:
-            self._known.forget(mark)
+            self._known.forget(digest)
             raise
         caller = Caller(key.owner, key.id, quotas.limits_for(self._settings, key.quota))
-        self._known.put(mark, caller)
+        self._known.put(digest, caller)
         return caller

@@ -1,7 +1,7 @@
 """The API's most frequent question: one job and its place in the queue, in one statement.
 
-On SQLite it is prepared once and asked over a connection of its own, right in the event loop: readers of a WAL never
-wait for writers, and what SQLAlchemy and a thread add takes ten times as long as the answer.
+On SQLite the statement is prepared once and asked over a connection of its own: readers of a WAL never wait for
+writers, and what SQLAlchemy adds takes longer than the answer.
 """
 
 import sqlite3
@@ -9,16 +9,15 @@ from dataclasses import fields
 from typing import Any
 
 import orjson
-from anyio import to_thread
-from sqlalchemy import JSON, ColumnElement, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import JSON, ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.dialects import sqlite
 
-from api.errors import Refusal
 from worker.database.connections import Database
-from worker.database.sql import is_id
 from worker.database.tables import jobs
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseUnavailable, NotFound
+from worker.jobs.queries import waits_before
 from worker.jobs.rows import COLUMNS, Job
+from worker.values import is_id
 
 _JSON = tuple(index for index, column in enumerate(COLUMNS) if isinstance(column.type, JSON))
 _WIDTH = len(fields(Job))
@@ -26,28 +25,42 @@ _WIDTH = len(fields(Job))
 _BUSY_S = 1.0
 
 
-class Glance:
-    """Close it in the thread of the event loop."""
+def _queue_position() -> ColumnElement[int | None]:
+    """As `worker.jobs.queue_position`: 1 for the next of its resource class; null for a job that does not wait."""
+    others = jobs.alias("others")
+    before = select(func.count()).where(*waits_before(others, jobs.c.resource_class, jobs.c.priority, jobs.c.number))
+    return case((jobs.c.status == "accepted", 1 + before.scalar_subquery()))
+
+
+_QUERY: Select[Any] = select(*COLUMNS, _queue_position().label("queue_position")).where(
+    jobs.c.id == bindparam("job_id"), jobs.c.owner == bindparam("owner")
+)
+
+
+class JobLookup:
+    """Finds one job at a time. On SQLite it belongs to the thread that first asks, which has to close it as well."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
-        dialect = sqlite.dialect(paramstyle="named")
-        compiled = _QUERY.compile(dialect=dialect)
+        compiled = _QUERY.compile(dialect=sqlite.dialect(paramstyle="named"))
         self._statement, self._constants = str(compiled), dict(compiled.params)
 
-    async def job(self, job_id: str, owner: str) -> tuple[Job, int | None]:
-        """Raises `Refusal` by OGC's name for a job that is not there, or is another owner's."""
-        row: Any = None
+    def find(self, job_id: str, owner: str) -> tuple[Job, int | None]:
+        """The owner's job and its place in the queue, None where it does not wait. Raises `NotFound`."""
+        row = None
         if is_id(job_id):
             values = {"job_id": job_id, "owner": owner}
-            if self._database.is_sqlite:
-                row = self._fetch(values)
-            else:
-                row = await to_thread.run_sync(self._fetch_by_engine, values)
+            row = self._fetch(values) if self._database.is_sqlite else self._fetch_by_engine(values)
         if row is None:
-            raise Refusal("no-such-job", f"there is no job {job_id[:64]!r}")
+            raise NotFound("no such job")
         return Job(*row[:_WIDTH]), row[_WIDTH]
+
+    def close(self) -> None:
+        """Closes the connection, if there ever was one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _fetch(self, values: dict[str, str]) -> list[Any] | None:
         try:
@@ -73,27 +86,3 @@ class Glance:
     def _fetch_by_engine(self, values: dict[str, str]) -> Any:
         with self._database.read() as connection:
             return connection.execute(_QUERY, values).one_or_none()
-
-    def close(self) -> None:
-        """The connection, if there ever was one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _place() -> ColumnElement[int | None]:
-    """As `worker.jobs.queue_position`: 1 for the next of its resource class; null when it is not waiting."""
-    others = jobs.alias("others")
-    sooner = or_(
-        others.c.priority > jobs.c.priority,
-        and_(others.c.priority == jobs.c.priority, others.c.number < jobs.c.number),
-    )
-    before = select(func.count()).where(
-        others.c.status == "accepted", others.c.resource_class == jobs.c.resource_class, sooner
-    )
-    return case((jobs.c.status == "accepted", 1 + before.scalar_subquery()))
-
-
-_QUERY: Select[Any] = select(*COLUMNS, _place().label("place")).where(
-    jobs.c.id == bindparam("job_id"), jobs.c.owner == bindparam("owner")
-)

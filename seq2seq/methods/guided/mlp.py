@@ -1,0 +1,220 @@
+"""MLPs from features to residuals: they find smooth interactions.
+
+Rows are samples: features (N, F) float32, residuals (N, C) reflectance.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from threading import Event, Lock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seq2seq.errors import Stopped
+from seq2seq.methods.base import Arrays, Cached, uncached
+from seq2seq.methods.guided.features import CheckStop
+from seq2seq.methods.guided.settings import MlpSettings
+from seq2seq.nn.devices import one_thread
+from seq2seq.sequence import Float32
+
+_BEGINNING = Lock()  # torch begins weights from its one global generator
+
+
+def stage_of_mlp(remaining: int) -> str:
+    """The name of the MLP after which `remaining` - 1 remain."""
+    return f"mlp-{remaining}"
+
+
+class Standardised:
+    """Features to zero mean and unit standard deviation, as the samples had them; a constant feature becomes 0."""
+
+    def __init__(self, features: Float32) -> None:
+        self.mean, std = features.mean(axis=0), features.std(axis=0)
+        self.scale = np.where(std > 1e-6, 1 / np.maximum(std, 1e-6), 0).astype(np.float32)
+
+    def __call__(self, features: Float32) -> Float32:
+        """Clips to six standard deviations: nothing outside was ever seen."""
+        scaled: Float32 = np.clip((features - self.mean) * self.scale, -6, 6)
+        return scaled
+
+
+class MlpRegressor:
+    """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once; the mean of several."""
+
+    def __init__(
+        self,
+        features: Float32,
+        residuals: Float32,
+        settings: MlpSettings,
+        *,
+        seed: int,
+        device: torch.device,
+        threads: int,
+        check_stop: CheckStop,
+        until: float | None = None,
+        cached: Cached = uncached,
+    ) -> None:
+        """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule.
+        cached: each network is a stage. threads: as many networks learn side by side, each in one."""
+        self._standardised = Standardised(features)
+        self._std = (residuals.std(axis=0) + 1e-6).astype(np.float32)
+        self._device, self._settings = device, settings
+        scaled = torch.from_numpy(self._standardised(features)).to(device)
+        targets = torch.from_numpy(residuals / self._std).to(device)
+
+        beside = max(1, min(settings.mlps, threads)) if device.type == "cpu" else 1
+
+        def learn(remaining: int, check_stop: CheckStop) -> Arrays:
+            now = time.monotonic()
+            turns = -(-remaining // beside)  # that remain, this one among them
+            by = None if until is None else now + (until - now) / turns
+            network = self._fit(scaled, targets, seed + remaining, check_stop, by)
+            return {name: values.cpu().numpy() for name, values in network.state_dict().items()}
+
+        self._networks = []
+        for stage in _side_by_side(learn, settings.mlps, beside, check_stop, cached):
+            network, _ = _fresh_mlp(scaled.shape[1], targets.shape[1], settings, seed, device)
+            network.load_state_dict({name: torch.from_numpy(values) for name, values in stage.items()})
+            self._networks.append(network.eval())
+
+    def predict(self, features: Float32) -> Float32:
+        """Predicts without dropout."""
+        with torch.no_grad():
+            located = torch.from_numpy(self._standardised(features)).to(self._device)
+            output = torch.stack([network(located) for network in self._networks]).mean(dim=0)
+        scaled: Float32 = output.cpu().numpy() * self._std
+        return scaled
+
+    def _fit(
+        self, samples: Tensor, targets: Tensor, seed: int, check_stop: CheckStop, until: float | None
+    ) -> nn.Module:
+        settings = self._settings
+        network, random = _fresh_mlp(samples.shape[1], targets.shape[1], settings, seed, self._device)
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=settings.mlp_learning_rate,
+            weight_decay=settings.mlp_weight_decay,
+            fused=self._device.type in ("cpu", "cuda"),  # one call for all weights: they are small
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.mlp_learning_rate, settings.mlp_steps)
+        began, done, position = time.monotonic(), 0, 0
+        while position < settings.mlp_steps:
+            check_stop()
+            rows = torch.randint(len(samples), (settings.mlp_batch,), device=samples.device, generator=random)
+            batch = samples[rows]
+            noise = torch.randn(batch.shape, device=samples.device, generator=random)
+            predicted = network(batch + settings.mlp_noise * noise)
+            loss = (predicted - targets[rows]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += 1
+            due = _due_position(done, began, until, settings)
+            for _ in range(due - position):
+                schedule.step()
+            position = due
+        return network.eval()
+
+
+def _due_position(done: int, began: float, until: float | None, settings: MlpSettings) -> int:
+    """Where on its schedule an MLP has to be after `done` steps: further than those where the time passes faster.
+
+    The pace of the machine need not be known before, nor stay what it was.
+    """
+    if until is None:
+        return done
+    gone = (time.monotonic() - began) / max(until - began, 1e-9)
+    fewest = min(settings.fewest_mlp_steps, settings.mlp_steps)
+    return max(done, int(settings.mlp_steps * min(gone, done / fewest, 1.0)))
+
+
+def _fresh_mlp(
+    inputs: int, outputs: int, settings: MlpSettings, seed: int, device: torch.device
+) -> tuple[nn.Sequential, torch.Generator]:
+    """A network as `seed` begins it, and the generator of all that is random afterwards: its own, so that networks that
+    learn side by side draw what they would draw alone."""
+    random = torch.Generator(device).manual_seed(seed)
+    with _BEGINNING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _mlp(inputs, outputs, settings, random).to(device)
+        if device.type == "cpu":  # the stream goes on behind the initial weights
+            random.set_state(torch.get_rng_state())
+    return network, random
+
+
+def _side_by_side(
+    learn: Callable[[int, CheckStop], Arrays],
+    networks: int,
+    beside: int,
+    check_stop: CheckStop,
+    cached: Cached,
+) -> list[Arrays]:
+    """The stages of all networks in order. The first that is not there is learnt beside those after it, `beside` at a
+    time: each step is too small to be shared (benchmarks/METHOD.md).
+
+    learn: of one network, by how many remain with it.
+    """
+    failed = Event()
+    learning: dict[int, Future[Arrays]] = {}
+
+    def check() -> None:
+        check_stop()
+        if failed.is_set():
+            raise Stopped("beside a network that could not go on")
+
+    def alone(remaining: int) -> Arrays:
+        try:
+            with one_thread():  # a new thread has to be told to share nothing
+                return learn(remaining, check)
+        except BaseException:
+            failed.set()
+            raise
+
+    def learnt(pool: Executor, remaining: int) -> Arrays:
+        if not learning:
+            learning.update({each: pool.submit(alone, each) for each in range(remaining, 0, -1)})
+        return learning[remaining].result()
+
+    # one thread here too, because parts of torch know one number of threads for the whole process
+    with one_thread(), ThreadPoolExecutor(beside) as pool:
+        try:
+            return [cached(stage_of_mlp(each), partial(learnt, pool, each)) for each in range(networks, 0, -1)]
+        except BaseException:
+            failed.set()
+            raise
+
+
+class ByteDropout(nn.Module):
+    """Dropout that keeps `kept` of 256 values, one random byte each.
+
+    torch's own draws a number for each value, which took a third of a step on a CPU.
+    """
+
+    def __init__(self, kept: int, random: torch.Generator) -> None:
+        super().__init__()
+        self._kept, self._random = kept, random
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Scales the values kept, so that the mean stays; in evaluation nothing is dropped."""
+        if not self.training:
+            return values
+        count = -(-values.numel() // 8)
+        words = torch.randint(-(2**63), 2**63 - 1, (count,), device=values.device, generator=self._random)
+        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) < self._kept
+        return values * (kept * (256 / self._kept))
+
+
+def _mlp(inputs: int, outputs: int, settings: MlpSettings, random: torch.Generator) -> nn.Sequential:
+    width, kept = settings.mlp_width, settings.mlp_kept
+    return nn.Sequential(
+        nn.Linear(inputs, width),
+        nn.GELU(),
+        ByteDropout(kept, random),
+        nn.Linear(width, width),
+        nn.GELU(),
+        ByteDropout(kept, random),
+        nn.Linear(width, outputs),
+    )
