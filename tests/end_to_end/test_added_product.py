@@ -155,7 +155,7 @@ def _served(folder: Path, out: Path) -> dict[str, Any]:
     api.start()
     try:
         user = api.user()
-        body = {"inputs": {"simulated": {"dates": 0}}, "outputs": {"ndvi": {}}}
+        body = {"inputs": {"sequence": user.sequence}, "outputs": {"ndvi": {}}}
         job = user.post("/processes/decloud/execution", json=body).json()["jobID"]
         files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
         api.finish(job, {path: content for path, content in files.items() if path != "manifest.json"})
