@@ -66,7 +66,7 @@ _SEED = {
 }
 _PREVIEW = {
     "title": "Preview",
-    "description": "All dates, before and after.",
+    "description": "A choice of dates, before and after.",
     "schema": {"type": "string", "contentEncoding": "binary", "contentMediaType": "image/png"},
 }
 _LOG_ENTRY = {

@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from textwrap import indent
 from typing import Any
 
 import typer
 
+_HEAD = ("setting", "default", "values", "")
+# Whether a format is sent as a file of its own.
+_CONTAINER = {False: "A folder or ZIP", True: "A file"}
 _PLACE = re.compile(r"<!-- table: (\w+) -->")
 
 
@@ -19,11 +23,20 @@ def settings() -> str:
     from seq2seq.commands.main import app
 
     command: Any = typer.main.get_command(app)
-    options = [option for option in command.commands["run"].params if option.param_type_name == "option"]
+    parameters = command.commands["run"].params
+    options = [each for each in parameters if each.param_type_name == "option" and not each.hidden]
     panels: dict[str, list[Any]] = {}
     for option in options:
         panels.setdefault(option.rich_help_panel, []).append(option)
     return "\n\n".join(f"**{panel}**\n\n{table(('option', ''), map(_row, inside))}" for panel, inside in panels.items())
+
+
+def files() -> str:
+    """What a run writes, file by file."""
+    from seq2seq.products import made_by
+
+    rows = ((f"`OUT/{file.path}`", product.about) for product in made_by("run") for file in product.files)
+    return table(("file", ""), rows)
 
 
 def outputs() -> str:
@@ -32,6 +45,22 @@ def outputs() -> str:
 
     found = description("", "")["outputs"].items()
     return table(("output", ""), ((f"`{name}`", f"{each['title']}. {each['description']}") for name, each in found))
+
+
+def methods() -> str:
+    """All methods, then the settings of each; those for ablations are folded."""
+    from seq2seq.methods import METHODS
+
+    names = table(("`--method`", ""), ((f"`{info.name}`", _about(info)) for info in METHODS))
+    return "\n\n".join([names, *(f"## {info.name}\n\n{_declared_by(info.settings)}" for info in METHODS)])
+
+
+def formats() -> str:
+    """Every format that is read, by the name of one of its files."""
+    from seq2seq.readers.formats import FORMATS, is_single_file
+
+    rows = ((f"`{each.example}`", f"{_CONTAINER[is_single_file(each)]} with {each.name}") for each in FORMATS)
+    return table(("for example", ""), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -44,9 +73,47 @@ def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
+def _about(info: Any) -> str:
+    source = f" {info.source}." if info.source else ""
+    return f"**{info.title}.** {info.about}{' Needs Sentinel-1.' if info.needs_s1 else ''}{source}"
+
+
+def validation() -> str:
+    """The settings of the proof."""
+    from seq2seq.validation.settings import ValidationSettings
+
+    return _declared_by(ValidationSettings)
+
+
+def _declared_by(kind: type) -> str:
+    """A table of the settings that people reach for, and a folded one of the others."""
+    from seq2seq.settings import settings_of
+
+    declared = settings_of(kind)
+    parts = ["" if declared else "It has no settings of its own."]
+    plain, advanced = ([each for each in declared if each.advanced == kind] for kind in (False, True))
+    if plain:
+        parts.append(table(_HEAD, map(_setting, plain)))
+    if advanced:
+        inside = table(_HEAD, map(_setting, advanced))
+        parts.append(f'??? note "{len(advanced)} hyper-parameters, for ablations"\n\n{indent(inside, " " * 4)}')
+    return "\n\n".join(part for part in parts if part)
+
+
+def _setting(each: Any) -> tuple[str, str, str, str]:
+    return f"`{each.name}`", f"`{each.default_text}`", each.values_text, each.about
+
+
 def _row(option: Any) -> tuple[str, str]:
     name = option.opts[0] if option.is_flag or not option.metavar else f"{option.opts[0]} {option.metavar}"
     return f"`{name}`", str(option.help)
 
 
-TABLES: dict[str, Callable[[], str]] = {"settings": settings, "outputs": outputs}
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "files": files,
+    "outputs": outputs,
+    "methods": methods,
+    "validation": validation,
+    "formats": formats,
+}

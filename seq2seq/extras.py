@@ -21,6 +21,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "anyio",
         "celery",
         "fastapi",
+        "httpcore",
         "kombu",
         "obstore",
         "orjson",

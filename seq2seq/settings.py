@@ -79,6 +79,20 @@ class Setting:
             return type(self.choices[0])
         return next(kind for kind in self._members if kind is not NoneType)  # type: ignore[no-any-return]
 
+    @property
+    def default_text(self) -> str:
+        """The default as people write it."""
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
+    def values_text(self) -> str:
+        """The values that it may have, in words: `0 to 1`."""
+        if self.choices:
+            return ", ".join(map(str, self.choices))
+        if self.low is None or self.high is None:
+            return "true, false" if self.kind is bool else "text"
+        return f"{self.low:g} to {self.high:g}"
+
     def check(self, value: Any) -> None:
         """Raises `ConfigError` where `value` is not of its type, one of its choices, or in its range."""
         if value is None and self.optional:

@@ -112,7 +112,7 @@ def _set_up(settings: Settings, app: Celery, instance: Any) -> WorkerProcess:
     """The worker process of Celery's worker `instance`. Ends this process where it could do no job."""
     if not instance.pool_cls.__module__.endswith(".thread"):  # forks share connections, solo cannot be stopped
         raise SystemExit("decloud: this worker supervises processes of its own; start it with -P threads -c 1")
-    _check_engine(settings)
+    _check_engine()
     classes = tuple(instance.app.amqp.queues.consume_from)
     shortages.use_all_descriptors()
     for unknown in unknown_variables(os.environ):
@@ -123,10 +123,8 @@ def _set_up(settings: Settings, app: Celery, instance: Any) -> WorkerProcess:
         raise SystemExit(f"decloud: {error.detail}") from error
 
 
-def _check_engine(settings: Settings) -> None:
+def _check_engine() -> None:
     """A worker that could do no job claims none."""
-    if settings.allow_simulated_method:
-        return
     try:
         check_extra("core")
     except MissingExtraError as error:

@@ -57,9 +57,6 @@ class Settings(BaseSettings):
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     # Attempts in progress; a local disk, also when storage is remote.
     work_dir: Path = Field(default_factory=lambda values: values["data"] / "work" if "data" in values else Path())
-    # `test` alone allows the simulated method.
-    environment: Literal["production", "test"] = "production"
-    allow_simulated_method: bool = False
 
     # -- who may come in
     host: str = "127.0.0.1"
@@ -179,8 +176,6 @@ class Settings(BaseSettings):
                 f"heartbeat_s {self.heartbeat_s:g} is more than half of lease_s {self.lease_s:g}: "
                 "one late heartbeat would lose the job"
             )
-        if self.allow_simulated_method and self.environment != "test":
-            raise ValueError("allow_simulated_method is for environment test, this is production")
         return self
 
     @property

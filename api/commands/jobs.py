@@ -27,7 +27,7 @@ _JOB = "Job"
 _SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 8, 36
 
 
-# Longer than others: each of its options is a parameter with its help.
+# long: each of its options is a parameter with its help.
 @app.command(
     rich_help_panel=PANEL,
     epilog="""

@@ -177,7 +177,7 @@ def _take_back(settings: Settings, database: Database) -> None:
 
 
 def _check_engine(settings: Settings) -> None:
-    if settings.embedded and not settings.allow_simulated_method:
+    if settings.embedded:
         check_extra("core")  # jobs run here
 
 

@@ -19,7 +19,7 @@ _STALLED_S = 120.0
 _FRAMING = 8
 
 
-# More methods than others: asyncio's and httptools' callbacks, each of which extends uvicorn's.
+# long: asyncio's and httptools' callbacks, each of which extends uvicorn's.
 class HttpProtocol(HttpToolsProtocol):
     """One connection, counted in `ledger`. A request's head must come within its size and its time."""
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -54,14 +54,11 @@ class Changes(Parameters):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="Settings", json_schema_extra=with_qualified)
 
-    # Test environments only.
-    simulated: SkipJsonSchema[dict[str, Any] | None] = None
-
     @field_validator("*", mode="before")
     @classmethod
-    def _plain(cls, given: Any, field: ValidationInfo) -> Any:
+    def _plain(cls, given: Any) -> Any:
         """`{"value": 5}` is 5."""
-        return given if field.field_name == "simulated" else unqualified(given)
+        return unqualified(given)
 
 
 def _inputs_schema(schema: dict[str, Any]) -> None:

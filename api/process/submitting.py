@@ -24,7 +24,6 @@ from worker.queue import workers
 from worker.settings import Settings
 from worker.values import storable
 
-SIMULATED = "simulated"
 _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
 
 
@@ -45,7 +44,7 @@ class JobRequest:
 def job_request(body: Execute, services: Services, base: str) -> JobRequest:
     """The job that the body asks for. Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
-    params = _params(inputs, {}, services.settings)
+    params = _params(inputs, {})
     return JobRequest(
         input_id=_input_id(inputs, base),
         params=params,
@@ -63,7 +62,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
     given = body.model_fields_set
     return JobRequest(
         input_id=first.input_id,
-        params=_params(body.inputs, first.params, services.settings),
+        params=_params(body.inputs, first.params),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
         name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
@@ -111,14 +110,10 @@ def invalid(field: str, detail: str) -> Refusal:
     return Refusal("invalid-request", f"{field}: {detail}", errors=[place])
 
 
-def _params(inputs: Changes, before: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _params(inputs: Changes, before: dict[str, Any]) -> dict[str, Any]:
     """Only what was asked for: defaults are the engine's, when the job runs."""
     params = without_nothing({**before, **settings_named(inputs)})
     _config(params)  # do old and new ones agree?
-    if inputs.simulated is not None:
-        if not (settings.environment == "test" and settings.allow_simulated_method):
-            raise invalid(f"inputs.{SIMULATED}", "there is no such setting")
-        params[SIMULATED] = inputs.simulated
     return params
 
 
@@ -129,16 +124,13 @@ def _name(given: str | None) -> str | None:
 
 def _config(params: dict[str, Any]) -> ReconstructionConfig:
     """Raises `ConfigError`."""
-    return ReconstructionConfig.from_dict({name: value for name, value in params.items() if name != SIMULATED})
+    return ReconstructionConfig.from_dict(params)
 
 
-def _input_id(inputs: Inputs, base: str) -> str | None:
-    """None for the simulated method alone."""
-    if inputs.sequence is not None:
-        return _upload_id(inputs.sequence.href, base)
-    if inputs.simulated is None:
+def _input_id(inputs: Inputs, base: str) -> str:
+    if inputs.sequence is None:
         raise invalid("inputs.sequence", 'is missing: {"href": "/uploads/ID"} of a complete upload')
-    return None
+    return _upload_id(inputs.sequence.href, base)
 
 
 def _upload_id(href: str, base: str) -> str:

@@ -118,8 +118,8 @@ def status(plan: Plan) -> Iterator[Row]:
         server = stack.enter_context(decloud_serve(plan.folder("serve")))
         client = stack.enter_context(Client(server.url, server.key))
         source = plan.sequence(*plan.trained)
-        idle = client.submit(client.upload(plan.file(MB)), {"simulated": {"dates": 0, "steps": 2, "seconds": 0.1}})
-        client.wait(idle.id)
+        idle = client.submit(client.upload(source), {"method": "linear", "perceptual": "off"})
+        assert client.wait(idle.id).status == "successful"
         yield from _status_idle(plan, stack, server, idle.id)
         trained = client.submit(client.upload(source), {"max_minutes": 30, "perceptual": "off"})
         _until(

@@ -31,9 +31,8 @@ class Server(Background):
 
 @contextmanager
 def decloud_serve(data: Path) -> Iterator[Server]:
-    """Its defaults, except that one key may ask without end, and that the simulated method is there."""
-    environment = plain_environment() | {"DECLOUD_REQUESTS_PER_MINUTE": "100000000", "DECLOUD_ENVIRONMENT": "test"}
-    environment |= {"DECLOUD_ALLOW_SIMULATED_METHOD": "true"}
+    """Its defaults, except that one key may ask without end."""
+    environment = plain_environment() | {"DECLOUD_REQUESTS_PER_MINUTE": "100000000"}
     data.mkdir(parents=True)
     with background_server(data, environment) as server:
         yield Server(**vars(server), data=data)

@@ -43,7 +43,7 @@ class SilentDisplay:
     """A display of nothing."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Nothing."""
+        """Shows nothing."""
 
     def notify(self, line: str) -> None:
         """Ignores the line."""

@@ -1,11 +1,8 @@
 """`decloud methods`: the methods here, and the settings of each."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from seq2seq.settings import Setting
 
 
 def methods(
@@ -37,19 +34,7 @@ def methods(
     for heading in ("setting", "default", "values", "what"):
         table.add_column(heading)
     for each in settings:
-        table.add_row(each.name, _shown(each), _range(each), each.about)
+        table.add_row(each.name, each.default_text, each.values_text, each.about)
     console.print(table)
-    example = f"--method {name} --set {settings[0].name}={_shown(settings[0])}"
+    example = f"--method {name} --set {settings[0].name}={settings[0].default_text}"
     console.print(f"\nFor example: decloud run INPUT OUT {example}", style="dim", highlight=False)
-
-
-def _shown(setting: "Setting") -> str:
-    return f"{setting.default:g}" if setting.kind is float else str(setting.default)
-
-
-def _range(setting: "Setting") -> str:
-    if setting.choices:
-        return ", ".join(map(str, setting.choices))
-    if setting.low is None or setting.high is None:
-        return "true, false" if setting.kind is bool else "text"
-    return f"{setting.low:g} to {setting.high:g}"

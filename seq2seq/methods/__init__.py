@@ -5,7 +5,12 @@ from seq2seq.methods import ebel2021, guided, linear, nearest
 from seq2seq.methods.base import MethodInfo
 from seq2seq.wording import not_one_of
 
-METHODS: tuple[MethodInfo, ...] = (guided.INFO, ebel2021.INFO, linear.INFO, nearest.INFO)
+METHODS: tuple[MethodInfo, ...] = (
+    guided.INFO,
+    ebel2021.INFO,
+    linear.INFO,
+    nearest.INFO,
+)
 
 
 def find_method(name: str) -> MethodInfo:

@@ -38,7 +38,7 @@ class ClosedFit:
         self._predict = predict
 
     def step(self, elapsed_share: float | None = None) -> float:
-        """Raises: there is none to make."""
+        """Fails: there is none to make."""
         raise AssertionError("a closed form has no steps")
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":

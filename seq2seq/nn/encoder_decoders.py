@@ -1,4 +1,4 @@
-"""The 3-D encoder-decoders, fresh for every sequence, of the blocks in `seq2seq.nn.blocks`.
+"""The 3-D encoder-decoders, fresh for every sequence: building blocks first, the whole last.
 
 After Zhang et al., "An Internal Learning Approach to Video Inpainting" (ICCV 2019), section 3, as used by Ebel, Schmitt
 and Zhu (IGARSS 2021): six scales that halve space and never time, four skip channels a scale, normalised with the
@@ -13,7 +13,103 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seq2seq.nn.blocks import COLUMNS, ROWS, Conv3d, Kernel, NormedConv, Scale, keep_channels_innermost, upsample
+from seq2seq.nn.convolutions import COLUMNS, ROWS, Conv3d, Kernel, upsample
+
+SLOPE = 0.2  # of LeakyReLU, Zhang et al.
+EPSILON = 1e-5  # keeps the normalisation of a constant window finite
+
+
+class WindowNorm(nn.Module):
+    """Batch normalisation of (B, C, T, H, W) with each window's own statistics, always; scale and offset are learnt.
+
+    y = scale (x - mean) / sqrt(variance + 1e-5) + offset, a mean and variance per channel and window.
+
+    There are no running averages: what normalises at inference is what normalised in training.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises `x`."""
+        if x[0, 0].numel() == 1:  # a single value has no std: normalised, it is the offset
+            return (x - x) + self.bias[:, None, None, None]
+        windows = [
+            F.batch_norm(window, None, None, self.weight, self.bias, training=True, eps=EPSILON)
+            for window in torch.split(x, 1)
+        ]
+        return windows[0] if len(windows) == 1 else torch.cat(windows)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, LeakyReLU. Shapes as `Conv3d`; no bias, which the normalisation would remove."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Kernel,
+        *,
+        stride: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = Conv3d(in_channels, out_channels, kernel, stride=stride, generator=generator)
+        self.norm = WindowNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps `x`; shapes as `Conv3d`."""
+        return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
+
+
+class Scale(nn.Module):
+    """One scale around the deeper one: (B, in, T, H, W) -> (B, width, T, H, W).
+
+    Down by two, refine, the `deeper` scale if any, up by two; beside it a few channels that skip all this; both are
+    joined and mixed.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        deeper: "Scale | None",
+        *,
+        skip_channels: int,
+        down_kernel: Kernel,
+        up_kernel: Kernel,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.down = ConvBlock(in_channels, width, down_kernel, stride=2, generator=generator)
+        self.refine = ConvBlock(width, width, down_kernel, generator=generator)
+        self.deeper = deeper
+        self.skip = ConvBlock(in_channels, skip_channels, (1, 1, 1), generator=generator) if skip_channels else None
+        joined = skip_channels + (width if deeper is None else deeper.width)
+        self.norm = WindowNorm(joined)
+        self.up = ConvBlock(joined, width, up_kernel, generator=generator)
+        self.mix = ConvBlock(width, width, (1, 1, 1), generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps `x`; shapes as the class states them."""
+        inner = self.refine(self.down(x))
+        if self.deeper is not None:
+            inner = self.deeper(inner)
+        joined = upsample(inner, x.shape[ROWS], x.shape[COLUMNS])
+        if self.skip is not None:
+            joined = torch.cat([self.skip(x), joined], 1)
+        output: Tensor = self.mix(self.up(self.norm(joined)))
+        return output
+
+
+def keep_channels_innermost(network: nn.Module) -> None:
+    """Lays the kernels of `network` out as its inputs are, in place, so that no step has to rearrange them."""
+    for parameter in network.parameters():
+        if parameter.ndim == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 class EncoderDecoder3d(nn.Module):
@@ -59,6 +155,23 @@ class EncoderDecoder3d(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last_3d)
         output: Tensor = self.output(self.scales(x)).float()  # float32 also under autocast: losses need the digits
         return torch.sigmoid(output) if self.sigmoid else output
+
+
+class NormedConv(nn.Module):
+    """Convolution, group normalisation over all dates and pixels, GELU. Shapes as `Conv3d`."""
+
+    GROUPS = 8
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Kernel, *, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.conv = Conv3d(in_channels, out_channels, kernel, bias=True, generator=generator)
+        self.norm = nn.GroupNorm(self.GROUPS, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps `x`; shapes as `Conv3d`."""
+        return F.gelu(self.norm(self.conv(x)))
 
 
 class GuidedEncoderDecoder3d(nn.Module):

@@ -9,7 +9,7 @@ REPORT = Product(
     media_type=JSON,
     parts=(ProductFile("report.json", JSON), ProductFile("report.html", HTML)),
 )
-PREVIEW = Product(name="preview", title="Preview", about="All dates, before and after.", media_type=PNG)
+PREVIEW = Product(name="preview", title="Preview", about="A choice of dates, before and after.", media_type=PNG)
 STAC = Product(
     name="stac",
     title="STAC",

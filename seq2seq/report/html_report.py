@@ -62,6 +62,7 @@ def render(
         gaps=sections.gap_rows(holdout, compared, known),
         curves=sections.fit_curves(report["training"], linear),
         uses=sections.uses(source, report["perceptual"], report["config"]),
+        files={each["path"]: each["about"] for each in report.get("files") or ()},
         phases=sections.phases(seconds),
         time=stacked_bar(seconds, sections.phases(seconds)),
     )

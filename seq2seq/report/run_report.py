@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq.config import ReconstructionConfig
+from seq2seq.products import made_by
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.report.inspection import describe_input
 from seq2seq.report.schema import (
     BandScores,
     CurvePoint,
     DateReport,
+    FileReport,
     GainReport,
     GapReport,
     HoldoutReport,
@@ -92,6 +94,7 @@ def compose_report(
             {"reading": seconds["reading"], **_tile_seconds(facts), "writing": seconds["writing"]}, peak_memory_gb
         ),
         perceptual=PerceptualReport(config.perceptual, perceptual.used, perceptual.reason),
+        files=_files(),
     )
 
 
@@ -177,6 +180,13 @@ def _suspicions(suspected: float) -> list[str]:
         f"{suspected:.1%} of the clear pixels look like clouds or shadows that the masks missed. They are delivered as "
         "they are, but nothing was learnt from them."
     ]
+
+
+def _files() -> tuple[FileReport, ...]:
+    """What every run writes, from the table of products."""
+    return tuple(
+        FileReport(file.path, product.title, product.about) for product in made_by("run") for file in product.files
+    )
 
 
 def _software() -> dict[str, str]:

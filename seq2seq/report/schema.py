@@ -203,8 +203,20 @@ class PerceptualReport:
 
 
 @dataclass(frozen=True)
+class FileReport:
+    """One kind of file of the result. path: within its folder, with DATE where there is one for each date."""
+
+    path: str
+    title: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """The report of one run. created: ISO time, UTC. software: versions by name."""
+    """The report of one run. created: ISO time, UTC. software: versions by name.
+
+    files: what the run writes; reports of earlier versions lack it.
+    """
 
     version: str
     created: str
@@ -219,3 +231,4 @@ class Report:
     series: SeriesReport | None
     resources: Resources
     perceptual: PerceptualReport
+    files: tuple[FileReport, ...] | None = optional()

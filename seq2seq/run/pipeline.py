@@ -61,6 +61,7 @@ def run(
     check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
+    config.info.load()  # what the method needs and is not installed is said before anything is read
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
         for warning in source.info.warnings:

@@ -1,7 +1,4 @@
-"""Land covers: what grows on a simulated parcel, and when it is worked.
-
-Numbers from it are simulated: plausible in shape and order of magnitude, calibrated on no site.
-"""
+"""Covers of the parcels of a simulated landscape: their plants, sowing, mowing, harvest and ploughing."""
 
 from dataclasses import dataclass
 

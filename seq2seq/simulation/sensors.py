@@ -12,8 +12,7 @@ from scipy.ndimage import gaussian_filter
 from seq2seq.bands import S2_BANDS
 from seq2seq.sequence import Float32
 from seq2seq.simulation.covers import COVERS
-from seq2seq.simulation.ground import State
-from seq2seq.simulation.land import Landscape
+from seq2seq.simulation.land import Landscape, State
 from seq2seq.simulation.random_fields import power_law_field
 
 # Endmember reflectance at the centres of B01 .. B12 (surface level; shapes after the USGS and ECOSTRESS libraries).

@@ -1,8 +1,8 @@
 """A Sentinel-1/Sentinel-2 sequence with known truth, for the demo, tests and size benchmarks.
 
 Numbers from it are simulated and must be labelled so: they show that a method works and what it costs, not how good it
-is on real land. The landscape is in `land`, `covers`, `events` and `ground`, the sensors in `sensors`, the clouds in
-`clouds`.
+is on real land. The landscape is in `land` and `covers`, the sensors in `sensors`, the
+clouds in `clouds`.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,7 @@ from seq2seq.bands import L1C, S1_BANDS, S2_BANDS
 from seq2seq.errors import ConfigError, OutputError, UnknownBandsError
 from seq2seq.sequence import Bool, Dates, Float32, ImageSequence
 from seq2seq.simulation.clouds import draw_clouds, draw_cover, paint, with_errors
-from seq2seq.simulation.events import Event, events_between
-from seq2seq.simulation.ground import state_on
-from seq2seq.simulation.land import Landscape, make_landscape
+from seq2seq.simulation.land import Event, Landscape, events_between, make_landscape, state_on
 from seq2seq.simulation.sensors import backscatter, draw_air, reflectance, s2_noise, speckled_db, through_air
 
 # Sentinel-1 passes every 6 days with two satellites and every 12 with one.

@@ -11,7 +11,9 @@ VALUE, REFERENCE = {"transmissionMode": "value"}, {"transmissionMode": "referenc
 
 def execute(user: User, *, key: str | None = None, **body: Any) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    return user.post("/processes/decloud/execution", json={"inputs": {"simulated": {}}, **body}, headers=headers)
+    return user.post(
+        "/processes/decloud/execution", json={"inputs": {"sequence": user.sequence}, **body}, headers=headers
+    )
 
 
 def results(api: ServedApi, user: User, files: dict[str, bytes], **body: Any) -> httpx.Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from service_api import Serve, ServedApi, User
+from service_api import ServedApi, User
 from service_jobs import an_artifact
 
 from seq2seq.config import ReconstructionConfig
@@ -112,7 +112,7 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
 
 
 def test_settings_that_contradict_each_other_are_told_with_their_values(user: User) -> None:
-    answer = execute(user, {"inputs": {"simulated": {}, "tile_px": 32, "overlap_px": 32}})
+    answer = execute(user, {"inputs": {"sequence": user.sequence, "tile_px": 32, "overlap_px": 32}})
     assert (answer.status_code, code_of(answer)) == (400, "invalid-config")
     assert "overlap_px 32 is more than half of tile_px 32" in answer.json()["detail"]
 
@@ -134,11 +134,20 @@ def test_a_body_that_is_no_json_is_told_as_such(user: User, content: bytes, said
     assert said in answer.text
 
 
-def test_the_simulated_method_does_not_exist_in_production(serve: Serve) -> None:
-    user = serve(environment="production", allow_simulated_method=False).user()
-    answer = execute(user, {"inputs": {"simulated": {}}})
+def test_the_simulated_method_does_not_exist_in_production(user: User) -> None:
+    answer = execute(user, {"inputs": {"sequence": user.sequence, "method": "simulated"}})
     assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "inputs.simulated"
+    assert answer.json()["errors"][0]["field"] == "inputs.method"
+
+
+def test_a_job_needs_a_sequence(user: User) -> None:
+    answer = execute(user, {"inputs": {"method": "linear"}})
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["detail"]) == (
+        "inputs.sequence",
+        'is missing: {"href": "/uploads/ID"} of a complete upload',
+    )
 
 
 def test_an_incomplete_or_foreign_upload_makes_no_job(api: ServedApi, user: User) -> None:
@@ -152,14 +161,14 @@ def test_an_incomplete_or_foreign_upload_makes_no_job(api: ServedApi, user: User
 
 
 def test_the_same_idempotency_key_gives_the_same_job_and_another_request_a_conflict(user: User) -> None:
-    body = {"inputs": {"simulated": {}, "seed": 1}}
+    body = {"inputs": {"sequence": user.sequence, "seed": 1}}
     first = execute(user, body, **{"Idempotency-Key": "k"})
     again = execute(user, body, **{"Idempotency-Key": "k"})
     assert again.status_code == 201
     assert again.json()["id"] == first.json()["id"]
     assert again.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
-    other = execute(user, {"inputs": {"simulated": {}, "seed": 2}}, **{"Idempotency-Key": "k"})
+    other = execute(user, {"inputs": {"sequence": user.sequence, "seed": 2}}, **{"Idempotency-Key": "k"})
     assert (other.status_code, code_of(other)) == (422, "idempotency-conflict")
     assert len(user.get("/jobs").json()["jobs"]) == 1
 
@@ -167,7 +176,7 @@ def test_the_same_idempotency_key_gives_the_same_job_and_another_request_a_confl
 def test_a_full_queue_is_refused_with_the_numbers_and_when_to_try_again(api: ServedApi) -> None:
     user = api.user(max_queued_per_owner=1)
     user.submit()
-    answer = execute(user, {"inputs": {"simulated": {}}})
+    answer = execute(user, {"inputs": {"sequence": user.sequence}})
     assert (answer.status_code, code_of(answer)) == (429, "quota-exceeded")
     assert int(answer.headers["retry-after"]) > 0
     problem = answer.json()
@@ -201,7 +210,7 @@ def test_a_scene_has_as_many_tiles_as_a_run_plans(
     user: User, height: int, width: int, tile_px: int, overlap_px: int
 ) -> None:
     shape = {"dates": 3, "bands": 10, "height": height, "width": width}
-    inputs = {"simulated": {}, "shape": shape, "tile_px": tile_px, "overlap_px": overlap_px}
+    inputs = {"sequence": user.sequence, "shape": shape, "tile_px": tile_px, "overlap_px": overlap_px}
     answer = user.post("/processes/decloud/execution?validate_only=true", json={"inputs": inputs})
     tiles = plan_tiles(height, width, tile_px=tile_px, overlap_px=overlap_px)
     assert answer.json()["estimate"]["tiles"] == len(tiles)
@@ -419,7 +428,7 @@ def test_a_parameter_with_a_typing_error_does_not_pass_for_no_filter(user: User)
 
 
 def test_a_whole_number_may_be_written_with_a_point(api: ServedApi, user: User) -> None:
-    answer = execute(user, {"inputs": {"simulated": {}, "seed": 5.0, "tile_px": 64.0}, "priority": -1.0})
+    answer = execute(user, {"inputs": {"sequence": user.sequence, "seed": 5.0, "tile_px": 64.0}, "priority": -1.0})
     job = api.job(answer.json()["id"])
     assert job.params["seed"] == 5
     assert isinstance(job.params["seed"], int)
@@ -428,7 +437,7 @@ def test_a_whole_number_may_be_written_with_a_point(api: ServedApi, user: User) 
 
 def test_a_subscribers_addresses_are_kept_for_each_status(api: ServedApi, user: User) -> None:
     addresses = {"successUri": "https://example.org/a", "failedUri": "https://example.org/b?c=d"}
-    job = execute(user, {"inputs": {"simulated": {}}, "subscriber": addresses}).json()
+    job = execute(user, {"inputs": {"sequence": user.sequence}, "subscriber": addresses}).json()
     stored = api.job(job["id"]).subscriber
     assert stored == {"successful": "https://example.org/a", "failed": "https://example.org/b?c=d", "base": api.url}
 
@@ -437,12 +446,12 @@ def test_a_subscribers_addresses_are_kept_for_each_status(api: ServedApi, user: 
     "url", ["ftp://example.org", "javascript:alert(1)", "http://", "http://a b", "http://a:b", "x"]
 )
 def test_a_subscriber_needs_a_web_address(user: User, url: str) -> None:
-    answer = execute(user, {"inputs": {"simulated": {}}, "subscriber": {"successUri": url}})
+    answer = execute(user, {"inputs": {"sequence": user.sequence}, "subscriber": {"successUri": url}})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "subscriber.successUri"
 
 
 def test_a_class_that_nobody_serves_is_refused_with_those_that_are_served(user: User) -> None:
-    answer = execute(user, {"inputs": {"simulated": {}}, "resource_class": "gpu80"})
+    answer = execute(user, {"inputs": {"sequence": user.sequence}, "resource_class": "gpu80"})
     assert (answer.status_code, code_of(answer)) == (409, "unserved-class")
     assert answer.json()["known"] == ["cpu"]

@@ -1,6 +1,7 @@
 """The API over PostgreSQL, which refuses what SQLite lets pass."""
 
 import base64
+import json
 
 from event_streams import parsed
 from service_api import Serve, User
@@ -40,6 +41,6 @@ def refuses_what_it_cannot_hold(user: User, done: str) -> None:
     assert user.put(f"/uploads/{NUL}", content=b"x").status_code == 201
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Metadata": f"filename {NULS},other {NULS}"}
     assert user.post("/uploads", headers=tus).status_code == 201
-    content = r'{"inputs": {"simulated": {"x": "\u0000"}}, "name": "a\u0000b"}'
+    content = json.dumps({"inputs": {"sequence": user.sequence}, "name": "a\0b"})
     answer = user.post("/processes/decloud/execution", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 201, answer.text

@@ -164,7 +164,7 @@ def test_an_archive_is_named_after_its_job_and_no_name_breaks_a_header(api: Serv
         ('a"\r\nX-Evil: 1\\..//', "a_X-Evil_1.zip"),
         ("💥", "decloud.zip"),
     ):
-        body = {"inputs": {"simulated": {}}, "name": name}
+        body = {"inputs": {"sequence": user.sequence}, "name": name}
         job = user.post("/processes/decloud/execution", json=body).json()["id"]
         api.finish(job)
         answer = user.get(f"/jobs/{job}/results.zip")

@@ -87,7 +87,7 @@ class Things:
 
     def _job(self, kind: int) -> str:
         """Waiting, successful, failed or dismissed; the next to be claimed, whatever waits already."""
-        body = {"inputs": {"simulated": {"dates": 0}}, "priority": 100}
+        body = {"inputs": {"sequence": self._user.sequence}, "priority": 100}
         job = str(self._user.post("/processes/decloud/execution", json=body).json()["jobID"])
         if kind == 1:
             self._user.api.finish(job)

@@ -152,7 +152,7 @@ def test_no_other_site_may_read_our_answers(user: User) -> None:
 def test_without_keys_no_other_sites_page_can_use_its_visitors_browser(serve: Serve) -> None:
     api = serve(auth="none")
     local = api.anybody()
-    job = {"inputs": {"simulated": {}}}
+    job = {"inputs": {"sequence": local.sequence}}
     assert local.post("/processes/decloud/execution", json=job).status_code == 201
     for origin in ("https://evil.example", "null", f"http://127.0.0.1:{api.port + 1}"):
         answer = local.post("/processes/decloud/execution", json=job, headers={"Origin": origin})
@@ -199,7 +199,7 @@ def test_a_host_that_is_none_gets_into_no_link(user: User, host: str) -> None:
 
 def test_links_lead_to_the_public_address_behind_a_proxy(serve: Serve) -> None:
     user = serve(public_url="https://sat.example.org/decloud/").user()
-    job = user.post("/processes/decloud/execution", json={"inputs": {"simulated": {}}})
+    job = user.post("/processes/decloud/execution", json={"inputs": {"sequence": user.sequence}})
     assert job.headers["location"].startswith("https://sat.example.org/decloud/jobs/")
     assert all(link["href"].startswith("https://sat.example.org/decloud/") for link in user.get("/").json()["links"])
     assert "max-age" in job.headers["strict-transport-security"]

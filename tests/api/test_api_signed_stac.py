@@ -13,10 +13,10 @@ import pytest
 import rasterio
 from service_api import Serve, ServedApi, User
 from service_jobs import WallClock
+from simulated_result import write_result
 from tus_requests import code_of
 
 from worker import logs
-from worker.child.simulated_result import write_result
 from worker.results.stac import write_stac
 
 COLLECTION = "stac/collection.json"

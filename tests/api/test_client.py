@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from flaky_service import Answer, Connect, FlakyService, Pauses, cutting
 from served import Served
+from simulated import inputs
 
 from api.client import Client, JobNotSuccessful, NotAServer, Refused, StillRunning
 from seq2seq.progress import Progress
@@ -65,7 +66,7 @@ def test_a_submission_whose_answer_is_lost_makes_one_job(
 ) -> None:
     upload, name = client.upload(file), str(uuid.uuid4())
     with cutting(shared_server.url, cuts=3, most_bytes=1_200, seed=2) as line:
-        job = connect(line.url, shared_server.key).submit(upload, {"simulated": {"dates": 0}}, name=name)
+        job = connect(line.url, shared_server.key).submit(upload, inputs(dates=0), name=name)
         assert line.made == 3
     assert [found.id for found in client.jobs() if found.name == name] == [job.id]
 
@@ -123,7 +124,7 @@ def test_jobs_come_page_by_page_newest_first(shared_server: Served, client: Clie
     upload = client.upload(file)
     names = [f"page-{number}" for number in range(5)]
     for name in names:
-        client.submit(upload, {"simulated": {"dates": 0, "seconds": 0}}, name=name)
+        client.submit(upload, inputs(dates=0, seconds=0), name=name)
     found = [job.name for job in client.jobs(limit=5)]
     assert found == names[::-1]
     assert all(job.status == "failed" for job in client.jobs(statuses=("failed",)))

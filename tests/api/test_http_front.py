@@ -237,7 +237,7 @@ def test_one_owner_takes_not_all_connections_by_waiting(user: User) -> None:
 
 def test_a_body_is_judged_by_its_members_before_anything_looks_for_meaning(user: User) -> None:
     many = {"inputs": {f"k{number}": 0 for number in range(5000)}}
-    for body in (many, {"inputs": {"simulated": {"a": [[0] * 100] * 3}}}):
+    for body in (many, {"inputs": {"method_settings": {"a": [[0] * 100] * 3}}}):
         answer = user.post(EXECUTION, json=body)
         assert (answer.status_code, code_of(answer)) == (400, "invalid-request")
         assert "members, at most 256" in answer.json()["detail"]
@@ -298,8 +298,10 @@ def test_a_body_that_comes_by_bits_is_waited_for_no_longer_than_one_that_does_no
 
 
 def test_whoever_leaves_in_the_middle_of_a_body_makes_no_job(api: ServedApi, user: User) -> None:
+    body = json.dumps({"inputs": {"sequence": user.sequence}}).encode()
+    assert len(body) < 100
     connection = user.raw(f"POST {EXECUTION} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 100")
-    connection.sendall(b'{"inputs": {"simulated": {}}}')
+    connection.sendall(body)
     connection.close()
     time.sleep(0.1)
     assert jobs.listing(api.database, user.owner).jobs == ()
@@ -386,7 +388,7 @@ def test_a_star_lets_every_page_in_and_none_with_credentials(serve: Serve) -> No
 
 def test_without_keys_a_named_page_may_submit(serve: Serve) -> None:
     user = serve(auth="none", allowed_origins=("http://localhost:8080",)).anybody()
-    job = {"inputs": {"simulated": {}}}
+    job = {"inputs": {"sequence": user.sequence}}
     assert user.post(EXECUTION, json=job, headers={"Origin": "http://localhost:8080"}).status_code == 201
     assert user.post(EXECUTION, json=job, headers={"Origin": "http://localhost:8081"}).status_code == 403
 

@@ -78,7 +78,7 @@ def refused(answer: httpx.Response, name: str) -> None:
 
 
 def execute(user: User, inputs: dict[str, Any] | None = None, prefer: str | None = None, **body: Any) -> httpx.Response:
-    asked = {"inputs": {"simulated": {"dates": 0}, **(inputs or {})}, **body}
+    asked = {"inputs": {"sequence": user.sequence, **(inputs or {})}, **body}
     headers = {"Prefer": prefer} if prefer else {}
     return user.post("/processes/decloud/execution", json=asked, headers=headers)
 
@@ -212,7 +212,7 @@ def test_every_process_has_its_description(user: User) -> None:
 @abstract("core/process-exception-no-such-process")
 def test_another_process_is_refused_by_the_standards_name(user: User) -> None:
     refused(user.get("/processes/magic"), "no-such-process")
-    refused(user.post("/processes/magic/execution", json={"inputs": {"simulated": {}}}), "no-such-process")
+    refused(user.post("/processes/magic/execution", json={"inputs": {"sequence": user.sequence}}), "no-such-process")
 
 
 # --- core: execution

@@ -16,6 +16,7 @@ import pytest
 from served import Served, Serving, gone
 from service_databases import free_port
 from service_workers import until
+from simulated import inputs
 
 from api.client import Client, RemoteJob
 from api.commands import main as cli
@@ -140,7 +141,7 @@ def test_an_upload_goes_on_when_the_server_was_killed_in_the_middle(serving: Ser
 
     sent = client.upload(file, on_progress=kill)
     assert restarted
-    assert client.submit(sent, {"simulated": {"dates": 0}}).status == "accepted"
+    assert client.submit(sent, inputs(dates=0)).status == "accepted"
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from served import Served
 from service_workers import until
+from simulated import inputs
 
 from api.client import Client, calls
 from api.commands import jobs as job_commands
@@ -25,7 +26,7 @@ from seq2seq.config import SETTINGS
 
 COMMANDS = ["serve", "submit", "watch", "jobs", "download", "cancel", "keys", "demo"]
 # The method of these tests, in place of the settings of a reconstruction.
-SIMULATED = {"simulated": {"dates": 1, "steps": 3, "seconds": 0.3}}
+SIMULATED = inputs(dates=1, steps=3, seconds=0.3)
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_submit_follows_downloads_and_names_picture_and_report(
 def test_detached_only_the_id_is_printed_and_every_other_command_takes_its_beginning(
     here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    simulated["simulated"] = {"dates": 0, "steps": 1, "seconds": 0}
+    simulated |= inputs(dates=0, steps=1, seconds=0)
     assert exit_code("submit", "fields", "--detach", "--quiet", "--name", "my fields") == 0
     job_id = capsys.readouterr().out.strip()
     assert uuid.UUID(job_id)
@@ -182,7 +183,7 @@ def test_detached_only_the_id_is_printed_and_every_other_command_takes_its_begin
 def test_an_upload_is_sent_once(
     here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str], shared_server: Served
 ) -> None:
-    simulated["simulated"] = {"dates": 0, "steps": 1, "seconds": 0}
+    simulated |= inputs(dates=0, steps=1, seconds=0)
     ids = []
     for _ in range(2):
         exit_code("submit", "fields", "--detach", "--quiet")
@@ -196,7 +197,7 @@ def test_an_upload_is_sent_once(
 def test_cancel_says_what_became_of_it(
     here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str], shared_server: Served
 ) -> None:
-    simulated["simulated"] = {"dates": 0, "seconds": 30, "steps": 300}
+    simulated |= inputs(dates=0, seconds=30, steps=300)
     exit_code("submit", "fields", "--detach", "--quiet")
     job_id = capsys.readouterr().out.strip()
     client = shared_server.client()
@@ -211,7 +212,7 @@ def test_cancel_says_what_became_of_it(
 def test_a_failed_job_is_one_line_and_exit_code_2(
     here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    simulated["simulated"] = {"dates": 0, "fault": {"kind": "input"}}
+    simulated |= inputs(dates=0, fault={"kind": "input"})
     said = error_of(capsys, "submit", "fields", "out")
     assert said.startswith("error: job ")
     assert said.endswith("failed: S2: simulated absence of every file")
@@ -221,7 +222,7 @@ def test_a_failed_job_is_one_line_and_exit_code_2(
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str], shared_server: Served
 ) -> None:
-    simulated["simulated"] = {"dates": 0, "seconds": 20, "steps": 200}
+    simulated |= inputs(dates=0, seconds=20, steps=200)
     client = shared_server.client()
     before = {job.id for job in client.jobs()}
 

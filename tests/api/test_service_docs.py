@@ -13,6 +13,7 @@ import pytest
 import yaml
 from composed import ROOT, SERVICES, SETTINGS
 from served import Serving
+from simulated import inputs
 
 from api.app import create_app
 from api.metrics import Metrics
@@ -42,7 +43,8 @@ def test_the_four_lines_of_curl_upload_submit_follow_and_download(serving: Servi
     lines = curl_lines(TEXT)
     assert len(lines.splitlines()) == 4
     server = serving(auth="none")
-    quick = lines.replace("'$upload'\"}", '\'$upload\'"}, "simulated": {"dates": 2, "steps": 3, "seconds": 0.1}')
+    method = json.dumps(inputs(dates=2, steps=3, seconds=0.1))[1:-1]
+    quick = lines.replace("'$upload'\"}", f"'$upload'\"}}, {method}")
     assert quick != lines
     with zipfile.ZipFile(tmp_path / "fields.zip", "w") as archive:
         archive.writestr("S2/2021-05-01.tif", bytes(1000))

@@ -59,8 +59,6 @@ def test_a_database_that_never_answers_is_given_up_in_one_sentence(
 ) -> None:
     monkeypatch.setenv("DECLOUD_DATABASE_URL", f"postgresql://decloud:hunter2@127.0.0.1:{free_port()}/decloud")
     monkeypatch.setenv("DECLOUD_STARTUP_WAIT_S", "0.3")
-    monkeypatch.setenv("DECLOUD_ENVIRONMENT", "test")
-    monkeypatch.setenv("DECLOUD_ALLOW_SIMULATED_METHOD", "true")
     last, before = refusal(capsys, "--data", str(tmp_path / "data"), "--port", "0")
     assert last.startswith("decloud: error: PostgreSQL did not answer within 0.3 s (")
     assert last.endswith("start it, or wait longer with DECLOUD_STARTUP_WAIT_S")

@@ -17,11 +17,28 @@ from seq2seq.readers import formats, read_sequence
 SIZE = {"height": 24, "width": 24}
 IN_WORDS = "NumPy arrays of a sequence"
 
-_SENT_AND_DESCRIBED = """
-import json, sys
+_REGISTERED = f"""
+import sys
+sys.path.insert(0, {str(HELPERS)!r})
+from npz_format import NpzArrays
+from seq2seq.readers import formats
+formats.FORMATS += (NpzArrays(),)
+"""
+_COMMAND = (
+    _REGISTERED
+    + """
+if sys.argv[1] == "run" and "--help" not in sys.argv:
+    from quick_engine import main
+else:
+    from api.commands.main import main
+main()
+"""
+)
+_SENT_AND_DESCRIBED = (
+    _REGISTERED
+    + """
+import json
 from pathlib import Path
-import npz_format
-npz_format.register()
 from starlette.testclient import TestClient
 from api.app import create_app
 from api.client.packing import packed
@@ -32,9 +49,10 @@ sent = {}
 for path in (file, file.parent):
     with packed(path, on_bytes=lambda *_: None) as payload, open_contents(payload.file, name=payload.name) as contents:
         sent[payload.name] = contents.fingerprint
-with TestClient(create_app(Settings(data=data, environment="test"))) as client:
+with TestClient(create_app(Settings(data=data))) as client:
     print(json.dumps([sent, client.get("/processes/decloud").json()["inputs"]["sequence"]]))
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +76,7 @@ def npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def program(*arguments: object) -> str:
     """What `decloud` prints, with the format added."""
-    command = [sys.executable, HELPERS / "npz_format.py", *arguments]
+    command = [sys.executable, "-c", _COMMAND, *arguments]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -101,7 +119,7 @@ def test_the_help_names_it(command: str) -> None:
 
 def test_the_client_sends_it_alone_or_in_its_folder_and_the_service_describes_it(npz: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", _SENT_AND_DESCRIBED, npz, tmp_path / "data"]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=HELPERS)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     sent, described = json.loads(done.stdout.splitlines()[-1])
     assert set(sent) == {"fields.npz", "fields.zip"}

@@ -27,6 +27,7 @@ def test_a_product_of_one_file_is_offered_written_described_listed_and_downloade
         _check_asset(json.loads((tmp_path / "out" / "stac" / f"{date}.json").read_text()))
     _check_service(seen, {f"ndvi/{date}.tif" for date in dates})
     _check_manifest(tmp_path / "out")
+    _check_report(tmp_path / "out")
     _check_download(tmp_path)
 
 
@@ -86,6 +87,14 @@ def _check_manifest(out: Path) -> None:
     assert first["media_type"].endswith("profile=cloud-optimized")
 
 
+def _check_report(out: Path) -> None:
+    """Both its forms list it among the files."""
+    listed = {entry["path"]: entry for entry in json.loads((out / "report.json").read_text())["files"]}
+    about = "Vegetation index of each cloud-free image."
+    assert listed["ndvi/DATE.tif"] == {"path": "ndvi/DATE.tif", "title": "NDVI", "about": about}
+    assert f'<th scope="row">ndvi/DATE.tif</th><td>{about}</td>' in (out / "report.html").read_text()
+
+
 def _check_download(folder: Path) -> None:
     """By its name, and nothing else but a manifest of it."""
     got = {path.name: path.read_bytes() for path in (folder / "got" / "ndvi").iterdir()}
@@ -94,9 +103,11 @@ def _check_download(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    import ndvi_product
+    from ndvi_product import NDVI
 
-    ndvi_product.register()
+    from seq2seq import products
+
+    products.PRODUCTS = (*products.PRODUCTS, NDVI)  # before anything that reads the table is imported
     seen = {"help": _help(), **_served(folder, _result(folder))}
     (folder / "seen.json").write_text(json.dumps(seen))
 
@@ -144,7 +155,7 @@ def _served(folder: Path, out: Path) -> dict[str, Any]:
     api.start()
     try:
         user = api.user()
-        body = {"inputs": {"simulated": {"dates": 0}}, "outputs": {"ndvi": {}}}
+        body = {"inputs": {"sequence": user.sequence}, "outputs": {"ndvi": {}}}
         job = user.post("/processes/decloud/execution", json=body).json()["jobID"]
         files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
         api.finish(job, {path: content for path, content in files.items() if path != "manifest.json"})

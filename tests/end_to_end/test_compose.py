@@ -78,11 +78,11 @@ def test_nothing_starts_without_passwords(name: str) -> None:
         compose({**FILLED_IN, name: ""})
 
 
-def test_all_of_ours_share_database_broker_and_files_and_refuse_the_simulated_method() -> None:
+def test_all_of_ours_share_database_broker_and_files() -> None:
     settings = [settings_of(name) for name in OURS]
     assert {each.database_url for each in settings} == {"postgresql://decloud:aaa111@postgres:5432/decloud"}
     assert {each.broker_url for each in settings} == {"redis://:bbb222@redis:6379/0"}
-    assert {(each.storage_url, each.environment) for each in settings} == {("file:///data/files", "production")}
+    assert {each.storage_url for each in settings} == {"file:///data/files"}
 
 
 def test_database_broker_and_storage_of_ones_own_take_the_place_of_these() -> None:

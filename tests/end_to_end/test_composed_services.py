@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,8 @@ from service_databases import PostgresServer, free_port
 from service_workers import until
 
 from api.client import Client
+from seq2seq.bands import BAND_SETS
+from seq2seq.simulation.simulate import simulate, write_simulation
 
 
 class Composed:
@@ -34,9 +35,6 @@ class Composed:
             "DECLOUD_PORT": str(self._port),
             "DECLOUD_HOST": "127.0.0.1",
             "DECLOUD_RESOURCE_CLASSES": "cpu",
-            # For the simulated method.
-            "DECLOUD_ENVIRONMENT": "test",
-            "DECLOUD_ALLOW_SIMULATED_METHOD": "true",
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -96,11 +94,10 @@ def test_a_job_goes_through_the_composed_services(composed: Composed, tmp_path: 
     composed.up("worker-cpu")
 
     key = composed.exec("api", "decloud", "keys", "create", "ann").stdout.strip()
-    with zipfile.ZipFile(tmp_path / "fields.zip", "w") as archive:
-        archive.writestr("S2/2021-05-01.tif", b"nothing that the simulated method looks at")
+    write_simulation(simulate(dates=2, size=24, bands=BAND_SETS["10m"]), tmp_path / "fields")
     with Client(composed.url, key) as client:
-        upload = client.upload(tmp_path / "fields.zip")
-        job = client.submit(upload, {"simulated": {"dates": 2, "seconds": 0.2, "steps": 4}})
+        upload = client.upload(tmp_path / "fields" / "input")
+        job = client.submit(upload, {"method": "linear", "perceptual": "off"})
         ended = client.wait(job.id)
         assert ended.status == "successful", ended.values
         assert ended.values["usage"]["device"] == "cpu"

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
+import tomllib
 from html.parser import HTMLParser
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,7 +14,12 @@ import pytest
 from locations import ROOT
 
 import decloud
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS
+from seq2seq.methods import METHODS
+from seq2seq.readers.formats import FORMATS
+from seq2seq.report.schema import HoldoutReport, Report
+from seq2seq.settings import settings_of
+from seq2seq.validation.settings import ValidationSettings
 
 # What a browser loads without being asked.
 LOADED = {
@@ -101,9 +106,35 @@ def test_every_public_name_has_its_section(site: Path) -> None:
 
 def test_the_table_of_settings_has_every_setting(tables: ModuleType) -> None:
     shown = tables.on_page_markdown("<!-- table: settings -->")
-    assert [
-        field.name for field in fields(ReconstructionConfig) if f"`--{field.name.replace('_', '-')}" not in shown
-    ] == []
+    assert [each.name for each in SETTINGS if f"`--{each.name.replace('_', '-')}" not in shown] == []
+    assert "`--set NAME=VALUE`" in shown
+    assert "recipe" not in shown
+
+
+def test_the_table_of_methods_has_every_method_with_every_setting_its_default_and_range(tables: ModuleType) -> None:
+    parts = re.split(r"^## (\w+)$", tables.on_page_markdown("<!-- table: methods -->"), flags=re.MULTILINE)
+    shown = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert list(shown) == [info.name for info in METHODS]
+    assert [info.name for info in METHODS if f"| `{info.name}` | **{info.title}.** {info.about}" not in parts[0]] == []
+    rows = {
+        f"| `{each.name}` | `{each.default_text}` | {each.values_text} | {each.about} |": info.name
+        for info in METHODS
+        for each in settings_of(info.settings)
+    }
+    assert len(rows) > 50
+    assert [row for row, name in rows.items() if row not in shown[name]] == []
+
+
+def test_the_table_of_the_proof_has_every_setting_of_it(tables: ModuleType) -> None:
+    shown = tables.on_page_markdown("<!-- table: validation -->")
+    declared = settings_of(ValidationSettings)
+    assert len(declared) > 10
+    assert [each.name for each in declared if f"| `{each.name}` | `{each.default_text}` |" not in shown] == []
+
+
+def test_the_table_of_formats_has_every_format(tables: ModuleType) -> None:
+    shown = tables.on_page_markdown("<!-- table: formats -->")
+    assert [known.name for known in FORMATS if f"`{known.example}`" not in shown or known.name not in shown] == []
 
 
 def test_every_table_is_on_a_page_and_one_that_does_not_exist_ends_the_build(tables: ModuleType) -> None:
@@ -115,6 +146,47 @@ def test_every_table_is_on_a_page_and_one_that_does_not_exist_ends_the_build(tab
 
 def test_a_cell_with_a_bar_stays_one_cell(tables: ModuleType) -> None:
     assert tables.table(("a", "b"), [("x|y", "z")]).splitlines()[-1] == r"| x\|y | z |"
+
+
+def test_what_is_said_to_survive_is_made_to_happen_by_a_test_of_that_name() -> None:
+    """`test_x.py::name`, and `::name` for another one of the file named before it."""
+    named = re.findall(r"`(test_\w+\.py)?(?:::(\w+))?`", (ROOT / "docs" / "reliability.md").read_text())
+    tests = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    missing, file, count = [], "", 0
+    for given, name in (each for each in named if any(each)):
+        file, count = given or file, count + 1
+        if file not in tests or (name and f"def {name}(" not in tests[file]):
+            missing.append(f"{file}::{name}")
+    assert count > 60
+    assert missing == []
+
+
+def test_the_page_on_the_report_names_every_part_of_it() -> None:
+    page = (ROOT / "docs" / "report.md").read_text()
+    parts = [*Report.__dataclass_fields__, *(f"holdout.{name}" for name in HoldoutReport.__dataclass_fields__)]
+    named = {part for part in parts if f"`{part}`" in page}
+    # The count of hidden pixels and the sentence on them say themselves.
+    assert set(parts) - named == {"holdout", "training", "holdout.pixels", "holdout.explanation"}
+
+
+@pytest.mark.parametrize(("package", "first"), [("seq2seq", "commands/"), ("worker", "app, alive")])
+def test_in_the_pictures_of_the_architecture_each_folder_imports_only_what_stands_below_it(
+    package: str, first: str
+) -> None:
+    (picture,) = re.findall(rf"^```\n({first}.*?)^```", (ROOT / "docs" / "architecture.md").read_text(), re.M | re.S)
+    order = re.findall(r"^(\w+)/", picture, re.MULTILINE)
+    folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    assert set(order) == folders
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (table,) = [contract["allowed"] for contract in contracts if contract["type"] == "folders"]
+    allowed = {name: re.findall(rf"{package}\.(\w+)", rest) for name, rest in (line.split(":") for line in table)}
+    upwards = {
+        (folder, other)
+        for folder in order
+        for other in allowed[f"{package}.{folder}"]
+        if order.index(other) < order.index(folder)
+    }
+    assert upwards == set()
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -1,5 +1,6 @@
 """A real server whose host fails it: no descriptors, no work folder, no database, and killed again and again."""
 
+import functools
 import itertools
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import simulated
 from served import Served, Serving, gone
 from service_workers import until
 
@@ -29,9 +31,16 @@ def user_of(server: Served) -> httpx.Client:
     return httpx.Client(base_url=server.url, headers=headers, timeout=30.0, trust_env=False)
 
 
-def submit(user: httpx.Client, **simulated: Any) -> httpx.Response:
-    inputs = {"simulated": {"dates": 0, "seconds": 0.05, "steps": 2, **simulated}}
-    return user.post("/processes/decloud/execution", json={"inputs": inputs})
+def submit(user: httpx.Client, **settings: Any) -> httpx.Response:
+    """A job of the simulated method; the first one uploads what all of them ask for."""
+    asked = simulated.inputs(**{"dates": 0, "seconds": 0.05, "steps": 2, **settings})
+    return user.post("/processes/decloud/execution", json={"inputs": {"sequence": sequence(user), **asked}})
+
+
+@functools.cache
+def sequence(user: httpx.Client) -> dict[str, str]:
+    """One upload."""
+    return {"href": f"/uploads/{user.put('/uploads/fields.zip', content=b'bytes').json()['id']}"}
 
 
 def statuses(user: httpx.Client) -> dict[str, str]:

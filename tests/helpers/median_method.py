@@ -1,13 +1,14 @@
-"""A method in one file: the median of each pixel's clear dates."""
+"""The median of each pixel's clear dates."""
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from seq2seq.methods.base import CandidateInfo, MethodInfo
 from seq2seq.methods.closed_form import ClosedForm, closed_form_cost
-from seq2seq.sequence import Float32, Observations
 from seq2seq.settings import setting
+
+if TYPE_CHECKING:
+    from seq2seq.sequence import Float32, Observations
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,16 @@ class MedianSettings:
 
 
 class Median(ClosedForm):
-    """One image for all dates; where a pixel is never clear, the median of the clear ones."""
+    """The same image on every date."""
 
-    def predict(self, visible: Observations) -> dict[str, Float32]:
-        """Predicts `median` from what is visible."""
+    def predict(self, visible: "Observations") -> "dict[str, Float32]":
+        """One candidate, made of what is visible."""
+        import numpy as np
+
         clear = np.where(visible.s2.observed[:, None], visible.s2.pixels, np.nan)
         image = np.nanquantile(clear, self.settings.quantile, axis=0)  # (C, H, W)
-        image = np.where(np.isnan(image), np.nanmedian(clear), image).astype(np.float32)
-        return {"median": np.broadcast_to(image, visible.s2.shape)}
+        image = np.where(np.isnan(image), np.nanmedian(clear), image)  # never clear
+        return {"median": np.broadcast_to(image.astype(np.float32), visible.s2.shape)}
 
 
 INFO = MethodInfo(

@@ -1,8 +1,7 @@
-"""A product that the program does not have: the vegetation index of each date. One file, and a line in the table."""
+"""The vegetation index of each date."""
 
 from typing import TYPE_CHECKING, Any
 
-from seq2seq import products
 from seq2seq.products.base import COG, DateArrays, DateRaster, Product, RasterProfile, Scene
 
 if TYPE_CHECKING:
@@ -38,8 +37,3 @@ NDVI = Product(
     per_date=True,
     raster=DateRaster(profile, encode),
 )
-
-
-def register() -> None:
-    """Before anything that reads the table is imported."""
-    products.PRODUCTS = (*products.PRODUCTS, NDVI)

@@ -1,44 +1,42 @@
-"""A format in one file: `fields.npz` with pixels, dates, bands, transform, CRS and observed, no pickles.
-
-Run as a program it is the command line with this format among the others, and `run` of the quick schedule.
-"""
+"""NumPy arrays of a whole sequence in one file: pixels, dates, bands, transform, crs and observed; no pickles."""
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from seq2seq.readers import formats
-
 
 class NpzArrays:
-    """What `decloud` learns of the format; all that reads is imported when a file is opened."""
+    """What is known of the format before a file is opened, which alone imports what reads it."""
 
     name = "NumPy arrays of a sequence"
     example = "fields.npz"
 
     def wants(self, member: PurePosixPath) -> bool:
+        """A file by itself."""
         return len(member.parts) == 1 and member.suffix.lower() == ".npz"
 
     def recognises(self, root: Any) -> bool:
+        """One such file."""
         return len(root.members) == 1
 
     @contextmanager
     def open(self, root: Any) -> Iterator[Any]:
+        """The arrays as rasters of a date each. Raises `UnreadableFileError`."""
         yield _contents(root.members[0].path, root.members[0].name)
 
 
 @dataclass(frozen=True)
 class ArrayRaster:
-    """One date of an array: (C, H, W)."""
+    """One date. pixels: (C, H, W)."""
 
     header: Any
     pixels: Any
 
     def read(self, window: Any) -> Any:
+        """(C, h, w) of the window."""
         return self.pixels[:, *window.slices]
 
 
@@ -92,21 +90,3 @@ def _rasters(name: str, arrays: Any, dates: Any, pixels: Any, bands: tuple[str |
         )
         for date, one in zip(dates, pixels, strict=True)
     ]
-
-
-def register() -> None:
-    """Puts the format into the table: what a line in `formats/__init__.py` does for one of ours."""
-    formats.FORMATS = (*formats.FORMATS, NpzArrays())
-
-
-def main() -> None:
-    register()
-    if sys.argv[1:2] == ["run"] and "--help" not in sys.argv:
-        from quick_engine import main as command_line
-    else:
-        from api.commands.main import main as command_line
-    command_line()
-
-
-if __name__ == "__main__":
-    main()

@@ -109,6 +109,10 @@ def example_report(*, simulated: bool = True) -> dict[str, Any]:
         },
         "resources": {"seconds": {"reading": 1.5, "fitting": 70.0, "writing": 2.0}, "peak_memory_gb": 1.25},
         "perceptual": {"requested": "auto", "used": False, "reason": "no weights"},
+        "files": [
+            {"path": "declouded/DATE.tif", "title": "Cloud-free images", "about": "An image a date."},
+            {"path": "report.json", "title": "Report", "about": "How good the result is."},
+        ],
     }
 
 

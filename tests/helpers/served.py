@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import simulated
+from locations import HELPERS
 from service_workers import INTERVALS, alive, job_processes, until
 
 from api.client import Client, RemoteJob
@@ -19,6 +21,7 @@ from api.commands.data_folder import KEY, server_of
 
 STARTS_WITHIN_S = 40.0
 STOPS_WITHIN_S = 30.0
+PROGRAM = str(HELPERS / "simulated_service.py")
 
 
 class Served:
@@ -26,8 +29,7 @@ class Served:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.data = data
-        values = {**INTERVALS, "environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0}
-        values |= {"requests_per_minute": 100_000, **settings}
+        values = {**INTERVALS, "disk_floor_bytes": 0, "requests_per_minute": 100_000, **settings}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DECLOUD_")},
             **{f"DECLOUD_{name.upper()}": str(value) for name, value in values.items()},
@@ -54,7 +56,7 @@ class Served:
         return (self.data / KEY).read_text().strip()
 
     def start(self, port: int = 0) -> "Served":
-        command = [sys.executable, "-m", "api.commands.main", "serve", "--data", str(self.data), "--port", str(port)]
+        command = [sys.executable, PROGRAM, "serve", "--data", str(self.data), "--port", str(port)]
         if self.open_files is not None:
             limits = "ulimit -S -n {}; ulimit -H -n {}; ".format(*self.open_files)
             command = ["bash", "-c", f'{limits} exec "$@"', "decloud", *command]
@@ -79,9 +81,9 @@ class Served:
     def client(self, **options: Any) -> Client:
         return self._clients.enter_context(Client(self.url, self.key, **options))
 
-    def submit(self, client: Client, file: Path, **simulated: Any) -> RemoteJob:
+    def submit(self, client: Client, file: Path, **settings: Any) -> RemoteJob:
         """A job of the simulated method."""
-        return client.submit(client.upload(file), {"simulated": {"dates": 0, "seconds": 0.1, **simulated}})
+        return client.submit(client.upload(file), simulated.inputs(**{"dates": 0, "seconds": 0.1, **settings}))
 
     def job_processes(self) -> list[int]:
         return job_processes(self.process.pid)

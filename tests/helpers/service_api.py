@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,14 @@ class User(httpx.Client):
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    @cached_property
+    def sequence(self) -> dict[str, str]:
+        """Something to ask jobs for, uploaded once; no worker works here."""
+        return {"href": f"/uploads/{self.upload()}"}
+
     def submit(self, **inputs: Any) -> str:
-        """The id of a job of the simulated method, unless a sequence is given."""
-        chosen = inputs if "sequence" in inputs else {"simulated": {"dates": 0}, **inputs}
+        """The id of a job."""
+        chosen = inputs if "sequence" in inputs else {"sequence": self.sequence, **inputs}
         answer = self.post("/processes/decloud/execution", json={"inputs": chosen})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["jobID"])
@@ -86,8 +92,7 @@ class ServedApi:
         folder.mkdir(parents=True, exist_ok=True)
         if migrated is not None:
             shutil.copy(migrated, folder / "decloud.db")
-        values = {"environment": "test", "allow_simulated_method": True, "disk_floor_bytes": 0, **settings}
-        self.settings = Settings(data=folder, **values)
+        self.settings = Settings(data=folder, **{"disk_floor_bytes": 0, **settings})
         self.database = Database(self.settings.database_url)
         if self.database.is_sqlite:
             without_syncs(self.database)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 from fakeredis import TcpFakeServer
+from locations import HELPERS
 from service_databases import free_port
 from service_workers import Workshop, until
 
@@ -69,10 +70,12 @@ def start_celery(workshop: Workshop, broker_url: str, *, classes: str = "cpu") -
     """A worker as an operator starts it, settings in its environment; waits until it listens."""
     settings = workshop.settings.model_copy(update={"broker_url": broker_url})
     values = settings.model_dump(mode="json", exclude_defaults=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (str(HELPERS), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     environment |= {f"DECLOUD_{name.upper()}": str(value) for name, value in values.items()}
     log = workshop.settings.data / f"celery-{len(workshop.processes)}.log"
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "threads", "-c", "1", "-Q", classes]
+    worker = ["-A", "simulated_worker", "worker", "-P", "threads", "-c", "1", "-Q", classes]
+    command = [sys.executable, "-m", "celery", *worker]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env=environment, cwd=workshop.settings.data, start_new_session=True

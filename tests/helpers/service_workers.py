@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+import simulated
 
 from worker import jobs
 from worker.database.connections import Database
-from worker.jobs import Job, events
+from worker.jobs import Job, events, uploads
 from worker.queue.doorbell import InProcessDoorbell
 from worker.queue.reaper import Reaper
 from worker.running.supervisor import Supervisor
@@ -37,24 +39,42 @@ class Workshop:
     """Settings, database and storage of one test, and what a user and an operator see of them."""
 
     def __init__(self, database: Database, database_url: str, folder: Path, **settings: Any) -> None:
-        values = {**INTERVALS, "environment": "test", "allow_simulated_method": True, **settings}
-        self.settings = Settings(data=folder, database_url=database_url, **values)
+        self.settings = Settings(data=folder, database_url=database_url, **{**INTERVALS, **settings})
         self.database = database
         self.storage: Storage = open_storage(self.settings.storage_url, self.settings.storage_options)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers = 0
 
-    def submit(self, limits: Settings | None = None, **simulated: Any) -> Job:
+    @cached_property
+    def upload(self) -> str:
+        """The id of an upload of a few bytes, made once; the simulated method does not look at it."""
+        return self.upload_of(b"bytes of a sequence", "fields.zip")
+
+    def upload_of(self, content: bytes | Path, name: str) -> str:
+        """As the API does: the bytes, and their row."""
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        upload = uploads.create(self.database, owner="ann", length=size, limits=self.settings, name=name)
+        self.storage.put(upload.key, content)
+        uploads.advance(self.database, upload.id, "ann", old=0, new=size, limits=self.settings)
+        uploads.complete(self.database, upload.id, "ann", sha256="0" * 64, limits=self.settings)
+        return upload.id
+
+    def submit(self, limits: Settings | None = None, **settings: Any) -> Job:
         """A job without images, which takes a quarter of a second, unless asked for otherwise."""
-        params = {"simulated": {"dates": 0, "seconds": 0.05, "steps": 5, **simulated}}
-        return jobs.submit(self.database, owner="ann", input_id=None, params=params, limits=limits or self.settings)[0]
+        params = simulated.inputs(**{"dates": 0, "seconds": 0.05, "steps": 5, **settings})
+        return self.submit_params(self.upload, params, limits)
+
+    def submit_params(self, upload_id: str, params: dict[str, Any], limits: Settings | None = None) -> Job:
+        """A job of any method."""
+        limits = limits or self.settings
+        return jobs.submit(self.database, owner="ann", input_id=upload_id, params=params, limits=limits)[0]
 
     def get(self, job: Job) -> Job:
         return jobs.get(self.database, job.id, None)
 
     def supervisor(self, **changes: Any) -> Supervisor:
         self._workers += 1
-        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", **changes}
+        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", "command": simulated.COMMAND, **changes}
         storage = options.pop("storage", self.storage)
         return Supervisor(self.database, storage, options.pop("settings", self.settings), **options)
 
@@ -143,7 +163,7 @@ def main(worker_id: str, values: str) -> None:
     logs.configure("info")
     database = Database(settings.database_url)
     storage = open_storage(settings.storage_url, settings.storage_options)
-    supervisor = Supervisor(database, storage, settings, worker_id=worker_id)
+    supervisor = Supervisor(database, storage, settings, worker_id=worker_id, command=simulated.COMMAND)
     stopping: list[int] = []
 
     def stop(*_: object) -> None:

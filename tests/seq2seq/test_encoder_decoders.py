@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seq2seq.nn.blocks import Conv3d, Scale, WindowNorm, conv_stacked, has_fast_conv3d, reflect
-from seq2seq.nn.encoder_decoders import EncoderDecoder3d
+from seq2seq.nn import encoder_decoders as network
+from seq2seq.nn.convolutions import Conv3d, conv_stacked, has_fast_conv3d, reflect
+from seq2seq.nn.encoder_decoders import EncoderDecoder3d, WindowNorm
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -53,7 +54,7 @@ def test_the_published_widths_give_the_published_scales() -> None:
 def test_dates_are_never_strided_and_space_is_halved_at_each_scale() -> None:
     net, sizes = EncoderDecoder3d(2, 3, widths=(4, 4, 4), generator=seeded()), []
     for module in net.modules():
-        if isinstance(module, Scale):
+        if isinstance(module, network.Scale):
             module.down.register_forward_hook(lambda _m, _i, output: sizes.append(tuple(output.shape[2:])))
     net(noise(1, 2, 5, 37, 16))
     assert sizes == [(5, 19, 8), (5, 10, 4), (5, 5, 2)]

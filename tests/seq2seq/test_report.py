@@ -106,6 +106,13 @@ def test_candidates_that_nobody_has_named_are_shown_by_their_names_and_told_apar
     assert "Median of clear dates" in Page(titled).words
 
 
+def test_files_are_listed_and_a_report_of_an_earlier_version_has_no_list() -> None:
+    report: Any = example_report()
+    assert "declouded/DATE.tifAn image a date." in page(report).words.replace("\n", "")
+    del report["files"]
+    assert "What the result's folder holds" not in page(report).words
+
+
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     write_report(tmp_path, example_report(), thumbnails=example_thumbnails())
     text = (tmp_path / "report.html").read_text()

@@ -18,8 +18,7 @@ from seq2seq.interpolation import linear_interpolation
 from seq2seq.sequence import days_since_first
 from seq2seq.simulation.clouds import draw_clouds, draw_cover, paint, shadow_shift_px
 from seq2seq.simulation.covers import COVERS
-from seq2seq.simulation.ground import state_on
-from seq2seq.simulation.land import make_landscape
+from seq2seq.simulation.land import make_landscape, state_on
 from seq2seq.simulation.random_fields import power_law_field
 from seq2seq.simulation.sensors import LOOKS, backscatter, reflectance, speckled_db
 from seq2seq.simulation.simulate import Simulation, simulate, to_dn, write_simulation
@@ -184,7 +183,7 @@ def test_edges_are_sharper_at_ten_metres_than_at_sixty(small):
 
 def event_case(kind, seed=11):
     land = make_landscape(np.random.default_rng(seed), (96, 96), *YEAR)
-    from seq2seq.simulation.events import events_between
+    from seq2seq.simulation.land import events_between
 
     events = [event for event in events_between(land, *YEAR) if event.kind == kind]
     assert events, f"no {kind} in the year"

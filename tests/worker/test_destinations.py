@@ -126,8 +126,9 @@ def test_a_silent_name_server_holds_up_nobody_for_long(monkeypatch: pytest.Monke
         answer.wait(30)
         return []
 
-    monkeypatch.setattr("socket.getaddrinfo", silent)
+    # parsed before: it asks whether the name is a number, which no name server is needed for
     resolver, destination = Resolver(1), parse("https://slow.example", SETTINGS)
+    monkeypatch.setattr("socket.getaddrinfo", silent)
     for _ in range(2):  # with a thread for it, and without one that is free
         began = time.monotonic()
         with pytest.raises(Unresolved, match="its name leads to no address"):

@@ -8,15 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import simulated
 from service_workers import Workshop, job_processes, until
 
 from worker import jobs
 from worker.errors import DatabaseUnavailable
 from worker.queue import workers
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
-from worker.running import embedded
+from worker.running import embedded, supervisor
 from worker.running.attempt import child_environment
 from worker.running.embedded import EmbeddedWorkers, devices
+
+
+@pytest.fixture(autouse=True)
+def simulating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of this process can run the simulated method."""
+    monkeypatch.setattr(supervisor, "COMMAND", simulated.COMMAND)
 
 
 @pytest.fixture

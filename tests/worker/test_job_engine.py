@@ -18,8 +18,7 @@ from service_workers import Workshop, job_processes, until
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import main as cli
 from seq2seq.simulation.simulate import simulate, write_simulation
-from worker import jobs
-from worker.jobs import Job, uploads
+from worker.jobs import Job
 
 PARAMS = {"perceptual": "off", "device": "cpu", "seed": 3}
 QUICK = (sys.executable, str(HELPERS / "quick_job.py"))
@@ -50,14 +49,7 @@ def expected(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def submit(workshop: Workshop, archive: Path, **params: Any) -> Job:
-    """As the API does: the bytes, the upload's row, the job's row."""
-    limits, size = workshop.settings, archive.stat().st_size
-    upload = uploads.create(workshop.database, owner="ann", length=size, limits=limits, name=archive.name)
-    workshop.storage.put(upload.key, archive)
-    uploads.advance(workshop.database, upload.id, "ann", old=0, new=size, limits=limits)
-    uploads.complete(workshop.database, upload.id, "ann", sha256="0" * 64, limits=limits)
-    given = {**PARAMS, **params}
-    return jobs.submit(workshop.database, owner="ann", input_id=upload.id, params=given, limits=limits)[0]
+    return workshop.submit_params(workshop.upload_of(archive, archive.name), {**PARAMS, **params})
 
 
 def published(workshop: Workshop, job: Job, folder: Path) -> Path:

@@ -8,17 +8,20 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import simulated
 from service_workers import alive, until
 
 from worker.imports.importer import CRASHED
 from worker.processes import memory
 from worker.processes.child_process import DEADLINE, ChildProcess, ProcessExit, Stop, without_secrets
 from worker.running.job_folder import BAD_INPUT, Request, log_tail
+from worker.running.supervisor import COMMAND
 from worker.running.verdicts import ChildOutcome, Failure, Retry, judge
 
 REPORT = """
@@ -233,27 +236,25 @@ def test_whatever_nobody_planned_is_a_bug_of_ours_and_tried_once_more(status: in
     assert isinstance(judge(outcome(status, learnt=once.learnt)), Failure)
 
 
-def run_job(folder: Path, **changes: Any) -> subprocess.Popen[bytes]:
-    simulated = {"dates": 0, "seconds": 0.2, "steps": 4, **changes.pop("simulated", {})}
-    values: dict[str, Any] = {"params": {}, "retry": {}, "environment": "test", "limits": {}, **changes}
-    Request(job_id="j", attempt=1, upload=None, method={"simulated": simulated}, **values).write(folder)
-    command = [sys.executable, "-P", "-m", "worker.child.run_job", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def run_job(folder: Path, command: Sequence[str] = simulated.COMMAND, **settings: Any) -> subprocess.Popen[bytes]:
+    params = simulated.inputs(**{"dates": 0, "seconds": 0.2, "steps": 4, **settings})
+    Request(job_id="j", attempt=1, upload=None, params=params, retry={}, limits={}).write(folder)
+    return subprocess.Popen([*command, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_the_child_itself_refuses_the_simulated_method_in_production(tmp_path: Path) -> None:
-    assert run_job(tmp_path, environment="production").wait() == 2
+    assert run_job(tmp_path, COMMAND).wait() == 2
     assert json.loads((tmp_path / "error.json").read_text())["code"] == "invalid-config"
     assert not (tmp_path / "out").exists()
 
 
 def test_sigterm_ends_in_a_checkpoint_from_which_the_next_call_goes_on(tmp_path: Path) -> None:
-    child = run_job(tmp_path, simulated={"seconds": 2, "steps": 100})
+    child = run_job(tmp_path, seconds=2, steps=100)
     until(lambda: list(tmp_path.glob("out.partial/.checkpoint/simulated.json")))
     child.terminate()
     assert child.wait(timeout=10) == 75
     assert not (tmp_path / "out").exists()
-    assert run_job(tmp_path, simulated={"steps": 100}).wait() == 0
+    assert run_job(tmp_path, steps=100).wait() == 0
     (_, _, kept), (_, again, end) = json.loads((tmp_path / "out/report.json").read_text())["config"]["ran"]
     assert kept == again
     assert end == 100

@@ -14,8 +14,8 @@ from pystac.extensions.eo import EOExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import RasterExtension
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
+from simulated_result import SIZE_PX, write_result
 
-from worker.child.simulated_result import SIZE_PX, write_result
 from worker.results.manifest import MANIFEST, write_manifest
 from worker.results.publishing import read_manifest
 from worker.results.stac import write_stac

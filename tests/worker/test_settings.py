@@ -37,7 +37,6 @@ def test_the_environment_is_read_and_empty_values_are_not_set(monkeypatch: pytes
         ({"prot": 80}, r"prot \(DECLOUD_PROT\)"),
         ({"max_queued_per_owner": 0}, "max_queued_per_owner"),
         ({"resource_classes": " , "}, "resource_classes is empty"),
-        ({"allow_simulated_method": True}, "environment test"),
         (
             {"signing_secret": "hunter2"},
             r"signing_secret \(DECLOUD_SIGNING_SECRET\): has 7 characters, must have at least 16",

@@ -20,6 +20,7 @@ from worker.database.connections import Database
 from worker.errors import DatabaseUnavailable, StorageFullError
 from worker.jobs import Job
 from worker.running.job_folder import Request
+from worker.running.supervisor import COMMAND
 
 
 def steps(workshop: Workshop, job: Job) -> list[list[int]]:
@@ -121,11 +122,11 @@ def test_what_is_wrong_with_the_input_is_said_at_once_and_never_tried_again(work
 
 
 def test_the_simulated_method_is_refused_in_production(workshop: Workshop) -> None:
-    production = workshop.settings.model_copy(update={"environment": "production", "allow_simulated_method": False})
-    job = workshop.work(workshop.submit(), workshop.supervisor(settings=production))
+    job = workshop.work(workshop.submit(), workshop.supervisor(command=COMMAND))
     assert job.status == "failed"
     assert job.error is not None
     assert job.error["code"] == "invalid-config"
+    assert "method is 'simulated', must be one of guided, " in job.error["detail"]
 
 
 def test_a_job_that_runs_too_long_is_ended_and_says_the_limit(workshop: Workshop) -> None:

@@ -130,14 +130,14 @@ def test_a_job_waits_while_storage_and_work_folder_are_away_and_then_succeeds(wo
 def test_the_api_accepts_nothing_while_its_data_folder_is_another_and_goes_on_when_it_is_back(serve: Serve) -> None:
     api = serve()
     user = api.user()
-    data = api.settings.data
+    data, sequence = api.settings.data, user.sequence
     data.rename(data.with_name("moved"))
     shutil.copytree(data.with_name("moved"), data)
     answers = [
         user.get("/health/ready"),
         user.put("/uploads/a.zip", content=b"bytes"),
         user.post("/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "3"}),
-        user.post("/processes/decloud/execution", json={"inputs": {"simulated": {"dates": 0}}}),
+        user.post("/processes/decloud/execution", json={"inputs": {"sequence": sequence}}),
     ]
     assert [answer.status_code for answer in answers] == [503, 503, 503, 503]
     for answer in answers:

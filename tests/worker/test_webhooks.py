@@ -511,7 +511,7 @@ def test_a_user_asks_for_notices_verifies_them_and_finds_the_job_by_their_links(
     api = serve(webhook_private_hosts=(receiver.host,), poll_s=0.02)
     ann, bob = api.user("ann"), api.user("bob")
     addresses = {"successUri": f"{receiver.url}/done", "inProgressUri": f"{receiver.url}/running"}
-    asked = {"inputs": {"simulated": {}}, "subscriber": addresses}
+    asked = {"inputs": {"sequence": ann.sequence}, "subscriber": addresses}
     job = ann.post("/processes/decloud/execution", json=asked).json()
     api.finish(job["jobID"])
     services = api.app.state.services
@@ -544,7 +544,7 @@ def test_an_address_that_we_must_not_connect_to_is_refused_by_name(
     user: Any, names: Names, member: str, url: str
 ) -> None:
     names.answers = {"127.0.0.1": [["127.0.0.1"]]}  # by which the user finds us
-    asked = {"inputs": {"simulated": {}}, "subscriber": {member: url}}
+    asked = {"inputs": {"sequence": user.sequence}, "subscriber": {member: url}}
     answer = user.post("/processes/decloud/execution", json=asked)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == f"subscriber.{member}"
@@ -555,13 +555,13 @@ def test_an_address_that_we_must_not_connect_to_is_refused_by_name(
 def test_a_submission_answers_the_same_whether_a_name_leads_inside_or_does_not_exist(user: Any, names: Names) -> None:
     names.answers = {"inside.example": [["192.168.1.1"]], "127.0.0.1": [["127.0.0.1"]]}
     for name in ("inside.example", "nobody.example"):
-        asked = {"inputs": {"simulated": {}}, "subscriber": {"successUri": f"https://{name}/hook"}}
+        asked = {"inputs": {"sequence": user.sequence}, "subscriber": {"successUri": f"https://{name}/hook"}}
         assert user.post("/processes/decloud/execution", json=asked).status_code == 201
     assert set(names.asked) <= {"127.0.0.1"}
 
 
 def test_a_job_submitted_again_tells_the_first_ones_subscriber_unless_asked_otherwise(api: Any, user: Any) -> None:
-    asked = {"inputs": {"simulated": {}}, "subscriber": {"successUri": "https://nobody.invalid/a"}}
+    asked = {"inputs": {"sequence": user.sequence}, "subscriber": {"successUri": "https://nobody.invalid/a"}}
     first = user.post("/processes/decloud/execution", json=asked).json()["jobID"]
     again = user.post(f"/jobs/{first}/resubmit").json()["jobID"]
     assert api.job(again).subscriber == api.job(first).subscriber is not None

@@ -49,6 +49,8 @@ _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STAT
 
 Report = Callable[..., None]
 ShouldStop = Callable[[], bool]
+# Makes the result in OUT of the current folder.
+Produce = Callable[[Request, Report, ShouldStop], None]
 
 
 class BadInput(Exception):  # noqa: N818
@@ -59,8 +61,8 @@ class BadInput(Exception):  # noqa: N818
         self.problem = problem
 
 
-def main() -> int:
-    """Works in the folder that the command line names; returns the exit code."""
+def main(produce: Produce | None = None) -> int:
+    """Works in the folder that the command line names; returns the exit code. produce: None: `reconstruct`."""
     die_with_parent()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -68,10 +70,10 @@ def main() -> int:
     os.nice(_NICENESS)
     memory.be_killed_first()
     os.chdir(sys.argv[1])
-    return attempt(Request.read(Path()), _reporter(), stop.is_set)
+    return attempt(Request.read(Path()), _reporter(), stop.is_set, produce or reconstruct)
 
 
-def attempt(request: Request, report: Report, should_stop: ShouldStop) -> int:
+def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: Produce) -> int:
     """Works in the current folder and says how it ended; whatever is raised becomes an exit code and error.json."""
     from seq2seq.errors import DecloudError, OutputError, Stopped
 
@@ -79,7 +81,7 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop) -> int:
     here = Path.cwd()  # it may be gone when it is asked for
     try:
         if not Path(OUT).exists():  # else an earlier attempt could not deliver it
-            _produce(request, report, should_stop)
+            produce(request, report, should_stop)
         _describe(request, report)
     except Stopped:
         return STOPPED
@@ -96,13 +98,12 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop) -> int:
     return DONE
 
 
-def _produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
+def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> None:
+    """Imports the upload where no attempt has done so, and has the engine work on the copy."""
+
     def on_progress(progress: "Progress") -> None:
         report("progress", **vars(progress))
 
-    if request.method != "decloud":
-        _simulate(request, report, on_progress, should_stop)
-        return
     config = _config(request)
     if not Path(INPUT).exists():
         with _engine_loading(report):
@@ -154,20 +155,6 @@ def _import(
     if isinstance(imported, ImportProblem):
         raise BadInput(imported.to_dict())
     Path(UPLOAD).unlink()
-
-
-def _simulate(request: Request, report: Report, on_progress: Any, should_stop: ShouldStop) -> None:
-    from dataclasses import replace
-
-    from seq2seq.errors import ConfigError
-    from worker.child import simulated
-
-    if request.environment != "test" or not isinstance(request.method, dict):
-        raise ConfigError("the simulated method is for tests of the service; it is refused here")
-    simulation = simulated.Simulation.from_dict(request.method["simulated"])
-    simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
-    report("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
-    simulated.run(simulation, Path(OUT), attempt=request.attempt, on_progress=on_progress, should_stop=should_stop)
 
 
 def _config(request: Request) -> "ReconstructionConfig":

@@ -24,7 +24,7 @@ _MAX_NAME = 200
 _MAX_KEY = 255
 
 
-# Longer than others: it has a parameter for each thing that can be asked for, and explains each.
+# long: it has a parameter for each thing that can be asked for, and explains each.
 def submit(
     database: Database,
     *,

@@ -21,7 +21,7 @@ from worker.running.attempt_folders import AttemptFolders
 from worker.running.checkpoints import fetch_checkpoint, saved_now_and_then, saver
 from worker.running.heartbeat import Heartbeat
 from worker.running.job_folder import DONE, LOG, OUT, log_tail, read_error
-from worker.running.preparation import refuse_simulated, write_request
+from worker.running.preparation import write_request
 from worker.running.shortages import Shortage
 from worker.running.verdicts import ChildOutcome, Failure, Retry
 
@@ -49,8 +49,6 @@ class Attempt:
         published: and committed. lost: the job is somebody else's. unknown: the database has not answered.
         """
         context, job = self.context, self.job
-        if refused := refuse_simulated(context.settings, job):
-            return refused
         folders = AttemptFolders(context.settings.work_dir)
         folder = folders.prepare(job)
         self.place = Place.of(folder)

@@ -19,9 +19,8 @@ REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload"
 class Request:
     """Says what the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
 
-    retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. method: "decloud", or
-    {"simulated": {...}}, for which environment must be "test". limits: of the import, by the names of
-    `worker.imports.limits.ImportLimits`.
+    retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. limits: of the import, by the
+    names of `worker.imports.limits.ImportLimits`.
     """
 
     job_id: str
@@ -29,8 +28,6 @@ class Request:
     upload: str | None
     params: dict[str, Any]
     retry: dict[str, Any]
-    method: str | dict[str, Any]
-    environment: str
     limits: dict[str, int]
 
     def write(self, folder: Path) -> None:

@@ -7,25 +7,12 @@ from worker.jobs import Job, uploads
 from worker.running.attempt_context import AttemptContext
 from worker.running.job_folder import INPUT, OUT, UPLOAD, Request
 from worker.running.verdicts import Failure
-from worker.settings import Settings
-
-# Key of `params` that asks for the simulated method, with its settings.
-SIMULATED = "simulated"
-
-
-def refuse_simulated(settings: Settings, job: Job) -> Failure | None:
-    """Refuses the simulated method everywhere but in tests."""
-    allowed = settings.environment == "test" and settings.allow_simulated_method
-    if SIMULATED not in job.params or allowed:
-        return None
-    return Failure({"code": "invalid-config", "detail": f"{SIMULATED}: there is no such setting."})
 
 
 def write_request(context: AttemptContext, job: Job, folder: Path) -> Failure | None:
     """Writes what the child is to do, and fetches the user's file where no attempt has imported it yet."""
-    method = {SIMULATED: job.params[SIMULATED]} if SIMULATED in job.params else "decloud"
     name: str | None = None
-    if method == "decloud" and not (folder / INPUT).exists() and not (folder / OUT).exists():
+    if not (folder / INPUT).exists() and not (folder / OUT).exists():
         try:
             name = _fetch_upload(context, job, folder)
         except NotFound:
@@ -35,10 +22,8 @@ def write_request(context: AttemptContext, job: Job, folder: Path) -> Failure | 
         job_id=job.id,
         attempt=job.attempt,
         upload=name,
-        params={name: value for name, value in job.params.items() if name != SIMULATED},
+        params=job.params,
         retry=job.retry or {},
-        method=method,
-        environment=settings.environment,
         limits={"pixel_dates": int(job.max_pixels_dates or settings.max_pixels_dates)},
     )
     request.write(folder)

@@ -25,15 +25,17 @@ _log = logging.getLogger(__name__)
 # A worker that lacks something looks again after this, at the latest.
 _LONGEST_PAUSE_S = 30.0
 
-# -P: the attempt's folder, which the child works in, is no place to import from.
+# The job's process. -P: the attempt's folder, which the child works in, is no place to import from.
 COMMAND = (sys.executable, "-P", "-m", "worker.child.run_job")
 
 
 class Supervisor:
     """Does one job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
 
-    ring: wakes other workers of a resource class when a job goes back to the queue. lacks: what keeps this worker from
-    claiming jobs, in one sentence. Raises `InvalidSettings` where the work folder cannot be used.
+    command: of the job's process, to which the attempt's folder is added; None: `COMMAND` as it is when a supervisor is
+    made, so that a program may put another in its place. ring: wakes other workers of a resource class when a job goes
+    back to the queue. lacks: what keeps this worker from claiming jobs, in one sentence. Raises `InvalidSettings` where
+    the work folder cannot be used.
     """
 
     def __init__(
@@ -44,14 +46,16 @@ class Supervisor:
         *,
         worker_id: str,
         device: str = "auto",
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
         ring: Callable[[str], object] = lambda resource_class: None,
     ) -> None:
         self.worker_id, self.device = worker_id, device
         self.job_id: str | None = None
         self._database, self._settings, self._ring = database, settings, ring
         self._stopping = threading.Event()
-        self._context = AttemptContext(database, storage, settings, device, command, self._stopping, self._insist)
+        self._context = AttemptContext(
+            database, storage, settings, device, command or COMMAND, self._stopping, self._insist
+        )
         self._swept_at = -settings.reap_s
         self._folders = AttemptFolders(settings.work_dir)
         self._folders.make()

@@ -5,9 +5,11 @@ from pathlib import PurePosixPath
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.sensor_folders import SensorFolders
 
-# In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
-# which says what it lacks.
-FORMATS: tuple[Format, ...] = (SensorFolders(),)
+FORMATS: tuple[Format, ...] = (
+    # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
+    # which says what it lacks.
+    SensorFolders(),
+)
 
 
 def wanted(member: PurePosixPath) -> bool:

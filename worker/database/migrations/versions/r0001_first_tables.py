@@ -11,6 +11,7 @@ depends_on = None
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+# long: one list of tables, which nothing reads in parts.
 def upgrade() -> None:
     """Makes the tables."""
     op.create_table(

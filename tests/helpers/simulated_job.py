@@ -1,69 +1,28 @@
-"""The simulated method: no training, but the same folders, checkpoints, progress and ends, and faults on request.
+"""A job's process for tests: the simulated method with the folders, checkpoints, progress and ends of a real one.
 
-For tests of everything around the engine; `supervisor` and `run_job` refuse it outside `environment` "test". What it
-writes says that it is simulated.
+What it writes says that it is simulated. Jobs of other methods are done as ever.
 """
 
 import json
 import os
 import signal
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
-from seq2seq.errors import ConfigError, MissingDataError, OutputError, Stopped
+from simulated import NAME, Simulation
+
+from seq2seq.errors import MissingDataError, OutputError, Stopped
 from seq2seq.products import REPORT
 from seq2seq.progress import OnProgress, Progress, ShouldStop
+from seq2seq.settings import from_mapping
 from seq2seq.writers import check_output, partial_of, publish, write_file
+from worker.child.run_job import Report, leave, main, reconstruct
+from worker.running.job_folder import OUT, UPLOAD, Request
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")
 # As the state of an optimiser: it says how far the work is, and not how often it was tried.
 STEP = "step.pt"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong when `at_step` steps are done, `times` times in all attempts together (None: always).
-
-    crash: a bug. kill: SIGKILL from nowhere. hang: neither progress nor an ear for SIGTERM. memory: more than there is,
-    unless tiles are `fits_px` or smaller. disk-full: what the kernel says of /dev/full, while the file `until` is
-    missing, where one is named. input: the user's files are to blame. each_step: not at `at_step`, but whenever
-    an attempt has done a step.
-    """
-
-    kind: Literal["crash", "kill", "hang", "memory", "disk-full", "input"]
-    at_step: int = 0
-    times: int | None = 1
-    fits_px: int = 0
-    each_step: bool = False
-    until: str | None = None
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """`steps` steps in `seconds`, a checkpoint after each, then images of `dates` dates.
-
-    tile_px: what memory is wanted for. Without dates there is only a report.json, and no time is lost with GDAL.
-    """
-
-    seconds: float = 0.5
-    steps: int = 10
-    dates: int = 2
-    tile_px: int = 256
-    fault: Fault | None = None
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Simulation":
-        """Raises `ConfigError` naming what is unknown."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise ConfigError(f"the simulated method has no settings {', '.join(unknown)}")
-        try:
-            fault = Fault(**values["fault"]) if values.get("fault") else None
-            return cls(**{**values, "fault": fault})
-        except TypeError as error:
-            raise ConfigError(f"settings of the simulated method: {error}") from None
 
 
 @dataclass
@@ -99,7 +58,7 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
     on_progress(Progress("writing"))
     facts = {"steps": simulation.steps, "tile_px": simulation.tile_px, "ran": state.ran, "faults": state.faults}
     if simulation.dates:
-        from worker.child.simulated_result import write_result
+        from simulated_result import write_result
 
         write_result(partial_of(out), dates=simulation.dates, config=facts)
     else:
@@ -120,39 +79,39 @@ def _progress(simulation: Simulation, step: int) -> Progress:
 
 
 def _maybe_fail(simulation: Simulation, state: _State, file: Path) -> None:
-    fault = simulation.fault
-    if fault is None or not _is_due(fault, state) or (fault.times is not None and state.faults >= fault.times):
+    times, until = simulation.fault_times, simulation.fault_until
+    if not _is_due(simulation, state) or (times is not None and state.faults >= times):
         return
-    if fault.kind == "memory" and simulation.tile_px <= fault.fits_px:
+    if simulation.fault == "memory" and simulation.tile_px <= simulation.fault_fits_px:
         return
-    if fault.until is not None and Path(fault.until).exists():
+    if until is not None and Path(until).exists():
         return
     state.faults += 1
     _save(state, file)
-    _fail(fault, simulation)
+    _fail(simulation)
 
 
-def _is_due(fault: Fault, state: _State) -> bool:
+def _is_due(simulation: Simulation, state: _State) -> bool:
     _, first, done = state.ran[-1]
-    return done > first if fault.each_step else state.step == fault.at_step
+    due = done > first if simulation.fault_each_step else state.step == simulation.fault_at_step
+    return due and simulation.fault is not None
 
 
-def _fail(fault: Fault, simulation: Simulation) -> None:
-    if fault.kind == "crash":
+def _fail(simulation: Simulation) -> None:
+    if simulation.fault == "crash":
         raise RuntimeError("simulated crash")
-    if fault.kind == "kill":
+    if simulation.fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault.kind == "hang":
+    if simulation.fault == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             time.sleep(3600)
-    if fault.kind == "memory":
+    if simulation.fault == "memory":
         raise MemoryError(f"simulated: tiles of {simulation.tile_px} px do not fit")
-    if fault.kind == "disk-full":
+    if simulation.fault == "disk-full":
         _fill_the_disk()
-    if fault.kind == "input":
+    if simulation.fault == "input":
         raise MissingDataError("S2: simulated absence of every file")
-    raise ConfigError(f"no simulated fault is called {fault.kind!r}")
 
 
 def _fill_the_disk() -> None:
@@ -162,3 +121,25 @@ def _fill_the_disk() -> None:
             full.write(b"0")
     except OSError as error:
         raise OutputError(f"/dev/full: cannot be written ({error.strerror})") from error
+
+
+def produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
+    """As `reconstruct`, but nothing is imported: what is left behind by an attempt is its checkpoint alone."""
+    if request.params.get("method") != NAME:
+        reconstruct(request, report, should_stop)
+        return
+    simulation = from_mapping(Simulation, request.params.get("method_settings", {}))
+    simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
+    Path(UPLOAD).unlink(missing_ok=True)
+    report("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
+    run(
+        simulation,
+        Path(OUT),
+        attempt=request.attempt,
+        on_progress=lambda progress: report("progress", **vars(progress)),
+        should_stop=should_stop,
+    )
+
+
+if __name__ == "__main__":
+    leave(main(produce))
