@@ -128,6 +128,8 @@ def module_level_lists(path: Path, names: set[str]) -> set[str]:
 def test_no_module_lists_what_a_table_has(kind: str) -> None:
     assert len(NAMES[kind]) > 1
     listed = {each for path in SOURCES for each in module_level_lists(path, NAMES[kind])}
+    # One method may predict what is another by itself: candidates are declared with it.
+    listed -= {each for each in listed if re.fullmatch(r"seq2seq/methods/\S+ INFO", each)}
     assert {each for each in listed if not each.startswith(EARLIER_NAMES)} == set()
 
 

@@ -126,7 +126,8 @@ def choose_smoothness(s2: ImageSequence, penalty: Penalty, rng: np.random.Genera
             errors[row] += np.sum((curves - values) ** 2, axis=(0, 2), where=left_out[:, None])
     if not errors.any():
         return np.full(len(s2.bands), GRID[len(GRID) // 2])
-    return np.asarray(GRID)[np.argmin(errors, axis=0)]
+    chosen: Float64 = np.asarray(GRID)[np.argmin(errors, axis=0)]
+    return chosen
 
 
 def _to_choose_on(s2: ImageSequence, hidden: Bool) -> tuple[Float32, Bool, Bool]:
