@@ -71,9 +71,9 @@ def flattened(pixels: Float32, observed: Bool) -> tuple[Float32, Bool]:
     return np.where(flat[:, None], pixels.reshape(dates, bands, -1), np.float32(0)), flat
 
 
-def some_pixels(s2: ImageSequence, most: int) -> tuple[Float32, Bool]:
-    """`flattened` of at most `most` of the pixels that are clear once at least, spread over the scene."""
-    rows, columns = np.nonzero(s2.observed.any(axis=0))
-    step = max(1, -(-len(rows) // most))
-    rows, columns = rows[::step], columns[::step]
-    return flattened(s2.pixels[:, :, rows, columns], s2.observed[:, rows, columns])
+def some_of(where: Bool, s2: ImageSequence, values: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of pixels where (H, W), spread over the scene, as many as have about `values` together."""
+    rows, columns = np.nonzero(where)
+    dates, bands = s2.shape[:2]
+    step = max(1, round(len(rows) * dates * bands / values))
+    return rows[::step], columns[::step]

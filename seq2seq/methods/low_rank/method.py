@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from seq2seq.interpolation import interpolate_from_others, linear_interpolation
 from seq2seq.methods.low_rank import LowRankSettings
-from seq2seq.methods.series import Fill, Float64, SeriesMethod, some_pixels
+from seq2seq.methods.series import Fill, Float64, SeriesMethod, flattened, some_of
 from seq2seq.sequence import Bool, Float32, ImageSequence
 
-_LEARNT_FROM = 20_000  # pixels
+_LEARNT_FROM = 2**22  # values, 20 000 pixels of 20 dates and 10 bands
 _TINY = 1e-12
 
 
@@ -32,7 +32,8 @@ class LowRank(SeriesMethod):
 
     def prepare(self, s2: ImageSequence, seed: int) -> Fill:
         """Learns the courses."""
-        values, observed = some_pixels(s2, _LEARNT_FROM)
+        rows, columns = some_of(s2.observed.any(axis=0), s2, _LEARNT_FROM)
+        values, observed = flattened(s2.pixels[:, :, rows, columns], s2.observed[:, rows, columns])
         courses = learn_courses(values, observed, s2.days, self.settings)
         return partial(mixtures, courses=courses, noise=self.settings.noise)
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from seq2seq.methods.base import CandidateInfo, Method, MethodInfo
-from seq2seq.methods.closed_form import closed_form_cost
+from seq2seq.methods.closed_form import series_cost
 from seq2seq.settings import setting
+
+_SECONDS_PER_VALUE = 1e-7  # on one core
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ INFO = MethodInfo(
     source="Savitzky and Golay, Analytical Chemistry 36, 1964; of vegetation series, Chen et al., Remote Sensing of "
     "Environment 91, 2004",
     settings=SavitzkyGolaySettings,
-    cost=closed_form_cost,
+    cost=series_cost(_SECONDS_PER_VALUE),
     load=_load,
     candidates={"savitzky-golay": CandidateInfo("Savitzky-Golay", share=1.0)},
 )

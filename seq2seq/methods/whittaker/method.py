@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from seq2seq.methods.series import Fill, Float64, SeriesMethod
+from seq2seq.methods.series import Fill, Float64, SeriesMethod, some_of
 from seq2seq.methods.whittaker import WhittakerSettings
 from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.hiding import CloudShapes, hide
@@ -22,7 +22,7 @@ from seq2seq.validation.hiding import CloudShapes, hide
 # shorter than 2 pi (5 lambda)^(1/4) days are smoothed away.
 GRID = tuple(10.0**exponent for exponent in range(1, 8))
 _DRAWS = 4  # masks that values are left out by
-_CHOSEN_ON = 5_000  # pixels of each
+_CHOSEN_ON = 2**20  # values of each
 
 
 class Whittaker(SeriesMethod):
@@ -133,10 +133,8 @@ def choose_smoothness(s2: ImageSequence, penalty: Penalty, rng: np.random.Genera
 def _to_choose_on(s2: ImageSequence, hidden: Bool) -> tuple[Float32, Bool, Bool]:
     """Some of the pixels with both: values (T, C, n), what is left out of them (T, n), and what stays (T, n)."""
     kept = s2.observed & ~hidden
-    rows, columns = np.nonzero(hidden.any(axis=0) & kept.any(axis=0))
-    step = max(1, -(-len(rows) // _CHOSEN_ON))
-    at = np.s_[rows[::step], columns[::step]]
-    return s2.pixels[:, :, *at], hidden[:, *at], kept[:, *at]
+    rows, columns = some_of(hidden.any(axis=0) & kept.any(axis=0), s2, _CHOSEN_ON)
+    return s2.pixels[:, :, rows, columns], hidden[:, rows, columns], kept[:, rows, columns]
 
 
 def smooth(values: Float32, observed: Bool, *, penalty: Penalty, smoothness: Float64) -> Float64:
