@@ -32,7 +32,7 @@ class LowRank(SeriesMethod):
 
     def prepare(self, s2: ImageSequence, seed: int) -> Fill:
         """Learns the courses."""
-        rows, columns = some_of(s2.observed.any(axis=0), s2, _LEARNT_FROM)
+        rows, columns = some_of(np.asarray(s2.observed.any(axis=0)), s2, _LEARNT_FROM)
         values, observed = flattened(s2.pixels[:, :, rows, columns], s2.observed[:, rows, columns])
         courses = learn_courses(values, observed, s2.days, self.settings)
         return partial(mixtures, courses=courses, noise=self.settings.noise)

@@ -133,7 +133,7 @@ def choose_smoothness(s2: ImageSequence, penalty: Penalty, rng: np.random.Genera
 def _to_choose_on(s2: ImageSequence, hidden: Bool) -> tuple[Float32, Bool, Bool]:
     """Some of the pixels with both: values (T, C, n), what is left out of them (T, n), and what stays (T, n)."""
     kept = s2.observed & ~hidden
-    rows, columns = some_of(hidden.any(axis=0) & kept.any(axis=0), s2, _CHOSEN_ON)
+    rows, columns = some_of(np.asarray(hidden.any(axis=0) & kept.any(axis=0)), s2, _CHOSEN_ON)
     return s2.pixels[:, :, rows, columns], hidden[:, rows, columns], kept[:, rows, columns]
 
 
