@@ -3,7 +3,7 @@
 from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
 from seq2seq.methods.guided.settings import TreeSettings
 
-# Measured on two cores: 34 s for 20 x 9 x 101 x 101, and a run does it twice. How much of it each tile takes whatever its
+# Measured on two cores: 34 s for 20 x 9 x 101 x 101, and a run does it twice. How much of it a tile takes whatever its
 # size is estimated: regressors see samples.
 _FIXED_S = 35.0
 _S_PER_DATE_PX = 0.16e-3
