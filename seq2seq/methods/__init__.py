@@ -1,7 +1,18 @@
 """Methods of reconstruction: a plain tuple. A new one is one file, and its line here."""
 
 from seq2seq.errors import ConfigError
-from seq2seq.methods import ebel2021, guided, linear, nearest
+from seq2seq.methods import (
+    ebel2021,
+    guided,
+    harmonic,
+    linear,
+    low_rank,
+    median,
+    nearest,
+    savitzky_golay,
+    trees,
+    whittaker,
+)
 from seq2seq.methods.base import MethodInfo
 from seq2seq.wording import not_one_of
 
@@ -10,6 +21,12 @@ METHODS: tuple[MethodInfo, ...] = (
     ebel2021.INFO,
     linear.INFO,
     nearest.INFO,
+    median.INFO,
+    whittaker.INFO,
+    harmonic.INFO,
+    savitzky_golay.INFO,
+    low_rank.INFO,
+    trees.INFO,
 )
 
 

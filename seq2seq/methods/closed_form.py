@@ -1,5 +1,6 @@
 """Methods without steps: one function from what is visible to candidates."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _PROGRAM_GB = 0.9  # with torch, which the engine loads
 _SECONDS_PER_VALUE = 4e-8
 _BYTES_PER_VALUE = 40
+_BLOCKS_GB = 0.2  # of series: a block in float64, and the values that a scene is learnt from
 
 
 class ClosedForm:
@@ -58,3 +60,13 @@ def closed_form_cost(shape: Shape, settings: Any) -> Cost:
     dates, bands, height, width = shape
     values = dates * bands * height * width
     return Cost(seconds=2 + _SECONDS_PER_VALUE * values, memory_gb=_PROGRAM_GB + _BYTES_PER_VALUE * values / 2**30)
+
+
+def series_cost(seconds_per_value: float) -> Callable[[Shape, Any], Cost]:
+    """The cost of a method that fills each pixel's series, block by block; a run asks it twice."""
+
+    def cost(shape: Shape, settings: Any) -> Cost:
+        floor, values = closed_form_cost(shape, settings), math.prod(shape)
+        return Cost(floor.seconds + 2 * seconds_per_value * values, floor.memory_gb + _BLOCKS_GB)
+
+    return cost

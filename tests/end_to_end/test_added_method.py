@@ -15,8 +15,8 @@ REGISTERED = f"""
 import sys
 sys.path.insert(0, {str(HELPERS)!r})
 from seq2seq import methods
-import median_method
-methods.METHODS += (median_method.INFO,)
+import composite_method
+methods.METHODS += (composite_method.INFO,)
 """
 COMMAND = REGISTERED + "from api.commands.main import main; main(sys.argv[1:])"
 DESCRIPTION = (
@@ -45,14 +45,14 @@ def sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_and_list_name_it() -> None:
-    assert "median" in python(COMMAND, "run", "--help")
-    assert "Each pixel's median over time" in " ".join(python(COMMAND, "methods").split())
-    assert "quantile" in python(COMMAND, "methods", "median")
+    assert "composite" in python(COMMAND, "run", "--help")
+    assert "Each pixel's quantile over time" in " ".join(python(COMMAND, "methods").split())
+    assert "quantile" in python(COMMAND, "methods", "composite")
 
 
 def test_the_process_takes_it_and_its_settings() -> None:
     inputs = json.loads(python(DESCRIPTION))
-    assert "median" in inputs["method"]["schema"]["enum"]
+    assert "composite" in inputs["method"]["schema"]["enum"]
     of_methods = inputs["method_settings"]["schema"]["anyOf"]
     assert {"type": "number", "minimum": 0.0, "maximum": 1.0} in [
         {name: each["properties"]["quantile"].get(name) for name in ("type", "minimum", "maximum")}
@@ -63,10 +63,10 @@ def test_the_process_takes_it_and_its_settings() -> None:
 
 def test_a_run_uses_it_and_the_report_says_so(sequence: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    python(COMMAND, "run", str(sequence), str(out), "--method", "median", "--set", "quantile=0.4", "--quiet")
+    python(COMMAND, "run", str(sequence), str(out), "--method", "composite", "--set", "quantile=0.4", "--quiet")
     report = json.loads((out / "report.json").read_text())
-    assert report["method"] == "median"
+    assert report["method"] == "composite"
     assert report["config"]["method_settings"] == {"quantile": 0.4}
-    assert any("median" in gap["weights"] for gap in report["holdout"]["by_gap"])
-    assert "median" in (out / "report.html").read_text()
+    assert any("composite" in gap["weights"] for gap in report["holdout"]["by_gap"])
+    assert "composite" in (out / "report.html").read_text()
     assert len(list((out / "declouded").iterdir())) == 5

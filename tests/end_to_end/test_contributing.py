@@ -14,6 +14,8 @@ import yaml
 from locations import ROOT
 from markdown import Markdown
 
+from seq2seq.methods import METHODS
+
 PAGES = ("method", "format", "product")
 _BLOCK = re.compile(r'^```python title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 _TABLE = re.compile(r"^(\w+): [^\n]* = \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
@@ -28,7 +30,7 @@ from api.app import create_app
 from seq2seq.commands.main import app
 from worker.settings import Settings
 seen = {"home": seq2seq.__file__}
-for words in ("run --help", "methods", "methods median"):
+for words in ("run --help", "methods", "methods composite"):
     seen[words] = " ".join(CliRunner().invoke(app, words.split()).output.replace("│", " ").split())
 with TestClient(create_app(Settings(data=Path(sys.argv[1])))) as client:
     seen["process"] = client.get("/processes/decloud").json()
@@ -92,10 +94,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_method_is_offered_by_commands_and_service(seen: dict[str, Any]) -> None:
-    assert "nearest, median" in seen["run --help"]
-    assert "median Each pixel's median over time" in seen["methods"]
-    assert "quantile 0.5 0 to 1 0.5 is the median." in seen["methods median"]
-    assert "median" in seen["process"]["inputs"]["method"]["schema"]["enum"]
+    assert f"{METHODS[-1].name}, composite" in seen["run --help"]
+    assert "composite Each pixel's quantile over time" in seen["methods"]
+    assert "quantile 0.5 0 to 1 0.5 is the median." in seen["methods composite"]
+    assert "composite" in seen["process"]["inputs"]["method"]["schema"]["enum"]
 
 
 def test_the_format_is_named_by_commands_and_service(seen: dict[str, Any]) -> None:
@@ -112,6 +114,6 @@ def test_the_product_is_offered_by_commands_and_service(seen: dict[str, Any]) ->
 @pytest.mark.parametrize("page", PAGES)
 def test_the_file_on_the_page_is_the_one_that_is_tried_in_a_run(page: str) -> None:
     """`test_added_method`, `test_added_format` and `test_added_product` run it."""
-    helper = {"method": "median_method", "format": "npz_format", "product": "ndvi_product"}[page]
+    helper = {"method": "composite_method", "format": "npz_format", "product": "ndvi_product"}[page]
     (_, content), _ = _BLOCK.findall(shown(page))
     assert content.strip() == (ROOT / "tests" / "helpers" / f"{helper}.py").read_text().strip()

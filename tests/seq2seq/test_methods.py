@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from median_method import INFO as MEDIAN
+from composite_method import INFO as COMPOSITE
 from quick_engine import observations, use_schedule, with_hidden_values
 
 from seq2seq import methods
@@ -19,7 +19,10 @@ from seq2seq.validation.holdout import blank, choose_holdout
 from seq2seq.validation.metrics import psnr
 
 FULL = ReconstructionConfig(perceptual="off", device="cpu", full_prediction=True)
-SHORT = {"ebel2021": {"schedule_factor": 1e-6}}
+SHORT = {
+    "ebel2021": {"schedule_factor": 1e-6},
+    "trees": {"mask_samples": 3, "fewest_mask_samples": 2, "max_samples": 3000, "tree_rounds": 6, "guide_radius_px": 3},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -131,10 +134,10 @@ def test_blanking_keeps_what_is_visible_and_nothing_else(given):
 
 
 def test_a_method_that_promises_a_candidate_and_predicts_none_is_our_bug(given, monkeypatch):
-    promising = replace(MEDIAN, candidates={**MEDIAN.candidates, "more": CandidateInfo("not there")})
+    promising = replace(COMPOSITE, candidates={**COMPOSITE.candidates, "more": CandidateInfo("not there")})
     monkeypatch.setattr(methods, "METHODS", (promising,))
-    with pytest.raises(AssertionError, match="method median predicts no more"):
-        reconstruct(given, FULL.replace(method="median"))
+    with pytest.raises(AssertionError, match="method composite predicts no more"):
+        reconstruct(given, FULL.replace(method="composite"))
 
 
 def test_a_method_that_needs_s1_says_so_where_there_is_none(given):

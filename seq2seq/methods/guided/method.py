@@ -6,38 +6,27 @@ What each part adds was measured: benchmarks/METHOD.md.
 import time
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from seq2seq.interpolation import mean_spectrum
-from seq2seq.methods.base import Arrays, Cached, RunContext, uncached
-from seq2seq.methods.guided.features import CheckStop, Described, Radar, describe, speckle_filtered
+from seq2seq.methods.base import Cached, RunContext, uncached
+from seq2seq.methods.guided.features import CheckStop, Radar, speckle_filtered
 from seq2seq.methods.guided.mlp import stage_of_mlp
-from seq2seq.methods.guided.regressors import (
-    Regressor,
-    fit_regressors,
-    predict_image,
-    stage_of_trees,
-)
+from seq2seq.methods.guided.prediction import predict_dates, stage_of_date
+from seq2seq.methods.guided.regressors import Regressor, fit_regressors, stage_of_trees
 from seq2seq.methods.guided.residual import ResidualFit
-from seq2seq.methods.guided.samples import draw_samples
+from seq2seq.methods.guided.samples import cached_samples
 from seq2seq.methods.guided.settings import GuidedSettings
 from seq2seq.nn.devices import share_steps
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 
 REGRESSORS = TREES, MLP = ("trees", "mlp")
 PRIOR, NETWORK = "prior", "network"
-SAMPLES = ("features", "residuals")
 # Of the time of `start`, by kind of stage, all stages of the kind together: measured on 12 x 10 x 32 x 32 and
 # 20 x 9 x 101 x 101.
 STAGE_SHARES = {"samples": 0.1, TREES: 0.3, MLP: 0.45, "date": 0.15}
-
-
-def stage_of_date(t: int) -> str:
-    """Names the stage of a date's predictions."""
-    return f"date-{t:04d}"
 
 
 def expected_stages(dates: int, bands: int, settings: GuidedSettings) -> dict[str, float]:
@@ -64,17 +53,10 @@ class Prior:
         A date's own pixels are never used for that date, so visible pixels are predicted too. Each date is a stage.
         """
 
-        @cache  # needed for the stages that are missing alone
-        def described() -> Described:
-            return describe(s2.pixels, s2.observed, s2.days, self.radar, self.fallback, self.settings)
-
-        def date(t: int) -> Arrays:
-            linear, features = described().linear[t], described().features[t]
-            residuals = (predict_image(regressor, features, check_stop) for regressor in self.regressors)
-            return {name: linear + residual for name, residual in zip(REGRESSORS, residuals, strict=True)}
-
-        dates = [cached(stage_of_date(t), partial(date, t)) for t in range(len(s2.observed))]
-        predicted = {name: np.stack([each[name] for each in dates]) for name in REGRESSORS}
+        regressors = dict(zip(REGRESSORS, self.regressors, strict=True))
+        predicted = predict_dates(
+            s2, regressors, self.radar, self.fallback, self.settings, check_stop=check_stop, cached=cached
+        )
         return {**predicted, PRIOR: self._mean(predicted)}
 
     def _mean(self, predicted: dict[str, Float32]) -> Float32:
@@ -89,17 +71,9 @@ def fit_prior(s2: ImageSequence, radar: Radar | None, settings: GuidedSettings, 
     """Learns residuals of interpolation on visible pixels hidden in cloud shapes."""
     fallback = mean_spectrum(s2.pixels, s2.observed)
     began, seconds = time.monotonic(), context.seconds
-    until = None if seconds is None else began + settings.sampling_share * seconds
-
-    def draw() -> Arrays:
-        rng = np.random.default_rng((context.seed, 2))
-        drawn = draw_samples(s2, radar, fallback, settings, rng=rng, check_stop=context.check_stop, until=until)
-        return dict(zip(SAMPLES, drawn, strict=True))
-
-    stage = context.cached("samples", draw)
-    features, residuals = (stage[name] for name in SAMPLES)
+    samples = cached_samples(s2, radar, fallback, settings, context)
     regressors = fit_regressors(
-        (features, residuals),
+        samples,
         settings,
         seed=context.seed,
         device=context.device,

@@ -5,18 +5,38 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.methods.base import Arrays, RunContext
 from seq2seq.methods.guided.features import CheckStop, Radar, describe
 from seq2seq.methods.guided.regressors import Samples
-from seq2seq.methods.guided.settings import GuidedSettings
+from seq2seq.methods.guided.settings import SampleSettings
 from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.hiding import CloudShapes, hide
+
+STAGE = "samples"
+_ARRAYS = ("features", "residuals")
+
+
+def cached_samples(
+    s2: ImageSequence, radar: Radar | None, fallback: Float32, settings: SampleSettings, context: RunContext
+) -> Samples:
+    """`draw_samples` as a stage, within its share of the time to prepare."""
+    until = None if context.seconds is None else time.monotonic() + settings.sampling_share * context.seconds
+
+    def draw() -> Arrays:
+        rng = np.random.default_rng((context.seed, 2))
+        drawn = draw_samples(s2, radar, fallback, settings, rng=rng, check_stop=context.check_stop, until=until)
+        return dict(zip(_ARRAYS, drawn, strict=True))
+
+    stage = context.cached(STAGE, draw)
+    features, residuals = (stage[name] for name in _ARRAYS)
+    return features, residuals
 
 
 def draw_samples(
     s2: ImageSequence,
     radar: Radar | None,
     fallback: Float32,
-    settings: GuidedSettings,
+    settings: SampleSettings,
     *,
     rng: np.random.Generator,
     check_stop: CheckStop,

@@ -50,13 +50,12 @@ class TreeSettings(SampleSettings):
     tree_feature_fraction: float = hyperparameter(0.6, "Features that a tree may use.", 0.01, 1.0)
     tree_bagging_fraction: float = hyperparameter(0.7, "Samples that a tree is grown on.", 0.01, 1.0)
     tree_bins: int = hyperparameter(127, "Bins of a feature.", 2, 65_535)
-    trees_by: float = hyperparameter(0.4, "Share of the regressors' time by which trees are done.", 0.0, 1.0)
-    trees_share: float = hyperparameter(1 / 3, "Weight of the trees in the prior; the MLPs have the rest.", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class MlpSettings(TreeSettings):
-    """MLPs of two hidden layers for all bands at once, with dropout, noisy inputs and weight decay; averaged."""
+    """MLPs of two hidden layers for all bands at once, with dropout, noisy inputs and weight decay; averaged. And what
+    the trees are beside them."""
 
     mlps: int = hyperparameter(2, "Networks, from different beginnings.", 1, 32)
     mlp_width: int = hyperparameter(128, "Units of a hidden layer.", 1, 4096)
@@ -67,6 +66,8 @@ class MlpSettings(TreeSettings):
     mlp_weight_decay: float = hyperparameter(0.05, "Of AdamW.", 0.0, 10.0)
     mlp_noise: float = hyperparameter(0.1, "Standard deviation added to standardised features.", 0.0, 10.0)
     mlp_kept: int = hyperparameter(230, "Hidden units of 256 that dropout keeps.", 1, 256)
+    trees_by: float = hyperparameter(0.4, "Share of the regressors' time by which trees are done.", 0.0, 1.0)
+    trees_share: float = hyperparameter(1 / 3, "Weight of the trees in the prior; the MLPs have the rest.", 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The median of each pixel's clear dates."""
+"""A quantile of each pixel's clear dates."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MedianSettings:
+class CompositeSettings:
     """What may be set."""
 
     quantile: float = setting(0.5, about="0.5 is the median.", low=0.0, high=1.0)
 
 
-class Median(ClosedForm):
+class Composite(ClosedForm):
     """The same image on every date."""
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
@@ -28,15 +28,15 @@ class Median(ClosedForm):
         clear = np.where(visible.s2.observed[:, None], visible.s2.pixels, np.nan)
         image = np.nanquantile(clear, self.settings.quantile, axis=0)  # (C, H, W)
         image = np.where(np.isnan(image), np.nanmedian(clear), image)  # never clear
-        return {"median": np.broadcast_to(image.astype(np.float32), visible.s2.shape)}
+        return {"composite": np.broadcast_to(image.astype(np.float32), visible.s2.shape)}
 
 
 INFO = MethodInfo(
-    name="median",
-    title="Median of the clear dates",
-    about="Each pixel's median over time, the same on every date.",
-    settings=MedianSettings,
+    name="composite",
+    title="Quantile of the clear dates",
+    about="Each pixel's quantile over time, the same on every date.",
+    settings=CompositeSettings,
     cost=closed_form_cost,
-    load=lambda: Median,
-    candidates={"median": CandidateInfo("Median", share=1.0)},
+    load=lambda: Composite,
+    candidates={"composite": CandidateInfo("Composite", share=1.0)},
 )
