@@ -85,6 +85,28 @@ class SeriesChart:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A named value in the drawing. leftwards: its name stands on the left of it, where the right has no room."""
+
+    x: float
+    y: float
+    name: str
+    colour: str
+    leftwards: bool
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Named values over a quantity on a logarithmic axis, which begins and ends with the labels `first` and `last`."""
+
+    frame: Frame
+    label: str
+    dots: tuple[Dot, ...]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
 class Dumbbell:
     """Two errors on one rail, as places along it: ours and theirs."""
 
@@ -139,6 +161,16 @@ def series_chart(
         line=frame.path(list(zip(days, values, strict=True))),
         dots=tuple(frame.place(*dot) for dot in dots),
     )
+
+
+def scatter(points: Sequence[tuple[Point, str, str]], *, first: float, last: float, label: str) -> Scatter:
+    """Values over a quantity above 0. points: ((quantity, value), name, colour), at least one; first, last: ends of the
+    axis."""
+    low, high = _range([value for (_, value), _, _ in points])
+    frame = Frame(WIDTH, math.log10(first), math.log10(last), low, high)
+    placed = [(frame.place(math.log10(x), y), name, colour) for (x, y), name, colour in points]
+    dots = tuple(Dot(*place, name, colour, leftwards=place[0] > frame.width / 2) for place, name, colour in placed)
+    return Scatter(frame, label, dots, number(first), number(last))
 
 
 def dumbbell(ours: float, theirs: float, *, most: float) -> Dumbbell:

@@ -1,0 +1,132 @@
+"""report.html of a comparison: quality by gap length, by band and over the time spent; what was not finished.
+
+Everything is taken from values as results.json holds them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seq2seq.report.charts import Dumbbell, Point, Scatter, dumbbell, scatter
+from seq2seq.report.figures import fixed, ranged
+from seq2seq.report.templates import template
+
+Values = Mapping[str, Any]
+
+# Colours of report.css that rows take in turn.
+_COLOURS = ("candidate-0", "candidate-1", "candidate-2", "candidate-3", "other", "nearest")
+_METRICS = (("rmse", 4, False), ("psnr", 2, True), ("sam", 2, False), ("ssim", 3, True))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, and whether it is the best of its column among rows that finished every case."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table of scores."""
+
+    name: str
+    colour: str
+    cases: str
+    scores: list[Cell]
+    differences: list[str]
+    drawing: Dumbbell | None
+    seconds: str
+    memory: str
+
+
+@dataclass(frozen=True)
+class Errors:
+    """A table of errors: its columns, and a line of figures for each name."""
+
+    head: list[str]
+    lines: list[tuple[str, list[Cell]]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """All about one kind of gap. references: heads of the columns of differences."""
+
+    gap: str
+    references: list[str]
+    lines: list[Line]
+    by_gap: Errors
+    by_band: Errors
+    time: Scatter
+
+
+def render(values: Values) -> str:
+    """The whole page."""
+    gaps = dict.fromkeys(row["gap"] for row in values["rows"])
+    colours = _colours(values["methods"])
+    blocks = [_block(gap, [row for row in values["rows"] if row["gap"] == gap], colours) for gap in gaps]
+    return template("benchmark.html.jinja").render(results=values, blocks=blocks)
+
+
+def _colours(methods: Mapping[str, str]) -> dict[str, str]:
+    """One for each method; linear interpolation keeps its own in every report."""
+    others = [name for name in methods if name != "linear"]
+    return {"linear": "linear", **{name: _COLOURS[k % len(_COLOURS)] for k, name in enumerate(others)}}
+
+
+def _block(gap: str, rows: Sequence[Values], colours: Mapping[str, str]) -> Block:
+    references = list(dict.fromkeys(name for row in rows for name in row["differences"]))
+    floor = next((row["scores"]["rmse"] for row in rows if row["name"] == "linear"), None)
+    most = max(row["scores"]["rmse"] for row in rows)
+    columns = {
+        name: _column([row["scores"][name] for row in rows], rows, decimals, more=more)
+        for name, decimals, more in _METRICS
+    }
+    lines = [
+        Line(
+            name=row["name"],
+            colour=colours[row["method"]],
+            cases=f"{row['cases']}/{row['of']}",
+            scores=[column[k] for column in columns.values()],
+            differences=[ranged(row["differences"].get(name)) for name in references],
+            drawing=None if floor is None else dumbbell(row["scores"]["rmse"], floor, most=most),
+            seconds=fixed(row["seconds"], 1),
+            memory=fixed(row["memory_gb"], 2),
+        )
+        for k, row in enumerate(rows)
+    ]
+    return Block(gap, references, lines, _errors(rows, "by_gap"), _errors(rows, "by_band"), _over_time(rows, colours))
+
+
+def _errors(rows: Sequence[Values], part: str) -> Errors:
+    names = list(dict.fromkeys(name for row in rows for name in row[part]))
+    if part == "by_gap":
+        names.sort(key=lambda name: float(name.split()[0]))
+    columns = [_column([row[part].get(name) for row in rows], rows, 4, more=False) for name in names]
+    return Errors(names, [(row["name"], [column[k] for column in columns]) for k, row in enumerate(rows)])
+
+
+def _column(values: Sequence[float | None], rows: Sequence[Values], decimals: int, *, more: bool) -> list[Cell]:
+    """Rows that lack cases are measured on other pixels, so that they are never the best."""
+    complete = [
+        value for value, row in zip(values, rows, strict=True) if value is not None and row["cases"] == row["of"]
+    ]
+    best = (max if more else min)(complete, default=None)
+    return [
+        Cell(fixed(value, decimals), value is not None and value == best and row["cases"] == row["of"])
+        for value, row in zip(values, rows, strict=True)
+    ]
+
+
+def _over_time(rows: Sequence[Values], colours: Mapping[str, str]) -> Scatter:
+    """PSNR over seconds, of what users get."""
+    shown = [row for row in rows if not row["alone"]]
+    points: list[tuple[Point, str, str]] = [
+        ((max(row["seconds"], 1e-2), row["scores"]["psnr"]), row["name"], colours[row["method"]]) for row in shown
+    ]
+    decades = [10.0**power for power in range(-2, 7)]
+    low, high = (end([point[0] for point, _, _ in points]) for end in (min, max))
+    first = max(each for each in decades if each <= low)
+    last = min((each for each in decades if each > high), default=10 ** math.ceil(math.log10(high)))
+    return scatter(points, first=first, last=last, label="PSNR, dB, over seconds")
