@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2seq.report.charts import Dumbbell, Point, Scatter, dumbbell, scatter
+from seq2seq.report.candidates import LINEAR
+from seq2seq.report.charts import CategoryChart, Dumbbell, Point, Scatter, category_chart, dumbbell, scatter
 from seq2seq.report.figures import fixed, ranged
 from seq2seq.report.templates import template
 
@@ -16,6 +17,10 @@ Values = Mapping[str, Any]
 
 # Colours of report.css that rows take in turn.
 _COLOURS = ("candidate-0", "candidate-1", "candidate-2", "candidate-3", "other", "nearest")
+# Lines that are told apart in one chart, beside that of linear interpolation.
+_MOST_LINES = 4
+# dB; what is less is no difference to look at.
+_LEAST_SPAN_DB = 0.5
 _METRICS = (("rmse", 4, False), ("psnr", 2, True), ("sam", 2, False), ("ssim", 3, True))
 
 
@@ -58,6 +63,7 @@ class Block:
     lines: list[Line]
     by_gap: Errors
     by_band: Errors
+    lengths: CategoryChart
     time: Scatter
 
 
@@ -71,13 +77,13 @@ def render(values: Values) -> str:
 
 def _colours(methods: Mapping[str, str]) -> dict[str, str]:
     """One for each method; linear interpolation keeps its own in every report."""
-    others = [name for name in methods if name != "linear"]
-    return {"linear": "linear", **{name: _COLOURS[k % len(_COLOURS)] for k, name in enumerate(others)}}
+    others = [name for name in methods if name != LINEAR]
+    return {LINEAR: LINEAR, **{name: _COLOURS[k % len(_COLOURS)] for k, name in enumerate(others)}}
 
 
 def _block(gap: str, rows: Sequence[Values], colours: Mapping[str, str]) -> Block:
     references = list(dict.fromkeys(name for row in rows for name in row["differences"]))
-    floor = next((row["scores"]["rmse"] for row in rows if row["name"] == "linear"), None)
+    floor = next((row["scores"]["rmse"] for row in rows if row["name"] == LINEAR), None)
     most = max(row["scores"]["rmse"] for row in rows)
     columns = {
         name: _column([row["scores"][name] for row in rows], rows, decimals, more=more)
@@ -96,15 +102,36 @@ def _block(gap: str, rows: Sequence[Values], colours: Mapping[str, str]) -> Bloc
         )
         for k, row in enumerate(rows)
     ]
-    return Block(gap, references, lines, _errors(rows, "by_gap"), _errors(rows, "by_band"), _over_time(rows, colours))
+    return Block(
+        gap,
+        references,
+        lines,
+        by_gap=_errors(rows, "by_gap"),
+        by_band=_errors(rows, "by_band"),
+        lengths=_by_length(rows, colours),
+        time=_over_time(rows, colours),
+    )
 
 
 def _errors(rows: Sequence[Values], part: str) -> Errors:
-    names = list(dict.fromkeys(name for row in rows for name in row[part]))
-    if part == "by_gap":
-        names.sort(key=lambda name: float(name.split()[0]))
+    names = _lengths(rows) if part == "by_gap" else list(dict.fromkeys(name for row in rows for name in row[part]))
     columns = [_column([row[part].get(name) for row in rows], rows, 4, more=False) for name in names]
     return Errors(names, [(row["name"], [column[k] for column in columns]) for k, row in enumerate(rows)])
+
+
+def _lengths(rows: Sequence[Values]) -> list[str]:
+    """The classes of gap length that occur, the shortest first: `20 to 45 days`."""
+    return sorted({name for row in rows for name in row["by_gap"]}, key=lambda name: float(name.split()[0]))
+
+
+def _by_length(rows: Sequence[Values], colours: Mapping[str, str]) -> CategoryChart:
+    """RMSE of the best methods and of linear interpolation; those that lack cases would be of other pixels."""
+    complete = [row for row in rows if row["cases"] == row["of"] and not row["alone"]] or list(rows)
+    others = [row for row in complete if row["name"] != LINEAR][:_MOST_LINES]
+    shown = [*others, *(row for row in complete if row["name"] == LINEAR)]
+    names = _lengths(rows)
+    lines = [(row["name"], colours[row["method"]], [row["by_gap"].get(name) for name in names]) for row in shown]
+    return category_chart(names, lines, label="RMSE by length of the gap")
 
 
 def _column(values: Sequence[float | None], rows: Sequence[Values], decimals: int, *, more: bool) -> list[Cell]:
@@ -112,10 +139,11 @@ def _column(values: Sequence[float | None], rows: Sequence[Values], decimals: in
     complete = [
         value for value, row in zip(values, rows, strict=True) if value is not None and row["cases"] == row["of"]
     ]
-    best = (max if more else min)(complete, default=None)
+    best = fixed((max if more else min)(complete, default=None), decimals)
+    texts = [fixed(value, decimals) for value in values]
     return [
-        Cell(fixed(value, decimals), value is not None and value == best and row["cases"] == row["of"])
-        for value, row in zip(values, rows, strict=True)
+        Cell(text, bool(complete) and text == best and row["cases"] == row["of"])
+        for text, row in zip(texts, rows, strict=True)
     ]
 
 
@@ -129,4 +157,4 @@ def _over_time(rows: Sequence[Values], colours: Mapping[str, str]) -> Scatter:
     low, high = (end([point[0] for point, _, _ in points]) for end in (min, max))
     first = max(each for each in decades if each <= low)
     last = min((each for each in decades if each > high), default=10 ** math.ceil(math.log10(high)))
-    return scatter(points, first=first, last=last, label="PSNR, dB, over seconds")
+    return scatter(points, first=first, last=last, label="PSNR, dB, over seconds", least_span=_LEAST_SPAN_DB)

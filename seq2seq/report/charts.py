@@ -107,6 +107,26 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class NamedLine:
+    """A line in the drawing, with a dot at each value; its name stands beside the last one."""
+
+    name: str
+    colour: str
+    line: str
+    dots: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class CategoryChart:
+    """Values by ordered categories, a line for each name. ticks: where each category stands, and what it is called."""
+
+    frame: Frame
+    label: str
+    lines: tuple[NamedLine, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
 class Dumbbell:
     """Two errors on one rail, as places along it: ours and theirs."""
 
@@ -163,14 +183,31 @@ def series_chart(
     )
 
 
-def scatter(points: Sequence[tuple[Point, str, str]], *, first: float, last: float, label: str) -> Scatter:
+def scatter(
+    points: Sequence[tuple[Point, str, str]], *, first: float, last: float, label: str, least_span: float
+) -> Scatter:
     """Values over a quantity above 0. points: ((quantity, value), name, colour), at least one; first, last: ends of the
-    axis."""
+    axis; least_span: of values, so that no difference looks large that is none."""
     low, high = _range([value for (_, value), _, _ in points])
-    frame = Frame(WIDTH, math.log10(first), math.log10(last), low, high)
+    margin = max(least_span - (high - low), 0) / 2
+    frame = Frame(WIDTH, math.log10(first), math.log10(last), low - margin, high + margin)
     placed = [(frame.place(math.log10(x), y), name, colour) for (x, y), name, colour in points]
     dots = tuple(Dot(*place, name, colour, leftwards=place[0] > frame.width / 2) for place, name, colour in placed)
     return Scatter(frame, label, dots, number(first), number(last))
+
+
+def category_chart(
+    categories: Sequence[str], lines: Sequence[tuple[str, str, Sequence[float | None]]], *, label: str
+) -> CategoryChart:
+    """Values from 0 up by category. lines: (name, colour, a value for each category or None), one value at least."""
+    _, high = _range([value for _, _, values in lines for value in values if value is not None])
+    frame = Frame(WIDTH, -0.5, len(categories) - 0.5, 0.0, high)
+    drawn = []
+    for name, colour, values in lines:
+        points = [(float(k), value) for k, value in enumerate(values) if value is not None]
+        drawn.append(NamedLine(name, colour, frame.path(points), tuple(frame.place(*point) for point in points)))
+    ticks = tuple((frame.place(k, 0.0)[0], name) for k, name in enumerate(categories))
+    return CategoryChart(frame, label, tuple(drawn), ticks)
 
 
 def dumbbell(ours: float, theirs: float, *, most: float) -> Dumbbell:
