@@ -1,5 +1,6 @@
 """Every method on the same hidden pixels of every input: checked first, run case by case, written as one table."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from seq2seq.comparison.case import Case, CaseName, Outcome
 from seq2seq.comparison.gaps import GAPS
 from seq2seq.comparison.output import check_folder, write_all
 from seq2seq.comparison.parts import Parts
-from seq2seq.comparison.running import run_method
+from seq2seq.comparison.running import check_memory, run_method
 from seq2seq.comparison.table import table
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, MissingDataError
@@ -96,6 +97,10 @@ def benchmark(
         for path in dict.fromkeys(inputs):
             on_progress(Progress("reading"))
             source = stack.enter_context(open_sequence(path, plan.config))
+            try:
+                check_memory(source.info.shape, plan.config_of(LINEAR, 0))  # the least that any method takes
+            except ConfigError as error:
+                raise ConfigError(f"{path}: {error}; give a part of it, or a larger max_memory_gb") from error
             _check_cases(str(path), source.read(), plan)
             perceptual = resolve_perceptual(plan.config, source.info.bands, device)
             opened.append(_Input(str(path), source, perceptual))
@@ -206,6 +211,7 @@ def _results(inputs: Sequence[_Input], plan: Plan, outcomes: Sequence[Outcome]) 
         "seeds": list(plan.seeds),
         "max_minutes": plan.config.max_minutes,
         "device": ", ".join(devices),
+        "command": _command(inputs, plan),
         "explanation": _EXPLANATION,
         "rows": table(outcomes, plan.gaps, compared),
         "failures": [
@@ -214,6 +220,15 @@ def _results(inputs: Sequence[_Input], plan: Plan, outcomes: Sequence[Outcome]) 
         "config": {name: value for name, value in plan.config.to_dict().items() if name not in ("method", "seed")},
         "outcomes": list(outcomes),
     }
+
+
+def _command(inputs: Sequence[_Input], plan: Plan) -> str:
+    """What makes the same table; settings of a file are in `config`."""
+    words = ["decloud", "benchmark", *(each.name for each in inputs), "--methods", ",".join(plan.methods)]
+    words += ["--gaps", ",".join(plan.gaps), "--seeds", str(len(plan.seeds))]
+    if plan.config.max_minutes is not None:
+        words += ["--max-minutes", f"{plan.config.max_minutes:g}"]
+    return shlex.join(words)
 
 
 def _line(outcome: Outcome) -> str:

@@ -60,7 +60,8 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(values: Mapping[str, Any]) -> str:
     """A table for each kind of gap, then what failed. values: as results.json holds them."""
-    lines = [f"# {', '.join(values['inputs'])}", "", values["explanation"], ""]
+    made = f"decloud {values['version']}, {values['device'] or 'no device'}, {values['created']}:"
+    lines = ["# Methods side by side", "", made, "", f"    {values['command']}", "", values["explanation"], ""]
     for gap in dict.fromkeys(row["gap"] for row in values["rows"]):
         rows = [row for row in values["rows"] if row["gap"] == gap]
         head, cells = _shown(rows)

@@ -28,7 +28,7 @@ class Parts:
     def find(self, fingerprint: str, case: CaseName, config: ReconstructionConfig) -> Outcome | None:
         """The outcome kept of the very same, by whatever name the input goes now; None where there is none."""
         path = self._path(fingerprint, case, config)
-        with suppress(OSError, ValueError, KeyError, TypeError):  # cut off, or of others: made again
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # cut off, or of others: made again
             values = json.loads(path.read_text(encoding="utf-8"))
             return Outcome.from_dict({**values, "case": {**values["case"], "input": case.input}})
         return None

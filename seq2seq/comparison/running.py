@@ -9,7 +9,8 @@ from seq2seq.comparison.memory import peak_memory
 from seq2seq.comparison.scoring import CaseScores, score_case
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
-from seq2seq.methods.base import MethodInfo
+from seq2seq.extras import naming_extra
+from seq2seq.methods.base import MethodInfo, Shape
 from seq2seq.nn.devices import choose_device
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.progress import OnProgress, ShouldStop, format_duration
@@ -47,7 +48,8 @@ def run_method(
     All else that goes wrong is the outcome's `reason`, bugs of a method included: the other methods go on.
     """
     try:
-        return _run(case, config, perceptual, on_progress, should_stop)
+        with naming_extra():
+            return _run(case, config, perceptual, on_progress, should_stop)
     except Stopped:
         raise
     except DecloudError as error:
@@ -60,7 +62,7 @@ def run_method(
 def _run(
     case: Case, config: ReconstructionConfig, perceptual: Perceptual, on_progress: OnProgress, should_stop: ShouldStop
 ) -> Outcome:
-    _check(case, config)
+    check_memory(case.truth.shape, config)
     info, device = config.info, choose_device(config.device)
     candidate = own_candidate(info)
     info.load()  # so that the first method to need torch is not charged for loading it
@@ -115,12 +117,13 @@ def _in_time(
         ) from stopped
 
 
-def _check(case: Case, config: ReconstructionConfig) -> None:
+def check_memory(shape: Shape, config: ReconstructionConfig) -> None:
     """Raises `ConfigError` where the method could not hold the scene whole: a comparison cuts no tiles."""
-    needed = config.info.cost(case.truth.shape, config.resolved_settings).memory_gb
+    needed = config.info.cost(shape, config.resolved_settings).memory_gb
     if needed > config.max_memory_gb:
         raise ConfigError(
-            f"takes about {needed:.1f} GB for the whole scene, more than max_memory_gb {config.max_memory_gb:g}"
+            f"takes about {needed:.1f} GB for the whole scene, more than max_memory_gb {config.max_memory_gb:g}, "
+            "and a comparison cuts no tiles"
         )
 
 

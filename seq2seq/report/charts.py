@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 520.0, 190.0
 # Several stand side by side: fewer units across, so that letters keep their size.
 SERIES_WIDTH = 350.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 26.0
+# From one line of text to the next.
+_TEXT_ROOM = 13.0
 # A dumbbell's rail begins here and is so long.
 _RAIL_START, _RAIL_LENGTH = 6.0, 188.0
 
@@ -86,10 +88,12 @@ class SeriesChart:
 
 @dataclass(frozen=True)
 class Dot:
-    """A named value in the drawing. leftwards: its name stands on the left of it, where the right has no room."""
+    """A named value in the drawing. name_y: where its name stands, so that no two lie on each other; leftwards: on the
+    left of it, where the right has no room."""
 
     x: float
     y: float
+    name_y: float
     name: str
     colour: str
     leftwards: bool
@@ -191,8 +195,12 @@ def scatter(
     low, high = _range([value for (_, value), _, _ in points])
     margin = max(least_span - (high - low), 0) / 2
     frame = Frame(WIDTH, math.log10(first), math.log10(last), low - margin, high + margin)
-    placed = [(frame.place(math.log10(x), y), name, colour) for (x, y), name, colour in points]
-    dots = tuple(Dot(*place, name, colour, leftwards=place[0] > frame.width / 2) for place, name, colour in placed)
+    placed = sorted((frame.place(math.log10(x), y)[::-1], name, colour) for (x, y), name, colour in points)
+    names_y = _apart([y for (y, _), _, _ in placed])
+    dots = tuple(
+        Dot(x, y, name_y, name, colour, leftwards=x > frame.width / 2)
+        for ((y, x), name, colour), name_y in zip(placed, names_y, strict=True)
+    )
     return Scatter(frame, label, dots, number(first), number(last))
 
 
@@ -225,6 +233,18 @@ def stacked_bar(parts: Mapping[str, float], colours: Mapping[str, str]) -> list[
 def number(value: float) -> str:
     """Four digits, as on an axis."""
     return f"{value:.4g}"
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Increasing places, moved as little as downwards and back takes until each has room for a line of text."""
+    bottom = HEIGHT - _BOTTOM
+    room = min(_TEXT_ROOM, (bottom - _TOP) / max(len(places), 1))
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + room) if moved else place)
+    for k in range(len(moved) - 1, -1, -1):
+        moved[k] = min(moved[k], bottom if k == len(moved) - 1 else moved[k + 1] - room)
+    return moved
 
 
 def _range(values: Sequence[float]) -> Point:

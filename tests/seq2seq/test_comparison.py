@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given as property_of
 from hypothesis import strategies as st
 from quick_engine import use_schedule
@@ -17,6 +18,7 @@ from seq2seq.comparison import benchmark as comparison
 from seq2seq.comparison.benchmark import benchmark, make_plan
 from seq2seq.comparison.case import Case, CaseName, Outcome
 from seq2seq.comparison.gaps import GAPS, hide_gap
+from seq2seq.comparison.memory import peak_memory
 from seq2seq.comparison.running import run_method
 from seq2seq.comparison.scoring import GAP_CLASSES, CaseScores, Error, score_case
 from seq2seq.comparison.table import difference, table
@@ -28,6 +30,7 @@ from seq2seq.methods.closed_form import ClosedForm, closed_form_cost
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.progress import ignore_progress, never_stop
 from seq2seq.readers import read_sequence
+from seq2seq.report.charts import category_chart, scatter
 from seq2seq.validation.holdout import gap_class
 from seq2seq.validation.metrics import Scores, psnr, rmse, score
 from seq2seq.validation.settings import DEFAULTS
@@ -280,6 +283,8 @@ def test_a_comparison_leaves_tables_whose_figures_are_those_computed_directly(fo
     values = json.loads((out / "results.json").read_text())
     kept = next(o for o in values["outcomes"] if o["method"] == "nearest" and o["case"]["gap"] == "date")
     assert kept["alone"]["scores"]["rmse"] == pytest.approx(outcomes[0].alone.scores.rmse)
+    command = f"decloud benchmark {folder} --methods linear,nearest --gaps cloud,date --seeds 2"
+    assert f"    {command}\n" in (out / "table.md").read_text()
     assert "nearest alone" in (out / "table.md").read_text()
     assert "nearest alone" in (out / "report.html").read_text()
 
@@ -376,6 +381,8 @@ def test_bad_input_is_said_before_anything_runs(folder, tmp_path, monkeypatch):
         benchmark([folder], folder / "out", quick_plan())
     with pytest.raises(MissingDataError, match="does not exist"):
         benchmark([folder, tmp_path / "nothing"], tmp_path / "out", quick_plan())
+    with pytest.raises(ConfigError, match=r"input: takes about .* GB for the whole scene.*give a part of it"):
+        benchmark([folder], tmp_path / "out", quick_plan(config=PLAIN.replace(max_memory_gb=0.5)))
     monkeypatch.setitem(GAPS, "date", lambda observed, rng, settings: np.zeros_like(observed))
     with pytest.raises(MissingDataError, match=r"no clear pixel to hide for gap date.*--gaps cloud"):
         benchmark([folder], tmp_path / "out", quick_plan())
@@ -392,6 +399,42 @@ def test_the_command_writes_prints_and_says_mistakes_in_one_line(folder, tmp_pat
     for wrong in (["--methods", "neerest"], ["--gaps", "moon"], ["--seeds", "0"], ["--max-minutes", "0"]):
         assert exit_code([*command, *wrong]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_what_a_method_lacks_is_said_with_the_way_to_get_it(sequence, monkeypatch):
+    def load():
+        raise ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm")
+
+    add(monkeypatch, replace(method("lacking", failing), load=load))
+    assert "pip install 'decloud[core]'" in run(a_case(sequence), "lacking").reason
+
+
+def test_memory_is_that_of_the_block():
+    with peak_memory(torch.device("cpu")) as small:
+        pass
+    with peak_memory(torch.device("cpu")) as large:
+        np.ones(40_000_000)
+    if small.gb is None:
+        pytest.skip("the system does not tell")
+    assert large.gb > small.gb + 0.2
+
+
+def test_names_in_a_chart_do_not_lie_on_each_other():
+    points = [((0.1 * k, 20 + 0.001 * (k % 3)), f"m{k}", "other") for k in range(1, 9)]
+    drawn = scatter(points, first=0.1, last=1, label="l", least_span=0.5)
+    heights = sorted(dot.name_y for dot in drawn.dots)
+    assert np.diff(heights).min() > 12
+    assert drawn.frame.high - drawn.frame.low >= 0.5
+    assert {dot.name for dot in drawn.dots} == {name for _, name, _ in points}
+    assert all(0 < each < drawn.frame.height for each in heights)
+
+
+def test_a_chart_by_category_has_a_dot_for_each_value_there_is():
+    drawn = category_chart(["a", "b", "c"], [("one", "other", [0.1, None, 0.3])], label="l")
+    assert [name for _, name in drawn.ticks] == ["a", "b", "c"]
+    (line,) = drawn.lines
+    assert [x for x, _ in line.dots] == [pytest.approx(drawn.ticks[0][0]), pytest.approx(drawn.ticks[2][0])]
+    assert line.dots[0][1] > line.dots[1][1], "more stands higher"
 
 
 def exit_code(arguments: list[str]) -> int:
