@@ -1,4 +1,4 @@
-"""Input and output lie apart: what is read is never in what is written, nor the other way round."""
+"""Input and output lie apart: nothing is read from where results are written, nor the other way round."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a reconstruction is asked to do: frozen values, each default with its reason. Nothing here is of deployment."""
+"""The settings of a reconstruction: frozen values, each default with its reason. Nothing here is of deployment."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -41,7 +41,7 @@ class ReconstructionConfig:
     )  # fmt: skip
 
     # -- reading
-    # An S1 acquisition further away than this says little about the date; Sentinel-1 revisits in 6 to 12 days.
+    # An S1 acquisition further away than this is little evidence of the date; Sentinel-1 revisits in 6 to 12 days.
     s1_max_days: int = setting(
         12, about="Use a Sentinel-1 acquisition at most this many days from a Sentinel-2 date.", low=0, high=366,
         panel=READING, metavar="N",
@@ -122,12 +122,12 @@ class ReconstructionConfig:
         return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the inverse of `from_dict`."""
+        """Returns plain JSON values; the inverse of `from_dict`."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
-        """Plain JSON values for a report: those of the method's settings that were left out have their defaults."""
+        """Returns plain JSON values for a report: settings of the method that were left out have their defaults."""
         resolved = {"method_settings": self.resolved_settings, "validation_settings": self.validation}
         return {**self.to_dict(), **{name: asdict(settings) for name, settings in resolved.items()}}
 
@@ -143,7 +143,7 @@ class ReconstructionConfig:
         return cls(**{name: known[name].normal(value) if name in known else value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> "ReconstructionConfig":
-        """A copy with some values changed, checked again."""
+        """Returns a copy with some values changed, checked again."""
         return replace(self, **changes)
 
 

@@ -1,4 +1,4 @@
-"""The error tree. A message says what was wrong with which file, band or date, and carries the numbers.
+"""The error tree. A message states what was wrong with which file, band or date, with the numbers.
 
 `DecloudError` is what a caller catches: everything below it is the user's to mend and is shown as one line, never as a
 stack trace. Bugs of ours stay ordinary exceptions.
@@ -30,12 +30,12 @@ class Place:
     column: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The known facts, as plain JSON values."""
+        """Returns the known facts, as plain JSON values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class InputError(DecloudError):
-    """The user's files cannot be used as they are. It carries what its message says of the place, for programs.
+    """The user's files cannot be used as they are. It carries the place that its message names, for programs.
 
     date: anything that is written as YYYY-MM-DD. others: further places that the message names.
     """
@@ -68,7 +68,7 @@ class InputError(DecloudError):
 
 @contextmanager
 def concerning(file: str, date: object = None) -> Iterator[None]:
-    """An `InputError` raised within is about this file, and of this date, where it does not name a file itself."""
+    """Names this file, and this date, in an `InputError` raised within that names no file itself."""
     try:
         yield
     except InputError as error:
@@ -128,7 +128,7 @@ class ConfigError(DecloudError):
 
 
 class MissingExtraError(DecloudError, ImportError):
-    """A package that not every installation has is needed: `name`. The message says which extra brings it."""
+    """A package that not every installation has is needed: `name`. The message names the extra that brings it."""
 
     code = "missing-extra"
 

@@ -1,4 +1,4 @@
-"""What a run will cost, before it begins. Loads no torch, so that the service and `decloud inspect` can ask."""
+"""The cost of a run, before it begins. Loads no torch, so that the service and `decloud inspect` can ask."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Estimate:
 
 
 def estimate(shape: Shape, config: ReconstructionConfig) -> Estimate:
-    """For a sequence of `shape` (T, C, H, W) and the settings that matter: method, budget, tile and memory."""
+    """Estimates from the `shape` (T, C, H, W) and the settings that matter: method, budget, tile and memory."""
     dates, bands, height, width = shape
     tile_px = config.tile_px or tile_size(shape, config)
     rows, columns = math.ceil(height / tile_px), math.ceil(width / tile_px)
@@ -33,7 +33,7 @@ def estimate(shape: Shape, config: ReconstructionConfig) -> Estimate:
 
 
 def tile_size(shape: Shape, config: ReconstructionConfig) -> int:
-    """Side in pixels of the largest tile that fits into config.max_memory_gb; at most `_LARGEST_TILE_PX`."""
+    """Returns the side, px, of the largest tile that fits into config.max_memory_gb; at most `_LARGEST_TILE_PX`."""
     dates, bands, _, _ = shape
     low, high = _SMALLEST_TILE_PX, _LARGEST_TILE_PX
     while low < high:

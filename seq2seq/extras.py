@@ -1,4 +1,4 @@
-"""Which extra of decloud brings a package: what is missing is said together with the way to get it.
+"""The extras of decloud and their packages: an error names what is missing together with the way to get it.
 
 An installation need not have everything: a client needs no torch, a laptop no database. Whatever is imported for a task
 is imported inside `naming_extra`, and so no lack of it ends as a bare ModuleNotFoundError.
@@ -42,7 +42,7 @@ CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 @contextmanager
 def naming_extra() -> Iterator[None]:
-    """Around imports: a package that an extra would have brought ends as `MissingExtraError`. Others pass."""
+    """Raises `MissingExtraError`, around imports, for a package that an extra would have brought. Others pass."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -66,6 +66,6 @@ def _is_installed(package: str) -> bool:
 
 
 def how_to_install(package: str) -> str:
-    """One sentence on a package that is not there."""
+    """Returns one sentence on a package that is not there."""
     without_gpu = f" (without a GPU, first: {CPU_TORCH})" if package == "torch" else ""
     return f"this needs {package}, which is not installed: pip install 'decloud[{_EXTRAS[package]}]'{without_gpu}"

@@ -21,7 +21,7 @@ NO_NEIGHBOUR_DAYS = 9999.0
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """For each date and pixel, the nearest observed values before and after it.
+    """The nearest observed values before and after, for each date and pixel.
 
     previous, next: (T, C, H, W) float32 reflectance. A side that does not exist holds the other side's value; where
     neither exists both hold the fallback spectrum: the values are always usable. days_to_previous, days_to_next:
@@ -36,7 +36,10 @@ class Neighbours:
     has_next: Bool
 
     def linear(self, *, out: Float32 | None = None) -> Float32:
-        """(T, C, H, W) the line between both sides at the date; constant where one is missing. `out` may be `next`."""
+        """Interpolates (T, C, H, W): previous + (next - previous) days_to_previous / (days_to_previous + days_to_next).
+
+        Constant where one side is missing. `out` may be `next`.
+        """
         span = self.days_to_previous + self.days_to_next
         weight = self.days_to_previous / np.maximum(span, np.float32(1e-6))
         slope = np.subtract(self.next, self.previous, out=out)
@@ -45,7 +48,7 @@ class Neighbours:
         return slope
 
     def nearest(self, *, out: Float32 | None = None) -> Float32:
-        """(T, C, H, W) the side that is nearer in time, the earlier one of two equally near. `out` may be `next`."""
+        """Picks (T, C, H, W) the side nearer in time, the earlier of two equally near. `out` may be `next`."""
         values = np.empty_like(self.next) if out is None else out
         np.copyto(values, self.next)
         np.copyto(values, self.previous, where=(self.days_to_previous <= self.days_to_next)[:, None])
@@ -53,7 +56,7 @@ class Neighbours:
 
 
 def mean_spectrum(pixels: Float32, observed: Bool) -> Float32:
-    """(C,) mean reflectance of all observed pixels. Raises MissingDataError where there are none."""
+    """Averages the reflectance of all observed pixels, (C,). Raises MissingDataError where there are none."""
     count = int(np.count_nonzero(observed))
     if count == 0:
         raise MissingDataError(f"none of the {observed.size} pixels on {len(observed)} dates is observed")
@@ -64,7 +67,7 @@ def mean_spectrum(pixels: Float32, observed: Bool) -> Float32:
 def temporal_neighbours(
     pixels: Float32, observed: Bool, days: Days, *, exclude_self: bool, fallback: Float32 | None = None
 ) -> Neighbours:
-    """The observed values before and after each date.
+    """Finds the observed values before and after each date.
 
     exclude_self: a date's own value is never its own neighbour (to predict it from the others); otherwise an observed
     pixel is its own neighbour on both sides, 0 days away. fallback: (C,) spectrum of pixels without any neighbour, the
@@ -84,7 +87,7 @@ def temporal_neighbours(
 
 
 def linear_interpolation(pixels: Float32, observed: Bool, days: Days, *, fallback: Float32 | None = None) -> Float32:
-    """(T, C, H, W) linear in time between observed dates, constant before the first and after the last.
+    """Interpolates (T, C, H, W) linearly in time between observed dates, constant before the first and after the last.
 
     Observed pixels come back as they are. Pixels never observed get `fallback` (see `temporal_neighbours`).
     """
@@ -93,20 +96,22 @@ def linear_interpolation(pixels: Float32, observed: Bool, days: Days, *, fallbac
 
 
 def interpolate_from_others(pixels: Float32, observed: Bool, days: Days) -> Float32:
-    """(T, C, H, W) linear in time between the other observed dates, a date's own pixels never used: the floor of a
-    result, for observed pixels too. Raises MissingDataError where nothing is observed."""
+    """Interpolates (T, C, H, W) between the other observed dates, a date's own pixels never used.
+
+    It is the floor of a result, for observed pixels too. Raises MissingDataError where nothing is observed.
+    """
     fallback = mean_spectrum(pixels, observed)
     return temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback).linear()
 
 
 def nearest_date(pixels: Float32, observed: Bool, days: Days, *, fallback: Float32 | None = None) -> Float32:
-    """(T, C, H, W) the value of the nearest observed date, the earlier of two equally near; otherwise as above."""
+    """Takes (T, C, H, W) the value of the nearest observed date, the earlier of two; otherwise as above."""
     neighbours = temporal_neighbours(pixels, observed, days, exclude_self=False, fallback=fallback)
     return neighbours.nearest(out=neighbours.next)
 
 
 def gap_length(observed: Bool, days: Days) -> Float32:
-    """(T, H, W) days between the observed dates before and after each date, the date itself not counted.
+    """Measures (T, H, W) the days between the observed dates before and after each date, the date itself not counted.
 
     Before the first and after the last observed date: twice the distance to the only side. Pixels observed on no other
     date: twice the length of the sequence, which no other gap exceeds.

@@ -1,4 +1,4 @@
-"""The look of sequences and results in a notebook: a card of facts and pictures, and a bar while a run goes on.
+"""Sequences and results in a notebook: a card of facts and pictures, and a bar while a run goes on.
 
 IPython is used where it runs already and is needed nowhere.
 """
@@ -14,14 +14,14 @@ UPDATE_S = 0.25
 
 
 def in_notebook() -> bool:
-    """True in a kernel of Jupyter (also of Colab and VS Code), not in a terminal, with IPython or without."""
+    """Tells whether this is a kernel of Jupyter (also of Colab and VS Code), no terminal, with IPython or without."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 def choose_progress(on_progress: OnProgress | None, show: bool | None) -> OnProgress:
-    """The caller's own, else a display: by default (None) in notebooks alone; False: none."""
+    """Returns the caller's own, else a display: by default (None) in notebooks alone; False: none."""
     if on_progress is not None:
         return on_progress
     notebook = in_notebook()
@@ -54,7 +54,7 @@ class NotebookProgress:
 
 
 def print_phase() -> OnProgress:
-    """A line on stderr when a phase begins: for scripts that asked for progress."""
+    """Makes a callback that prints a line on stderr when a phase begins: for scripts that asked for progress."""
     last = ""
 
     def show(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""What a run tells its caller while it works: one value, sent through one callback."""
+"""Progress of a run, reported to its caller while it works: one value, sent through one callback."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is.
+    """The position of a run.
 
     phase: a short name in the user's words ("reading", "fitting"). step of `of`: done so far, `of` is 0
     where the end is unknown. loss: the fit's current loss. holdout_psnr: dB on the held-out pixels. eta_s: seconds to
@@ -32,16 +32,16 @@ ShouldStop = Callable[[], bool]
 
 
 def ignore_progress(_: Progress) -> None:
-    """The callback of callers who do not want to know."""
+    """Ignores progress: the callback of callers who do not want to know."""
 
 
 def never_stop() -> bool:
-    """The stop signal of callers who never stop a run."""
+    """Answers no: the stop signal of callers who never stop a run."""
     return False
 
 
 def format_duration(seconds: float) -> str:
-    """Such as 12 s, 3 min 05 s, 2 h 10 min."""
+    """Formats seconds such as 12 s, 3 min 05 s, 2 h 10 min."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,6 +1,6 @@
 """Inverse pairs between what files store and what the library computes with: DN <-> reflectance, linear power <-> dB.
 
-Also the detection of both units from what a file says (scale and offset tags) or, for radar, from its values.
+Also the detection of both units from what a file states (scale and offset tags) or, for radar, from its values.
 """
 
 import math
@@ -27,7 +27,7 @@ HIGHEST_MEDIAN_LINEAR = 5.0
 
 @dataclass(frozen=True)
 class Radiometry:
-    """How a file stores reflectance: `reflectance = DN * scale + offset`, both unitless.
+    """The storage of reflectance in a file: `reflectance = DN * scale + offset`, both unitless.
 
     dtype: numpy name. nodata: the DN that stands for "nothing was observed", or None where the file declares none.
     tags: scale and offset as the file's own tags state them, (1, 0) where it has none; results carry the same.
@@ -45,12 +45,12 @@ class Radiometry:
         return bool(np.issubdtype(np.dtype(self.dtype), np.integer))
 
     def to_reflectance(self, dn: NDArray[Any]) -> Float32:
-        """Any shape of DN to reflectance, float32. Values of no-data DN have no meaning."""
+        """Computes reflectance, DN * scale + offset, float32, any shape. No-data DN give values of no meaning."""
         # float64 in between: a float32 scale would already be off by 1e-8 relative, which uint32 DN can see
         return (dn * np.float64(self.scale) + np.float64(self.offset)).astype(np.float32)
 
     def to_dn(self, reflectance: ArrayLike) -> NDArray[Any]:
-        """The inverse of `to_reflectance`: rounded and clipped to the dtype; ValueError where reflectance is NaN.
+        """Inverts `to_reflectance`: rounded and clipped to the dtype; ValueError where reflectance is NaN.
 
         A real pixel never becomes the no-data value: it moves to the neighbouring DN.
         """
@@ -63,7 +63,7 @@ class Radiometry:
         return self._avoid_nodata(np.clip(np.rint(dn), limits.min, limits.max).astype(self.dtype))
 
     def has_data(self, dn: NDArray[Any]) -> Bool:
-        """(C, H, W) DN to (H, W): True where every band holds something else than the no-data value.
+        """Tells for DN (C, H, W) where (H, W) every band holds something else than the no-data value.
 
         Where an integer file declares none, a pixel with all bands at 0 (Sentinel-2's own fill) or all at the dtype's
         maximum (the fill of several data cubes) has no data either.
@@ -89,7 +89,7 @@ class Radiometry:
 def detect_radiometry(
     name: str, *, dtype: str, scales: Sequence[float], offsets: Sequence[float], nodata: float | None
 ) -> Radiometry:
-    """The radiometry that a file's header states, else that of Sentinel-2 products.
+    """Returns the radiometry that a file's header states, else that of Sentinel-2 products.
 
     Without tags, integers are reflectance x 10000 and floats are reflectance. Tags win: `scale 0.0001, offset -0.1`
     is processing baseline 04.00. An offset without a scale (`-1000`) is in DN. Raises `InvalidPixelsError`, naming the
@@ -121,19 +121,19 @@ def _storable(nodata: float | None, dtype: str) -> float | None:
 
 
 def to_db(linear: NDArray[Any]) -> Float32:
-    """Backscatter power to dB, `10 log10(linear)`, float32; NaN where power is not positive: no target returns that."""
+    """Converts power to dB, `10 log10(linear)`, float32; NaN where power is not positive: no target returns that."""
     power = linear.astype(np.float32)
     positive = power > 0
     return np.where(positive, 10 * np.log10(np.where(positive, power, 1)), np.nan).astype(np.float32)
 
 
 def to_linear(db: NDArray[Any]) -> Float32:
-    """The inverse of `to_db`: `10 ** (db / 10)`, float32."""
+    """Inverts `to_db`: `10 ** (db / 10)`, float32."""
     return np.power(10, db.astype(np.float64) / 10).astype(np.float32)
 
 
 def detect_s1_units(name: str, values: NDArray[Any]) -> S1Units | None:
-    """dB or linear power, from a sample of values (any shape); None where none is finite and non-zero.
+    """Detects dB or linear power from a sample of values (any shape); None where none is finite and non-zero.
 
     Land and sea return less than they receive, so most values in dB are negative; power never is, except for a little
     noise subtracted too much. Raises `InvalidPixelsError`, naming the file `name`, where neither fits.

@@ -1,4 +1,4 @@
-"""The data model: one sensor's acquisitions, what a reconstruction gets, and what it gives back.
+"""The data model: one sensor's acquisitions, the input of a reconstruction, and its result.
 
 One axis order everywhere: `(T, C, H, W)` = date, band, row, column. True in `observed` = usable; True in `cloud_mask` =
 cloud, shadow or no data.
@@ -41,17 +41,17 @@ class ImageSequence:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(T, C, H, W)."""
+        """The sizes (T, C, H, W)."""
         t, c, h, w = self.pixels.shape
         return t, c, h, w
 
     @property
     def days(self) -> NDArray[np.int64]:
-        """(T,) days since the first date."""
+        """Days since the first date, (T,)."""
         return days_since_first(self.dates)
 
     def crop(self, rows: slice, columns: slice) -> "ImageSequence":
-        """The same dates and bands on a window of the grid (views, no copy)."""
+        """Returns the same dates and bands on a window of the grid (views, no copy)."""
         return ImageSequence(
             pixels=self.pixels[:, :, rows, columns],
             dates=self.dates,
@@ -61,7 +61,7 @@ class ImageSequence:
         )
 
     def to_xarray(self) -> "xr.Dataset":
-        """Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`; see `coordinates`."""
+        """Returns a Dataset with `pixels (time, band, y, x)` and `observed (time, y, x)`; see `coordinates`."""
         import xarray as xr
 
         return xr.Dataset(
@@ -73,7 +73,7 @@ class ImageSequence:
         )
 
     def coordinates(self) -> dict[str, Any]:
-        """Coordinates of a Dataset of this sequence: time, band, y, x and `spatial_ref`.
+        """Makes the coordinates of a Dataset of this sequence: time, band, y, x and `spatial_ref`.
 
         Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
         scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
@@ -100,7 +100,7 @@ class ImageSequence:
         return card("ImageSequence", self.facts(), self, self.observed)
 
     def facts(self) -> list[tuple[str, str]]:
-        """What people want to know of it at a glance: names and facts."""
+        """Lists names and facts for people, at a glance."""
         dates, _, height, width = self.shape
         return [
             ("dates", f"{dates} dates {self.dates[0]} to {self.dates[-1]}" if dates else "no dates"),
@@ -111,7 +111,7 @@ class ImageSequence:
 
     @classmethod
     def from_xarray(cls, dataset: "xr.Dataset") -> "ImageSequence":
-        """The inverse of `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
+        """Inverts `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
         missing = {"pixels", "observed", "spatial_ref"} - set(map(str, dataset.variables))
         if missing:
             raise ValueError(
@@ -131,7 +131,7 @@ class ImageSequence:
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """What a reconstruction gets: S2, and S1 brought to the same dates and grid.
+    """The input of a reconstruction: S2, and S1 brought to the same dates and grid.
 
     s2: reflectance; `s2.observed` excludes clouds, shadows and no data. s1: dB on the dates and grid of s2, or None.
     cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT
@@ -167,13 +167,13 @@ class Observations:
         return card("Observations", self.facts(), self.s2, self.s2.observed)
 
     def facts(self) -> list[tuple[str, str]]:
-        """What people want to know of it at a glance: names and facts."""
+        """Lists names and facts for people, at a glance."""
         paired = int((~np.isnat(self.s1_dates)).sum())
         radar = f"S1 {' '.join(self.s1.bands)} on {paired} of {len(self.s1_dates)} dates" if self.s1 else "no S1"
         return [*self.s2.facts(), ("S1", radar)]
 
     def crop(self, rows: slice, columns: slice) -> "Observations":
-        """The same dates on a window of the grid."""
+        """Returns the same dates on a window of the grid."""
         return Observations(
             s2=self.s2.crop(rows, columns),
             s1=None if self.s1 is None else self.s1.crop(rows, columns),
@@ -183,13 +183,13 @@ class Observations:
 
 
 def days_since_first(dates: Dates) -> NDArray[np.int64]:
-    """(T,) days since the first date."""
+    """Counts (T,) days since the first date."""
     days: NDArray[np.int64] = (dates - dates[0]).astype(np.int64)
     return days
 
 
 def crs_name(geobox: GeoBox) -> str:
-    """Such as EPSG:32631, else the name that the CRS gives itself."""
+    """Names a CRS, such as EPSG:32631, else as it names itself."""
     code = geobox.crs.to_epsg()
     return f"EPSG:{code}" if code else str(geobox.crs.proj.name)
 

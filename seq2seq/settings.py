@@ -29,7 +29,7 @@ def setting(
     local: bool = False,
     advanced: bool = False,
 ) -> Any:
-    """A field of a settings dataclass.
+    """Declares a field of a settings dataclass.
 
     about: one sentence for people who fill a form. low, high: both allowed; None: no limit. panel: the heading that it
     stands under in help. local: of this machine (a device, a file), so that no remote caller may choose it. advanced:
@@ -43,7 +43,7 @@ def setting(
 
 
 def hyperparameter(default: Any, about: str, low: float, high: float) -> Any:
-    """A number of a method's own, which is set for ablations and else left alone: an `advanced` setting."""
+    """Declares a number of a method's own, which is set for ablations and else left alone: an `advanced` setting."""
     return setting(default, about=about, low=low, high=high, panel="Advanced", advanced=True)
 
 
@@ -69,7 +69,7 @@ class Setting:
 
     @property
     def optional(self) -> bool:
-        """Whether None is a value of it."""
+        """True where None is a value of it."""
         return NoneType in self._members
 
     @property
@@ -110,12 +110,12 @@ class Setting:
             self._check_number(value)
 
     def normal(self, value: Any) -> Any:
-        """`value` as JSON and TOML have it, where 5.0 is 5."""
+        """Normalises `value` as JSON and TOML have it, where 5.0 is 5."""
         whole = self.kind is int and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
 
     def parse(self, text: str) -> Any:
-        """The value that `text` names on a command line. Raises `ConfigError`."""
+        """Reads the value that `text` names on a command line. Raises `ConfigError`."""
         if self.optional and text.lower() == "none":
             return None
         values: dict[type, Any] = {bool: _truth(text), int: _number(text), float: _number(text), str: text}
@@ -138,7 +138,7 @@ class Setting:
 
 
 def settings_of(kind: type) -> tuple[Setting, ...]:
-    """The settings of a dataclass in the order of their declaration; other fields are none."""
+    """Lists the settings of a dataclass in the order of their declaration; other fields are none."""
     hints = get_type_hints(kind)
     return tuple(
         Setting(name=each.name, hint=hints[each.name], default=each.default, **each.metadata[METADATA])
@@ -154,7 +154,7 @@ def check_settings(values: Any) -> None:
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], *, what: str = "settings") -> T:
-    """A value of the dataclass `kind` from plain ones. Raises `ConfigError` naming every key that is unknown."""
+    """Makes a value of the dataclass `kind` from plain ones. Raises `ConfigError` naming every key that is unknown."""
     known = {each.name: each for each in settings_of(kind)}
     check_known(values, known, what=what)
     return kind(**{name: known[name].normal(value) for name, value in values.items()})

@@ -1,4 +1,4 @@
-"""Cut a large scene into overlapping tiles and blend their results without seams, one window at a time.
+"""Tiles of a large scene: it is cut into overlapping ones, and their results blend without seams, a window at a time.
 
 Tiles know positions only, so the same plan serves pixels of any number of dates and bands: images are (..., H, W).
 """
@@ -25,7 +25,7 @@ class Tile:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(h, w) in pixels."""
+        """The size (h, w) in pixels."""
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
@@ -34,7 +34,7 @@ GetTilePart = Callable[[Tile, slice, slice], NDArray[np.floating]]
 
 
 def plan_tiles(height: int, width: int, *, tile_px: int, overlap_px: int) -> tuple[Tile, ...]:
-    """Tiles of one common size that cover the scene, row by row.
+    """Plans tiles of one common size that cover the scene, row by row.
 
     As few as possible, each at most tile_px high and wide, evenly spread: neighbours share at least overlap_px and none
     is a sliver. One tile where the scene fits. Raises ConfigError where tile_px or overlap_px cannot be.
@@ -47,7 +47,7 @@ def plan_tiles(height: int, width: int, *, tile_px: int, overlap_px: int) -> tup
 
 
 def blend_weights(tile: Tile, height: int, width: int, overlap_px: int) -> Float32:
-    """(h, w) weight of a tile's pixels in (0, 1]: 1 inside, a smooth ramp of overlap_px at edges inside the scene.
+    """Weighs (h, w) a tile's pixels in (0, 1]: 1 inside, a ramp sin^2 over overlap_px at edges inside the scene.
 
     Weights of overlapping tiles do not add up to 1 by themselves; a blend divides by their sum.
     """
@@ -58,7 +58,7 @@ def blend_weights(tile: Tile, height: int, width: int, overlap_px: int) -> Float
 def blend_window(
     tiles: Sequence[Tile], rows: slice, columns: slice, get_tile_part: GetTilePart, *, overlap_px: int
 ) -> NDArray[np.floating]:
-    """(..., h, w) any window of the scene, composed from the tiles that touch it.
+    """Blends (..., h, w) any window of the scene from the tiles that touch it: sum(weight x value) / sum(weight).
 
     tiles: a whole plan. get_tile_part is asked only for the parts that lie in the window, so neither the scene nor a
     whole tile need be in memory. Where all tiles agree the result is exactly their value. Raises ValueError where the
@@ -110,6 +110,6 @@ def _ramp(window: slice, length: int, overlap_px: int) -> Float64:
 
 
 def _shared(tile: slice, window: slice) -> tuple[slice, slice]:
-    """What a tile and a window share along one axis, counted from the start of each."""
+    """The part that a tile and a window share along one axis, counted from the start of each."""
     start, stop = max(tile.start, window.start), min(tile.stop, window.stop)
     return slice(start - tile.start, stop - tile.start), slice(start - window.start, stop - window.start)

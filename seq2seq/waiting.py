@@ -1,4 +1,4 @@
-"""How threads of the arithmetic wait for each other: with eyes closed, so that a busy machine is not made busier.
+"""Waiting threads of the arithmetic sleep, so that a busy machine is not made busier.
 
 GNU's OpenMP, which torch and LightGBM share on Linux, lets a thread that is done spin for a millisecond and more before
 it sleeps. Alone on a machine that is free; beside other busy processes the spinning takes the very core that the thread

@@ -1,4 +1,4 @@
-"""Where a run keeps what it has not finished, and what of that another start, or another machine, goes on from.
+"""The unfinished files of a run, and those of them that another start, or another machine, goes on from.
 
     OUT.partial/            the result as it grows; its images and report are made again by each start
       .checkpoint/          what every start goes on from
@@ -30,7 +30,7 @@ _Stamp = tuple[int, int]
 
 
 def partial_of(out: Path) -> Path:
-    """Where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
+    """Returns where the result of a run to `out` grows until it is complete: a sibling, so that one rename moves it."""
     out = Path(os.path.abspath(out))  # not resolve(): a link to another disk must not move the sibling there
     return out.with_name(out.name + ".partial")
 
@@ -43,29 +43,29 @@ class Workspace:
 
     @classmethod
     def of(cls, out: Path) -> "Workspace":
-        """The workspace of a run to `out`."""
+        """Returns the workspace of a run to `out`."""
         return cls(partial_of(out))
 
     @property
     def checkpoint(self) -> Path:
-        """All that another start goes on from; the files in it keep their names on another machine."""
+        """The files that another start goes on from; they keep their names on another machine."""
         return self.partial / _CHECKPOINT
 
     @property
     def key(self) -> Path:
-        """The file that says which run this is."""
+        """The file that identifies the run."""
         return self.checkpoint / _KEY
 
     def tile(self, index: int) -> "TileFolder":
-        """The folder of the tile with this index."""
+        """Returns the folder of the tile with this index."""
         return TileFolder(self.checkpoint / f"tile-{index}")
 
     def held(self) -> set[str]:
-        """The names that lie directly in the folder."""
+        """Lists the names that lie directly in the folder."""
         return {entry.name for entry in self.partial.iterdir()} if self.partial.exists() else set()
 
     def is_foreign(self) -> bool:
-        """Whether something lies here that no run has made."""
+        """Tells whether something lies here that no run has made."""
         held = self.held()
         # A checkpoint alone: cut off before the key was written.
         return bool(held) and not self.key.exists() and held != {_CHECKPOINT}
@@ -73,7 +73,7 @@ class Workspace:
 
 @dataclass(frozen=True)
 class TileFolder:
-    """What is kept of one tile."""
+    """The files of one tile."""
 
     path: Path
 
@@ -84,31 +84,31 @@ class TileFolder:
 
     @property
     def fit(self) -> Path:
-        """What a fit goes on from; superfluous once the tile is finished."""
+        """The folder that a fit goes on from; superfluous once the tile is finished."""
         return self.path / _FIT
 
     def array(self, name: str) -> Path:
-        """The file of one array."""
+        """Names the file of one array."""
         return self.path / f"{name}{_ARRAY}"
 
 
 def stage_file(fit: Path, name: str) -> Path:
-    """The file of a stage of the fit in folder `fit`: made once and kept."""
+    """Names the file of a stage of the fit in folder `fit`: made once and kept."""
     return fit / f"{name}{_STAGE}"
 
 
 def state_file(fit: Path, name: str) -> Path:
-    """The file of an optimiser's state, written over and over."""
+    """Names the file of an optimiser's state, written over and over."""
     return fit / f"{name}{_STATE}"
 
 
 def unfinished(path: Path) -> Path:
-    """The name under which `path` is written before it is renamed."""
+    """Returns the name under which `path` is written before it is renamed."""
     return path.with_name(f".new-{path.name}")
 
 
 def finished_files(folder: Path) -> list[Path]:
-    """The files below a workspace's folder, or any folder of a run, that another attempt may go on from.
+    """Lists the files below a workspace's folder, or any folder of a run, that another attempt may go on from.
 
     Linked or copied they stay as they are: the run replaces each by rename. Left out are files whose name begins with a
     dot, which are being written, and arrays of a tile without its mark, which are written in place. Marks are looked
@@ -123,7 +123,7 @@ def finished_files(folder: Path) -> list[Path]:
 
 
 class Baseline:
-    """What the checkpoint held when this was made, to tell later whether the run has got further."""
+    """The content of the checkpoint when this was made, to see later whether the run has got further."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._checkpoint = workspace.checkpoint
@@ -132,9 +132,9 @@ class Baseline:
         self._stamps: dict[Path, _Stamp] = {path: _stamp(path) for path in self._digests}
 
     def is_surpassed(self) -> bool:
-        """Whether a stage, a finished tile or a state is there that was not; what vanishes meanwhile counts next time.
+        """Tells whether a stage, a finished tile or a state is new; what vanishes meanwhile counts next time.
 
-        A state that was written again may say the same: of a run that did not get a step further.
+        A state that was written again may hold the same: that of a run that did not get a step further.
         """
         with suppress(FileNotFoundError):
             return bool(self._made_once() - self._made) or any(map(self._is_new, self._states()))

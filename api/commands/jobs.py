@@ -80,7 +80,7 @@ def submit(
         if detach:
             print(job.id)
             return
-        display.say(f"Job {job.id}")
+        display.notify(f"Job {job.id}")
         _see_through(client, job, output_path, display, overwrite=overwrite)
     _say_outcome(console, job.id, output_path, quiet=quiet)
 
@@ -105,7 +105,7 @@ def watch(
     console = console_for()
     with _connected(server, key, console, quiet=quiet) as (client, display):
         found = find_job(client, job)
-        display.say(f"Job {found.id}{f' ({found.name})' if found.name else ''}")
+        display.notify(f"Job {found.id}{f' ({found.name})' if found.name else ''}")
         _see_through(client, found, None, display)
     _say_outcome(console, found.id, None, quiet=quiet)
 
@@ -251,10 +251,10 @@ def _connected(
     url = server or server_url()
     with (
         open_display(console, quiet=quiet) as display,
-        Client(url, key or key_for(url), bookmarks=bookmarks_file(), on_notice=display.say) as client,
+        Client(url, key or key_for(url), bookmarks=bookmarks_file(), on_notice=display.notify) as client,
     ):
         if client.url.startswith("http:") and not is_here(client.url):
-            display.say(f"{client.url} is not https: key and data can be read on their way")
+            display.notify(f"{client.url} is not https: key and data can be read on their way")
         yield client, display
 
 

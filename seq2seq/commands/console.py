@@ -1,4 +1,4 @@
-"""How a run looks in a terminal: bars where somebody watches, plain lines now and then where the output is a file."""
+"""Progress of a run in a terminal: bars where somebody watches, plain lines now and then where the output is a file."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,18 +18,18 @@ _LINE_INTERVAL_S = 15.0
 
 
 class Display(Protocol):
-    """Where progress is shown: called with each `Progress`, it may also say one line between."""
+    """A place that shows progress: called with each `Progress`, it may also show one line between."""
 
     def __call__(self, progress: Progress, /) -> None:
         """Shows one value."""
 
-    def say(self, line: str) -> None:
+    def notify(self, line: str) -> None:
         """Shows one line on its own."""
 
 
 @contextmanager
 def open_display(console: Console, *, quiet: bool) -> Iterator[Display]:
-    """Bars on a terminal, lines elsewhere, nothing where `quiet` is set."""
+    """Opens bars on a terminal, lines elsewhere, nothing where `quiet` is set."""
     if quiet:
         yield SilentDisplay()
     elif console.is_terminal:
@@ -40,13 +40,13 @@ def open_display(console: Console, *, quiet: bool) -> Iterator[Display]:
 
 
 class SilentDisplay:
-    """Shows nothing."""
+    """A display of nothing."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Nothing."""
+        """Shows nothing."""
 
-    def say(self, line: str) -> None:
-        """Nothing."""
+    def notify(self, line: str) -> None:
+        """Ignores the line."""
 
 
 class BarDisplay:
@@ -61,7 +61,7 @@ class BarDisplay:
     def __call__(self, progress: Progress, /) -> None:
         """Moves the bar of the phase, or ends it and begins the next."""
         if progress.message:
-            self.say(progress.message)
+            self.notify(progress.message)
         if progress.phase != self._phase:
             self.finish()
             self._phase, self._began = progress.phase, self._clock()
@@ -74,12 +74,12 @@ class BarDisplay:
             facts=", ".join(_facts(progress)),
         )
 
-    def say(self, line: str) -> None:
-        """Above the bars."""
+    def notify(self, line: str) -> None:
+        """Prints the line above the bars."""
         self._bars.console.print(escape(line), highlight=False, soft_wrap=True)
 
     def finish(self) -> None:
-        """The phase is over: a full bar and its time."""
+        """Ends the phase with a full bar and its time."""
         if self._phase is None:
             return
         total = next(task.total for task in self._bars.tasks if task.id == self._task) or 1
@@ -104,7 +104,7 @@ class LineDisplay:
     def __call__(self, progress: Progress, /) -> None:
         """Writes a line if it is time for one."""
         if progress.message:
-            self.say(progress.message)
+            self.notify(progress.message)
         ends = progress.of > 0 and progress.step == progress.of
         if progress.phase == self._phase and not ends and self._clock() - self._written < self._interval_s:
             return
@@ -112,13 +112,13 @@ class LineDisplay:
         steps = f" {progress.step}/{progress.of}" if progress.of else ""
         self._write(", ".join([f"{progress.phase}{steps}", *_facts(progress)]))
 
-    def say(self, line: str) -> None:
-        """As it is."""
+    def notify(self, line: str) -> None:
+        """Writes the line as it is."""
         self._write(line)
 
 
 def print_inspection(console: Console, found: dict[str, Any]) -> None:
-    """What `seq2seq.report.inspection.describe` found, for people: facts, then a line for each date."""
+    """Prints the facts of `seq2seq.report.inspection.describe` for people, then a line for each date."""
     for name, text in _summary(found):
         console.print(f"[bold]{name:<9}[/] {escape(text)}", highlight=False, soft_wrap=True)
     console.print()
@@ -173,7 +173,7 @@ def _bars(console: Console) -> Iterator[Bars]:
 
 
 def _facts(progress: Progress) -> list[str]:
-    """What is known, in words."""
+    """The known facts, in words."""
     return [
         text
         for value, text in (

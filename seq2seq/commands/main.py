@@ -55,7 +55,7 @@ INPUT_HELP = f"A {readable()}."
 
 
 def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
-    """An option whose default is stated in its help: None stands for "not given", so that a config file can say it."""
+    """An option whose default is stated in its help: None stands for "not given", so that a config file can set it."""
     return typer.Option(*names, help=help_text, metavar=metavar, rich_help_panel=panel, show_default=False)
 
 
@@ -166,7 +166,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
+    """Runs the console script. An error of the user's data is one line and exit code 2; a bug of ours may trace."""
     try:
         with naming_extra():
             code = app(None if arguments is None else list(arguments), prog_name="decloud", standalone_mode=False)
@@ -197,7 +197,7 @@ def _reconstruct(
     from seq2seq.writers import check_output, partial_of
 
     check_apart(input_path, output_path, partial_of(output_path))
-    check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is said at once
+    check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is reported at once
     from seq2seq.run import pipeline
 
     with stop_on_signals(display) as stop:
@@ -215,14 +215,14 @@ def _reconstruct(
 
 
 def _print_outcome(console: "Console", written: Path) -> None:
-    """Where the result is, and what it is worth."""
+    """Prints the place of the result, and its worth."""
     report = json.loads((written / REPORT.path).read_text(encoding="utf-8"))
     for line in outcome(report, written):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def outcome(report: dict[str, Any], written: Path) -> list[str]:
-    """The last lines of a run: files, and the range of the gain over linear interpolation."""
+    """Writes the last lines of a run: files, and the range of the gain over linear interpolation."""
     methods = report["holdout"]["methods"]
     simulated = " (simulated data)" if report["input"]["simulated"] else ""
     proof = report["holdout"]["explanation"]

@@ -1,4 +1,4 @@
-"""`decloud methods`: what fills clouds here, and what may be set of each."""
+"""`decloud methods`: the methods here, and the settings of each."""
 
 from typing import Annotated
 

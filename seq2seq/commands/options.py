@@ -1,4 +1,4 @@
-"""An option for each setting, made from its declaration; and what was given, as settings."""
+"""An option for each setting, made from its declaration; and the options given, as settings."""
 
 import inspect
 import json
@@ -27,7 +27,7 @@ _NOW = {RECIPE: "method", **{name: f"--set {now}=VALUE" for name, now in OF_METH
 
 
 def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """In place of its `**given` a command has an option for each setting; `given` holds those that were named.
+    """Gives a command an option for each setting in place of its `**given`, which holds those that were named.
 
     local: whether also those of this machine, such as a device.
     """
@@ -47,7 +47,7 @@ def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Call
 
 
 def settings_from(given: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
-    """The settings that were named: those of the file, then the options that were given (not None), which win.
+    """Collects the settings that were named: those of the file, then the options given (not None), which win.
 
     Raises `ConfigError`.
     """
@@ -64,12 +64,12 @@ def settings_from(given: Mapping[str, Any], file: Path | None = None) -> dict[st
 
 
 def build_config(file: Path | None, given: Mapping[str, Any]) -> ReconstructionConfig:
-    """Defaults, then the file's values, then the options that were given (not None). Raises `ConfigError`."""
+    """Builds from defaults, then the file's values, then the options given (not None). Raises `ConfigError`."""
     return ReconstructionConfig.from_dict(settings_from(given, file))
 
 
 def read_config_file(file: Path) -> dict[str, Any]:
-    """The settings in a .toml or .json file. Raises `ConfigError` naming the file."""
+    """Reads the settings in a .toml or .json file. Raises `ConfigError` naming the file."""
     import tomllib
 
     try:
@@ -92,14 +92,14 @@ def _shown_choices(setting: Setting) -> str:
 
 
 def _shown_default(setting: Setting) -> str:
-    """` Default 12.`, or nothing where that is said already or there is none."""
+    """` Default 12.`, or nothing where that is stated already or there is none."""
     default = setting.default
     silent = default is None or setting.choices or isinstance(default, bool) or "by default" in setting.about
     return "" if silent else f" Default {default:g}." if isinstance(default, float) else f" Default {default}."
 
 
 def _option(setting: Setting) -> inspect.Parameter:
-    """None stands for "not given", so that a config file can say it."""
+    """None stands for "not given", so that a config file can set it."""
     flag = "--" + setting.name.replace("_", "-")
     option = typer.Option(
         flag,

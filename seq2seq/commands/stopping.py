@@ -20,7 +20,7 @@ def stop_on_signals(
     def ask_to_stop(number: int, _: object) -> None:
         stop.set()
         signal.signal(number, previous[signal.Signals(number)])
-        display.say(line)
+        display.notify(line)
 
     previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""Mistakes of typing on the command line, in one line like all other errors: what was given, what may be."""
+"""Mistakes of typing on the command line, in one line like all other errors: the word given, and those possible."""
 
 import re
 from typing import Any
@@ -12,28 +12,28 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 def explain(error: typer.TyperException) -> str:
-    """The error that typer raised, as one of ours. It names the option, or the argument, or the command."""
+    """Words the error that typer raised as one of ours. It names the option, or the argument, or the command."""
     context, param = getattr(error, "ctx", None), getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and param is not None:
         return _wrong_value(error, param) if type(error) is typer.BadParameter else _missing(param, context)
-    said = error.format_message()
-    if said.startswith("No such option"):
+    message = error.format_message()
+    if message.startswith("No such option"):
         option = str(getattr(error, "option_name", ""))
         return f"there is no option {option}" + (nearest(option, _options(context)) or _see_help(context))
-    if said.startswith("No such command"):
-        command = _first_quoted(said)
+    if message.startswith("No such command"):
+        command = _first_quoted(message)
         return f"there is no command {command}" + (nearest(command, _commands(context)) or _see_help(context))
-    if said.endswith("requires an argument."):
-        return f"{_first_quoted(said)} needs a value"
-    if said.endswith("does not take a value."):
-        return f"{_first_quoted(said)} takes no value"
-    if said.startswith("Got unexpected extra argument"):
-        return f"{said[said.find(' (') + 2 : -1]} is too much: {_usage(context)}"
-    return said
+    if message.endswith("requires an argument."):
+        return f"{_first_quoted(message)} needs a value"
+    if message.endswith("does not take a value."):
+        return f"{_first_quoted(message)} takes no value"
+    if message.startswith("Got unexpected extra argument"):
+        return f"{message[message.find(' (') + 2 : -1]} is too much: {_usage(context)}"
+    return message
 
 
 def shows_help(error: typer.TyperException) -> bool:
-    """Whether it is no mistake to explain: nothing was asked for, and the help is the answer."""
+    """Tells whether it is no mistake to explain: nothing was asked for, and the help is the answer."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
@@ -54,7 +54,7 @@ def _missing(param: Any, context: Any) -> str:
 
 
 def _given(error: BaseException) -> Any:
-    """What was typed, which typer keeps in the error of the check alone."""
+    """The words typed, which typer keeps in the error of the check alone."""
     problems: Any = getattr(error.__cause__, "errors", list)()
     return problems[0]["input"] if problems else None
 

@@ -1,4 +1,4 @@
-"""`decloud weights`: what is installed of pretrained weights, and the one way they get here."""
+"""`decloud weights`: the pretrained weights installed, and the one way they get here."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, as the help shows it: made from the table of products."""
+"""The files of a run, as the help shows them: made from the table of products."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ _ABOUT_WIDTH = 46
 
 
 def written_files() -> str:
-    """A line for each file; Typer leaves the breaks of a paragraph alone that begins with a backspace."""
+    """Writes a line for each file; Typer leaves the breaks of a paragraph alone that begins with a backspace."""
     rows = [
         (file.path, product.about if number == 0 else "The same, to be read.")
         for product in made_by("run")

@@ -14,7 +14,7 @@ METHODS: tuple[MethodInfo, ...] = (
 
 
 def find_method(name: str) -> MethodInfo:
-    """The method of that name. Raises `ConfigError` naming those that there are."""
+    """Finds the method of that name. Raises `ConfigError` naming those that there are."""
     for info in METHODS:
         if info.name == name:
             return info

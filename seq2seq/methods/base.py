@@ -1,4 +1,4 @@
-"""What a method of reconstruction offers, and what the engine lends it. Loads neither torch nor numpy.
+"""The interface of a method of reconstruction, and the context that the engine lends it. Loads neither torch nor numpy.
 
 A method is one file or folder with a `MethodInfo` in the tuple `seq2seq.methods.METHODS`. The engine asks for nothing
 else: it hides what is to prove the fit, fits, blends, calibrates, scores, keeps checkpoints and time.
@@ -23,19 +23,19 @@ Shape = tuple[int, int, float, float]
 
 
 def uncached(name: str, make: Callable[[], Arrays]) -> Arrays:
-    """A `Cached` that keeps nothing."""
+    """Makes the stage and keeps nothing: a `Cached`."""
     return make()
 
 
 def nothing_expected(shares: Mapping[str, float]) -> None:
-    """An `expect` that nobody listens to."""
+    """Ignores the stages: an `expect` that nobody listens to."""
 
 
 @dataclass(frozen=True)
 class CandidateInfo:
     """One reconstruction that a fit predicts.
 
-    title: a word for heads of tables. share: of the blend until held-out pixels say otherwise; shares of a method add
+    title: a word for heads of tables. share: of the blend without held-out pixels; shares of a method add
     up to 1, and 0 means: shown beside the result in the report, never blended. followed: its score is shown while the
     fit goes on.
     """
@@ -47,7 +47,7 @@ class CandidateInfo:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one tile, on two CPU cores: seconds of the whole run, and the peak of memory, the program included."""
+    """The cost of one tile on two CPU cores: seconds of the whole run, and the peak of memory, program included."""
 
     seconds: float
     memory_gb: float
@@ -55,10 +55,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the engine lends a fit.
+    """The context that the engine lends a fit.
 
     threads: cores that this process may use. seconds: what `start` may take, None without a limit. check_stop: to be
-    called between pieces of work; raises `Stopped`. cached: keeps named stages of `start`, so that a run that was
+    called between two stages or steps; raises `Stopped`. cached: keeps named stages of `start`, so that a run that was
     killed repeats one of them at most. expect: takes the names of the stages that `start` will ask `cached` for, in
     order, each with its share of the time of `start`. perceptual: the perceptual loss, with its weight.
     """
@@ -92,13 +92,13 @@ class Fit(Protocol):
         """Makes one update and returns its loss. elapsed_share: of the time for steps, None where there is no limit."""
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
-        """Candidates by name, each (T, C, H, W) reflectance, for every date and pixel.
+        """Predicts candidates by name, each (T, C, H, W) reflectance, for every date and pixel.
 
-        visible: what may be looked at, blanked elsewhere; it may show more pixels than the fit has seen.
+        visible: what may be looked at, blanked elsewhere; it may hold more pixels than the fit was made from.
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on: plain values and tensors."""
+        """Returns all that the next steps depend on: plain values and tensors."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from what `state_dict` has returned."""

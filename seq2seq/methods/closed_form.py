@@ -20,11 +20,11 @@ class ClosedForm:
         self.settings = settings
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
-        """Candidates by name, each (T, C, H, W) reflectance."""
+        """Predicts candidates by name, each (T, C, H, W) reflectance."""
         raise NotImplementedError
 
     def start(self, visible: "Observations", context: RunContext, warm: Any) -> "ClosedFit":
-        """There is nothing to fit."""
+        """Makes the fit; there is nothing to do."""
         context.check_stop()
         return ClosedFit(self.predict)
 
@@ -38,23 +38,23 @@ class ClosedFit:
         self._predict = predict
 
     def step(self, elapsed_share: float | None = None) -> float:
-        """There is none to make."""
+        """Fails: there is none to make."""
         raise AssertionError("a closed form has no steps")
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
-        """Candidates from `visible` alone."""
+        """Predicts candidates from `visible` alone."""
         return self._predict(visible)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
+        """Returns nothing."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """There is nothing to load."""
+        """Loads nothing."""
 
 
 def closed_form_cost(shape: Shape, settings: Any) -> Cost:
-    """A few passes over the pixels."""
+    """Estimates a few passes over the pixels."""
     dates, bands, height, width = shape
     values = dates * bands * height * width
     return Cost(seconds=2 + _SECONDS_PER_VALUE * values, memory_gb=_PROGRAM_GB + _BYTES_PER_VALUE * values / 2**30)

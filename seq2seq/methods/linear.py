@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Linear(ClosedForm):
-    """Nothing beside the floor."""
+    """Interpolation alone, without candidates beside it."""
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
-        """No candidates."""
+        """Predicts no candidates."""
         return {}
 
 

@@ -13,7 +13,7 @@ class Nearest(ClosedForm):
     """Each pixel as it was on its nearest clear date, the earlier of two equally near."""
 
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
-        """One candidate."""
+        """Predicts one candidate."""
         from seq2seq.interpolation import nearest_date
 
         return {"nearest": nearest_date(visible.s2.pixels, visible.s2.observed, visible.s2.days)}

@@ -15,7 +15,7 @@ DATES, ROWS, COLUMNS = 2, 3, 4  # axes of (B, C, T, H, W)
 
 
 def repeat_edge(x: Tensor, pad: int, axis: int) -> Tensor:
-    """`x` with its first and last slice along `axis` repeated `pad` times outwards."""
+    """Repeats the first and last slice of `x` along `axis` outwards, `pad` times."""
     if pad == 0:
         return x
     shape = [pad if at == axis else size for at, size in enumerate(x.shape)]
@@ -24,7 +24,7 @@ def repeat_edge(x: Tensor, pad: int, axis: int) -> Tensor:
 
 
 def reflect(x: Tensor, pad: int, axis: int) -> Tensor:
-    """`x` mirrored `pad` slices outwards along `axis`; its edge repeated where there is too little to mirror.
+    """Mirrors `x` outwards by `pad` slices along `axis`; repeats its edge where there is too little to mirror.
 
     Joined from slices: the gradient of `F.pad(mode="reflect")` on CUDA depends on the order of atomic additions.
     """
@@ -38,7 +38,7 @@ def reflect(x: Tensor, pad: int, axis: int) -> Tensor:
 
 
 def mirror_around(x: Tensor, rows: int, columns: int) -> Tensor:
-    """`x` mirrored in space, as `reflect` does.
+    """Mirrors `x` in space, as `reflect` does.
 
     On a CPU torch's own padding is as reproducible, and its gradient takes a thirtieth of the time.
     """
@@ -48,7 +48,7 @@ def mirror_around(x: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def has_fast_conv3d(x: Tensor, kernel: Kernel) -> bool:
-    """Whether torch hands this 3-D convolution to oneDNN or cuDNN.
+    """Tells whether torch hands this 3-D convolution to oneDNN or cuDNN.
 
     On a CPU it keeps small kernels on few channels, dates and rows for its own loop, which takes up to eight times as
     long (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp; measured with torch 2.13).
@@ -57,7 +57,7 @@ def has_fast_conv3d(x: Tensor, kernel: Kernel) -> bool:
 
 
 def conv_stacked(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-    """`F.conv3d(x, weight, bias, (1, stride, stride))` as a 2-D convolution of dates stacked with their neighbours."""
+    """Computes `F.conv3d(x, weight, bias, (1, stride, stride))` in 2-D, of dates stacked with their neighbours."""
     span = weight.shape[2]
     dates = x.shape[DATES] - span + 1
     if span > 1:
@@ -69,12 +69,12 @@ def conv_stacked(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) ->
 
 
 def upsample(x: Tensor, height: int, width: int) -> Tensor:
-    """(B, C, T, h, w) -> (B, C, T, height, width): nearest neighbour, twofold; odd sizes drop the last row, column."""
+    """Doubles (B, C, T, h, w) to (B, C, T, height, width), nearest neighbour; odd sizes drop the last row, column."""
     return F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest")[..., :height, :width]
 
 
 class Conv3d(nn.Module):
-    """(B, in, T, H, W) -> (B, out, T, ceil(H / stride), ceil(W / stride)): 3-D convolution that keeps every date.
+    """A 3-D convolution of every date: (B, in, T, H, W) -> (B, out, T, ceil(H / stride), ceil(W / stride)).
 
     Space is mirrored at its borders, time repeated. Weights are drawn from U(-1, 1) / sqrt(fan in), torch's default.
     """
@@ -101,7 +101,7 @@ class Conv3d(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Convolves `x`."""
         span, rows, columns = self.kernel
         x = mirror_around(x, rows // 2, columns // 2)
         x = repeat_edge(x, span // 2, DATES)

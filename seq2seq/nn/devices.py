@@ -1,4 +1,4 @@
-"""Where the arithmetic runs: device, precision, threads, memory. The only place that asks what the machine has."""
+"""Device, precision, threads and memory of the arithmetic. The only place that asks what the machine has."""
 
 import os
 import resource
@@ -16,14 +16,14 @@ STEP_SHARED_FROM = 4_000
 
 
 def available_devices() -> list[str]:
-    """Names `choose_device` accepts here, best first: "cuda:0", ..., "mps", "cpu"."""
+    """Lists the names that `choose_device` accepts here, best first: "cuda:0", ..., "mps", "cpu"."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:N" or "mps". Raises ConfigError naming what is there."""
+    """Chooses "auto" (CUDA, MPS, CPU), "cpu", "cuda", "cuda:N" or "mps". Raises ConfigError naming what is there."""
     available = available_devices()
     wanted = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
     if wanted not in available:
@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware.
+    """Tells whether the device multiplies bfloat16 in hardware.
 
     Emulated it is several times slower than float32. MPS is left out: its autocast covers too few operations.
     """
@@ -50,12 +50,12 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """A fresh context in which convolutions run in bfloat16 where `has_bfloat16`, else one that changes nothing."""
+    """Makes a context in which convolutions run in bfloat16 where `has_bfloat16`, else one that changes nothing."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 def deterministic() -> AbstractContextManager[object]:
-    """A fresh context in which cuDNN picks the same, reproducible algorithms every time; no effect on other devices."""
+    """Makes a context in which cuDNN picks the same, reproducible algorithms every time; no effect on other devices."""
     context: AbstractContextManager[object] = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True
     )
@@ -63,7 +63,7 @@ def deterministic() -> AbstractContextManager[object]:
 
 
 def available_cores() -> int:
-    """Cores this process may use: its affinity, its container's CPU quota, `OMP_NUM_THREADS`, whichever is least."""
+    """Counts the cores we may use: affinity, the container's CPU quota, `OMP_NUM_THREADS`, whichever is least."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
     cores = min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
@@ -81,7 +81,7 @@ def _container_quota(cpu_max: Path) -> float | None:
 
 
 def set_threads(count: int | None = None) -> int:
-    """Use `count` CPU threads, or as many as there are cores for us. Returns the number set."""
+    """Sets `count` CPU threads, or as many as there are cores for us. Returns the number set."""
     threads = available_cores() if count is None else count
     if threads < 1:
         raise ConfigError(f"threads is {threads}, must be at least 1")
@@ -91,7 +91,7 @@ def set_threads(count: int | None = None) -> int:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """The arithmetic of torch in the calling thread alone: for many steps of little work each.
+    """Keeps the arithmetic of torch in the calling thread alone: for many steps of little work each.
 
     Threads that meet after every small operation lose more by meeting than they gain, most of all on a busy machine.
     """
@@ -104,8 +104,10 @@ def one_thread() -> Iterator[None]:
 
 
 def threads_for(work: int, worth_sharing: int, threads: int) -> int:
-    """`threads` for as many units of `work` as are `worth_sharing`, else 1; by the problem's size alone, because a
-    choice by the machine's load would give the same seed other sums."""
+    """Returns `threads` for as many units of `work` as are `worth_sharing`, else 1.
+
+    It goes by the problem's size alone: a choice by the machine's load would give the same seed other sums.
+    """
     return threads if work >= worth_sharing else 1
 
 
@@ -115,7 +117,7 @@ def share_steps(date_px: int, threads: int) -> None:
 
 
 def peak_memory_gb(device: torch.device | None = None) -> float:
-    """Most memory used so far, GiB: of this process, or on a CUDA `device` of torch's allocations there."""
+    """Measures the most memory used so far, GiB: of the process, or of torch's allocations on a CUDA `device`."""
     if device is not None and device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""The 3-D encoder-decoder, fresh for every sequence: building blocks first, the whole last.
+"""The 3-D encoder-decoders, fresh for every sequence: building blocks first, the whole last.
 
 After Zhang et al., "An Internal Learning Approach to Video Inpainting" (ICCV 2019), section 3, as used by Ebel, Schmitt
 and Zhu (IGARSS 2021): six scales that halve space and never time, four skip channels a scale, normalised with the
@@ -20,7 +20,9 @@ EPSILON = 1e-5  # keeps the normalisation of a constant window finite
 
 
 class WindowNorm(nn.Module):
-    """(B, C, T, H, W): batch normalisation with each window's own statistics, always; scale and offset are learnt.
+    """Batch normalisation of (B, C, T, H, W) with each window's own statistics, always; scale and offset are learnt.
+
+    y = scale (x - mean) / sqrt(variance + 1e-5) + offset, a mean and variance per channel and window.
 
     There are no running averages: what normalises at inference is what normalised in training.
     """
@@ -31,8 +33,8 @@ class WindowNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        if x[0, 0].numel() == 1:  # a single value has no spread: normalised, it is the offset
+        """Normalises `x`."""
+        if x[0, 0].numel() == 1:  # a single value has no std: normalised, it is the offset
             return (x - x) + self.bias[:, None, None, None]
         windows = [
             F.batch_norm(window, None, None, self.weight, self.bias, training=True, eps=EPSILON)
@@ -58,7 +60,7 @@ class ConvBlock(nn.Module):
         self.norm = WindowNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as `Conv3d`."""
         return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
 
 
@@ -92,7 +94,7 @@ class Scale(nn.Module):
         self.mix = ConvBlock(width, width, (1, 1, 1), generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as the class states them."""
         inner = self.refine(self.down(x))
         if self.deeper is not None:
             inner = self.deeper(inner)
@@ -104,14 +106,14 @@ class Scale(nn.Module):
 
 
 def keep_channels_innermost(network: nn.Module) -> None:
-    """Lay the kernels of `network` out as its inputs are, in place, so that no step has to rearrange them."""
+    """Lays the kernels of `network` out as its inputs are, in place, so that no step has to rearrange them."""
     for parameter in network.parameters():
         if parameter.ndim == 5:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 class EncoderDecoder3d(nn.Module):
-    """The whole: (B, in_channels, T, H, W) -> (B, out_channels, T, H, W) float32, for any T, H, W >= 1.
+    """The published network: (B, in_channels, T, H, W) -> (B, out_channels, T, H, W) float32, for any T, H, W >= 1.
 
     `widths` are the channels of each scale, down and up. `sigmoid` squeezes the output into (0, 1), as published;
     without it the output is unbounded. Odd sizes are halved upwards and cropped after upsampling, so that nothing need
@@ -149,7 +151,7 @@ class EncoderDecoder3d(nn.Module):
         keep_channels_innermost(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as the class states them."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         output: Tensor = self.output(self.scales(x)).float()  # float32 also under autocast: losses need the digits
         return torch.sigmoid(output) if self.sigmoid else output
@@ -168,16 +170,16 @@ class NormedConv(nn.Module):
         self.norm = nn.GroupNorm(self.GROUPS, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Maps `x`; shapes as `Conv3d`."""
         return F.gelu(self.norm(self.conv(x)))
 
 
 class GuidedEncoderDecoder3d(nn.Module):
-    """Radar over time and a prior image of each date -> a correction of the prior, (B, out_channels, T, H, W) float32.
+    """Radar over time and a prior image of each date -> the residual of the prior, (B, out_channels, T, H, W) float32.
 
     The radar's encoder sees neighbouring dates (kernels 3 x 3 x 3). The prior joins it afterwards and is only mixed
     within its own date: the prior of another date was made from this date's own values, and a temporal kernel over it
-    would let the network copy what it is to predict. Three scales halve space, never time. The correction starts at 0.
+    would let the network copy what it is to predict. Three scales halve space, never time. The residual starts at 0.
     """
 
     def __init__(
@@ -217,7 +219,7 @@ class GuidedEncoderDecoder3d(nn.Module):
         keep_channels_innermost(self)
 
     def forward(self, radar: Tensor | None, prior: Tensor) -> Tensor:
-        """radar: (B, radar_channels, T, H, W), None where there is none; prior: (B, prior_channels, T, H, W)."""
+        """Predicts from radar (B, radar_channels, T, H, W) or None, and prior (B, prior_channels, T, H, W)."""
         stems = [self.prior(prior.contiguous(memory_format=torch.channels_last_3d))]
         if self.radar is not None:
             assert radar is not None

@@ -1,4 +1,4 @@
-"""What a fit minimises, as plain functions. Pixels that are not observed change neither a loss nor its gradient.
+"""The losses of a fit, as plain functions. Pixels that are not observed change neither a loss nor its gradient.
 
 Images are (N, C, H, W) reflectance, one per date; `observed` is (N, H, W), True = usable.
 """
@@ -16,7 +16,9 @@ Distance = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def masked_l2(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
-    """Mean squared difference over the observed pixels; 0 where there are none.
+    """Averages the squared difference over the observed pixels; 0 where there are none.
+
+    sum(observed (prediction - target)^2) / (C sum(observed)).
 
     Its size does not depend on how much is hidden, so neither does the step that an optimiser takes.
     """
@@ -25,7 +27,9 @@ def masked_l2(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
 
 
 def masked_l2_paper(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
-    """Squared differences of the observed pixels, averaged over all pixels: shrinks with cloud.
+    """Averages the squared differences of the observed pixels over all pixels: shrinks with cloud.
+
+    sum(observed (prediction - target)^2) / (N C H W).
 
     As published (code of Zhang et al., ICCV 2019: both sides multiplied by the mask, then a plain mean).
     """
@@ -39,7 +43,7 @@ def _observed_squares(prediction: Tensor, target: Tensor, observed: Tensor) -> T
 
 
 def feature_maps(perceptual: Perceptual, images: Tensor, observed: Tensor) -> list[Tensor]:
-    """VGG16 maps of `images` in every colour triple: relu1_2, relu2_2, relu3_3, each (triples * N, channels, h, w).
+    """Computes VGG16 maps of `images` in every colour triple: relu1_2, relu2_2, relu3_3, (triples * N, channels, h, w).
 
     Hidden pixels become the ImageNet mean first, so that no map knows what stood there.
     """
@@ -52,7 +56,7 @@ def feature_maps(perceptual: Perceptual, images: Tensor, observed: Tensor) -> li
 
 
 def observed_cells(observed: Tensor, levels: int) -> list[Tensor]:
-    """`observed` at the size of each of the feature maps: a cell counts if all pixels it was pooled from do."""
+    """Scales `observed` to the size of each of the feature maps: a cell counts if all pixels it was pooled from do."""
     hidden = (~observed).float()[:, None]
     cells = []
     for _ in range(levels):
@@ -70,7 +74,7 @@ def perceptual_loss(
     distance: Distance = masked_l2,
     target_maps: list[Tensor] | None = None,
 ) -> Tensor:
-    """Squared distance of VGG16 features of the observed pixels, averaged over colour triples, summed over three maps.
+    """Sums over three maps the squared distance of VGG16 features of the observed pixels, averaged over colour triples.
 
     0 where `perceptual` is not used. `target_maps`: `feature_maps` of the target and the same `observed`, for callers
     that compare with one target many times. Source: Johnson et al. (ECCV 2016), maps as in Zhang et al. (ICCV 2019).

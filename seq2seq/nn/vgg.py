@@ -27,13 +27,13 @@ Triple = tuple[int, int, int]
 
 
 def normalise_rgb(rgb: Tensor, *, white: float) -> Tensor:
-    """(N, 3, H, W) reflectance -> ImageNet's units: `white` is full brightness, the ImageNet mean becomes 0."""
+    """Converts (N, 3, H, W) reflectance to ImageNet's units, (x / white - mean) / std: `white` is full brightness."""
     mean, std = (rgb.new_tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (rgb / white - mean) / std
 
 
 class Vgg16Features(nn.Module):
-    """(N, 3, H, W) normalised RGB -> relu1_2 (N, 64, H, W), relu2_2 (N, 128, H/2, W/2), relu3_3 (N, 256, H/4, W/4).
+    """Normalised RGB (N, 3, H, W) -> relu1_2 (N, 64, H, W), relu2_2 (N, 128, H/2, W/2), relu3_3 (N, 256, H/4, W/4).
 
     Sizes round down; maps that would be empty are left out. Parameters are frozen, named as in torchvision
     (`features.0.weight`), and come from `from_state_dict`; made directly they hold no values.
@@ -57,7 +57,7 @@ class Vgg16Features(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Tensor]) -> "Vgg16Features":
-        """From torchvision's VGG16 state dict; later layers and the classifier are ignored. Raises ValueError."""
+        """Loads torchvision's VGG16 state dict; later layers and the classifier are ignored. Raises ValueError."""
         network = cls()
         own = network.state_dict()
         for name, value in own.items():
@@ -69,7 +69,7 @@ class Vgg16Features(nn.Module):
         return network.requires_grad_(False)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
-        """See the class."""
+        """Computes the maps that the class lists."""
         maps, x = [], rgb.contiguous(memory_format=torch.channels_last)
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
@@ -87,7 +87,7 @@ def _laid_out(value: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Perceptual:
-    """Whether and how a run uses the perceptual loss.
+    """The use of the perceptual loss in a run.
 
     features: the network, or None where the term is dropped. triples: red, green, blue as positions in the bands.
     reason: one sentence for the report, why or why not. dropped: True where it was wished for and could not be had.
@@ -102,16 +102,16 @@ class Perceptual:
 
     @property
     def used(self) -> bool:
-        """Whether the term is there."""
+        """True where the term is part of the loss."""
         return self.features is not None
 
 
 def resolve_perceptual(config: ReconstructionConfig, bands: Sequence[str], device: torch.device) -> Perceptual:
-    """Decide on the perceptual loss for images of `bands`; load VGG16 onto `device` where it is used.
+    """Decides on the perceptual loss for images of `bands`; loads VGG16 onto `device` where it is used.
 
     Asks no network: weights are used that were installed (`seq2seq.nn.weights`) or named. `perceptual="auto"` drops the
-    term where bands or weights are lacking and says so in `reason`. Raises
-    WeightsUnavailableError where `perceptual="vgg16"` and there are no weights, or a file that was named is unusable.
+    term where bands or weights are lacking and states it in `reason`. Raises WeightsUnavailableError where
+    `perceptual="vgg16"` and there are no weights, or a file that was named is unusable.
     """
     if config.perceptual == "off" or config.perceptual_weight == 0:
         cause = "it is switched off" if config.perceptual == "off" else "its weight is 0"
@@ -131,7 +131,7 @@ def resolve_perceptual(config: ReconstructionConfig, bands: Sequence[str], devic
 
 
 def colour_triples(bands: Sequence[str], *, false_colour: bool) -> tuple[Triple, ...]:
-    """Positions in `bands` of natural colour and, if asked, of the false colours; those whose three bands are there."""
+    """Finds in `bands` the positions of natural colour and, if asked, of false colours with all their bands."""
     wanted = (NATURAL_COLOUR, *FALSE_COLOURS) if false_colour else (NATURAL_COLOUR,)
     return tuple(
         (bands.index(red), bands.index(green), bands.index(blue))
@@ -141,7 +141,7 @@ def colour_triples(bands: Sequence[str], *, false_colour: bool) -> tuple[Triple,
 
 
 def find_weights(named: str | None) -> Path:
-    """The file that was named, else the installed one. Raises WeightsUnavailableError."""
+    """Returns the file that was named, else the installed one. Raises WeightsUnavailableError."""
     if named is not None:
         if not Path(named).is_file():
             raise WeightsUnavailableError(f"VGG16 weights: {named} is not a file")
@@ -153,7 +153,7 @@ def find_weights(named: str | None) -> Path:
 
 
 def read_weights(path: Path) -> Vgg16Features:
-    """VGG16 from torchvision's state dict in `path`, or from the arrays of `keep_weights`; no pickle is executed.
+    """Reads VGG16 from torchvision's state dict in `path`, or from the arrays of `keep_weights`; no pickle is executed.
 
     Raises WeightsUnavailableError naming what is wrong with it.
     """
@@ -172,7 +172,7 @@ def read_weights(path: Path) -> Vgg16Features:
 
 
 def keep_weights(published: Path, kept: Path) -> None:
-    """The values that are used of `published`, a fiftieth of it, into `kept`: plain arrays, as `read_weights` reads."""
+    """Writes the values that are used of `published`, a fiftieth, into `kept`: plain arrays for `read_weights`."""
     state = read_weights(published).state_dict()
     with kept.open("wb") as file:
         np.savez(file, **{name: value.contiguous().numpy() for name, value in state.items()})
@@ -190,6 +190,6 @@ def _shown(path: Path) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    """The first line of what an error of another library says, at most 160 characters."""
+    """The first line of the message of another library's error, at most 160 characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160]

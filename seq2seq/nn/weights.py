@@ -1,4 +1,4 @@
-"""Pretrained weights: where they come from, where they lie, and how they get there when somebody asks. No torch.
+"""Pretrained weights: their source, their place, and their download when somebody asks. No torch.
 
 Nothing here is called by a run but `installed`: a run never reaches for the network. What was fetched is checked by its
 whole SHA-256 before it is opened, and kept as plain arrays: no pickle lies in the folder.
@@ -57,17 +57,17 @@ KNOWN = {weights.name: weights for weights in (VGG16,)}
 
 
 def folder() -> Path:
-    """Where weights are kept: `decloud/weights` in the user's cache, by XDG_CACHE_HOME."""
+    """Returns the folder of weights: `decloud/weights` in the user's cache, by XDG_CACHE_HOME."""
     return _cache() / "decloud" / "weights"
 
 
 def torch_hub() -> Path:
-    """Where torchvision keeps the files that it has downloaded itself, by TORCH_HOME."""
+    """Returns the folder of the files that torchvision has downloaded itself, by TORCH_HOME."""
     return Path(os.environ.get("TORCH_HOME") or _cache() / "torch") / "hub" / "checkpoints"
 
 
 def installed(weights: Weights) -> Path | None:
-    """The file of `weights` if it is here: ours, else torchvision's own."""
+    """Finds the file of `weights` if it is here: ours, else torchvision's own."""
     places = (folder() / weights.kept, torch_hub() / weights.file)
     return next((path for path in places if path.is_file()), None)
 
@@ -98,7 +98,7 @@ def fetch(
 
 
 def install_file(weights: Weights, file: Path, convert: Callable[[Path, Path], None]) -> Path:
-    """As `fetch`, from a copy of the published file, which stays as it is. Raises WeightsUnavailableError."""
+    """Installs a copy of the published file, which stays as it is; else as `fetch`. Raises WeightsUnavailableError."""
     if not file.is_file():
         raise WeightsUnavailableError(f"{file} is not a file")
     with _only_one(weights):

@@ -1,7 +1,7 @@
-"""What a fit leaves on disk as it goes, so that a run that was killed goes on with little to do again.
+"""The files that a fit leaves as it goes, so that a run that was killed goes on with little to do again.
 
 Two kinds: stages, which are made once and cached (a fitted regressor, a date's prediction), and the state of an
-optimiser, which is written over and over. What the files are called: `seq2seq.workspace`.
+optimiser, which is written over and over. `seq2seq.workspace` names the files.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Checkpoint:
         self._folder = folder
 
     def cached(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """The arrays of the stage `name`: those kept earlier, else what `make` returns, which are kept from now on."""
+        """Returns the arrays of the stage `name`: those cached earlier, else what `make` returns, then cached."""
         if self._folder is None:
             return make()
         path = stage_file(self._folder, name)
@@ -39,7 +39,7 @@ class Checkpoint:
             return {key: saved[key] for key in saved.files}
 
     def load_state(self, name: str, device: torch.device) -> dict[str, Any] | None:
-        """What `save_state` was given last under `name`."""
+        """Reads what `save_state` was given last under `name`."""
         path = None if self._folder is None else state_file(self._folder, name)
         if path is None or not path.exists():
             return None
@@ -47,7 +47,7 @@ class Checkpoint:
         return state
 
     def save_state(self, name: str, state: dict[str, Any]) -> None:
-        """Plain values and tensors."""
+        """Saves plain values and tensors."""
         if self._folder is not None:
             _replace(state_file(self._folder, name), lambda file: torch.save(state, file))
 

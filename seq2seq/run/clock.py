@@ -1,4 +1,4 @@
-"""The time of one run: what its phases took, what a budget leaves, and how fast this machine is on it."""
+"""The time of one run: of its phases, left of its budget, and the pace of this machine."""
 
 import time
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Clock:
         self.seconds: dict[str, float] = {}
 
     def elapsed_s(self) -> float:
-        """Seconds since the run began."""
+        """Counts seconds since the run began."""
         return time.monotonic() - self._start
 
     def end_phase(self, name: str) -> float:
@@ -27,21 +27,20 @@ class Clock:
         return taken
 
     def share_s(self, part: float) -> float | None:
-        """Seconds that `part` of the whole budget is, None without one."""
+        """Returns the seconds that `part` of the whole budget is, None without one."""
         return None if self._budget_s is None else part * self._budget_s
 
     def remaining_s(self) -> float | None:
-        """Seconds that remain, None without a budget."""
+        """Returns the seconds that remain, None without a budget."""
         return None if self._budget_s is None else self._budget_s - self.elapsed_s()
 
 
 @dataclass
 class Pace:
-    """How fast this machine works on this run, learnt as it goes.
+    """The speed of this machine on this run, learnt as it goes.
 
     expected_s: what the whole run takes on the usual machine. done: the share of it that is done, of whatever start.
-    made: the share of it that this process did, in `made_s` seconds; what lay in a checkpoint says nothing of the
-    machine.
+    made: the share of it that this process did, in `made_s` seconds; what lay in a checkpoint is no evidence of it.
     """
 
     expected_s: float
@@ -57,13 +56,13 @@ class Pace:
             self.made_s += seconds
 
     def factor(self) -> float:
-        """How much longer than expected things take here; 1 before anything is known."""
+        """Returns how much longer than expected things take here; 1 before anything is known."""
         return (self.made_s + USUAL_S) / (self.made * self.expected_s + USUAL_S)
 
     def seconds(self, share: float) -> float:
-        """Seconds that `share` of the run takes here."""
+        """Estimates the seconds that `share` of the run takes here."""
         return max(share, 0.0) * self.expected_s * self.factor()
 
     def remaining_s(self) -> float:
-        """Seconds to the end of the run."""
+        """Estimates seconds to the end of the run."""
         return self.seconds(1 - self.done)

@@ -28,7 +28,7 @@ FIRST_SHARE = 0.5
 
 @dataclass
 class Fitting:
-    """What the two fits of a run share. prepared_s: what preparing takes, the longer of both; curve: of the first."""
+    """The two fits of a run, and what they share. prepared_s: of preparing, the longer of both; curve: of the first."""
 
     info: MethodInfo
     method: Method
@@ -44,7 +44,7 @@ class Fitting:
     def run(
         self, name: str, visible: Observations, warm: Fit | None, look: Callable[[Fit], float | None] | None
     ) -> Fit:
-        """The fit `name` of what is visible, at the end of its steps or of its time.
+        """Makes the fit `name` of what is visible, to the end of its steps or of its time.
 
         warm: the first fit, where this is the second. look: dB of the followed candidate on the held-out pixels, where
         there is one to follow.
@@ -62,13 +62,13 @@ class Fitting:
         return fit
 
     def time_for_refit(self) -> bool:
-        """Whether the method is worth a second fit, and the budget allows it."""
+        """Tells whether the method is worth a second fit, and the budget allows it."""
         remaining = self.clock.remaining_s()
         in_time = remaining is None or remaining > (1 + PREDICTION_RESERVE) * self.prepared_s
         return self.info.refits and in_time
 
     def expected_s(self, to_do: Mapping[str, float]) -> float:
-        """Seconds to the end, by the pace so far: before the first step there is no other to go by.
+        """Estimates the seconds to the end, by the pace so far: before the first step there is no other to go by.
 
         to_do: shares of the stages that are made in any case, however little of the budget remains.
         """

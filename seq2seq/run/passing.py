@@ -1,4 +1,4 @@
-"""Where the result is the observation itself, and where the reconstruction."""
+"""Observed pixels pass through; the others are reconstructed."""
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -10,7 +10,7 @@ from seq2seq.sequence import Bool, Float32, ImageSequence
 def keep_observed(
     s2: ImageSequence, result: Float32, sigma: Float32, config: ReconstructionConfig
 ) -> tuple[Float32, Float32]:
-    """Observed pixels pass through, their sigma is 0; with feather_px the seam is mixed on the observed side.
+    """Passes observed pixels through, with sigma 0; with feather_px the seam is mixed on the observed side.
 
     With full_prediction the reconstruction stands everywhere.
     """
@@ -24,7 +24,7 @@ def keep_observed(
 
 
 def replaced(s2: ImageSequence, config: ReconstructionConfig) -> Bool:
-    """(T, H, W) where `keep_observed` does not let the observation pass as it is."""
+    """Finds (T, H, W) where `keep_observed` does not let the observation pass as it is."""
     if config.full_prediction:
         return np.ones_like(s2.observed)
     if not config.feather_px:

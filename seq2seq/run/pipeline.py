@@ -53,7 +53,7 @@ def run(
     progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
-    be written, `Stopped` after a checkpoint where `should_stop` said so.
+    be written, `Stopped` after a checkpoint where `should_stop` asked for it.
     """
     config, out = config or ReconstructionConfig(), Path(output_path)
     on_progress = choose_progress(on_progress, progress)

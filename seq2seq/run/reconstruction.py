@@ -1,4 +1,4 @@
-"""The per-sequence engine: hide, fit, blend by what the hidden pixels say, calibrate, score, fit again.
+"""The per-sequence engine: hide, fit, blend by the evidence of the hidden pixels, calibrate, score, fit again.
 
 Observations in, a `Reconstruction` out; whole in memory. It knows no method by name. Files and tiles are the business
 of `pipeline`.
@@ -88,7 +88,7 @@ def _context(
     should_stop: ShouldStop,
     perceptual: Perceptual | None,
 ) -> RunContext:
-    """What both fits of a run are lent."""
+    """The context lent to both fits of a run."""
     device = choose_device(config.device)
     if perceptual is None:
         perceptual = resolve_perceptual(config, observations.s2.bands, device)
@@ -111,7 +111,7 @@ def _context(
 
 @dataclass(frozen=True, eq=False)
 class _Proof:
-    """What the held-out pixels say: how to blend, how sure to be, how good it is."""
+    """The evidence of the held-out pixels: how to blend, how sure to be, how good it is."""
 
     blend: Blend
     calibration: Calibration
@@ -144,7 +144,7 @@ class _Run:
         return self._deliver(final, proof, on_candidates)
 
     def _prove(self, fit: Fit) -> _Proof:
-        """What the held-out pixels say of the fit that has never seen them."""
+        """The evidence of the held-out pixels on the fit that they were hidden from."""
         self.fitting.on_progress(Progress("scoring"))
         truth, held_out = self.s2.pixels, self.held_out
         gaps, clouded = self._kinds(self.visible)
@@ -191,7 +191,7 @@ class _Run:
         return gap_length(visible, self.s2.days), fully_clouded_dates(visible, self.validation)
 
     def _candidates(self, fit: Fit, visible: Bool) -> tuple[Candidates, Candidates]:
-        """What may be blended, interpolation first; and what is scored beside the result.
+        """Candidates to blend, interpolation first; and those scored beside the result.
 
         The method gets what is blanked, so that it cannot leak what it is scored on.
         """

@@ -1,4 +1,4 @@
-"""What a reconstruction gives back: images, uncertainty, proof."""
+"""The result of a reconstruction: images, uncertainty, proof."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,11 +27,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """s2: every date without clouds, reflectance, observed everywhere. sigma: (T, C, H, W) reflectance, one standard
-    deviation, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
+    """s2: every date without clouds, reflectance, observed everywhere. sigma: (T, C, H, W) reflectance,
+    one std, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
     learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
-    assessment: the held-out proof, None where nothing could be held
-    out. curve: the fit. seconds: wall-clock time by phase."""
+    assessment: the held-out proof, None where nothing could be held out. curve: the fit. seconds: wall-clock time by
+    phase."""
 
     s2: ImageSequence
     sigma: Float32
@@ -44,7 +44,7 @@ class Reconstruction:
     seconds: dict[str, float]
 
     def to_xarray(self) -> "xr.Dataset":
-        """Dataset with `reflectance` and `sigma (time, band, y, x)` and `reconstructed (time, y, x)`; CF attributes."""
+        """Returns a Dataset: `reflectance`, `sigma (time, band, y, x)`, `reconstructed (time, y, x)`; CF attributes."""
         import xarray as xr
 
         on_grid = {"grid_mapping": "spatial_ref"}
@@ -78,7 +78,7 @@ class Reconstruction:
         return card("Reconstruction", self.facts(), self.s2)
 
     def facts(self) -> list[tuple[str, str]]:
-        """What people want to know of it at a glance: names and facts."""
+        """Lists names and facts for people, at a glance."""
         seconds = format_duration(sum(self.seconds.values()))
         return [
             *self.s2.facts()[:-1],

@@ -38,7 +38,7 @@ class TileStore:
 
     @property
     def least_bytes(self) -> int:
-        """What the arrays of all tiles take on the disk, in which images and checkpoints are not counted."""
+        """Bytes of the arrays of all tiles on the disk, images and checkpoints not counted."""
         bands, kept = len(self.info.bands), len(self.kept_bands)
         pixels = len(self.info.dates) * sum(math.prod(tile.shape) for tile in self.tiles)
         return pixels * (4 * (2 * bands + kept) + 1)
@@ -58,16 +58,16 @@ class TileStore:
             _save_array(folder.array(name), np.ascontiguousarray(arrays[name]))
 
     def picked(self, pixels: Float32, bands: Sequence[str]) -> Float32:
-        """(..., those bands, H, W)."""
+        """Picks (..., those bands, H, W)."""
         return np.take(pixels, [self.info.bands.index(band) for band in bands], axis=-3)
 
     def strips(self) -> Iterator[slice]:
-        """Rows to be read at a time, from top to bottom."""
+        """Yields the rows to be read at a time, from top to bottom."""
         for top in range(0, self.height, STRIP_PX):
             yield slice(top, min(top + STRIP_PX, self.height))
 
     def blended(self, name: str, t: int, rows: slice) -> NDArray[np.floating]:
-        """(C, h, W) one date of one array of all tiles, blended."""
+        """Blends (C, h, W) one date of one array of all tiles."""
 
         def part(tile: Tile, tile_rows: slice, tile_columns: slice) -> NDArray[np.floating]:
             array = np.load(self._workspace.tile(tile.index).array(name), mmap_mode="r")

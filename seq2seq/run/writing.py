@@ -24,7 +24,7 @@ from seq2seq.writers.rasters import Provenance, write_rasters
 
 
 class ResultWriter:
-    """Writes the dates of a run one by one, and collects on the way what pictures and series show."""
+    """The writer of a run's dates, one by one, which collects on the way what pictures and series show."""
 
     def __init__(self, source: SequenceSource, store: TileStore, config: ReconstructionConfig, folder: Path) -> None:
         self._source, self._info, self._store, self._folder = source, source.info, store, folder
@@ -66,7 +66,7 @@ class ResultWriter:
         return pictures
 
     def series(self) -> list[PixelSeries]:
-        """NDVI of typical pixels, where the bands have it."""
+        """Returns the NDVI series of typical pixels, (B08 - B04) / (B08 + B04), where the bands have it."""
         return self._lattice.typical() if ndvi_bands(self._info.bands) else []
 
     def _windows(self, t: int) -> Iterator[tuple[Window, DateArrays]]:

@@ -32,7 +32,7 @@ LATITUDE_DEG, HOUR_ANGLE_DEG = 50.6, -22.5  # of the simulated scene at the over
 class CloudField:
     """Clouds of one date over the scene, (H, W) each."""
 
-    opacity: Float32  # share of the light from below that is lost, [0, 1]
+    opacity: Float32  # share of the light from below that is blocked, [0, 1]
     brightness: Float32  # relative to the thick cloud's reflectance, about 1
     ice: float  # 0 = water cloud, 1 = ice
     shadow: Float32  # opacity of the cloud between sun and ground, 0 under a cloud
@@ -40,7 +40,7 @@ class CloudField:
 
 
 def draw_cover(generator: np.random.Generator, dates: int, mean: float) -> Float32:
-    """(T,) share of each date under cloud or shadow: from clear to wholly lost, `mean` on average.
+    """Draws (T,) the share of each date under cloud or shadow: from clear to fully clouded, `mean` on average.
 
     Quantiles of a U-shaped beta distribution in random order, so that also few dates have nearly the mean asked for.
     """
@@ -56,7 +56,7 @@ def draw_cover(generator: np.random.Generator, dates: int, mean: float) -> Float
 def draw_clouds(
     generator: np.random.Generator, shape: tuple[int, int], *, cover: float, date: np.datetime64, gsd_m: float = 10.0
 ) -> CloudField:
-    """Clouds and shadows of one date that together take `cover` of the scene."""
+    """Draws clouds and shadows of one date that together take `cover` of the scene."""
     thin = bool(generator.random() < THIN_SHARE)
     height_m = generator.uniform(700, 2500)
     shift = shadow_shift_px(date, height_m, gsd_m)
@@ -77,8 +77,11 @@ def draw_clouds(
     )
 
 
-def paint(seen: Float32, clouds: CloudField, bands: tuple[str, ...]) -> Float32:
-    """(C, H, W) the scene `seen` under clouds and shadows. Pixels outside `cloud_mask` stay exactly as they are."""
+def paint(ground: Float32, clouds: CloudField, bands: tuple[str, ...]) -> Float32:
+    """Paints clouds and shadows: ground x lit (1 - opacity) + cloud x opacity, (C, H, W).
+
+    Pixels outside `cloud_mask` stay exactly as they are.
+    """
     indices = [list(S2_BANDS).index(band) for band in bands]
     colour = (1 - clouds.ice) * np.array(_WATER_CLOUD) + clouds.ice * np.array(_ICE_CLOUD)
     # sky light, which fills the shadow, is blue
@@ -86,12 +89,12 @@ def paint(seen: Float32, clouds: CloudField, bands: tuple[str, ...]) -> Float32:
     darkening = 0.45 + 0.3 * np.clip((wavelength_nm - 440) / 600, 0, 1)
     lit = 1 - darkening[indices, None, None].astype(np.float32) * clouds.shadow
     top = colour[indices, None, None].astype(np.float32) * clouds.brightness
-    painted: Float32 = seen * lit * (1 - clouds.opacity) + top * clouds.opacity
+    painted: Float32 = ground * lit * (1 - clouds.opacity) + top * clouds.opacity
     return painted
 
 
 def with_errors(generator: np.random.Generator, clouds: CloudField, share: float) -> Bool:
-    """(H, W) the mask of a detector that misses `share` of the masked pixels and flags half as many clear ones.
+    """Makes (H, W) the mask of a detector that misses `share` of the masked pixels and flags half as many clear ones.
 
     It misses what is thin (rims, cirrus, faint shadows) and flags whole patches, as bright soil or roofs would be.
     """
@@ -103,7 +106,7 @@ def with_errors(generator: np.random.Generator, clouds: CloudField, share: float
 
 
 def shadow_shift_px(date: np.datetime64, height_m: float, gsd_m: float) -> tuple[int, int]:
-    """(rows, columns) from a cloud to its shadow, away from the sun at the overpass; at most `MARGIN_PX`."""
+    """Computes (rows, columns) from a cloud to its shadow, away from the sun at the overpass; at most `MARGIN_PX`."""
     day = float((date - date.astype("datetime64[Y]").astype("datetime64[D]")) / np.timedelta64(1, "D"))
     declination = np.radians(-23.44) * np.cos(2 * np.pi * (day + 10) / 365)
     latitude, hour = np.radians(LATITUDE_DEG), np.radians(HOUR_ANGLE_DEG)

@@ -1,4 +1,4 @@
-"""What grows on the parcels of a simulated landscape, and when it is sown, mown, harvested and ploughed."""
+"""Covers of the parcels of a simulated landscape: their plants, sowing, mowing, harvest and ploughing."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from seq2seq.sequence import Float32
 
 @dataclass(frozen=True)
 class Cover:
-    """What grows on a parcel, and when. Days are days of the year; cover is a fraction of the ground in [0, 1]."""
+    """The plants of a parcel through the year. Days are days of the year; cover is a fraction of ground in [0, 1]."""
 
     name: str
     share: float  # of the parcels
@@ -64,6 +64,6 @@ COVERS: tuple[Cover, ...] = (
 
 
 def of_cover(name: str, item: int | None = None) -> Float32:
-    """(number of covers,) one attribute of all of them."""
+    """Lists one attribute of all covers, (number of covers,)."""
     values = [getattr(cover, name) for cover in COVERS]
     return np.array(values if item is None else [value[item] for value in values], dtype=np.float32)

@@ -1,5 +1,4 @@
-"""A simulated agricultural landscape: parcels whose plants, soil and water change through the year, as
-`sensors` sees them.
+"""A simulated agricultural landscape: parcels whose plants, soil and water change through the year.
 
 Numbers from it are simulated: plausible in shape and order of magnitude, calibrated on no site.
 Vegetation follows double-logistic curves (Beck et al. 2006).
@@ -21,7 +20,6 @@ EventKind = Literal["harvest", "ploughing", "mowing", "flood", "burn"]
 Int = NDArray[np.intp]
 Day = np.datetime64
 
-
 PARCEL_PX = 450  # mean parcel: 4.5 ha at 10 m
 FLOOD_SHARE, FLOOD_DAYS = 0.10, 14.0  # share of the floodable ground at the peak; days to recede by 1 / e
 BURN_SHARE, BURN_DAYS = 0.03, 90.0  # share of the scene; days to recover by 1 / e
@@ -29,7 +27,7 @@ BURN_SHARE, BURN_DAYS = 0.03, 90.0  # share of the scene; days to recover by 1 /
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """Something that happened between two dates: from `date` on, `pixels` (h, w) of window `rows`, `columns` differ."""
+    """A change between two dates: from `date` on, `pixels` (h, w) of window `rows`, `columns` differ."""
 
     kind: EventKind
     date: Day
@@ -40,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What stays the same through the sequence. P parcels; maps are (H, W)."""
+    """The constants of a sequence. P parcels; maps are (H, W)."""
 
     parcels: Int  # (H, W) parcel of each pixel
     cover: Int  # (P,) index into COVERS
@@ -58,7 +56,7 @@ class Landscape:
 
     @property
     def cover_map(self) -> Int:
-        """(H, W) index into COVERS."""
+        """Map of indices into COVERS, (H, W)."""
         return self.cover[self.parcels]
 
 
@@ -80,7 +78,7 @@ class State:
 def make_landscape(
     generator: np.random.Generator, shape: tuple[int, int], first: Day, last: Day, *, parcel_px: int = PARCEL_PX
 ) -> Landscape:
-    """A landscape for the days `first` to `last`, with one flood and one burn between them."""
+    """Makes a landscape for the days `first` to `last`, with one flood and one burn between them."""
     parcels = _parcels(generator, shape, max(12, shape[0] * shape[1] // parcel_px))
     count = int(parcels.max()) + 1
     cover = _stratified_covers(generator, count)
@@ -108,7 +106,7 @@ def make_landscape(
 
 
 def events_between(land: Landscape, first: Day, last: Day) -> tuple[Event, ...]:
-    """Every harvest, ploughing, mowing, the flood and the burn after `first` and until `last`, by date."""
+    """Lists every harvest, ploughing, mowing, the flood and the burn after `first` and until `last`, by date."""
     found = []
     for parcel, (rows, columns) in enumerate(find_objects(land.parcels + 1)):
         pixels = land.parcels[rows, columns] == parcel
@@ -121,7 +119,10 @@ def events_between(land: Landscape, first: Day, last: Day) -> tuple[Event, ...]:
 
 
 def state_on(land: Landscape, day: Day) -> State:
-    """The ground on one day."""
+    """Grows and works the ground until one day.
+
+    green = winter + (summer vigour - winter) up (1 - down), each of up and down 1 / (1 + exp((middle - day) / scale)).
+    """
     cover_map, parcels = land.cover_map, land.parcels
     year_day = np.float32(_day_of_year(day))
     parcel_day = year_day - land.shift_days  # (P,)
@@ -155,15 +156,15 @@ def state_on(land: Landscape, day: Day) -> State:
 
 
 def _parcels(generator: np.random.Generator, shape: tuple[int, int], count: int) -> Int:
-    """Voronoi cells of seeds on a jittered, turned and stretched grid: fields have a common direction."""
+    """Voronoi cells of seeds on a jittered, rotated and stretched grid: fields have a common direction."""
     angle, stretch = generator.uniform(0, np.pi), 1.6
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * [
         [stretch**0.5],
         [stretch**-0.5],
     ]
     seeds = generator.uniform((0, 0), shape, (count, 2))
-    tree = cKDTree(seeds @ turn.T)
-    pixels = np.indices(shape).reshape(2, -1).T @ turn.T
+    tree = cKDTree(seeds @ rotation.T)
+    pixels = np.indices(shape).reshape(2, -1).T @ rotation.T
     nearest = tree.query(pixels)[1]
     return np.unique(nearest, return_inverse=True)[1].reshape(shape).astype(np.intp)
 
@@ -193,8 +194,8 @@ def _burn_rank(generator: np.random.Generator, texture: Float32, burnable: Bool)
     start = generator.choice(np.flatnonzero(burnable))
     rows, columns = np.indices(texture.shape, dtype=np.float32)
     distance = np.hypot(rows - start // texture.shape[1], columns - start % texture.shape[1])
-    spread = distance * np.exp(0.25 * texture)
-    rank = _rank(spread.astype(np.float32), burnable)
+    arrival = distance * np.exp(0.25 * texture)
+    rank = _rank(arrival.astype(np.float32), burnable)
     rank[burnable] *= np.float32(burnable.mean())
     return rank
 

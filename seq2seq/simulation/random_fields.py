@@ -9,7 +9,7 @@ from seq2seq.sequence import Float32
 def power_law_field(
     generator: np.random.Generator, shape: tuple[int, int], *, slope: float, outer_px: float = 128.0
 ) -> Float32:
-    """(H, W) Gaussian field of mean 0 and standard deviation 1 with power spectrum (f^2 + 1/outer_px^2)^(-slope / 2).
+    """Draws (H, W) a Gaussian field, mean 0, std 1, with power spectrum (f^2 + 1/outer_px^2)^(-slope / 2).
 
     slope: 0 is white noise, 11/3 Kolmogorov turbulence, more is smoother. outer_px: beyond this distance pixels are
     independent. The field is periodic on a larger grid than it is cut from, so opposite edges do not match.

@@ -1,4 +1,4 @@
-"""What Sentinel-2 and Sentinel-1 would measure of a simulated landscape, before clouds.
+"""The sensors: measurements of a simulated landscape by Sentinel-2 and Sentinel-1, before clouds.
 
 Numbers from it are simulated. Reflectance is a linear mixture of endmember spectra; backscatter a water-cloud model
 (Attema and Ulaby 1978) over moist soil.
@@ -45,7 +45,7 @@ class Air:
 
 
 def draw_air(generator: np.random.Generator, shape: tuple[int, int]) -> Air:
-    """Haze and vapour vary from date to date and smoothly over the scene."""
+    """Draws haze and vapour, which vary from date to date and smoothly over the scene."""
     haze_level, vapour_level = generator.uniform(0.005, 0.04), generator.uniform(0.3, 0.65)
     haze, vapour = (power_law_field(generator, shape, slope=4.0) for _ in range(2))
     return Air(
@@ -54,7 +54,10 @@ def draw_air(generator: np.random.Generator, shape: tuple[int, int]) -> Air:
 
 
 def reflectance(land: Landscape, state: State, bands: tuple[str, ...]) -> Float32:
-    """(C, H, W) surface reflectance at 10 m, every band seen through a clear atmosphere; unitless, above 0."""
+    """Computes (C, H, W) surface reflectance at 10 m, through a clear atmosphere; unitless, above 0.
+
+    sum(fraction x endmember) (1 + brightness + slope (wavelength - 1000 nm) / 1000 nm).
+    """
     leaf_of_cover = np.array([_LEAVES.index(cover.leaf) for cover in COVERS])
     leaf = leaf_of_cover[land.cover_map]
     wet = np.clip((state.moisture - 0.05) / 0.4, 0, 1)
@@ -71,7 +74,10 @@ def reflectance(land: Landscape, state: State, bands: tuple[str, ...]) -> Float3
 
 
 def backscatter(land: Landscape, state: State, wind: float) -> Float32:
-    """(2, H, W) mean VV and VH backscatter, linear, before speckle. wind: in [0, 1], roughens open water."""
+    """Computes (2, H, W) mean VV and VH, linear, before speckle. wind: in [0, 1], roughens open water.
+
+    soil passed + plants (1 - passed), passed = exp(-1.1 volume) (Attema and Ulaby 1978); town and water are added.
+    """
     soil_vv = _from_db(-16.5 + 18 * state.moisture + 2.0 * state.rough)
     soil_vh = _from_db(-25.0 + 16 * state.moisture + 2.5 * state.rough)
     # two-way attenuation of the soil's echo by the plants, and the plants' own echo
@@ -87,11 +93,11 @@ def backscatter(land: Landscape, state: State, wind: float) -> Float32:
 
 
 def through_air(ground: Float32, air: Air, bands: tuple[str, ...]) -> Float32:
-    """(C, H, W) what arrives at the sensor: blurred to each band's native GSD, atmospheric bands as they are.
+    """Computes (C, H, W) what arrives at the sensor: blurred to each band's native GSD, atmospheric bands as they are.
 
-    Between 1350 and 1400 nm vapour absorbs nearly all light: B10 sees almost nothing of the ground.
+    Between 1350 and 1400 nm vapour absorbs nearly all light: B10 shows almost nothing of the ground.
     """
-    seen = np.empty_like(ground)
+    measured = np.empty_like(ground)
     for index, band in enumerate(bands):
         value = ground[index]
         if band == "B01":
@@ -102,19 +108,19 @@ def through_air(ground: Float32, air: Air, bands: tuple[str, ...]) -> Float32:
             value = 0.0012 + 0.004 * value + 0.02 * air.haze
         # a 20 m pixel brought to 10 m: a box of 2 px and the instrument's own blur, together about half the GSD
         sigma_px = 0.045 * S2_BANDS[band].gsd_m if S2_BANDS[band].gsd_m > 10 else 0.0
-        seen[index] = gaussian_filter(value, sigma_px) if sigma_px else value
-    return seen
+        measured[index] = gaussian_filter(value, sigma_px) if sigma_px else value
+    return measured
 
 
-def s2_noise(generator: np.random.Generator, seen: Float32) -> Float32:
-    """(C, H, W) radiometric noise: 0.001 plus 0.5 % of the signal, one sigma (MSI's specified SNR is near 150)."""
-    noise = generator.standard_normal(seen.shape, dtype=np.float32)
-    noise *= 0.001 + 0.005 * seen
+def s2_noise(generator: np.random.Generator, signal: Float32) -> Float32:
+    """Draws (C, H, W) noise, one sigma: 0.001 plus 0.5 % of the signal (MSI's specified SNR is near 150)."""
+    noise = generator.standard_normal(signal.shape, dtype=np.float32)
+    noise *= 0.001 + 0.005 * signal
     return noise
 
 
 def speckled_db(generator: np.random.Generator, backscatter_linear: Float32, looks: float = LOOKS) -> Float32:
-    """(2, H, W) dB with fully developed speckle: each pixel times a gamma variable of mean 1 and variance 1 / looks."""
+    """Computes (2, H, W) dB with full speckle: pixels times gamma variables of mean 1 and variance 1 / looks."""
     speckle = generator.standard_gamma(looks, backscatter_linear.shape, dtype=np.float32) / np.float32(looks)
     decibel: Float32 = 10 * np.log10(np.maximum(backscatter_linear * speckle, 1e-5))
     return decibel

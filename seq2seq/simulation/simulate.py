@@ -1,8 +1,8 @@
 """A Sentinel-1/Sentinel-2 sequence with known truth, for the demo, tests and size benchmarks.
 
 Numbers from it are simulated and must be labelled so: they show that a method works and what it costs, not how good it
-is on real land. The landscape is in `simulated_land`, the sensors in `simulated_sensors`, the clouds in
-`simulated_clouds`.
+is on real land. The landscape is in `land` and `covers`, the sensors in `sensors`, the
+clouds in `clouds`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from seq2seq.simulation.sensors import backscatter, draw_air, reflectance, s2_no
 S1_INTERVALS_DAYS = (6, 12)
 _UPPER_LEFT = (600_000.0, 5_620_000.0)  # farmland in Belgium, UTM zone 31 N
 _ONE_DAY = np.timedelta64(1, "D")
-# In every file: readers pass it on, so that reports and pictures say so.
+# In every file: readers pass it on, so that reports and pictures state it.
 TAGS = {"SIMULATED": "YES"}
 
 
@@ -32,10 +32,10 @@ TAGS = {"SIMULATED": "YES"}
 class Simulation:
     """A simulated sequence. All members share one grid; truth, s2 and the masks share their dates.
 
-    truth: cloud-free reflectance without noise, observed everywhere. s2: what the satellite delivers: noise, clouds,
+    truth: cloud-free reflectance without noise, observed everywhere. s2: the satellite's product: noise, clouds,
     thin cloud and shadow painted in; `s2.observed` = not in `user_mask`, what a method may use. s1: backscatter in dB
     on its own dates, or None. cloud_mask: (T, H, W), True = cloud or shadow. user_mask: the same with errors where
-    asked for, else equal. events: what happened on the ground, by date.
+    asked for, else equal. events: on the ground, by date.
     """
 
     truth: ImageSequence
@@ -73,12 +73,12 @@ def simulate(
     land = make_landscape(next(streams), (height, width), days[0], days[-1])
     geobox = GeoBox((height, width), Affine(10, 0, _UPPER_LEFT[0], 0, -10, _UPPER_LEFT[1]), "EPSG:32631")
     truth = _truth(next(streams), land, days, bands)
-    seen, cloud_mask, user_mask = _cloudy(next(streams), next(streams), truth, days, bands, cloud, mask_errors)
+    measured, cloud_mask, user_mask = _cloudy(next(streams), next(streams), truth, days, bands, cloud, mask_errors)
     everywhere = np.ones_like(cloud_mask)
     radar = _s1_sequence(next(streams), land, days, geobox) if s1 else None
     return Simulation(
         truth=ImageSequence(truth, days, bands, geobox, everywhere),
-        s2=ImageSequence(seen, days, bands, geobox, ~user_mask),
+        s2=ImageSequence(measured, days, bands, geobox, ~user_mask),
         s1=radar,
         cloud_mask=cloud_mask,
         user_mask=user_mask,
@@ -87,10 +87,10 @@ def simulate(
 
 
 def write_simulation(simulation: Simulation, folder: Path) -> None:
-    """Writes what a user would upload to `folder/input`, and the truth beside it.
+    """Writes `folder/input`, ready for upload, and the truth beside it.
 
     input/S2/DATE.tif: uint16, reflectance x 10000, nodata 0. input/S1/DATE.tif: float32 dB. input/MASK/DATE.tif: uint8,
-    1 = cloud or shadow as `user_mask` says. truth/DATE.tif: as S2, without clouds and noise. truth.npz: `s2`
+    1 = cloud or shadow by `user_mask`. truth/DATE.tif: as S2, without clouds and noise. truth.npz: `s2`
     (T, C, H, W) uint16, `evaluate` and `observed` (T, H, W), `dates`, `bands`. Raises OutputError where the folder is
     not empty or cannot be written.
     """
@@ -107,7 +107,7 @@ def write_simulation(simulation: Simulation, folder: Path) -> None:
 
 
 def to_dn(reflectance: Float32) -> NDArray[np.uint16]:
-    """Reflectance as a product's integers, x 10000; 0 means no data, so that the darkest value is 1."""
+    """Converts reflectance to a product's integers, x 10000; 0 means no data, so that the darkest value is 1."""
     return np.clip(np.rint(reflectance * 10_000), 1, 65_535).astype(np.uint16)
 
 
@@ -129,16 +129,16 @@ def _cloudy(
     cloud: float,
     mask_errors: float,
 ) -> tuple[Float32, Bool, Bool]:
-    """What the satellite sees (T, C, H, W), the true cloud mask and the user's (T, H, W)."""
+    """The satellite's images (T, C, H, W), the true cloud mask and the user's (T, H, W)."""
     t, _, h, w = truth.shape
-    seen = np.empty_like(truth)
+    measured = np.empty_like(truth)
     cloud_mask, user_mask = np.empty((2, t, h, w), dtype=bool)
     for i, cover in enumerate(draw_cover(sky, t, cloud)):
         clouds = draw_clouds(sky, (h, w), cover=float(cover), date=days[i])
         cloud_mask[i], user_mask[i] = clouds.cloud_mask, with_errors(sky, clouds, mask_errors)
         painted = paint(truth[i], clouds, bands)
-        seen[i] = np.clip(painted + s2_noise(sensor, painted), 1e-4, 1.5)
-    return seen, cloud_mask, user_mask
+        measured[i] = np.clip(painted + s2_noise(sensor, painted), 1e-4, 1.5)
+    return measured, cloud_mask, user_mask
 
 
 def _s1_sequence(generator: np.random.Generator, land: Landscape, s2_days: Dates, geobox: GeoBox) -> ImageSequence:

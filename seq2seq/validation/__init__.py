@@ -1,1 +1,1 @@
-"""Proof: what is hidden from a fit, and what it says of the result."""
+"""Proof: pixels hidden from a fit, and the evidence that they give."""

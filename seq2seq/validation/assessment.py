@@ -13,25 +13,24 @@ from seq2seq.validation.gain import DateErrors, GainRange, ToFill, gain_range
 from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES, LINEAR, RESULT, gap_class
 from seq2seq.validation.metrics import Scores, psnr_of, score
 
-EXACT = 1e-9  # RMSE below which PSNR says no more: 180 dB
+EXACT = 1e-9  # RMSE at which PSNR is capped: 180 dB
 
 
 @dataclass(frozen=True)
 class GapAssessment:
-    """One kind of date and gap class: days [from, to), held-out pixels, RMSE of each method, blend weights, whether
-    interpolated."""
+    """One kind of date and gap class: days [from, to), held-out pixels, RMSE by method, weights of the blend."""
 
     dates: str  # of `DATE_KINDS`
     gap_days: tuple[float, float | None]
     pixels: int
     rmse: dict[str, float]
     weights: dict[str, float]
-    fallback: bool
+    fallback: bool  # interpolation alone
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the held-out pixels say. methods, by_band[band]: scores by method. coverage_90: share within 1.645 sigma.
+    """The evidence of the held-out pixels. methods, by_band[band]: scores. coverage_90: share within 1.645 sigma.
 
     by_date: errors of each date; to_fill: which pixels were filled in truth. The claimed gain comes from both.
     """
@@ -51,7 +50,7 @@ class Assessment:
 
     @property
     def gain_db(self) -> float:
-        """PSNR of the result over linear interpolation on the held-out pixels, as they are: no claim, see `gain`."""
+        """PSNR over linear interpolation on the held-out pixels as they are, dB: no claim, see `gain`."""
         return self.methods[RESULT].psnr - self.methods[LINEAR].psnr
 
 
@@ -66,7 +65,7 @@ def assess(
     blend: Blend,
     to_fill: Sequence[ToFill] = (),
 ) -> Assessment | None:
-    """Scores of every method on the held-out pixels, None where there are none.
+    """Scores every method on the held-out pixels, None where there are none.
 
     methods must hold `RESULT` and `LINEAR`; fully_clouded: (T,), see `fully_clouded_dates`; to_fill: see
     `count_to_fill`.
@@ -88,7 +87,7 @@ def assess(
 
 
 def count_to_fill(observed: Bool, gap_days: Float32, fully_clouded: Bool) -> tuple[ToFill, ...]:
-    """The pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class."""
+    """Counts the pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class."""
     classes, counted = len(GAP_EDGES) - 1, []
     for kind in range(len(DATE_KINDS)):
         inside = ~observed & (fully_clouded.astype(int) == kind)[:, None, None]
@@ -98,7 +97,7 @@ def count_to_fill(observed: Bool, gap_days: Float32, fully_clouded: Bool) -> tup
 
 
 def pool(parts: Sequence[Assessment]) -> Assessment | None:
-    """One assessment of several tiles: squared errors pooled over pixels, angles, SSIM and weights averaged by them.
+    """Pools the assessments of several tiles: squared errors over pixels; angles, SSIM and weights averaged by them.
 
     None where no tile could hold anything out.
     """
@@ -181,7 +180,7 @@ def pool_scores(parts: Sequence[Scores]) -> Scores:
     """Scores of several parts as one: squared errors pooled over pixels, angles and SSIM averaged by them."""
     pixels = [part.pixels for part in parts]
     rmse = _root_mean_square((part.rmse for part in parts), pixels)
-    # nrmse is rmse over mean reflectance, so each part still tells its mean.
+    # nrmse is rmse over mean reflectance, so each part still holds its mean.
     mean = np.average([part.rmse / part.nrmse if part.nrmse else 0.0 for part in parts], weights=pixels)
     return Scores(
         psnr=psnr_of(rmse, least=EXACT),

@@ -1,9 +1,9 @@
-"""How the candidates are mixed: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
+"""The blend of candidates: never worse than linear interpolation on the held-out pixels, by kind of date and gap.
 
-A step from interpolation towards a mix of everything else. What the mix is made of depends on the kind of date; how far
-the step goes, the blend weight, depends on the gap length too. Both matter: on a partly clouded date the fit knows the
-date, on a fully clouded one it has to guess, and interpolation between near neighbours is hard to beat
-(benchmarks/METHOD.md).
+result = linear + w (sum_k m_k x_k - linear): a step from interpolation towards a mix of everything else. What the mix
+is made of depends on the kind of date; how far the step goes, the blend weight, depends on the gap length too. Both
+matter: on a partly clouded date the fit knows the date, on a fully clouded one it has to guess, and interpolation
+between near neighbours is hard to beat (benchmarks/METHOD.md).
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ NOT_WORSE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """How candidates are mixed.
+    """The weights by which candidates are mixed.
 
     mix_weights: (kinds, candidates) of the mix, not negative, adding up to 1. blend_weight: (kinds, classes) in [0, 1],
     how far to go from interpolation to the mix; 0 is interpolation alone. Kinds as `DATE_KINDS`, classes as
@@ -44,7 +44,7 @@ class Blend:
     blend_weight: NDArray[np.float64]
 
     def apply(self, candidates: Candidates, gap_days: Float32, fully_clouded: Bool) -> Float32:
-        """(T, C, H, W) the mix; gap_days (T, H, W), fully_clouded (T,)."""
+        """Blends (T, C, H, W) reflectance; gap_days (T, H, W), fully_clouded (T,)."""
         result = candidates[LINEAR].copy()
         for t, kind in enumerate(fully_clouded.astype(int)):
             if self.blend_weight[kind].any():
@@ -55,18 +55,18 @@ class Blend:
         return result
 
     def weights(self, kind: int, gap: int) -> dict[str, float]:
-        """Share of every member in the result, for a kind of date and a gap class."""
+        """Returns the weight of every candidate in the result, for a kind of date and a gap class."""
         blend_weight = float(self.blend_weight[kind, gap])
         mixed = {
-            name: blend_weight * float(share) for name, share in zip(self.names, self.mix_weights[kind], strict=True)
+            name: blend_weight * float(weight) for name, weight in zip(self.names, self.mix_weights[kind], strict=True)
         }
         return {LINEAR: 1 - blend_weight, **mixed}
 
     def _mix(self, kind: int, images: Mapping[str, Float32]) -> Float32:
         mixed = np.zeros_like(images[self.names[0]])
-        for name, share in zip(self.names, self.mix_weights[kind], strict=True):
-            if share:
-                mixed += np.float32(share) * images[name]
+        for name, weight in zip(self.names, self.mix_weights[kind], strict=True):
+            if weight:
+                mixed += np.float32(weight) * images[name]
         return mixed
 
 
@@ -79,7 +79,7 @@ def fit_blend(
     default: Mapping[str, float],
     settings: BlendSettings = DEFAULTS,
 ) -> Blend:
-    """The blend that errs least on the held-out pixels (T, H, W), drawn to `default` mix weights; fully_clouded: (T,).
+    """Fits the blend that errs least on the held-out pixels (T, H, W), drawn to `default` weights; fully_clouded: (T,).
 
     Mix weights: least squares on the simplex with a ridge. Blend weight: least squares along the step with a ridge
     towards that of the kind of date, growing with the gap, and reduced until no kind of date is worse than
@@ -154,12 +154,12 @@ class _Evidence:
         if self._best(blend_weight, np.ones(len(self.classes), bool)) >= NOT_WORSE:
             return blend_weight
         for k in range(len(blend_weight)):
-            share = self._best(blend_weight, self.classes == k)
-            if share < NOT_WORSE:
-                blend_weight[k] *= share
+            factor = self._best(blend_weight, self.classes == k)
+            if factor < NOT_WORSE:
+                blend_weight[k] *= factor
         blend_weight = np.minimum.accumulate(blend_weight[::-1])[::-1]
-        share = self._best(blend_weight, np.ones(len(self.classes), bool))
-        return blend_weight if share >= NOT_WORSE else blend_weight * share
+        factor = self._best(blend_weight, np.ones(len(self.classes), bool))
+        return blend_weight if factor >= NOT_WORSE else blend_weight * factor
 
     def _best(self, blend_weight: NDArray[np.float64], inside: Bool) -> float:
         """The factor of `blend_weight`, not negative, that errs least on some pixels; 1 where there is no choice."""

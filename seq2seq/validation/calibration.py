@@ -1,4 +1,4 @@
-"""How sure to be: a sigma for each pixel, from how much the candidates disagree, such that 90 % intervals hold 90 %."""
+"""Uncertainty: a sigma for each pixel, from how much the candidates disagree, such that 90 % intervals hold 90 %."""
 
 from dataclasses import dataclass
 
@@ -15,27 +15,29 @@ NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Factor from the raw spread to one sigma, such that result +- 1.645 sigma covers 90 % held out.
+    """The factor from the raw std to one sigma, such that result +- 1.645 sigma covers 90 % held out.
+
+    sigma = factor sqrt(variance of the candidates + floor^2), reflectance.
 
     factor: (2, C), for dates that are partly clouded and for fully clouded ones, whose errors are of another kind.
     """
 
-    floor: Float32  # (C,) reflectance: what cannot be told from the candidates' disagreement
+    floor: Float32  # (C,) reflectance: what the candidates' disagreement cannot show
     factor: Float32
     settings: BlendSettings = DEFAULTS
 
     def sigma(self, candidates: Candidates, visible: Bool) -> Float32:
-        """(T, C, H, W) reflectance, one sigma; visible: (T, H, W) what the candidates were made from."""
+        """Computes (T, C, H, W) one sigma of reflectance; visible: (T, H, W) what the candidates were made from."""
         raw = _raw_sigma(candidates, self.floor)
         sigma: Float32 = raw * self.factor[fully_clouded_dates(visible, self.settings).astype(int)][:, :, None, None]
         return sigma
 
 
 def few_dates(date: NDArray[np.intp], settings: BlendSettings = DEFAULTS) -> float:
-    """How much wider an interval has to be because its width was measured on few dates; date: (N,) of each pixel.
+    """Widens an interval whose width was measured on few dates: its factor; date: (N,) of each pixel.
 
     Errors of one date share a scale, and the next date has its own. An interval for it, from the scale of n dates, is
-    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date tells of the scale too:
+    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date informs the scale too:
     1.4 times as wide for 2 dates, 1.1 times for 10.
     """
     pixels = np.bincount(date)
@@ -51,11 +53,11 @@ def calibrate(
     visible: Bool,
     settings: BlendSettings = DEFAULTS,
 ) -> Calibration:
-    """On the held-out pixels, by kind of date and by band, widened for how few dates they lie on (`few_dates`).
+    """Calibrates on the held-out pixels, by kind of date and band, widened for how few dates they lie on (`few_dates`).
 
     Without any held-out pixels the candidates' disagreement stands as it is.
 
-    Where one kind of date could not be held out, it takes the larger of what the other kind says and 1.
+    Where one kind of date could not be held out, it takes the larger of the other kind's factor and 1.
     """
     bands = result.shape[1]
     error = np.abs(np.moveaxis(result - truth, 1, -1)[held_out])  # (N, C)

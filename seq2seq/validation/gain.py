@@ -8,7 +8,7 @@ handful of dates, each of which errs in its own way. So one figure claims too mu
 2. Dates are drawn again with replacement, within their kind (a cluster bootstrap): 5 % and 95 % of what that gives.
 3. Each end is moved outwards by what it missed by at most on runs whose truth was known: the lower one by a share of
    the measured gain (of 1 dB at least), as large claims miss by more, the upper one by dB. `benchmarks/claims.json` has
-   those runs; section "The claimed gain" of benchmarks/METHOD.md says what held on places that had no say.
+   those runs; section "The claimed gain" of benchmarks/METHOD.md states what held on places that had no part in it.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES
 
 Float64 = NDArray[np.float64]
 
-# With fewer dates there is no spread to tell from.
+# With fewer dates there is no std to estimate.
 MIN_DATES = 3
 DRAWS = 1000
 TAILS = (0.05, 0.95)
@@ -47,7 +47,7 @@ class DateErrors:
 
 @dataclass(frozen=True)
 class ToFill:
-    """How many pixels of the input were filled in one kind of date and gap class."""
+    """The number of pixels of the input that were filled in one kind of date and gap class."""
 
     kind: int
     gap: int
@@ -56,7 +56,8 @@ class ToFill:
 
 @dataclass(frozen=True)
 class GainRange:
-    """PSNR over linear interpolation, dB. low_db, high_db: None where the hidden pixels lie on too few dates.
+    """PSNR over linear interpolation, 10 log10(squared error of linear / of result), dB. low_db, high_db: None where
+    the hidden pixels lie on too few dates.
 
     dates, pixels: of the hidden pixels that this was measured on.
     """
@@ -69,7 +70,7 @@ class GainRange:
 
 
 def gain_range(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> GainRange | None:
-    """By the rule above; None without evidence. Where nothing was filled, all classes count by their hidden pixels."""
+    """Computes the range by the rule above; None without evidence. Where nothing was filled, hidden pixels weigh."""
     if not evidence:
         return None
     dates, pixels = len({part.date for part in evidence}), sum(part.pixels for part in evidence)
@@ -83,14 +84,14 @@ def gain_range(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> Gai
 
 
 def bootstrap_db(evidence: Sequence[DateErrors], to_fill: Sequence[ToFill]) -> tuple[float, float, float]:
-    """(measured, low, high) dB by steps 1 and 2 alone, of which step 3 is derived."""
+    """Computes (measured, low, high) dB by steps 1 and 2 alone, of which step 3 is derived."""
     gains = _gains(evidence, _task(to_fill))
     low, high = np.quantile(gains[1:], TAILS)
     return float(gains[0]), float(low), float(high)
 
 
 def describe(found: GainRange | None) -> str:
-    """One line for people: the range, what was measured, and on what."""
+    """Writes one line for people: the range, what was measured, and on what."""
     if found is None:
         return "not measured: no pixel could be hidden"
     on = f"measured {found.measured_db:+.1f} on {found.pixels:,} pixels hidden on {found.dates} dates that were clear"

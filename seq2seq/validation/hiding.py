@@ -1,4 +1,4 @@
-"""Hide further clear pixels in the shapes of the sequence's own clouds, whole dates too.
+"""Hiding of further clear pixels in the shapes of the sequence's own clouds, whole dates too.
 
 It is the one trick of the method, used twice: what is hidden trains the fit (the task is then the one that will be
 asked of it), and what is hidden from the fit proves it.
@@ -16,19 +16,18 @@ _SHAPED = (0.02, 0.98)
 
 @dataclass(frozen=True, eq=False)
 class CloudShapes:
-    """Masks to borrow: (N, H, W), True = hidden. N may be 0: clear and fully clouded dates have no
-    shapes."""
+    """Masks to borrow: (N, H, W), True = hidden. N may be 0: clear and fully clouded dates have no shapes."""
 
     masks: Bool
 
     @classmethod
     def of(cls, observed: Bool) -> "CloudShapes":
-        """The shapes of what is not observed in (T, H, W) `observed`."""
+        """Takes the shapes of what is not observed in (T, H, W) `observed`."""
         share = (~observed).mean(axis=(1, 2))
         return cls(~observed[(share > _SHAPED[0]) & (share < _SHAPED[1])])
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> Bool:
-        """(h, w) a piece of a random mask, moved, mirrored and turned; a rectangle where there are no masks."""
+        """Draws (h, w) a window of a random mask, moved, rotated and flipped; a rectangle where there are no masks."""
         if not len(self.masks):
             return _rectangle(rng, shape)
         mask = self.masks[rng.integers(len(self.masks))]
@@ -38,14 +37,14 @@ class CloudShapes:
             (rng.integers(size) + np.arange(length)[:: rng.choice((-1, 1))]) % size
             for size, length in zip(mask.shape, shape, strict=True)
         )
-        piece: Bool = mask[np.ix_(rows, columns)]
-        return piece
+        window: Bool = mask[np.ix_(rows, columns)]
+        return window
 
 
 def hide(
     observed: Bool, shapes: CloudShapes, rng: np.random.Generator, *, shaped: float = 0.5, whole: float = 0.12
 ) -> Bool:
-    """(T, H, W) observed pixels to hide: each date whole, or in a cloud's shape, or not at all.
+    """Chooses (T, H, W) observed pixels to hide: each date whole, or in a cloud's shape, or not at all.
 
     shaped, whole: the chances of a date for either. At least one date keeps its pixels.
     """

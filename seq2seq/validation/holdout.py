@@ -1,6 +1,6 @@
-"""What is hidden from the fit to prove it, and the kinds of hidden pixels that are judged apart.
+"""The hold-out: pixels hidden from the fit to prove it, and the kinds of them that are judged apart.
 
-A pixel's task is told by two things: whether its date shows anything else (`fully_clouded_dates`), and how long the gap
+Two things set a pixel's task: whether its date shows anything else (`fully_clouded_dates`), and how long the gap
 between its clear dates is (`gap_class`). Blend weights, the uncertainty and the report go by both.
 """
 
@@ -22,7 +22,7 @@ GAP_EDGES: tuple[float, ...] = (0.0, 20.0, 45.0, 80.0, 160.0, np.inf)
 
 
 def choose_holdout(observed: Bool, seed: int, settings: HoldoutSettings = DEFAULTS) -> Bool:
-    """(T, H, W) clear pixels that no fit may see: some dates whole, some others in the shapes of the sequence's clouds.
+    """Chooses (T, H, W) clear pixels that no fit may see: some dates whole, others in the shapes of the clouds.
 
     Empty where there is too little to give away (a single clear date, a handful of pixels).
     """
@@ -46,19 +46,19 @@ def choose_holdout(observed: Bool, seed: int, settings: HoldoutSettings = DEFAUL
 
 
 def blank(observations: Observations, visible: Bool) -> Observations:
-    """The same with nothing but the `visible` (T, H, W) pixels of S2: elsewhere 0, and not observed."""
+    """Keeps nothing but the `visible` (T, H, W) pixels of S2: elsewhere 0, and not observed."""
     s2 = observations.s2
     pixels = np.where(visible[:, None], s2.pixels, np.float32(0))
     return replace(observations, s2=replace(s2, pixels=pixels, observed=visible))
 
 
 def gap_class(gap_days: Float32) -> NDArray[np.intp]:
-    """Index of the class in `GAP_EDGES` of each gap."""
+    """Finds the index of the class in `GAP_EDGES` of each gap."""
     return np.digitize(gap_days, GAP_EDGES[1:-1])
 
 
 def fully_clouded_dates(visible: Bool, settings: HoldoutSettings = DEFAULTS) -> Bool:
-    """(T,) dates of which next to nothing is seen."""
+    """Finds (T,) the dates of which next to nothing is observed."""
     fully_clouded: Bool = visible.mean(axis=(1, 2)) < settings.fully_clouded_below
     return fully_clouded
 

@@ -1,4 +1,4 @@
-"""How far a prediction is from the truth, on the pixels of `where` and on no others.
+"""Errors of a prediction against the truth, on the pixels of `where` and on no others.
 
 Every function takes prediction and truth as (T, C, H, W) float32 reflectance and `where` as (T, H, W) bool, True =
 scored. Both images are clipped to [0, 1] first, as the product's integers would be. Raises ValueError where the shapes
@@ -39,19 +39,19 @@ class Scores:
 
 
 def rmse(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Root mean squared error, reflectance, pooled over scored pixels and bands."""
+    """Computes the root mean squared error, sqrt(mean((p - y)^2)), reflectance, pooled over scored pixels and bands."""
     total = sum(float(np.square(p - y).sum()) for p, y in _scored(prediction, truth, where))
     return math.sqrt(total / _values(truth, where))
 
 
 def mae(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Mean absolute error, reflectance, pooled over scored pixels and bands."""
+    """Computes the mean absolute error, mean(|p - y|), reflectance, pooled over scored pixels and bands."""
     total = sum(float(np.abs(p - y).sum()) for p, y in _scored(prediction, truth, where))
     return total / _values(truth, where)
 
 
 def psnr_of(error: float, *, least: float = 0.0) -> float:
-    """20 log10(1 / error), dB, of a root mean squared error of reflectance in [0, 1]; inf where that is 0.
+    """Computes 20 log10(1 / error), dB, of a root mean squared error of reflectance in [0, 1]; inf where that is 0.
 
     least: smaller errors count as this one, for readers that know no infinity.
     """
@@ -60,17 +60,17 @@ def psnr_of(error: float, *, least: float = 0.0) -> float:
 
 
 def psnr(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Peak signal-to-noise ratio, 20 log10(1 / rmse), dB; inf where the prediction is exact."""
+    """Computes the peak signal-to-noise ratio, 20 log10(1 / rmse), dB; inf where the prediction is exact."""
     return psnr_of(rmse(prediction, truth, where=where))
 
 
 def nrmse(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Rmse over the mean reflectance of the truth on the scored pixels (Ebel et al. 2021); inf where that mean is 0."""
+    """Computes rmse / mean reflectance of the scored truth (Ebel et al. 2021); inf where that mean is 0."""
     return _nrmse(rmse(prediction, truth, where=where), _mean_reflectance(truth, where))
 
 
 def sam_degrees(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Mean angle between predicted and true spectra, degrees in [0, 90].
+    """Computes the mean angle between predicted and true spectra, arccos(p.y / (|p| |y|)), degrees in [0, 90].
 
     A black pixel has no direction and does not count. Where none has one: 0 for an exact prediction, else 90.
     """
@@ -87,7 +87,7 @@ def sam_degrees(prediction: Float32, truth: Float32, *, where: Bool) -> float:
 
 
 def ssim(prediction: Float32, truth: Float32, *, where: Bool) -> float:
-    """Structural similarity (Wang et al. 2004), data range 1, at most 1.
+    """Computes structural similarity (Wang et al. 2004), data range 1, at most 1.
 
     Each date is compared with the truth pasted outside `where`, so that only what was predicted can differ; its score
     is the mean of the map over bands and scored pixels. The result is the mean over the dates with more than 1 % of
@@ -102,7 +102,10 @@ def ssim(prediction: Float32, truth: Float32, *, where: Bool) -> float:
 
 
 def ssim_map(a: Float64, b: Float64) -> Float64:
-    """Structural similarity of a and b, each (C, H, W) in [0, 1], at every band and pixel: (C, H, W)."""
+    """Computes structural similarity of a and b, each (C, H, W) in [0, 1], at every band and pixel: (C, H, W).
+
+    (2 ma mb + c1) (2 cov + c2) / ((ma^2 + mb^2 + c1) (va + vb + c2)) of Gaussian-weighted local statistics.
+    """
     mean_a, mean_b = _window_mean(a), _window_mean(b)
     variance_a = _window_mean(a * a) - mean_a * mean_a
     variance_b = _window_mean(b * b) - mean_b * mean_b
@@ -113,7 +116,7 @@ def ssim_map(a: Float64, b: Float64) -> Float64:
 
 
 def score(prediction: Float32, truth: Float32, where: Bool) -> Scores:
-    """Every score of one prediction on the pixels of `where`."""
+    """Computes every score of one prediction on the pixels of `where`."""
     error = rmse(prediction, truth, where=where)
     return Scores(
         psnr=psnr_of(error),

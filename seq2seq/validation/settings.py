@@ -11,8 +11,8 @@ from seq2seq.settings import hyperparameter
 
 @dataclass(frozen=True)
 class HoldoutSettings:
-    """What is hidden from the scored fit. Fully clouded dates are the hardest and each errs in its own way, so one
-    alone proves little; the delivered fit gets them back."""
+    """The pixels hidden from the scored fit. Fully clouded dates are the hardest and each errs in its own way,
+    so one alone proves little; the delivered fit gets them back."""
 
     fully_clouded_below: float = hyperparameter(
         0.15, "A date of which less than this share is visible counts as fully clouded.", 0.0, 1.0
@@ -34,7 +34,7 @@ class HoldoutSettings:
 
 @dataclass(frozen=True)
 class BlendSettings(HoldoutSettings):
-    """How far the held-out pixels may pull the blend: they are thousands, but the dates they lie on are few, and dates
+    """The pull of the held-out pixels on the blend: they are thousands, but the dates they lie on are few, and dates
     are what differs."""
 
     mix_caution: float = hyperparameter(

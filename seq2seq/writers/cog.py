@@ -27,7 +27,7 @@ _CACHE_MB = 128
 
 
 def write_cog(path: Path, blocks: Iterable[Block], *, geobox: GeoBox, profile: RasterProfile) -> None:
-    """Writes `blocks`, pairs of a window and its values (C, h, w), as one COG that says what `profile` says.
+    """Writes `blocks`, pairs of a window and its values (C, h, w), as one COG that `profile` describes.
 
     The windows, in any order, cover the grid once. The statistics of each band are stated in the file. Compression is
     deflate with the predictor of the dtype. The file appears under its name only when complete and read back.

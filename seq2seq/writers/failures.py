@@ -1,4 +1,4 @@
-"""What GDAL cannot write, as one line for people."""
+"""Failures of GDAL to write, as one line for people."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -48,7 +48,7 @@ def check_room(out: Path, needed: int) -> None:
 
 
 def _check_place(out: Path) -> None:
-    """Raises `OutputError` where no folder could be made or moved. A try tells: permissions do not say everything."""
+    """Raises `OutputError` where no folder could be made or moved. Only a try shows it: permissions do not."""
     parent = next(folder for folder in out.parents if folder.exists())
     if not parent.is_dir():
         raise OutputError(f"{out}: {parent} is not a folder, so nothing can lie in it")
@@ -102,7 +102,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
-    """An unused name beside `path`, whose folder is made where missing; what is left under it is removed at the end."""
+    """Yields an unused name beside `path`, whose folder is made; what is left under it is removed at the end."""
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix or ".tmp", dir=path.parent)
@@ -115,7 +115,7 @@ def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def describe_failure(path: Path, reason: str) -> str:
-    """One line: what could not be written, why, and the space left where that may be the cause."""
+    """Writes one line: what could not be written, why, and the space left where that may be the cause."""
     folder = next(folder for folder in (path, *path.parents) if os.path.exists(folder))  # a name may be too long
     free = shutil.disk_usage(folder).free
     return f"{path}: cannot be written ({reason}; {free / 2**20:,.0f} MiB free)"

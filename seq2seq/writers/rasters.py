@@ -1,6 +1,6 @@
-"""The rasters of a date, each with what it is and where it comes from in its own tags.
+"""The rasters of a date, each with its kind and its provenance in its own tags.
 
-A file that was moved away from its folder and its report still says what it holds.
+A file that was moved away from its folder and its report still states what it holds.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,13 +23,13 @@ class PlacedScene(Scene, Protocol):
     """A scene and its grid."""
 
     @property
-    def geobox(self) -> GeoBox: ...  # noqa: D102
+    def geobox(self) -> GeoBox:
+        """Shape, affine and CRS."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from. version: of decloud. method: its name. fingerprint: of the input, hex.
-    full_prediction: observed pixels were replaced too."""
+    """The origin of a result. fingerprint: of the input, hex. full_prediction: observed pixels were replaced too."""
 
     version: str
     method: str
@@ -39,7 +39,7 @@ class Provenance:
     full_prediction: bool
 
     def tags(self, product: str, date: str, *, hidden: float) -> dict[str, str]:
-        """Of one file. hidden: share of the date's pixels that were cloud, shadow or without data, 0 to 1."""
+        """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1."""
         observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
         reconstructed = 1.0 if self.full_prediction else hidden
         tags = {

@@ -19,7 +19,8 @@ _NAMES = (
 
 @dataclass
 class BandStatistics:
-    """Of one band, as stored: without scale and offset, and without the pixels that equal `nodata` or are NaN.
+    """Statistics of one band, as stored: without scale and offset, and without the pixels that equal `nodata` or are
+    NaN.
 
     Windows are merged by count, mean and sum of squared deviations (Chan, Golub, LeVeque 1979), which stays exact where
     a plain sum of squares would not.
@@ -34,7 +35,7 @@ class BandStatistics:
     pixels: int = 0
 
     def add(self, values: NDArray[Any]) -> None:
-        """One window (h, w) of the band."""
+        """Adds one window (h, w) of the band."""
         self.pixels += values.size
         counted = self._counted(values)
         if not counted.size:
@@ -48,7 +49,7 @@ class BandStatistics:
         self.valid = total
 
     def tags(self) -> dict[str, str]:
-        """GDAL's metadata items; only the share of valid pixels where none is valid."""
+        """Makes GDAL's metadata items; only the share of valid pixels where none is valid."""
         share = f"{100 * self.valid / max(self.pixels, 1):.4g}"
         if not self.valid:
             return {_NAMES[-1]: share}

@@ -17,7 +17,7 @@ from seq2seq.writers.failures import one_line_errors
 from seq2seq.writers.output import describe_failure
 
 TILE_PX = 256
-# Decoded and written at a time. A file stored in larger pieces is read in those, so that each is decoded once.
+# Decoded and written at a time. A file stored in larger blocks is read in those, so that each is decoded once.
 WINDOW_BYTES = 64 * 2**20
 # What the copy's header must share with the original's, beside the bands and the CRS.
 _FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated", "product")
@@ -28,7 +28,7 @@ OnRaster = Callable[[int, int, str], None]
 def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_raster: OnRaster) -> None:
     """Copies every raster of `contents`, whose S2 and S1 headers have been checked, into the empty `folder`.
 
-    origin: what messages and reports shall call the sequence. on_raster: called before each file with its index, their
+    origin: the name of the sequence in messages and reports. on_raster: called before each file with its index, their
     number, and its name. Raises `UnreadableFileError` for pixels that cannot be decoded, `OutputError` where a file
     cannot be written.
     """
@@ -47,7 +47,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
 
 
 def _descriptions(sensor: str, header: Header) -> Sequence[str | None]:
-    """The names that the reader understood from the user's; none where the file has none, so that it says so again."""
+    """The names that the reader understood from the user's; none where the file has none, so that the copy has none."""
     if sensor in ("MASK", "SCL") or not any(header.descriptions):
         return [None] * len(header.descriptions)
     return (s2_bands if sensor == "S2" else s1_bands)(header.descriptions, name=header.name)

@@ -73,7 +73,7 @@ def test_quiet_says_nothing() -> None:
     with open_display(Console(file=log, force_terminal=True), quiet=True) as display:
         assert isinstance(display, SilentDisplay)
         display(Progress("reading", message="anything"))
-        display.say("anything")
+        display.notify("anything")
     assert log.getvalue() == ""
 
 

@@ -1,8 +1,8 @@
 """The published method, step by step.
 
 Ebel, Schmitt and Zhu, "Internal Learning for Sequence-to-Sequence Cloud Removal via Synthetic Aperture Radar Prior
-Information" (IGARSS 2021). What the paper leaves open follows the method that it extends (Zhang et al., ICCV 2019, and
-their code) and is marked so.
+Information" (IGARSS 2021). Details that the paper leaves open follow the method that it extends (Zhang et al., ICCV
+2019, and their code) and are marked so.
 """
 
 import copy
@@ -34,7 +34,7 @@ class Schedule:
 
     @classmethod
     def of(cls, settings: Ebel2021Settings) -> "Schedule":
-        """The published schedule times `settings.schedule_factor`.
+        """Scales the published schedule by `settings.schedule_factor`.
 
         Iterations shrink first (rounded up, at least one), then passes (rounded, at least one): 1 -> 20 x 100,
         0.1 -> 20 x 10, 0.01 -> 20 x 1, 0.0005 and less -> 1 x 1.
@@ -46,13 +46,13 @@ class Schedule:
 
 
 def rescale_backscatter(decibel: NDArray[np.float32], limits_db: tuple[float, float]) -> NDArray[np.float32]:
-    """Rescales dB to [0, 1]: clipped to `limits_db`, the lower of which becomes 0. Section 3 of the paper."""
+    """Rescales dB to [0, 1]: (dB - low) / (high - low), clipped to `limits_db`. Section 3 of the paper."""
     low, high = limits_db
     return ((np.clip(decibel, low, high) - low) / (high - low)).astype(np.float32)
 
 
 def network_input(observations: Observations, settings: Ebel2021Settings, seed: int) -> Tensor:
-    """(channels, T, H, W): rescaled S1, or fixed Gaussian noise in its stead (the paper's ablation).
+    """Returns (channels, T, H, W): rescaled S1, or fixed Gaussian noise in its stead (the paper's ablation).
 
     Where S1 was not observed (the paper's always was) stands the mean of what was, band by band. Raises ConfigError.
     """
@@ -81,7 +81,7 @@ def _filled(s1: ImageSequence, limits_db: tuple[float, float]) -> NDArray[np.flo
 
 
 def window_order(windows: int, *, seed: int, passed: int) -> list[int]:
-    """Order in which pass number `passed` visits the windows: at random, the middle one last (Zhang et al.'s code).
+    """Orders the windows for pass number `passed`: at random, the middle one last (Zhang et al.'s code).
 
     It follows from `seed` and the number alone, so that a resumed fit needs no random state.
     """
@@ -91,7 +91,7 @@ def window_order(windows: int, *, seed: int, passed: int) -> list[int]:
 
 
 def to_images(output: Tensor) -> Tensor:
-    """(1, C, T, H, W) -> (T, C, H, W)."""
+    """Turns (1, C, T, H, W) into (T, C, H, W)."""
     return output[0].transpose(0, 1)
 
 
@@ -151,7 +151,7 @@ class Ebel2021Fit:
         return self.windows * self.schedule.passes * self.schedule.iterations
 
     def step(self, elapsed_share: float | None = None) -> float:
-        """One update on the window that is due; returns the loss before it."""
+        """Makes one update on the window that is due; returns the loss before it."""
         window = self._window_at(self._window_due())
         with autocast(self._device), deterministic():
             prediction = to_images(self.network(window.inputs))
@@ -172,9 +172,10 @@ class Ebel2021Fit:
         return float(loss.detach())
 
     def predict(self, visible: Observations) -> dict[str, NDArray[np.float32]]:
-        """network: (T, C, H, W) reflectance in [0, 1], each date from the window in the middle of which it lies.
+        """Predicts `network`, (T, C, H, W) reflectance in [0, 1], each date from the window in the middle of which it
+        lies.
 
-        It sees radar alone, so it is the same whatever is visible.
+        Its input is radar alone, so it is the same whatever is visible.
 
         The first and the last window also give their outer dates (Zhang et al.'s code); the other four predictions of a
         date are thrown away, as published.
@@ -188,7 +189,7 @@ class Ebel2021Fit:
         return {"network": reflectance}
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of all that the next steps depend on besides the arguments of the constructor."""
+        """Returns a copy of all that the next steps depend on besides the arguments of the constructor."""
         return copy.deepcopy(
             {
                 "network": self.network.state_dict(),
@@ -198,7 +199,7 @@ class Ebel2021Fit:
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Inverts `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.steps_done = int(state["steps_done"])
@@ -228,7 +229,7 @@ class Ebel2021Fit:
 
 
 class Ebel2021:
-    """The published method, behind the face of all methods."""
+    """The published method behind the interface of all methods."""
 
     def __init__(self, settings: Ebel2021Settings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What of Ebel et al. 2021 may be varied; the defaults are the published ones."""
+"""The settings of Ebel et al. 2021 that may be varied; the defaults are the published ones."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -34,7 +34,7 @@ INFO = MethodInfo(
     settings=GuidedSettings,
     cost=_cost,
     load=_load,
-    # The prior and as much for the network, until held-out pixels say otherwise.
+    # The prior and as much for the network, until held-out pixels show otherwise.
     candidates={
         "trees": CandidateInfo("Trees", share=1 / 6),
         "mlp": CandidateInfo("MLP", share=1 / 3),

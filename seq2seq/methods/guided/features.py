@@ -1,4 +1,4 @@
-"""What is known about one pixel on one date without looking at it: the inputs of the pixel-wise regressors.
+"""Features of a pixel on a date that do not look at it: the inputs of the pixel-wise regressors.
 
 A pixel's own value on the date is never among its features: they come from other dates of the pixel (clear values
 before and after, and how long ago), from the radar on the date and on those clear dates, and from the season. So the
@@ -15,7 +15,7 @@ from seq2seq.interpolation import linear_interpolation, temporal_neighbours
 from seq2seq.methods.guided.settings import FeatureSettings, SpeckleSettings
 from seq2seq.sequence import Bool, Float32, Observations
 
-CheckStop = Callable[[], None]  # called between pieces of work; may raise to stop
+CheckStop = Callable[[], None]  # called between two steps of work; may raise to stop
 
 MONTH_DAYS = 30.0  # gaps are logarithmic, in months, so that a week matters more after a week
 YEAR_DAYS = 365.25
@@ -34,16 +34,19 @@ class Radar:
 
     @classmethod
     def of(cls, raw: Float32, smooth: Float32) -> "Radar":
-        """Of a whole scene."""
+        """Takes a whole scene."""
         return cls(raw, smooth, (smooth - smooth.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
 
     def crop(self, rows: slice, columns: slice) -> "Radar":
-        """The same on a window (views)."""
+        """Returns the same on a window (views)."""
         return Radar(self.raw[:, :, rows, columns], self.smooth[:, :, rows, columns], self.of_date)
 
     def change(self, observed: Bool) -> list[Float32]:
-        """Five parts, each (T, C1, H, W) dB: backscatter on the date, its change since the clear date before and until
-        the one after, the pixel's mean, and the date's own level. observed: (T, H, W) clear in S2."""
+        """Returns five parts, each (T, C1, H, W) dB; observed: (T, H, W) clear in S2.
+
+        Backscatter on the date, its change since the clear date before and until the one after, the pixel's mean, and
+        the date's own level.
+        """
         mean = self.smooth.mean(axis=0)
         since, until = (self.smooth - _carried(self.smooth, observed, mean, step) for step in (1, -1))
         shape = self.smooth.shape
@@ -52,7 +55,7 @@ class Radar:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """features: (T, F, H, W) float32. linear: (T, C, H, W) interpolation from the other dates, what they start from."""
+    """Features (T, F, H, W) float32, and the interpolation `linear` (T, C, H, W) that they start from."""
 
     features: Float32
     linear: Float32
@@ -66,7 +69,7 @@ def describe(
     fallback: Float32,
     settings: FeatureSettings,
 ) -> Described:
-    """Features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
+    """Computes features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
     pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows.
     """
@@ -86,7 +89,8 @@ def speckle_filtered(
     """Fills the gaps of S1 in time and averages its speckle over pixels that look alike in the optical series.
 
     A joint bilateral filter (Petschnigg et al. 2004): the guide is the principal components of the interpolated S2
-    series, so radar is averaged within a field and not across its edge. `observed`: what of S2 may be looked at.
+    series, so radar is averaged within a field and not across its edge. `observed`: the pixels of S2 that may be looked
+    at.
     """
     s1, s2 = observations.s1, observations.s2
     if s1 is None or not s1.observed.any():
@@ -99,7 +103,7 @@ def speckle_filtered(
 
 
 def principal_components(pixels: Float32, count: int) -> Float32:
-    """(K, H, W) the first `count` components of each pixel's series (T, C, H, W), the largest of variance 1."""
+    """Computes (K, H, W) the first components of the pixels' series (T, C, H, W), the largest of variance 1."""
     t, c, h, w = pixels.shape
     flat = pixels.reshape(t * c, h * w)
     centred = flat - flat.mean(axis=1, keepdims=True)
@@ -112,8 +116,10 @@ def principal_components(pixels: Float32, count: int) -> Float32:
 def joint_bilateral_filter(
     images: Float32, guide: Float32, check_stop: CheckStop, settings: SpeckleSettings
 ) -> Float32:
-    """Averages images (N, H, W) over each pixel's surroundings, weighted by nearness in space and in the guide
-    (K, H, W)."""
+    """Averages images (N, H, W) over neighbours by nearness in space and in the guide (K, H, W).
+
+    weight = exp(-|guide difference|^2 / tolerance - distance^2 / (2 guide_sigma_px^2)).
+    """
     radius = settings.guide_radius_px
     height, width = guide.shape[1:]
     tolerance = settings.guide_tolerance * _typical_difference(guide)
@@ -151,18 +157,18 @@ def _season(days: NDArray[np.int64], shape: tuple[int, ...]) -> list[Float32]:
 
 
 def _history(pixels: Float32, observed: Bool, linear: Float32) -> list[Float32]:
-    """What kind of pixel it is: mean spectrum of its other observed dates, and how much they differ.
+    """The kind of pixel: mean spectrum of its other observed dates, and how much they differ.
 
     Neither the date's own value nor an interpolation, which could hold it, takes part: the features never contain what
     they are to predict.
     """
-    seen = np.where(observed[:, None], pixels, np.float32(0))
+    visible = np.where(observed[:, None], pixels, np.float32(0))
     others = (observed.sum(axis=0, dtype=np.float32) - observed)[:, None]
     count = np.maximum(others, 1)
-    mean = (seen.sum(axis=0) - seen) / count
-    square = ((seen**2).sum(axis=0) - seen**2) / count
-    spread = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
-    return [np.where(others > 0, mean, linear), spread.astype(np.float32)]
+    mean = (visible.sum(axis=0) - visible) / count
+    square = ((visible**2).sum(axis=0) - visible**2) / count
+    std = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
+    return [np.where(others > 0, mean, linear), std.astype(np.float32)]
 
 
 def _carried(values: Float32, observed: Bool, start: Float32, step: int) -> Float32:

@@ -36,12 +36,12 @@ STAGE_SHARES = {"samples": 0.1, TREES: 0.3, MLP: 0.45, "date": 0.15}
 
 
 def stage_of_date(t: int) -> str:
-    """The name of a date's predictions."""
+    """Names the stage of a date's predictions."""
     return f"date-{t:04d}"
 
 
 def expected_stages(dates: int, bands: int, settings: GuidedSettings) -> dict[str, float]:
-    """The stages that `Guided.start` asks to be cached, in order, with their shares of its time."""
+    """Lists the stages that `Guided.start` asks to be cached, in order, with their shares of its time."""
     mlps = map(stage_of_mlp, range(settings.mlps, 0, -1))
     names = ["samples", *map(stage_of_trees, range(bands)), *mlps, *map(stage_of_date, range(dates))]
     kinds = {name: name.split("-")[0] for name in names}
@@ -78,10 +78,10 @@ class Prior:
         return {**predicted, PRIOR: self._mean(predicted)}
 
     def _mean(self, predicted: dict[str, Float32]) -> Float32:
-        shares = {TREES: self.settings.trees_share, MLP: 1 - self.settings.trees_share}
+        weights = {TREES: self.settings.trees_share, MLP: 1 - self.settings.trees_share}
         mean = np.zeros_like(predicted[TREES])
-        for name, share in shares.items():
-            mean += np.float32(share) * predicted[name]
+        for name, weight in weights.items():
+            mean += np.float32(weight) * predicted[name]
         return mean
 
 
@@ -112,7 +112,7 @@ def fit_prior(s2: ImageSequence, radar: Radar | None, settings: GuidedSettings, 
 
 
 def network_input(radar: Radar | None, observed: Bool) -> Float32 | None:
-    """(T, F, H, W) standardised radar as the network sees it; None without radar."""
+    """Standardises radar, (T, F, H, W), as the network gets it; None without radar."""
     if radar is None:
         return None
     channels = np.concatenate([radar.raw, *radar.change(observed)], axis=1)
@@ -170,7 +170,7 @@ class GuidedFit:
         return {**predicted, NETWORK: self._residual.predict(predicted[PRIOR], self._radar, self._check_stop)}
 
     def state_dict(self) -> dict[str, Any]:
-        """The network's state; the prior's stages are cached."""
+        """Returns the network's state; the prior's stages are cached."""
         return self._residual.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ class GuidedFit:
 
 
 class Guided:
-    """The method, behind the face of all methods."""
+    """The method behind the interface of all methods."""
 
     def __init__(self, settings: GuidedSettings) -> None:
         self._settings = settings

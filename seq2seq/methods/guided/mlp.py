@@ -24,19 +24,19 @@ _BEGINNING = Lock()  # torch begins weights from its one global generator
 
 
 def stage_of_mlp(remaining: int) -> str:
-    """The name of the MLP after which `remaining` - 1 remain."""
+    """Names the stage of the MLP after which `remaining` - 1 remain."""
     return f"mlp-{remaining}"
 
 
 class Standardised:
-    """Features to zero mean and unit standard deviation, as the samples had them; a constant feature becomes 0."""
+    """Features of zero mean and std 1, (x - mean) / std of the samples; a constant feature becomes 0."""
 
     def __init__(self, features: Float32) -> None:
         self.mean, std = features.mean(axis=0), features.std(axis=0)
         self.scale = np.where(std > 1e-6, 1 / np.maximum(std, 1e-6), 0).astype(np.float32)
 
     def __call__(self, features: Float32) -> Float32:
-        """Clips to six standard deviations: nothing outside was ever seen."""
+        """Clips to six standard deviations: no sample lay outside."""
         scaled: Float32 = np.clip((features - self.mean) * self.scale, -6, 6)
         return scaled
 
@@ -167,7 +167,7 @@ def _side_by_side(
 
     def alone(remaining: int) -> Arrays:
         try:
-            with one_thread():  # a new thread has to be told to share nothing
+            with one_thread():  # a new thread has to be set to share nothing
                 return learn(remaining, check)
         except BaseException:
             failed.set()

@@ -27,7 +27,7 @@ CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
 def stage_of_trees(band: int) -> str:
-    """The name of a band's ensemble."""
+    """Names the stage of a band's gradient-boosted trees."""
     return f"trees-{band:02d}"
 
 
@@ -92,7 +92,7 @@ class TreeRegressor:
 
 
 def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop) -> Float32:
-    """(F, H, W) features of a date -> (C, H, W) residuals, a bounded number of pixels at a time."""
+    """Predicts (C, H, W) residuals from (F, H, W) features of a date, a bounded number of pixels at a time."""
     f, h, w = features.shape
     rows = np.ascontiguousarray(features.reshape(f, h * w).T)
     parts = []
@@ -103,7 +103,7 @@ def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop
 
 
 def tree_parameters(settings: TreeSettings) -> dict[str, Any]:
-    """LightGBM's parameters, but for seed and threads."""
+    """Returns LightGBM's parameters, but for seed and threads."""
     return {
         "objective": "l2",
         "num_leaves": settings.tree_leaves,

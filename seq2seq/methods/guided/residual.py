@@ -24,12 +24,11 @@ from seq2seq.tiling import Tile, blend_window, plan_tiles
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Reflectance to network units, band by band: mean and standard deviation (C,) of the observed pixels, and standard
-    deviation of their residuals."""
+    """Reflectance to network units, band by band: (x - mean) / std of the observed pixels. Each value is (C,)."""
 
     mean: Float32
     std: Float32
-    residual_std: Float32
+    residual_std: Float32  # of their residuals
 
     @classmethod
     def of(cls, pixels: Float32, observed: Bool, prior: Float32) -> "Scaling":
@@ -103,7 +102,7 @@ class ResidualFit:
         return loss.item()
 
     def predict(self, prior: Float32, radar: Float32 | None, check_stop: CheckStop) -> Float32:
-        """(T, C, H, W) reflectance: `prior` and the averaged network's residual, window by window."""
+        """Predicts (T, C, H, W) reflectance: `prior` + residual_std x the EMA network's residual, window by window."""
         height, width = prior.shape[2:]
         window_px, overlap_px = self._settings.window_px, self._settings.window_overlap_px
         windows = plan_tiles(height, width, tile_px=window_px, overlap_px=overlap_px)
@@ -121,7 +120,7 @@ class ResidualFit:
         return predicted
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on exactly."""
+        """Returns all that `load_state_dict` needs to go on exactly."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -130,7 +129,7 @@ class ResidualFit:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Inverts `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,4 @@
-"""Samples that the regressors learn from: pixels hidden in cloud shapes, and what interpolation leaves of them."""
+"""Samples for the regressors: pixels hidden in cloud shapes, and the residuals of interpolation there."""
 
 import time
 
