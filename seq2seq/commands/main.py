@@ -1,11 +1,8 @@
 """`decloud`: run, inspect, simulate. Heavy imports wait inside the commands, so that `--help` is there at once."""
 
 import json
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -14,8 +11,11 @@ import typer
 from seq2seq.apart import check_apart
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import weights as weight_commands
+from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
+from seq2seq.commands.benchmark import benchmark
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
+from seq2seq.commands.stopping import stop_on_signals
 from seq2seq.commands.written import written_files
 from seq2seq.config import OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
@@ -151,6 +151,7 @@ def simulate(
     print(f"Next: decloud run {output_path / 'input'} OUT")
 
 
+app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 
@@ -199,7 +200,7 @@ def _reconstruct(
     check_output(output_path, overwrite)  # before torch is loaded: a wrong folder is reported at once
     from seq2seq.run import pipeline
 
-    with _stop_on_signals(display) as stop:
+    with stop_on_signals(display) as stop:
         try:
             return pipeline.run(
                 input_path,
@@ -211,24 +212,6 @@ def _reconstruct(
             )
         except Stopped as stopped:
             raise Stopped(f"stopped; the same command goes on from the checkpoint ({one_line(stopped)})") from stopped
-
-
-@contextmanager
-def _stop_on_signals(display: "Display") -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; the second one ends the program at once."""
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, _: object) -> None:
-        stop.set()
-        signal.signal(number, previous[signal.Signals(number)])
-        display.notify("Stopping after this step; what was learnt is kept. Once more to end at once.")
-
-    previous = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _print_outcome(console: "Console", written: Path) -> None:

@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 520.0, 190.0
 # Several stand side by side: fewer units across, so that letters keep their size.
 SERIES_WIDTH = 350.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 26.0
+# From one line of text to the next.
+_TEXT_ROOM = 13.0
 # A dumbbell's rail begins here and is so long.
 _RAIL_START, _RAIL_LENGTH = 6.0, 188.0
 
@@ -85,6 +87,50 @@ class SeriesChart:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A named value in the drawing. name_y: where its name stands, so that no two lie on each other; leftwards: on the
+    left of it, where the right has no room."""
+
+    x: float
+    y: float
+    name_y: float
+    name: str
+    colour: str
+    leftwards: bool
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Named values over a quantity on a logarithmic axis, which begins and ends with the labels `first` and `last`."""
+
+    frame: Frame
+    label: str
+    dots: tuple[Dot, ...]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class NamedLine:
+    """A line in the drawing, with a dot at each value; its name stands beside the last one."""
+
+    name: str
+    colour: str
+    line: str
+    dots: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class CategoryChart:
+    """Values by ordered categories, a line for each name. ticks: where each category stands, and what it is called."""
+
+    frame: Frame
+    label: str
+    lines: tuple[NamedLine, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
 class Dumbbell:
     """Two errors on one rail, as places along it: ours and theirs."""
 
@@ -141,6 +187,37 @@ def series_chart(
     )
 
 
+def scatter(
+    points: Sequence[tuple[Point, str, str]], *, first: float, last: float, label: str, least_span: float
+) -> Scatter:
+    """Values over a quantity above 0. points: ((quantity, value), name, colour), at least one; first, last: ends of the
+    axis; least_span: of values, so that no difference looks large that is none."""
+    low, high = _range([value for (_, value), _, _ in points])
+    margin = max(least_span - (high - low), 0) / 2
+    frame = Frame(WIDTH, math.log10(first), math.log10(last), low - margin, high + margin)
+    placed = sorted((frame.place(math.log10(x), y)[::-1], name, colour) for (x, y), name, colour in points)
+    names_y = _apart([y for (y, _), _, _ in placed])
+    dots = tuple(
+        Dot(x, y, name_y, name, colour, leftwards=x > frame.width / 2)
+        for ((y, x), name, colour), name_y in zip(placed, names_y, strict=True)
+    )
+    return Scatter(frame, label, dots, number(first), number(last))
+
+
+def category_chart(
+    categories: Sequence[str], lines: Sequence[tuple[str, str, Sequence[float | None]]], *, label: str
+) -> CategoryChart:
+    """Values from 0 up by category. lines: (name, colour, a value for each category or None), one value at least."""
+    _, high = _range([value for _, _, values in lines for value in values if value is not None])
+    frame = Frame(WIDTH, -0.5, len(categories) - 0.5, 0.0, high)
+    drawn = []
+    for name, colour, values in lines:
+        points = [(float(k), value) for k, value in enumerate(values) if value is not None]
+        drawn.append(NamedLine(name, colour, frame.path(points), tuple(frame.place(*point) for point in points)))
+    ticks = tuple((frame.place(k, 0.0)[0], name) for k, name in enumerate(categories))
+    return CategoryChart(frame, label, tuple(drawn), ticks)
+
+
 def dumbbell(ours: float, theirs: float, *, most: float) -> Dumbbell:
     """Two errors on a line from 0 to `most`."""
     a, b = (_RAIL_START + _RAIL_LENGTH * min(value / most, 1) if most > 0 else _RAIL_START for value in (ours, theirs))
@@ -156,6 +233,18 @@ def stacked_bar(parts: Mapping[str, float], colours: Mapping[str, str]) -> list[
 def number(value: float) -> str:
     """Four digits, as on an axis."""
     return f"{value:.4g}"
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Increasing places, moved as little as downwards and back takes until each has room for a line of text."""
+    bottom = HEIGHT - _BOTTOM
+    room = min(_TEXT_ROOM, (bottom - _TOP) / max(len(places), 1))
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + room) if moved else place)
+    for k in range(len(moved) - 1, -1, -1):
+        moved[k] = min(moved[k], bottom if k == len(moved) - 1 else moved[k + 1] - room)
+    return moved
 
 
 def _range(values: Sequence[float]) -> Point:

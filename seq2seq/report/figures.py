@@ -1,5 +1,8 @@
 """Numbers as people read them. None, "not measured", is a dash everywhere."""
 
+from collections.abc import Mapping
+from typing import Any
+
 _DASH = "–"
 
 
@@ -21,6 +24,15 @@ def signed(decibels: float) -> str:
 def difference(ours: float | None, theirs: float | None) -> str:
     """`+4.21`, with its sign; a dash where either was not measured."""
     return _DASH if ours is None or theirs is None else f"{ours - theirs:+.2f}".replace("-", "−")
+
+
+def ranged(found: Mapping[str, Any] | None) -> str:
+    """`+1.20 (+0.80 to +1.70)`, of a difference in dB with its interval; without brackets where it has none."""
+    if found is None:
+        return _DASH
+    measured, low, high = (found[name] for name in ("measured_db", "low_db", "high_db"))
+    text = f"{measured:+.2f}" if low is None else f"{measured:+.2f} ({low:+.2f} to {high:+.2f})"
+    return text.replace("-", "−")
 
 
 def thousands(count: int) -> str:

@@ -4,6 +4,7 @@ Observations in, a `Reconstruction` out; whole in memory. It knows no method by 
 of `pipeline`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +35,10 @@ from seq2seq.validation.screening import suspected_clouds
 __all__ = ["CurvePoint", "Reconstruction", "reconstruct"]
 
 
+def _drop(_: Candidates) -> None:
+    """The `on_candidates` of callers who want the result alone."""
+
+
 def reconstruct(
     observations: Observations,
     config: ReconstructionConfig | None = None,
@@ -44,13 +49,15 @@ def reconstruct(
     checkpoint: Path | None = None,
     budget_s: float | None = None,
     perceptual: Perceptual | None = None,
+    on_candidates: Callable[[Candidates], None] = _drop,
 ) -> Reconstruction:
     """Reconstructs every date of `observations.s2`, with sigma and a score on pixels that the fit never saw.
 
     progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
     checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there, with at
     most one stage of the preparation or `CHECKPOINT_EVERY_S` of steps to do again. budget_s overrides
-    config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already.
+    config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already. on_candidates:
+    takes what the delivered fit predicts by itself, before it is blended.
 
     Raises `Stopped` within about a second of `should_stop`, MissingDataError where nothing is observed, ConfigError for
     a device that is not there or a method that needs what is not there.
@@ -71,7 +78,7 @@ def reconstruct(
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return _Run(observations, config, fitting).reconstruct()
+    return _Run(observations, config, fitting).reconstruct(on_candidates)
 
 
 def _context(
@@ -125,7 +132,7 @@ class _Run:
         self.usable = self._unsuspected(self.s2.observed)
         self.held_out = hidden & self.usable
 
-    def reconstruct(self) -> Reconstruction:
+    def reconstruct(self, on_candidates: Callable[[Candidates], None]) -> Reconstruction:
         """All phases."""
         scored = self.fitting.run("scored", blank(self.observations, self.visible), None, self._look)
         proof = self._prove(scored)
@@ -134,7 +141,7 @@ class _Run:
         # for that, or it is not worth it, the proven fit itself starts from them.
         if self.held_out.any() and self.fitting.time_for_refit():
             final = self.fitting.run("final", blank(self.observations, self.usable), scored, None)
-        return self._deliver(final, proof)
+        return self._deliver(final, proof, on_candidates)
 
     def _prove(self, fit: Fit) -> _Proof:
         """The evidence of the held-out pixels on the fit that they were hidden from."""
@@ -153,10 +160,11 @@ class _Run:
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, assessment)
 
-    def _deliver(self, fit: Fit, proof: _Proof) -> Reconstruction:
+    def _deliver(self, fit: Fit, proof: _Proof, on_candidates: Callable[[Candidates], None]) -> Reconstruction:
         """The result, from all that is usable."""
         self.fitting.on_progress(Progress("blending"))
-        candidates, _ = self._candidates(fit, self.usable)
+        candidates, shown = self._candidates(fit, self.usable)
+        on_candidates({**candidates, **shown})
         result = proof.blend.apply(candidates, *self._kinds(self.usable))
         sigma = proof.calibration.sigma(candidates, self.usable)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)

@@ -106,7 +106,7 @@ def pool(parts: Sequence[Assessment]) -> Assessment | None:
     pixels = [part.pixels for part in parts]
     return Assessment(
         pixels=sum(pixels),
-        methods={name: _pool_scores([part.methods[name] for part in parts]) for name in parts[0].methods},
+        methods={name: pool_scores([part.methods[name] for part in parts]) for name in parts[0].methods},
         by_band={
             band: {name: _pool_band([part.by_band[band][name] for part in parts], pixels) for name in methods}
             for band, methods in parts[0].by_band.items()
@@ -176,7 +176,8 @@ def _root_mean_square(values: Iterable[float], weights: Sequence[int]) -> float:
     return float(np.sqrt(np.average(np.square(list(values)), weights=weights)))
 
 
-def _pool_scores(parts: Sequence[Scores]) -> Scores:
+def pool_scores(parts: Sequence[Scores]) -> Scores:
+    """Scores of several parts as one: squared errors pooled over pixels, angles and SSIM averaged by them."""
     pixels = [part.pixels for part in parts]
     rmse = _root_mean_square((part.rmse for part in parts), pixels)
     # nrmse is rmse over mean reflectance, so each part still holds its mean.
