@@ -1,13 +1,15 @@
 """Methods of reconstruction: a plain tuple. A new one is one file, and its line here."""
 
 from seq2seq.errors import ConfigError
-from seq2seq.methods import ebel2021, guided, linear, nearest
+from seq2seq.methods import dip, dsen2_cr, ebel2021, guided, linear, nearest
 from seq2seq.methods.base import MethodInfo
 from seq2seq.wording import not_one_of
 
 METHODS: tuple[MethodInfo, ...] = (
     guided.INFO,
     ebel2021.INFO,
+    dip.INFO,
+    dsen2_cr.INFO,
     linear.INFO,
     nearest.INFO,
 )

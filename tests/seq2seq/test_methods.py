@@ -19,7 +19,11 @@ from seq2seq.validation.holdout import blank, choose_holdout
 from seq2seq.validation.metrics import psnr
 
 FULL = ReconstructionConfig(perceptual="off", device="cpu", full_prediction=True)
-SHORT = {"ebel2021": {"schedule_factor": 1e-6}}
+SHORT = {
+    "ebel2021": {"schedule_factor": 1e-6},
+    "dip": {"schedule_factor": 1e-6},
+    "dsen2-cr": {"steps": 3, "batch": 2, "crop_px": 12, "width": 6, "blocks": 2},
+}
 
 
 @pytest.fixture(autouse=True)
