@@ -175,6 +175,20 @@ def test_resuming_continues_bit_for_bit(visible):
     assert np.array_equal(predicted(resumed, visible), predicted(straight, visible))
 
 
+def test_a_batch_in_parts_is_the_same_batch(visible, monkeypatch):
+    whole = fit(visible, replace(TINY, batch=5))
+    expected = losses(whole)
+    monkeypatch.setattr("seq2seq.methods.dsen2_cr.settings.REMEMBERED_BYTES", 2 * TINY.plan.remembered_bytes(12 * 12))
+    parts = fit(visible, replace(TINY, batch=5))
+    assert parts._plan.crops_at_once(12 * 12) == 2
+    assert losses(parts) == pytest.approx(expected, rel=1e-3)
+
+
+def test_with_pasted_clouds_carl_is_l1_times_one_and_the_targets_weight(visible):
+    carl, l1 = (fit(visible, replace(TINY, loss=loss, target_weight=0.5)).step() for loss in ("carl", "l1"))
+    assert carl == pytest.approx(1.5 * l1, rel=1e-5)
+
+
 def test_the_same_seed_is_the_same_fit_whatever_else_draws_and_another_is_another(visible):
     calm, disturbed, other = fit(visible), fit(visible), fit(visible, context=replace(CONTEXT, seed=3))
     got = []

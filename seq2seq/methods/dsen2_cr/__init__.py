@@ -17,13 +17,13 @@ def _cost(shape: Shape, settings: Dsen2CrSettings) -> Cost:
     plan = settings.plan
     px = dates * height * width
     parameters = 18 * plan.blocks * plan.width**2 + 9 * plan.width * (2 * bands + _RADAR_CHANNELS)
-    crop_px = plan.batch * min(plan.crop_px, height) * min(plan.crop_px, width)
-    trained = plan.steps * crop_px + _PREDICTIONS * px / 3
-    activations = 4 * plan.width * (3 * plan.blocks + 4) * crop_px if plan.steps else 0.0
+    crop_px = min(plan.crop_px, height, width) ** 2
+    trained = plan.steps * plan.batch * crop_px + _PREDICTIONS * px / 3
+    remembered = plan.crops_at_once(crop_px) * plan.remembered_bytes(crop_px) if plan.steps else 0.0
     values = _BYTES_PER_VALUE * (bands + _RADAR_CHANNELS) * px + 16 * plan.width * height * width
     return Cost(
         seconds=_FIXED_S + _S_PER_PARAMETER_PX * parameters * trained,
-        memory_gb=_PROGRAM_GB + (activations + values) / 2**30,
+        memory_gb=_PROGRAM_GB + (remembered + values) / 2**30,
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from seq2seq.bands import L1C
 from seq2seq.errors import ConfigError
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.dsen2_cr.pairs import Inputs, Pairs, unscale_optical
+from seq2seq.methods.dsen2_cr.pairs import Batch, Inputs, Pairs, unscale_optical
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.dsen2_cr.weights import read_network
 from seq2seq.nn.devices import autocast, deterministic, share_steps
@@ -47,19 +47,17 @@ class Dsen2CrFit:
         """One update on a batch of crops at the same learning rate throughout; returns the loss before it."""
         rng = np.random.default_rng((self._seed, self.steps_done))
         batch = self._pairs.draw(rng, batch=self._plan.batch, crop_px=self._plan.crop_px)
-        image, target, clear, known = map(self._tensor, (batch.image, batch.target, batch.clear, batch.known))
+        known, total = max(1, np.count_nonzero(batch.known)), 0.0
+        self.optimizer.zero_grad()
         with deterministic():
-            prediction = self._run(image, None if batch.sar is None else self._tensor(batch.sar))
-            if self._settings.loss == "l1":
-                loss = masked_l1(prediction, target, known)
-            else:
-                weight = self._settings.target_weight
-                loss = cloud_adaptive_l1(prediction, image, target, clear, known, target_weight=weight)
-            self.optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            for part in batch.parts(self._plan.crops_at_once(batch.known[0].size)):
+                self._check_stop()
+                loss = self._loss(part) * (np.count_nonzero(part.known) / known)
+                torch.autograd.backward(loss)
+                total += loss.item()
             self.optimizer.step()
         self.steps_done += 1
-        return loss.item()
+        return total
 
     @torch.no_grad()
     def predict(self, visible: Observations) -> dict[str, Float32]:
@@ -84,6 +82,14 @@ class Dsen2CrFit:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.steps_done = int(state["steps_done"])
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """A mean over the known pixels."""
+        image, target, clear, known = map(self._tensor, (batch.image, batch.target, batch.clear, batch.known))
+        prediction = self._run(image, None if batch.sar is None else self._tensor(batch.sar))
+        if self._settings.loss == "l1":
+            return masked_l1(prediction, target, known)
+        return cloud_adaptive_l1(prediction, image, target, clear, known, target_weight=self._settings.target_weight)
 
     def _run(self, image: Tensor, sar: Tensor | None) -> Tensor:
         with autocast(self._device):

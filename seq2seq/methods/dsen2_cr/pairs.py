@@ -4,6 +4,7 @@ The engine blanks what is hidden, so the network never sees a cloud: where the p
 is also what it learns from, and what it is asked about: a hidden pixel looks the same in all three.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,13 @@ class Batch:
     target: Float32
     clear: Bool
     known: Bool
+
+    def parts(self, size: int) -> Iterator["Batch"]:
+        """The same in batches of at most `size`."""
+        for start in range(0, len(self.image), size):
+            part = slice(start, start + size)
+            sar = None if self.sar is None else self.sar[part]
+            yield Batch(self.image[part], sar, self.target[part], self.clear[part], self.known[part])
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,17 @@ class Plan:
     crop_px: int
     learning_rate: float
 
+    def crops_at_once(self, crop_px: float) -> int:
+        """Of a batch, as many crops of so many pixels as keep what a step remembers within `REMEMBERED_BYTES`."""
+        return max(1, min(self.batch, int(REMEMBERED_BYTES // self.remembered_bytes(crop_px))))
 
+    def remembered_bytes(self, crop_px: float) -> float:
+        """By a step, of one crop: three images of each block, a few around them."""
+        return 4 * self.width * (3 * self.blocks + 4) * crop_px
+
+
+# A step goes over its batch in parts of this size; their gradients add up to that of the batch.
+REMEMBERED_BYTES = 2**30
 # A network of 18.9 million parameters needs a data set and a GPU. What one sequence can teach in minutes on two cores
 # fits a smaller one, which then needs a higher rate than the published 7e-5. The published schedule, 8 passes over
 # SEN12MS-CR, has no counterpart on one sequence: the steps of `paper` are ours.
@@ -39,7 +49,8 @@ class Dsen2CrSettings:
         "sequence", about="Network and schedule: of minutes for one sequence, or the published ones, for a GPU."
     )
     loss: Literal["carl", "l1"] = setting(
-        "carl", about="The paper's cloud-adaptive regularized loss, or the plain mean absolute error."
+        "carl",
+        about="The paper's cloud-adaptive regularized loss, or mean absolute error; they differ for pairs of dates.",
     )
     sar: Literal["auto", "on", "off"] = setting("auto", about="Whether it sees Sentinel-1; auto: where there is any.")
     pairs: Literal["pasted", "dates"] = setting(
@@ -63,8 +74,8 @@ class Dsen2CrSettings:
 
     @property
     def plan(self) -> Plan:
-        """The preset with what was named in its place."""
-        preset = PRESETS[self.preset]
+        """The preset with what was named in its place; weights of others are of the paper's size, their own decides."""
+        preset = PRESETS["paper" if self.weights else self.preset]
         steps = (0 if self.weights else preset.steps) if self.steps is None else self.steps
         return Plan(
             width=preset.width if self.width is None else self.width,
