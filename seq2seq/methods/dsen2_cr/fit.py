@@ -47,12 +47,12 @@ class Dsen2CrFit:
         """One update on a batch of crops at the same learning rate throughout; returns the loss before it."""
         rng = np.random.default_rng((self._seed, self.steps_done))
         batch = self._pairs.draw(rng, batch=self._plan.batch, crop_px=self._plan.crop_px)
-        known, total = max(1, np.count_nonzero(batch.known)), 0.0
+        known, total = max(1, int(np.count_nonzero(batch.known))), 0.0
         self.optimizer.zero_grad()
         with deterministic():
             for part in batch.parts(self._plan.crops_at_once(batch.known[0].size)):
                 self._check_stop()
-                loss = self._loss(part) * (np.count_nonzero(part.known) / known)
+                loss = self._loss(part) * (int(np.count_nonzero(part.known)) / known)
                 torch.autograd.backward(loss)
                 total += loss.item()
             self.optimizer.step()
