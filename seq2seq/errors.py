@@ -134,7 +134,7 @@ class MissingExtraError(DecloudError, ImportError):
 
 
 class WeightsUnavailableError(DecloudError):
-    """Pretrained VGG16 weights were demanded and cannot be had."""
+    """Pretrained weights were demanded and cannot be had, or are not what they should be."""
 
     code = "weights-unavailable"
 

@@ -15,6 +15,7 @@ from seq2seq.errors import MissingExtraError
 PACKAGES: dict[str, tuple[str, ...]] = {
     "core": ("torch", "lightgbm"),
     "clouds": ("s2cloudless",),
+    "keras": ("h5py",),
     "client": ("httpx",),
     "service": (
         "alembic",

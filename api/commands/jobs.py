@@ -14,6 +14,7 @@ from seq2seq.commands import main as library
 from seq2seq.commands.options import settings_from, with_settings
 from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import ConfigError
+from seq2seq.settings import settings_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -190,11 +191,13 @@ def cancel(
 def settings_to_send(config: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """The settings given in file and options, and no others. Raises `ConfigError` for what no server would take."""
     values = settings_from(given, config)
-    ReconstructionConfig.from_dict(values)
+    info = ReconstructionConfig.from_dict(values).info
     local = {each.name: each.default for each in SETTINGS if each.local}
-    for name, default in local.items():
-        if values.get(name, default) not in (default, None):
-            raise ConfigError(f"{name} is for decloud run; a service chooses its own")
+    of_method = {each.name: each.default for each in settings_of(info.settings) if each.local}
+    for given_values, defaults in ((values, local), (values.get("method_settings", {}), of_method)):
+        for name, default in defaults.items():
+            if given_values.get(name, default) not in (default, None):
+                raise ConfigError(f"{name} is for decloud run; a service chooses its own")
     return {name: value for name, value in values.items() if name not in local and value is not None}
 
 

@@ -2,6 +2,8 @@
 
 from seq2seq.errors import ConfigError
 from seq2seq.methods import (
+    dip,
+    dsen2_cr,
     ebel2021,
     guided,
     harmonic,
@@ -19,6 +21,8 @@ from seq2seq.wording import not_one_of
 METHODS: tuple[MethodInfo, ...] = (
     guided.INFO,
     ebel2021.INFO,
+    dip.INFO,
+    dsen2_cr.INFO,
     linear.INFO,
     nearest.INFO,
     median.INFO,

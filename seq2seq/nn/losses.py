@@ -36,10 +36,33 @@ def masked_l2_paper(prediction: Tensor, target: Tensor, observed: Tensor) -> Ten
     return _observed_squares(prediction, target, observed).mean()
 
 
+def masked_l1(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
+    """Mean absolute difference over the observed pixels; 0 where there are none."""
+    count = observed.sum() * prediction.shape[1]
+    return _observed_differences(prediction, target, observed).abs().sum() / count.clamp(min=1)
+
+
+def cloud_adaptive_l1(
+    prediction: Tensor, image: Tensor, target: Tensor, clear: Tensor, observed: Tensor, *, target_weight: float = 1.0
+) -> Tensor:
+    """Mean of clear * |p - image| + (1 - clear) * |p - target| + target_weight * |p - target|, p the prediction.
+
+    image: what the network saw, `clear` (N, H, W) where it showed the ground; what is clear is to stay as it is. Means
+    are over the pixels whose target is `observed`. Source: Meraner et al. 2020, section 3.3 (CARL), where all are.
+    """
+    kept = torch.where(clear[:, None], image, target)
+    return masked_l1(prediction, kept, observed) + target_weight * masked_l1(prediction, target, observed)
+
+
 def _observed_squares(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
-    """(N, C, H, W) float32: squared differences, 0 where not observed, whatever stands there (also NaN)."""
+    """(N, C, H, W) float32: squared differences, 0 where not observed."""
+    return _observed_differences(prediction, target, observed).square()
+
+
+def _observed_differences(prediction: Tensor, target: Tensor, observed: Tensor) -> Tensor:
+    """(N, C, H, W) float32, 0 where not observed, whatever stands there (also NaN)."""
     difference = prediction.float() - target.float()
-    return difference.masked_fill(~observed[:, None], 0.0).square()
+    return difference.masked_fill(~observed[:, None], 0.0)
 
 
 def feature_maps(perceptual: Perceptual, images: Tensor, observed: Tensor) -> list[Tensor]:

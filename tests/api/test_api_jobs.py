@@ -88,7 +88,7 @@ def test_no_other_address_than_an_upload_is_taken(user: User, href: str) -> None
     [
         ({"seed": -1}, "inputs.seed", "greater than or equal to 0"),
         ({"seed": "1"}, "inputs.seed", "integer"),
-        ({"method": "magic"}, "inputs.method", "'guided', 'ebel2021', 'linear' or 'nearest'"),
+        ({"method": "magic"}, "inputs.method", "'guided', 'ebel2021', "),
         ({"recipe": "magic"}, "inputs.recipe", "'internal' or 'paper'"),
         ({"method_settings": {"steps": 0}}, "inputs.method_settings.steps", "greater than or equal to 1"),
         ({"method_settings": {"stepz": 1}}, "inputs.method_settings.stepz", "no such member"),
@@ -98,6 +98,11 @@ def test_no_other_address_than_an_upload_is_taken(user: User, href: str) -> None
         ({"sead": 1}, "inputs.sead", "no such member"),
         ({"device": "cuda:1"}, "inputs.device", "auto"),
         ({"vgg16_weights": "/etc/passwd"}, "inputs.vgg16_weights", "null"),
+        (
+            {"method": "dsen2-cr", "method_settings": {"weights": "/etc/passwd"}},
+            "inputs.method_settings.weights",
+            "null",
+        ),
         ({"false_colour": 1}, "inputs.false_colour", "true or false"),
     ],
 )

@@ -23,6 +23,7 @@ from api.commands import main as cli
 from api.commands.data_folder import KEY
 from api.commands.whereabouts import key_for, server_url
 from seq2seq.config import SETTINGS
+from seq2seq.errors import ConfigError
 
 COMMANDS = ["serve", "submit", "watch", "jobs", "download", "cancel", "keys", "demo"]
 # The method of these tests, in place of the settings of a reconstruction.
@@ -120,6 +121,11 @@ def test_settings_come_from_file_and_options_and_nothing_else_is_sent(tmp_path: 
     options = {"seed": 9, "method": None, "full_prediction": True}
     sent = job_commands.settings_to_send(tmp_path / "settings.toml", options)
     assert sent == {"seed": 9, "max_minutes": 3, "full_prediction": True}
+
+
+def test_a_file_that_a_method_would_open_is_not_sent_to_be_refused() -> None:
+    with pytest.raises(ConfigError, match="weights is for decloud run"):
+        job_commands.settings_to_send(None, {"method": "dsen2-cr", "set_of_method": ["weights=w.npz"]})
 
 
 def test_every_method_option_reaches_the_server(here: Path, shared_server: Served) -> None:

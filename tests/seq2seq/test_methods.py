@@ -22,6 +22,8 @@ FULL = ReconstructionConfig(perceptual="off", device="cpu", full_prediction=True
 SHORT = {
     "ebel2021": {"schedule_factor": 1e-6},
     "trees": {"mask_samples": 3, "fewest_mask_samples": 2, "max_samples": 3000, "tree_rounds": 6, "guide_radius_px": 3},
+    "dip": {"schedule_factor": 1e-6},
+    "dsen2-cr": {"steps": 3, "batch": 2, "crop_px": 12, "width": 6, "blocks": 2},
 }
 
 

@@ -3,7 +3,7 @@
 import math
 
 from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
-from seq2seq.methods.ebel2021.settings import Ebel2021Settings
+from seq2seq.methods.ebel2021.settings import Ebel2021Settings, WindowedSettings
 
 # Measured on two cores: a step costs this for each date and pixel of its window (0.5 s for 5 x 128 x 128, float32).
 _S_PER_STEP_DATE_PX = 0.5 / (5 * 128 * 128)
@@ -12,7 +12,8 @@ _PROGRAM_GB = 0.9
 _BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 56, 600
 
 
-def _cost(shape: Shape, settings: Ebel2021Settings) -> Cost:
+def cost_of_windows(shape: Shape, settings: WindowedSettings) -> Cost:
+    """Of the 3-D encoder-decoder, fitted window by window."""
     dates, bands, height, width = shape
     window = min(settings.window_dates, dates)
     steps = (dates - window + 1) * settings.passes * settings.iterations * settings.schedule_factor
@@ -36,7 +37,7 @@ INFO = MethodInfo(
     source="Ebel, Schmitt and Zhu, Internal Learning for Sequence-to-Sequence Cloud Removal via Synthetic Aperture "
     "Radar Prior Information, IGARSS 2021",
     settings=Ebel2021Settings,
-    cost=_cost,
+    cost=cost_of_windows,
     load=_load,
     candidates={"network": CandidateInfo("Network", share=1.0, followed=True)},
     needs_s1=True,

@@ -1,0 +1,87 @@
+"""What of DSen2-CR may be varied. The published width, depth and rate are a preset; a sequence has a smaller one."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seq2seq.settings import hyperparameter, setting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network and how it is fitted, all numbers set."""
+
+    width: int
+    blocks: int
+    steps: int
+    batch: int
+    crop_px: int
+    learning_rate: float
+
+    def crops_at_once(self, crop_px: float) -> int:
+        """Of a batch, as many crops of so many pixels as keep what a step remembers within `REMEMBERED_BYTES`."""
+        return max(1, min(self.batch, int(REMEMBERED_BYTES // self.remembered_bytes(crop_px))))
+
+    def remembered_bytes(self, crop_px: float) -> float:
+        """By a step, of one crop: three images of each block, a few around them."""
+        return 4 * self.width * (3 * self.blocks + 4) * crop_px
+
+
+# A step goes over its batch in parts of this size; their gradients add up to that of the batch.
+REMEMBERED_BYTES = 2**30
+# A network of 18.9 million parameters needs a data set and a GPU. What one sequence can teach in minutes on two cores
+# fits a smaller one, which then needs a higher rate than the published 7e-5. The published schedule, 8 passes over
+# SEN12MS-CR, has no counterpart on one sequence: the steps of `paper` are ours.
+PRESETS = {
+    "sequence": Plan(width=48, blocks=6, steps=400, batch=4, crop_px=64, learning_rate=1e-3),
+    "paper": Plan(width=256, blocks=16, steps=2000, batch=16, crop_px=128, learning_rate=7e-5),
+}
+
+
+def _of_preset(about: str, low: float, high: float) -> Any:
+    return hyperparameter(None, f"{about}; by default the preset's.", low, high)
+
+
+@dataclass(frozen=True)
+class Dsen2CrSettings:
+    """Loss, radar, pairs to learn from, weights; and the network with its schedule, where not the preset's."""
+
+    preset: Literal["sequence", "paper"] = setting(
+        "sequence", about="Network and schedule: of minutes for one sequence, or the published ones, for a GPU."
+    )
+    loss: Literal["carl", "l1"] = setting(
+        "carl",
+        about="The paper's cloud-adaptive regularized loss, or mean absolute error; they differ for pairs of dates.",
+    )
+    sar: Literal["auto", "on", "off"] = setting("auto", about="Whether it sees Sentinel-1; auto: where there is any.")
+    pairs: Literal["pasted", "dates"] = setting(
+        "pasted",
+        about="It learns from dates with clouds pasted on clear pixels, or from cloudy dates and nearest clear values.",
+    )
+    weights: str | None = setting(
+        None,
+        about="File with trained weights, .npz or the authors' .hdf5; nothing is learnt then, unless steps are named.",
+        metavar="FILE",
+        local=True,
+    )
+    width: int | None = _of_preset("Features of a layer", 1, 4096)
+    blocks: int | None = _of_preset("Residual blocks", 1, 256)
+    steps: int | None = _of_preset("Steps", 1, 10_000_000)
+    batch: int | None = _of_preset("Crops of a step", 1, 4096)
+    crop_px: int | None = _of_preset("Side of a crop", 1, 4096)
+    learning_rate: float | None = _of_preset("Of Nadam", 1e-8, 1.0)
+    whole_share: float = hyperparameter(0.2, "Share of crops that are hidden whole.", 0.0, 1.0)
+    target_weight: float = hyperparameter(1.0, "Of CARL: the target's term beside the cloud-adaptive one.", 0.0, 1e3)
+
+    @property
+    def plan(self) -> Plan:
+        """The preset with what was named in its place; weights of others are of the paper's size, their own decides."""
+        preset = PRESETS["paper" if self.weights else self.preset]
+        steps = (0 if self.weights else preset.steps) if self.steps is None else self.steps
+        return Plan(
+            width=preset.width if self.width is None else self.width,
+            blocks=preset.blocks if self.blocks is None else self.blocks,
+            steps=steps,
+            batch=preset.batch if self.batch is None else self.batch,
+            crop_px=preset.crop_px if self.crop_px is None else self.crop_px,
+            learning_rate=preset.learning_rate if self.learning_rate is None else self.learning_rate,
+        )
