@@ -1,7 +1,7 @@
 """Methods of reconstruction: a plain tuple. A new one is one file, and its line here."""
 
 from seq2seq.errors import ConfigError
-from seq2seq.methods import ebel2021, guided, linear, nearest
+from seq2seq.methods import ebel2021, gp, guided, linear, mogpr, nearest
 from seq2seq.methods.base import MethodInfo
 from seq2seq.wording import not_one_of
 
@@ -10,6 +10,8 @@ METHODS: tuple[MethodInfo, ...] = (
     ebel2021.INFO,
     linear.INFO,
     nearest.INFO,
+    gp.INFO,
+    mogpr.INFO,
 )
 
 

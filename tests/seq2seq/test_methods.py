@@ -19,7 +19,11 @@ from seq2seq.validation.holdout import blank, choose_holdout
 from seq2seq.validation.metrics import psnr
 
 FULL = ReconstructionConfig(perceptual="off", device="cpu", full_prediction=True)
-SHORT = {"ebel2021": {"schedule_factor": 1e-6}}
+SHORT = {
+    "ebel2021": {"schedule_factor": 1e-6},
+    "gp": {"iterations": 5},
+    "mogpr": {"iterations": 5},
+}
 
 
 @pytest.fixture(autouse=True)
