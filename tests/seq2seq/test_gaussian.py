@@ -220,6 +220,7 @@ def test_a_smooth_signal_is_found_better_than_by_linear_interpolation(name):
     assert psnr(predicted(name, given), truth, where=hidden) > psnr(linear, truth, where=hidden) + 2
 
 
+@pytest.mark.slow
 def test_radar_tells_of_a_gap_in_the_joint_process_alone():
     given, _ = smooth_sequence(noise=0.003)
     rng = np.random.default_rng(3)

@@ -32,7 +32,7 @@ def chunks(observed: Tensor) -> Iterator[Chunk]:
     patterns = patterns[torch.argsort(rank)]
     pattern = rank[torch.from_numpy(inverse.reshape(-1))]
     order = torch.argsort(pattern, stable=True)
-    for pixels in order.split(max(1, CHUNK_VALUES // observed.shape[1] ** 2)):
+    for pixels in torch.split(order, max(1, CHUNK_VALUES // observed.shape[1] ** 2)):
         low, high = int(pattern[pixels[0]]), int(pattern[pixels[-1]]) + 1
         there = patterns[low:high]
         most = max(1, int(there.sum(1).max()))

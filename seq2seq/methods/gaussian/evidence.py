@@ -84,7 +84,7 @@ class _Parameters:
     def unpack(self, flat: Tensor) -> Coregionalisation:
         """The inverse of `pack`."""
         sizes = [self._outputs * self._latents, self._latents, self._outputs, len(self._rows)]
-        mixing, length, diagonal, below = flat.split(sizes)
+        mixing, length, diagonal, below = torch.split(flat, sizes)
         noise = torch.diag(diagonal.exp()).index_put((self._rows, self._columns), below)
         return Coregionalisation(mixing.reshape(self._outputs, self._latents), length.exp(), noise)
 
