@@ -9,9 +9,9 @@ long (benchmarks/RESULTS.md, "On a busy machine"). The runtime reads its setting
 import os
 from collections.abc import MutableMapping
 
-# Rounds of some 20 ns: enough for threads that end together, too few to starve others. None at all costs a quiet
-# machine a fifth of each step of the network.
-SPINS = 300
+# Rounds of some 5 to 20 ns: enough for threads that end nearly together, too few to starve others. None at all costs a
+# quiet machine a fifth of each step of the network, 300 cost it 1 %, and 3000 nothing (benchmarks/METHOD.md).
+SPINS = 3000
 # Whoever has set one of them has decided how threads wait.
 DECIDING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 

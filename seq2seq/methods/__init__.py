@@ -5,11 +5,13 @@ from seq2seq.methods import (
     dip,
     dsen2_cr,
     ebel2021,
+    gp,
     guided,
     harmonic,
     linear,
     low_rank,
     median,
+    mogpr,
     nearest,
     savitzky_golay,
     trees,
@@ -31,6 +33,8 @@ METHODS: tuple[MethodInfo, ...] = (
     savitzky_golay.INFO,
     low_rank.INFO,
     trees.INFO,
+    gp.INFO,
+    mogpr.INFO,
 )
 
 
