@@ -83,6 +83,8 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
         plain["enum"] = [None]
     if "anyOf" in plain:
         plain["anyOf"] = [_plain(kind) for kind in plain["anyOf"]]
+    if "properties" in plain:
+        plain["properties"] = {name: _plain(schema) for name, schema in plain["properties"].items()}
     return plain
 
 

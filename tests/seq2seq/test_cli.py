@@ -149,7 +149,7 @@ def test_earlier_names_are_understood_for_one_more_release_and_said(
     [
         (
             ["--method", "guidd"],
-            "method is 'guidd', must be one of guided, ebel2021, linear, nearest; did you mean guided?",
+            f"method is 'guidd', must be one of {', '.join(info.name for info in METHODS)}; did you mean guided?",
         ),
         (["--recipe", "paper", "--method", "linear"], "recipe is 'paper' and method is 'linear'"),
         (["--set", "steps"], "--set steps: must be NAME=VALUE"),
