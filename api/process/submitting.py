@@ -14,6 +14,7 @@ from api.process.execute import Changes, Execute, Format, Inputs, Resubmission, 
 from api.process.parameters import settings_named
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
+from seq2seq.earlier_names import with_present_names
 from seq2seq.estimate import estimate, tile_size
 from worker import jobs
 from worker.access import quotas
@@ -112,7 +113,7 @@ def invalid(field: str, detail: str) -> Refusal:
 
 def _params(inputs: Changes, before: dict[str, Any]) -> dict[str, Any]:
     """Only what was asked for: defaults are the engine's, when the job runs."""
-    params = without_nothing({**before, **settings_named(inputs)})
+    params = without_nothing({**with_present_names(before), **settings_named(inputs)})
     _config(params)  # do old and new ones agree?
     return params
 
