@@ -12,13 +12,15 @@ _PROGRAM_GB = 0.9
 _BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 56, 600
 
 
-def _cost(shape: Shape, settings: GuidedSettings) -> Cost:
+def memory_gb(shape: Shape) -> float:
+    """Estimates the peak of memory of a tile of `shape` (T, C, H, W), GiB: features of all dates are held at once."""
     dates, bands, height, width = shape
-    date_px = dates * height * width
-    return Cost(
-        seconds=_FIXED_S + _S_PER_DATE_PX * date_px,
-        memory_gb=_PROGRAM_GB + date_px * (_BYTES_PER_VALUE * bands + _BYTES_PER_DATE_PX) / 2**30,
-    )
+    return _PROGRAM_GB + dates * height * width * (_BYTES_PER_VALUE * bands + _BYTES_PER_DATE_PX) / 2**30
+
+
+def _cost(shape: Shape, settings: GuidedSettings) -> Cost:
+    dates, _, height, width = shape
+    return Cost(seconds=_FIXED_S + _S_PER_DATE_PX * dates * height * width, memory_gb=memory_gb(shape))
 
 
 def _load() -> type[Method]:

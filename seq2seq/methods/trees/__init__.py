@@ -1,23 +1,19 @@
 """Gradient-boosted trees on pixel features: the quickest part of `guided`, by itself."""
 
 from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.guided import memory_gb
 from seq2seq.methods.guided.settings import TreeSettings
 
 # Measured on two cores: 34 s for 20 x 9 x 101 x 101, and a run does it twice. How much of it a tile takes whatever its
 # size is estimated: regressors see samples.
 _FIXED_S = 35.0
 _S_PER_DATE_PX = 0.16e-3
-_PROGRAM_GB = 0.9
-_BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 56, 600  # those of `guided`, whose features they are
 
 
 def _cost(shape: Shape, settings: TreeSettings) -> Cost:
-    dates, bands, height, width = shape
-    date_px = dates * height * width
-    return Cost(
-        seconds=_FIXED_S + _S_PER_DATE_PX * date_px,
-        memory_gb=_PROGRAM_GB + date_px * (_BYTES_PER_VALUE * bands + _BYTES_PER_DATE_PX) / 2**30,
-    )
+    dates, _, height, width = shape
+    # memory as `guided`, whose features they are
+    return Cost(seconds=_FIXED_S + _S_PER_DATE_PX * dates * height * width, memory_gb=memory_gb(shape))
 
 
 def _load() -> type[Method]:
