@@ -13,9 +13,11 @@ from seq2seq.errors import MissingExtraError
 
 # Names as they are imported, by the extra of pyproject.toml that brings them; of two, the smaller one.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "core": ("torch", "lightgbm"),
+    "core": ("torch", "lightgbm", "safetensors"),
     "clouds": ("s2cloudless",),
     "keras": ("h5py",),
+    "inpainting": ("skimage",),
+    "diffusion": ("diffusers", "transformers"),
     "client": ("httpx",),
     "service": (
         "alembic",

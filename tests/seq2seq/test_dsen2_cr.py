@@ -16,9 +16,9 @@ from seq2seq.errors import ConfigError, MissingExtraError, Stopped, WeightsUnava
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
 from seq2seq.methods.dsen2_cr.fit import Dsen2CrMethod
-from seq2seq.methods.dsen2_cr.pairs import Inputs, Pairs, scale_optical, scale_sar, unscale_optical
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.dsen2_cr.weights import read_network, write_network
+from seq2seq.methods.image_pairs import Inputs, Pairs, scale_optical, scale_sar, unscale_optical
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.nn.losses import cloud_adaptive_l1, masked_l1
 from seq2seq.nn.vgg import Perceptual

@@ -12,9 +12,9 @@ from torch import Tensor
 from seq2seq.bands import L1C
 from seq2seq.errors import ConfigError
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.dsen2_cr.pairs import Batch, Inputs, Pairs, unscale_optical
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.dsen2_cr.weights import read_network
+from seq2seq.methods.image_pairs import Batch, Inputs, Pairs, unscale_optical
 from seq2seq.nn.devices import autocast, deterministic, share_steps
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.nn.losses import cloud_adaptive_l1, masked_l1

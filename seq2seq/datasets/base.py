@@ -1,0 +1,63 @@
+"""The interface of a published data set: what it is, and samples of a split, read one by one when they are asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from seq2seq.sequence import Bool, Dates, Float32
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One case of a data set: dates as they were acquired, clouds and all, and the date that is asked for.
+
+    s2: (T, C, H, W) reflectance as the set's authors clip and scale it, in 0..1. s1: (T, 2, H, W) VV and VH, dB, or
+    None. valid: (T, H, W), where the sensor has values at all. cloud: (T, H, W), cloud or shadow. dates: (T,) of S2.
+    target: (C, H, W) reflectance, the truth; target_valid: (H, W), where it is one. target_date: index into the dates
+    where the truth belongs to one of them (its own pixels are then what is asked for), None where it is another day,
+    `target_day`.
+    """
+
+    name: str
+    s2: Float32
+    s1: Float32 | None
+    valid: Bool
+    cloud: Bool
+    dates: Dates
+    bands: tuple[str, ...]
+    target: Float32
+    target_valid: Bool
+    target_date: int | None = None
+    target_day: Dates | None = None
+
+
+class Samples(Protocol):
+    """The samples of a split, by number. Reading one reads its files alone."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads a sample. Raises `InputError` naming the file that cannot be read."""
+
+    def name(self, index: int) -> str:
+        """The name of a sample, without reading it."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A published data set as everybody sees it.
+
+    splits: by name, the areas that belong to it, as published. open: finds the samples of a split below a folder and
+    reads none of them; raises `InputError` where the folder is none of this set, or lacks the split. source: the paper;
+    licence: of the data.
+    """
+
+    name: str
+    title: str
+    about: str
+    bands: tuple[str, ...]
+    splits: Mapping[str, tuple[str, ...]]
+    open: Callable[[Path, str], Samples]
+    source: str
+    licence: str
