@@ -1,4 +1,4 @@
-"""The interface of a published data set: what it is, and samples of a split, read one by one when they are asked for."""
+"""The interface of a published data set: what it is, and the samples of a split, read one by one when asked for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,1 +1,0 @@
-"""Published data sets scored as their authors do: protocols, metrics by definition, published rows beside ours."""
