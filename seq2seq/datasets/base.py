@@ -10,13 +10,13 @@ from seq2seq.sequence import Bool, Dates, Float32
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One case of a data set: dates as they were acquired, clouds and all, and the date that is asked for.
+    """One case of a data set: dates as they were acquired, clouds and all, and the dates that are asked for.
 
-    s2: (T, C, H, W) reflectance as the set's authors clip and scale it, in 0..1. s1: (T, 2, H, W) VV and VH, dB, or
-    None. valid: (T, H, W), where the sensor has values at all. cloud: (T, H, W), cloud or shadow. dates: (T,) of S2.
-    target: (C, H, W) reflectance, the truth; target_valid: (H, W), where it is one. target_date: index into the dates
-    where the truth belongs to one of them (its own pixels are then what is asked for), None where it is another day,
-    `target_day`.
+    s2: (T, C, H, W) reflectance, clipped and scaled to 0..1 as the set's authors do. s1: (T, 2, H, W) VV and VH in dB,
+    or None. valid: (T, H, W), where S2 has values at all. cloud: (T, H, W), cloud or shadow by the set's own masks; a
+    protocol may hide more. dates: (T,), sorted. truth: (N, C, H, W) reflectance of the dates `asked`, (N,), scored
+    where `scored`, (N, H, W). A date of `asked` that is not among `dates` is one of which nothing is seen.
+    asked_s1: (N, 2, H, W), radar of the dates that are asked for, or None.
     """
 
     name: str
@@ -26,10 +26,10 @@ class Sample:
     cloud: Bool
     dates: Dates
     bands: tuple[str, ...]
-    target: Float32
-    target_valid: Bool
-    target_date: int | None = None
-    target_day: Dates | None = None
+    truth: Float32
+    scored: Bool
+    asked: Dates
+    asked_s1: Float32 | None = None
 
 
 class Samples(Protocol):
