@@ -30,7 +30,7 @@ def render(results: Results, *, quick: bool = False) -> str:
     blocks = ["# Results", QUICK if quick else "", _head(results)]
     for name, (title, section) in SECTIONS.items():
         part = results.get(name)
-        blocks += [f"## {title}", _provenance(part, results), section(part["rows"]) if part and part["rows"] else ""]
+        blocks += [f"## {title}", provenance(part, results), section(part["rows"]) if part and part["rows"] else ""]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -69,7 +69,7 @@ def _head(results: Results) -> str:
     return "\n".join(
         [
             f"- Date: {latest['date']}, commit {latest['commit']}",
-            f"- Machine: {_machine(latest)}",
+            f"- Machine: {machine(latest)}",
             f"- Versions: {versions}",
             f"- Seeds: {', '.join(map(str, seeds)) or 'none'}",
             "- Repeat: `make bench`; a part of it: `make bench ARGS='--only quality --seeds 0'` (parts: "
@@ -81,18 +81,18 @@ def _head(results: Results) -> str:
     )
 
 
-def _provenance(part: Row | None, results: Results) -> str:
+def provenance(part: Row | None, results: Results) -> str:
     """When a part was measured, and where, if not on the machine of the head; or why it was not."""
     if part is None:
         return "Not measured yet."
     on = part["on"]
     latest = max((other["on"] for other in results.values()), key=lambda on: str(on["date"]))
-    where = "" if _machine(on) == _machine(latest) else f", on {_machine(on)}"
+    where = "" if machine(on) == machine(latest) else f", on {machine(on)}"
     note = f"{part['note']}. " if part.get("note") else ""
     return f"{note}Measured {on['date']} at {on['commit']}{where}." if part["rows"] else note.strip()
 
 
-def _machine(on: Row) -> str:
+def machine(on: Row) -> str:
     return f"{on['cpu']}, {on['cores']} cores, {on['ram_gb']} GiB"
 
 

@@ -41,7 +41,7 @@ def main() -> int:
         bench = _bench(options, work)
         book = Book(options.results or (work if options.quick else HERE), quick=options.quick)
         names = [name for name in options.only if name != SERVICE]
-        failures = [failure for name in names for failure in _measure(name, partial(PARTS[name], bench), book)]
+        failures = [failure for name in names for failure in measure_part(name, partial(PARTS[name], bench), book)]
         books = [book] if names else []
         if SERVICE in options.only:
             books.append(_service_book(options, book.folder))
@@ -96,7 +96,7 @@ class Book:
             (self.folder / "curve.svg").write_text(draw(rows[0]), encoding="utf-8")
 
 
-def _measure(name: str, part: Callable[[], Iterator[Row]], book: Book) -> list[str]:
+def measure_part(name: str, part: Callable[[], Iterator[Row]], book: Book) -> list[str]:
     """All of one part; returns what failed."""
     print(f"{name} ...", flush=True)
     try:
@@ -142,7 +142,7 @@ def _measure_service(options: argparse.Namespace, work: Path, book: Book) -> lis
         except ClientAbsentError as reason:
             raise NotMeasured(f"not measured: {reason}") from reason
 
-    return [failure for name in options.measures for failure in _measure(name, partial(measured, name), book)]
+    return [failure for name in options.measures for failure in measure_part(name, partial(measured, name), book)]
 
 
 def _bench(options: argparse.Namespace, work: Path) -> Bench:
