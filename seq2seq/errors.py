@@ -139,6 +139,12 @@ class WeightsUnavailableError(DecloudError):
     code = "weights-unavailable"
 
 
+class DivergedError(DecloudError):
+    """A method's loss is no number any more: what it would predict is worth nothing."""
+
+    code = "diverged"
+
+
 class OutputError(DecloudError):
     """The result cannot be written: folder not empty, disk full, no permission."""
 

@@ -1,10 +1,11 @@
 """One fit of a method, driven to its end: stages cached, steps in time, progress, checkpoint, stop."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from seq2seq.errors import Stopped
+from seq2seq.errors import DivergedError, Stopped
 from seq2seq.methods.base import Arrays, Fit, Method, MethodInfo, RunContext
 from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.run.checkpoint import Checkpoint
@@ -137,6 +138,7 @@ class _Steps:
                 self._save()
                 raise Stopped(f"step {fit.steps_done} of {total}")
             loss = fit.step(None if until is None else (time.monotonic() - began) / until)
+            self._check(loss)
             now = time.monotonic()
             if self._first:
                 psnr = self._look(fit) if self._look is not None and fit.steps_done in looks else None
@@ -146,6 +148,14 @@ class _Steps:
                 self._save()
                 saved_at = now
         self._save()
+
+    def _check(self, loss: float) -> None:
+        """Raises `DivergedError` where the loss is no number; the checkpoint stays that of before."""
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"method {self._fitting.info.name} diverged: its loss is {loss:g} at step {self._fit.steps_done} of "
+                f"{self._fit.steps_total}; a lower learning rate or another seed may help"
+            )
 
     def _looks(self, total: int) -> set[int]:
         """After which steps the held-out pixels are looked at."""

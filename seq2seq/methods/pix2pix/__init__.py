@@ -1,0 +1,52 @@
+"""pix2pix (Isola et al. 2017), the baseline of the papers on cloud removal: a U-Net with an adversary."""
+
+from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.pix2pix.settings import Pix2PixSettings, Plan
+
+# Of two cores, from CPU time: seconds of one multiplication and addition of the generator, there and back, with the
+# judge's share.
+_S_PER_MAC = 4.0e-11
+_PREDICTIONS = 6  # for the curve, to score, to deliver
+_FIXED_S = 8.0
+_PROGRAM_GB = 0.9
+_BYTES_PER_VALUE = 60
+_RADAR_CHANNELS = 2
+
+
+def _macs_per_px(plan: Plan, channels: float, downs: int) -> float:
+    """Of the generator and one judge, forward."""
+    widths = [float(plan.width * min(8, 2**level)) for level in range(downs)]
+    pairs = zip([channels, *widths[:-1]], widths, strict=True)
+    # 4 x 4 there, at a quarter of the pixels for each halving; as much back, and twice as wide.
+    generator: float = sum(16 * before * after * 3 / 4 ** (level + 1) for level, (before, after) in enumerate(pairs))
+    return generator + 16 * plan.width * (2 * channels / 4 + 2 * plan.width / 16 + 8 * plan.width / 64 + plan.width / 2)
+
+
+def _cost(shape: Shape, settings: Pix2PixSettings) -> Cost:
+    dates, bands, height, width = shape
+    plan = settings.plan
+    px, crop_px = dates * height * width, min(plan.crop_px, height, width) ** 2
+    macs = _macs_per_px(plan, bands + _RADAR_CHANNELS, plan.downs_for(height, width))
+    trained = plan.steps * plan.batch * crop_px + _PREDICTIONS * px / 4
+    parameters = 1.3e4 * plan.width**2
+    remembered = 4 * (5 * parameters + 40 * plan.width * (plan.batch * crop_px + height * width))
+    values = _BYTES_PER_VALUE * (bands + _RADAR_CHANNELS) * px
+    return Cost(seconds=_FIXED_S + _S_PER_MAC * macs * trained, memory_gb=_PROGRAM_GB + (remembered + values) / 2**30)
+
+
+def _load() -> type[Method]:
+    from seq2seq.methods.pix2pix.fit import Pix2Pix
+
+    return Pix2Pix
+
+
+INFO = MethodInfo(
+    name="pix2pix",
+    title="pix2pix",
+    about="A U-Net from each cloudy date and its radar to the clear date, taught by a judge; date by date, minutes.",
+    source="Isola, Zhu, Zhou and Efros, Image-to-image translation with conditional adversarial networks, CVPR 2017",
+    settings=Pix2PixSettings,
+    cost=_cost,
+    load=_load,
+    candidates={"generator": CandidateInfo("Generator", share=1.0, followed=True)},
+)

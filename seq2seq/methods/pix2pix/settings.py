@@ -1,0 +1,75 @@
+"""What of pix2pix may be varied. The published size and schedule are a preset; a sequence has a smaller one."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seq2seq.settings import hyperparameter, setting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Networks and how they are fitted, all numbers set."""
+
+    width: int
+    downs: int
+    steps: int
+    batch: int
+    crop_px: int
+    learning_rate: float
+
+    def downs_for(self, height: float, width: float) -> int:
+        """As many halvings as the shorter side has room for, five at least: smaller scenes are mirrored outwards."""
+        return max(5, min(self.downs, int(min(height, width)).bit_length() - 1))
+
+
+# 200 epochs over a data set have no counterpart on one sequence: the steps of `paper` are ours.
+PRESETS = {
+    "sequence": Plan(width=16, downs=6, steps=800, batch=2, crop_px=64, learning_rate=2e-4),
+    "paper": Plan(width=64, downs=8, steps=20_000, batch=1, crop_px=256, learning_rate=2e-4),
+}
+
+
+def _of_preset(about: str, low: float, high: float) -> Any:
+    return hyperparameter(None, f"{about}; by default the preset's.", low, high)
+
+
+@dataclass(frozen=True)
+class Pix2PixSettings:
+    """Radar, pairs to learn from, weights; and the networks with their schedule, where not the preset's."""
+
+    preset: Literal["sequence", "paper"] = setting(
+        "sequence", about="Networks and schedule: of minutes for one sequence, or the published ones, for a GPU."
+    )
+    sar: Literal["auto", "on", "off"] = setting("auto", about="Whether it sees Sentinel-1; auto: where there is any.")
+    pairs: Literal["pasted", "dates"] = setting(
+        "pasted",
+        about="It learns from dates with clouds pasted on clear pixels, or from cloudy dates and nearest clear values.",
+    )
+    weights: str | None = setting(
+        None,
+        about="File with trained weights of the generator, .safetensors; nothing is learnt then.",
+        metavar="FILE",
+        local=True,
+    )
+    width: int | None = _of_preset("Features of the first level", 1, 1024)
+    downs: int | None = _of_preset("Halvings, as many as the scene has room for", 5, 8)
+    steps: int | None = _of_preset("Steps", 1, 10_000_000)
+    batch: int | None = _of_preset("Crops of a step", 1, 4096)
+    crop_px: int | None = _of_preset("Side of a crop", 16, 4096)
+    learning_rate: float | None = _of_preset("Of Adam", 1e-8, 1.0)
+    l1_weight: float = hyperparameter(100.0, "Weight of the mean absolute error beside the judge's.", 0.0, 1e6)
+    whole_share: float = hyperparameter(0.2, "Share of crops that are hidden whole.", 0.0, 1.0)
+
+    @property
+    def plan(self) -> Plan:
+        """The preset with what was named in its place; weights of others are not trained."""
+        preset = PRESETS[self.preset]
+        steps = 0 if self.weights else preset.steps if self.steps is None else self.steps
+        return Plan(
+            width=preset.width if self.width is None else self.width,
+            downs=preset.downs if self.downs is None else self.downs,
+            steps=steps,
+            batch=preset.batch if self.batch is None else self.batch,
+            crop_px=preset.crop_px if self.crop_px is None else self.crop_px,
+            learning_rate=preset.learning_rate if self.learning_rate is None else self.learning_rate,
+        )
