@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ LEAST_PX = 16
 # dB that become -1 and 1, of both polarisations.
 RADAR_DB = (-25.0, 0.0)
 _BETAS = (0.5, 0.999)
+_SHARED_WIDTH = 64
 
 
 class Pix2PixFit:
@@ -103,13 +104,13 @@ class Pix2PixFit:
         return float(loss.item())
 
     def _generate(self, given: Tensor) -> Tensor:
-        with autocast(self._context.device):
+        with _precision(self._context.device):
             output: Tensor = self.generator(given)
         return output
 
     def _judge(self, given: Tensor, image: Tensor, *, real: bool) -> Tensor:
         """How far the judge is from saying so: binary cross entropy over its patches."""
-        with autocast(self._context.device):
+        with _precision(self._context.device):
             logits = self.judge(torch.cat([given, image], 1))
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
@@ -126,6 +127,11 @@ class Pix2PixFit:
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._context.device)
+
+
+def _precision(device: torch.device) -> AbstractContextManager[object]:
+    """CPUs have no fast kernels for transposed convolutions in bfloat16: float32 takes a seventh less there."""
+    return nullcontext() if device.type == "cpu" else autocast(device)
 
 
 def inputs_of(visible: Observations, *, with_sar: bool) -> Inputs:
@@ -182,7 +188,8 @@ class Pix2Pix:
         if plan.steps:
             inputs = inputs_of(visible, with_sar=generator.inputs > generator.outputs)
             pairs = Pairs.of(visible, inputs, kind=settings.pairs, whole_share=settings.whole_share)
-        share_steps(plan.batch * plan.crop_px**2, context.threads)
+        # Steps of narrow networks are too short to be shared: two threads would take twice the time of one.
+        share_steps(plan.batch * plan.crop_px**2 * plan.width // _SHARED_WIDTH, context.threads)
         return Pix2PixFit(pairs, generator, judge, settings, context)
 
     def _generator(self, visible: Observations, seed: int) -> UNet:
