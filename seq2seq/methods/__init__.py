@@ -14,6 +14,7 @@ from seq2seq.methods import (
     mogpr,
     nearest,
     savitzky_golay,
+    seq2point,
     trees,
     whittaker,
 )
@@ -25,6 +26,7 @@ METHODS: tuple[MethodInfo, ...] = (
     ebel2021.INFO,
     dip.INFO,
     dsen2_cr.INFO,
+    seq2point.INFO,
     linear.INFO,
     nearest.INFO,
     median.INFO,
