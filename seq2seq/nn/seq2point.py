@@ -1,7 +1,7 @@
 """The sequence-to-point network of SEN12MS-CR-TS: building blocks first, the whole last.
 
 Ebel, Xu, Schmitt and Zhu, "SEN12MS-CR-TS: A remote-sensing data set for multimodal multitemporal cloud removal" (IEEE
-Transactions on Geoscience and Remote Sensing 60, 2022), section IV. Images are (B, T, C, H, W), volumes of features
+Transactions on Geoscience and Remote Sensing 60, 2022), and the facts of their code. Images are (B, T, C, H, W), volumes of features
 (B, F, T, H, W).
 """
 
