@@ -1,8 +1,8 @@
 """The sequence-to-point network of SEN12MS-CR-TS: building blocks first, the whole last.
 
 Ebel, Xu, Schmitt and Zhu, "SEN12MS-CR-TS: A remote-sensing data set for multimodal multitemporal cloud removal" (IEEE
-Transactions on Geoscience and Remote Sensing 60, 2022), and the facts of their code. Images are (B, T, C, H, W), volumes of features
-(B, F, T, H, W).
+Transactions on Geoscience and Remote Sensing 60, 2022), and facts of their code; nothing of it is here. Images are
+(B, T, C, H, W), volumes of features (B, F, T, H, W).
 """
 
 import math

@@ -207,10 +207,16 @@ def test_a_batch_in_parts_is_the_same_batch(visible, monkeypatch):
 
 
 def test_the_rate_is_constant_and_then_falls_to_nothing():
-    rates = [rate_at(step, 10, 2.0) for step in range(11)]
+    rates = [rate_at(step / 10, 2.0) for step in range(11)]
     assert rates[:6] == [2.0] * 6
     assert rates[6:] == pytest.approx([1.6, 1.2, 0.8, 0.4, 0.0])
-    assert rate_at(0, 1, 2.0) == 2.0
+
+
+def test_where_time_is_short_the_rate_follows_the_clock(visible):
+    fitted = fit(visible)
+    for elapsed, rate in ((None, 1e-3), (0.9, 2e-4), (1.2, 0.0)):
+        fitted.step(elapsed)
+        assert fitted.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
 
 
 def test_it_stops_between_two_dates_of_a_prediction_and_between_two_parts_of_a_step(visible):

@@ -21,10 +21,10 @@ from seq2seq.nn.seq2point import FEWEST_DATES, Seq2Point, draw_normal
 from seq2seq.sequence import Float32, Observations
 
 
-def rate_at(step: int, steps: int, rate: float) -> float:
-    """The learning rate: as named in the first half of the steps, then linearly down, to 0 after the last."""
-    half = steps // 2
-    return rate if step < half else rate * (steps - step) / max(1, steps - half)
+def rate_at(done: float, rate: float) -> float:
+    """The learning rate where the share `done` of the schedule is over: constant in its first half, then linearly down
+    to 0."""
+    return rate * min(1.0, 2 * (1 - done))
 
 
 class Seq2PointFit:
@@ -48,12 +48,14 @@ class Seq2PointFit:
         self.steps_total, self.steps_done = self._plan.steps, 0
 
     def step(self, elapsed_share: float | None = None) -> float:
-        """One update on a batch of samples; returns the loss before it."""
+        """One update on a batch of samples; returns the loss before it. The rate falls with steps or time, whichever is
+        further."""
         plan, rng = self._plan, np.random.default_rng((self._seed, self.steps_done))
         batch = self._samples.draw(rng, batch=plan.batch, crop_px=plan.crop_px, rotated=plan.rotated)
         known, total = max(1, int(np.count_nonzero(batch.known))), 0.0
+        done = max(self.steps_done / self.steps_total, elapsed_share or 0.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(self.steps_done, self.steps_total, plan.learning_rate)
+            group["lr"] = rate_at(min(1.0, done), plan.learning_rate)
         self.network.trunk.requires_grad_(self.steps_done >= self._settings.freeze_trunk_steps)
         self.optimizer.zero_grad()
         with deterministic():
