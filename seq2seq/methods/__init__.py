@@ -15,6 +15,7 @@ from seq2seq.methods import (
     nearest,
     pix2pix,
     savitzky_golay,
+    seq2point,
     trees,
     whittaker,
 )
@@ -27,6 +28,7 @@ METHODS: tuple[MethodInfo, ...] = (
     dip.INFO,
     dsen2_cr.INFO,
     pix2pix.INFO,
+    seq2point.INFO,
     linear.INFO,
     nearest.INFO,
     median.INFO,
