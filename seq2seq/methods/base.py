@@ -77,7 +77,8 @@ class RunContext:
 class Fit(Protocol):
     """A method fitted to what is visible, step by step; closed forms have no steps.
 
-    Same observations, settings, seed and device: the same steps, also across `state_dict` and `load_state_dict`.
+    Same observations, settings, seed and device: the same steps, also across `state_dict` and `load_state_dict`. It may
+    have `notes`, sentences for the report on what it did.
     """
 
     @property

@@ -61,7 +61,7 @@ def render(
         blended=blended,
         gaps=sections.gap_rows(holdout, compared, known),
         curves=sections.fit_curves(report["training"], linear),
-        uses=sections.uses(source, report["perceptual"], report["config"]),
+        uses=sections.uses(source, report["perceptual"], report["config"], report["training"].get("notes", ())),
         files={each["path"]: each["about"] for each in report.get("files") or ()},
         phases=sections.phases(seconds),
         time=stacked_bar(seconds, sections.phases(seconds)),

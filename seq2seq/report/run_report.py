@@ -60,6 +60,7 @@ class TileFacts:
     device: str
     seconds: dict[str, float]
     suspected: float = 0.0  # share of the observed pixels, see `screening`
+    notes: Sequence[str] = ()
 
 
 def compose_report(
@@ -88,7 +89,7 @@ def compose_report(
         software=_software(),
         input=replace(described, warnings=(*described.warnings, *_suspicions(suspected), *unproven)),
         holdout=describe_holdout(pool(proofs), described.dates),
-        training=TrainingReport(len(first.curve), len(facts), tuple(CurvePoint(**point) for point in first.curve)),
+        training=_training(facts, first),
         series=_series(source.info, series),
         resources=Resources(
             {"reading": seconds["reading"], **_tile_seconds(facts), "writing": seconds["writing"]}, peak_memory_gb
@@ -96,6 +97,12 @@ def compose_report(
         perceptual=PerceptualReport(config.perceptual, perceptual.used, perceptual.reason),
         files=_files(),
     )
+
+
+def _training(facts: Sequence[TileFacts], first: TileFacts) -> TrainingReport:
+    curve = tuple(CurvePoint(**point) for point in first.curve)
+    notes = tuple(dict.fromkeys(note for fact in facts for note in fact.notes))
+    return TrainingReport(len(curve), len(facts), curve, notes)
 
 
 def describe_holdout(pooled: Assessment | None, dates: Sequence[str]) -> HoldoutReport:

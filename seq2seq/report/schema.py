@@ -152,11 +152,12 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """How the fit went. curve: of the first tile where there are several."""
+    """How the fit went. curve: of the first tile where there are several. notes: sentences of the method on itself."""
 
     steps: int
     tiles: int
     curve: tuple[CurvePoint, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def fit_curves(training: Values, linear: Values | None) -> list[Curve]:
     return [curve for curve in curves if curve.points]
 
 
-def uses(source: Values, perceptual: Values, config: Values) -> list[Use]:
+def uses(source: Values, perceptual: Values, config: Values, notes: Sequence[str] = ()) -> list[Use]:
     """What went into the result and what did not, each with its reason."""
     radar, mask, whole = source["s1"], str(source["mask_source"]), bool(config.get("full_prediction"))
     paired = sum(date is not None for date in radar["dates"])
@@ -198,6 +198,7 @@ def uses(source: Values, perceptual: Values, config: Values) -> list[Use]:
         Use(True, "Cloud mask", _MASK_SOURCES.get(mask, mask)),
         Use(perceptual["used"], "Perceptual loss", perceptual["reason"] or f"as set: {perceptual['requested']}"),
         Use(not whole, "Observed pixels", observed),
+        *(Use(True, "Method", note) for note in notes),
     ]
 
 

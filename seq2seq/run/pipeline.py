@@ -161,6 +161,7 @@ class _Job:
             device=result.device,
             seconds=result.seconds,
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
+            notes=result.notes,
         )
 
     def _fill(self, tile: Tile, observations: Observations) -> TileFacts:

@@ -179,6 +179,7 @@ class _Run:
             perceptual=self.fitting.context.perceptual,
             device=str(self.fitting.context.device),
             seconds=self.clock.seconds,
+            notes=tuple(getattr(fit, "notes", ())),
         )
 
     def _unsuspected(self, observed: Bool) -> Bool:

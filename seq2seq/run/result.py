@@ -31,7 +31,7 @@ class Reconstruction:
     one std, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
     learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
     assessment: the held-out proof, None where nothing could be held out. curve: the fit. seconds: wall-clock time by
-    phase."""
+    phase. notes: sentences of the method on what it did."""
 
     s2: ImageSequence
     sigma: Float32
@@ -42,6 +42,7 @@ class Reconstruction:
     perceptual: Perceptual
     device: str
     seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
 
     def to_xarray(self) -> "xr.Dataset":
         """Returns a Dataset: `reflectance`, `sigma (time, band, y, x)`, `reconstructed (time, y, x)`; CF attributes."""
