@@ -31,7 +31,7 @@ class Reconstruction:
     one std, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
     learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
     assessment: the held-out proof, None where nothing could be held out. curve: the fit. seconds: wall-clock time by
-    phase."""
+    phase. steps_done, steps_total: of all fits made, fewer done than there are where time was over; 0: none to make."""
 
     s2: ImageSequence
     sigma: Float32
@@ -42,6 +42,8 @@ class Reconstruction:
     perceptual: Perceptual
     device: str
     seconds: dict[str, float]
+    steps_done: int = 0
+    steps_total: int = 0
 
     def to_xarray(self) -> "xr.Dataset":
         """Returns a Dataset: `reflectance`, `sigma (time, band, y, x)`, `reconstructed (time, y, x)`; CF attributes."""
