@@ -14,7 +14,8 @@ from seq2seq.comparison.scoring import GAP_CLASSES
 from seq2seq.comparison.table import Difference, Row
 from seq2seq.comparison.verdict import LEGEND, verdicts
 from seq2seq.errors import OutputError
-from seq2seq.report.benchmark_report import Pictures, render
+from seq2seq.report.benchmark_pictures import Pictures
+from seq2seq.report.benchmark_report import render
 from seq2seq.report.figures import fixed, or_dash, ranged
 from seq2seq.report.plain import to_plain
 from seq2seq.validation.holdout import LINEAR

@@ -52,7 +52,7 @@ def case_picture(case: Case) -> CasePicture:
         low=stretch.low,
         high=stretch.high,
         cell_px=np.asarray(-(-max(observed.shape) // MAX_PX)),
-        hidden_share=np.float32(case.hidden[t].mean()),
+        hidden_share=np.asarray(case.hidden[t].mean(), dtype=np.float32),
         truth=stretch.apply(_reduced(image, has_data)),
         visible=stretch.apply(_reduced(image, visible)),
         places=places,

@@ -14,7 +14,8 @@ Values = Mapping[str, Any]
 OURS = ReconstructionConfig.method
 LEGEND = (
     "In brackets after a method: `40 % of steps` was cut by its time budget there, over all its cases, and may do "
-    "better with more time; `0 % of steps, never trained` had no time for any; `1 case not finished` failed or was stopped."
+    "better with more time; `0 % of steps, never trained` had no time for any; `1 case not finished` failed or was "
+    "stopped."
 )
 # Methods that are told one by one.
 _MOST_NAMED = 4

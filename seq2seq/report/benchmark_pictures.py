@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.report.candidates import LINEAR
+from seq2seq.report.charts import WIDTH
 from seq2seq.report.figures import fixed, percent
 from seq2seq.report.method_pictures import CasePicture, MethodPicture, Predicted
 from seq2seq.report.named_lines import SMALL_WIDTH, Line, LinesChart, index_chart, spectrum_chart
@@ -52,7 +53,8 @@ class Pixel:
 @dataclass(frozen=True)
 class Section:
     """All pictures of one input and one kind of gap. own: predictions that are not blended. key: names and colours of
-    the charts. limit: reflectance, where the scale of errors ends."""
+    the charts. limit: reflectance, where the scale of errors ends.
+    marks: of the pixels in a picture, percent from the left and from the top."""
 
     input: str
     gap: str
@@ -64,6 +66,7 @@ class Section:
     few_px: bool
     truth: bytes
     visible: bytes
+    marks: list[tuple[float, float]]
     wall: list[Tile]
     own: list[Tile]
     limit: str
@@ -106,7 +109,7 @@ def _section(
         errors = {method: outcomes[method][part]["by_date"][case.date]["rmse"] for method in predictions}
         return [
             Tile(
-                method if part == "result" else f"{method} alone",
+                method,
                 colours[method],
                 f"{fixed(-20 * math.log10(max(errors[method], _EXACT)), 2)} dB",
                 cut.get(method, ""),
@@ -127,6 +130,7 @@ def _section(
         few_px=max(case.truth.shape) <= _FEW_PX,
         truth=picture_jpeg(case.truth),
         visible=picture_jpeg(case.visible),
+        marks=_marks(case),
         wall=tiles(results, "result"),
         own=tiles(own, "alone"),
         limit=f"{limit:.2g}",
@@ -142,47 +146,81 @@ def _limit(by_method: Mapping[str, MethodPicture]) -> float:
     return float(f"{max(np.percentile(errors, _ERROR_PERCENTILE), 1e-4):.1g}") if errors.size else 1e-4
 
 
+def _marks(case: CasePicture) -> list[tuple[float, float]]:
+    height, width = case.truth.shape[:2]
+    cells = case.places // int(case.cell_px)
+    return [(100 * (column + 0.5) / width, 100 * (row + 0.5) / height) for row, column in cells.tolist()]
+
+
 def _pixel(
     case: CasePicture, k: int, results: Mapping[str, Predicted], colours: Mapping[str, str], shown: Sequence[str]
 ) -> Pixel:
     row, column = (int(place) for place in case.places[k])
-    title = f"Row {row}, column {column}"
+    title = f"{k + 1}: row {row}, column {column}"
+    series = {name: each.series[k] for name, each in results.items()}
+    spectra = [(name, colours[name], _finite(values[int(case.t)])) for name, values in series.items()]
+    indices = [(name, colours[name], _index(values, case)) for name, values in series.items()]
+    return Pixel(
+        title,
+        _spectrum_chart(case, k, title, spectra, shown, WIDTH),
+        _index_chart(case, k, title, indices, shown, WIDTH),
+        [
+            (
+                name,
+                _spectrum_chart(case, k, title, spectra, [name], SMALL_WIDTH),
+                _index_chart(case, k, title, indices, [name], SMALL_WIDTH),
+            )
+            for name in results
+        ],
+    )
 
-    def charts(methods: Sequence[str], width: float | None) -> tuple[LinesChart, LinesChart | None]:
-        spectra: list[Line] = [
-            (method, colours[method], _finite(results[method].series[k, int(case.t)])) for method in methods
-        ]
-        told = f"{title}, {', '.join(methods)}"
-        sized = {} if width is None else {"width": width}
-        bands = [str(band) for band in case.bands]
-        spectrum = spectrum_chart(
-            bands, _finite(case.series[k, int(case.t)]), spectra, label=f"Spectrum on {case.date}: {told}", **sized
-        )
-        return spectrum, _index_chart(case, k, [(m, colours[m], results[m].series[k]) for m in methods], told, sized)
 
-    spectrum, index = charts(shown, None)
-    return Pixel(title, spectrum, index, [(method, *charts([method], SMALL_WIDTH)) for method in results])
+def _spectrum_chart(
+    case: CasePicture, k: int, title: str, every: Sequence[Line], shown: Sequence[str], width: float
+) -> LinesChart:
+    """Of the methods `shown`, on the axis of all."""
+    return spectrum_chart(
+        [str(band) for band in case.bands],
+        _finite(case.series[k, int(case.t)]),
+        _of(every, shown),
+        label=f"Spectrum on {case.date}, pixel {title}: {', '.join(shown)}",
+        width=width,
+        beside=every,
+    )
 
 
 def _index_chart(
-    case: CasePicture, k: int, series: Sequence[tuple[str, str, Float32]], told: str, sized: Mapping[str, float]
+    case: CasePicture, k: int, title: str, every: Sequence[Line], shown: Sequence[str], width: float
 ) -> LinesChart | None:
-    bands = [str(band) for band in case.bands]
-    wanted = ndvi_bands(bands)
-    if wanted is None:
+    """NDVI of the methods `shown`, on the axis of all; None where bands for it are missing."""
+    if ndvi_bands([str(band) for band in case.bands]) is None:
         return None
-    red, infrared = (bands.index(band) for band in wanted)
     days = [float(day) for day in (case.dates.astype("datetime64[D]") - np.datetime64(case.dates[0])).astype(int)]
     return index_chart(
         days,
-        _finite(ndvi(case.series[k, :, red], case.series[k, :, infrared])),
+        _index(case.series[k], case),
         [bool(saw) for saw in case.shown[k]],
-        [(method, colour, _finite(ndvi(values[:, red], values[:, infrared]))) for method, colour, values in series],
+        _of(every, shown),
         ends=(str(case.dates[0]), str(case.dates[-1])),
-        mark=(days[int(case.t)], case.date),
-        label=f"NDVI: {told}",
-        **sized,
+        mark=days[int(case.t)],
+        label=f"NDVI, pixel {title}: {', '.join(shown)}",
+        width=width,
+        beside=every,
     )
+
+
+def _of(every: Sequence[Line], shown: Sequence[str]) -> list[Line]:
+    return [line for name in shown for line in every if line[0] == name]
+
+
+def _index(series: Float32, case: CasePicture) -> list[float | None]:
+    """NDVI of (T, C); nothing where bands for it are missing."""
+    bands = [str(band) for band in case.bands]
+    wanted = ndvi_bands(bands)
+    if wanted is None:
+        return []
+    red, infrared = (series[:, bands.index(band)] for band in wanted)
+    return _finite(ndvi(red, infrared))
 
 
 def _finite(values: Float32) -> list[float | None]:

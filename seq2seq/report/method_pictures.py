@@ -48,7 +48,7 @@ class CasePicture(_Named):
     low: Float32
     high: Float32
     cell_px: NDArray[np.int64]
-    hidden_share: Float32
+    hidden_share: NDArray[np.float32]
     truth: UInt8
     visible: UInt8
     places: NDArray[np.int64]
@@ -96,7 +96,7 @@ class MethodPicture:
 def packed(arrays: Arrays) -> bytes:
     """One compressed file."""
     buffer = BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

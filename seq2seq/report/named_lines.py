@@ -37,11 +37,18 @@ class LinesChart:
 
 
 def spectrum_chart(
-    bands: Sequence[str], truth: Sequence[float | None], lines: Sequence[Line], *, label: str, width: float = WIDTH
+    bands: Sequence[str],
+    truth: Sequence[float | None],
+    lines: Sequence[Line],
+    *,
+    label: str,
+    width: float = WIDTH,
+    beside: Sequence[Line] = (),
 ) -> LinesChart:
-    """Reflectance by band, all hidden from the methods. lines: (name, colour, a value for each band)."""
+    """Reflectance by band, all hidden from the methods. lines: (name, colour, a value for each band). beside:
+    what charts with the same axis show."""
     places = [float(k) for k in range(len(bands))]
-    frame = _frame(width, -0.4, len(bands) - 0.6, [truth, *(values for _, _, values in lines)], from_zero=True)
+    frame = _frame(width, -0.4, len(bands) - 0.6, [truth, *_values(lines, beside)], from_zero=True)
     every = max(1, round(_LABEL_ROOM / ((frame.right - frame.left) / len(bands)) + 0.49))
     return LinesChart(
         frame,
@@ -62,16 +69,17 @@ def index_chart(
     lines: Sequence[Line],
     *,
     ends: tuple[str, str],
-    mark: tuple[float, str],
+    mark: float,
     label: str,
     width: float = WIDTH,
+    beside: Sequence[Line] = (),
 ) -> LinesChart:
     """An index over days. truth: None where not observed; shown: whether methods saw it. ends: labels of the first and
-    the last day. mark: the day of the picture, with its label."""
-    frame = _frame(width, days[0], days[-1], [truth, *(values for _, _, values in lines)])
+    the last day. mark: the day of the picture. beside: what charts with the same axis show."""
+    frame = _frame(width, days[0], days[-1], [truth, *_values(lines, beside)])
     seen = [value if saw else None for value, saw in zip(truth, shown, strict=True)]
     hidden = [None if saw else value for value, saw in zip(truth, shown, strict=True)]
-    x = frame.place(mark[0], 0)[0]
+    x = frame.place(mark, 0)[0]
     return LinesChart(
         frame,
         label,
@@ -82,6 +90,10 @@ def index_chart(
         ((frame.left, ends[0]), (frame.right, ends[1])),
         x,
     )
+
+
+def _values(*lines: Sequence[Line]) -> list[Sequence[float | None]]:
+    return [values for some in lines for _, _, values in some]
 
 
 def _frame(
