@@ -105,19 +105,8 @@ def _section(
     own = {method: each.alone for method, each in by_method.items() if each.alone is not None}
     shown = [method for method in chosen if method in by_method]
 
-    def tiles(predictions: Mapping[str, Predicted], part: str) -> list[Tile]:
-        errors = {method: outcomes[method][part]["by_date"][case.date]["rmse"] for method in predictions}
-        return [
-            Tile(
-                method,
-                colours[method],
-                f"{fixed(-20 * math.log10(max(errors[method], _EXACT)), 2)} dB",
-                cut.get(method, ""),
-                picture_jpeg(predictions[method].image),
-                scale_png(predictions[method].error.astype(np.float32), limit),
-            )
-            for method in sorted(predictions, key=lambda each: float(errors[each]))
-        ]
+    def scores(part: str) -> dict[str, Values]:
+        return {method: outcomes[method][part] for method in by_method}
 
     return Section(
         input=name,
@@ -131,12 +120,35 @@ def _section(
         truth=picture_jpeg(case.truth),
         visible=picture_jpeg(case.visible),
         marks=_marks(case),
-        wall=tiles(results, "result"),
-        own=tiles(own, "alone"),
+        wall=_tiles(results, case.date, scores("result"), cut, colours, limit),
+        own=_tiles(own, case.date, scores("alone"), cut, colours, limit),
         limit=f"{limit:.2g}",
         key=[(method, colours[method]) for method in shown],
         pixels=[_pixel(case, k, results, colours, shown) for k in range(len(case.places))],
     )
+
+
+def _tiles(
+    predictions: Mapping[str, Predicted],
+    date: str,
+    scores: Mapping[str, Values],
+    cut: Mapping[str, str],
+    colours: Mapping[str, str],
+    limit: float,
+) -> list[Tile]:
+    """The best of the date first."""
+    errors = {method: float(scores[method]["by_date"][date]["rmse"]) for method in predictions}
+    return [
+        Tile(
+            method,
+            colours[method],
+            f"{fixed(-20 * math.log10(max(errors[method], _EXACT)), 2)} dB",
+            cut.get(method, ""),
+            picture_jpeg(predictions[method].image),
+            scale_png(predictions[method].error.astype(np.float32), limit),
+        )
+        for method in sorted(predictions, key=lambda each: errors[each])
+    ]
 
 
 def _limit(by_method: Mapping[str, MethodPicture]) -> float:
