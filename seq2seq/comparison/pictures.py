@@ -13,6 +13,7 @@ from seq2seq.report.method_pictures import CasePicture, MethodPicture, Predicted
 from seq2seq.report.quicklook import AreaMean, Stretch, display_bands
 from seq2seq.report.series import ndvi, ndvi_bands
 from seq2seq.sequence import Bool, Float32, ImageSequence
+from seq2seq.validation.metrics import rmse
 
 # Cases of this seed are pictured: more of them would show the same again.
 PICTURED_SEED = 0
@@ -101,6 +102,7 @@ def _predicted(case: Case, shown: CasePicture, prediction: Float32) -> Predicted
     return Predicted(
         image=Stretch(shown.low, shown.high).apply(_reduced(image, np.ones(error.shape, bool))),
         error=_reduced(error[None], case.scored[t])[0].astype(np.float16),
+        rmse=np.asarray(rmse(prediction[t : t + 1], truth.pixels[t : t + 1], where=case.scored[t : t + 1])),
         series=np.moveaxis(prediction[:, :, rows, columns], -1, 0).astype(np.float32),
     )
 

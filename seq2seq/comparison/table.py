@@ -145,13 +145,11 @@ def _steps(outcomes: Iterable[Outcome]) -> float | None:
 
 
 def _cut(steps: float | None, unfinished: int) -> str:
-    """What was not done: `0 % of steps, never trained`, `40 % of steps`, `1 case not finished`."""
+    """What was not done: `40 % of steps`, `1 case not finished`."""
     said = []
-    if steps == 0:
-        said.append("0 % of steps, never trained")
-    elif steps is not None and steps < 1:
-        # never 0 or 100, which it is not
-        said.append(f"{min(max(round(100 * steps), 1), 99)} % of steps")
+    if steps is not None and steps < 1:
+        # 0 is none at all, and 100 would be all
+        said.append(f"{min(max(round(100 * steps), 1), 99) if steps else 0} % of steps")
     if unfinished:
         said.append(f"{unfinished} {'case' if unfinished == 1 else 'cases'} not finished")
     return "; ".join(said)

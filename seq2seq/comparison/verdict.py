@@ -13,9 +13,9 @@ from seq2seq.validation.holdout import LINEAR
 Values = Mapping[str, Any]
 OURS = ReconstructionConfig.method
 LEGEND = (
-    "In brackets after a method: `40 % of steps` was cut by its time budget there, over all its cases, and may do "
-    "better with more time; `0 % of steps, never trained` had no time for any; `1 case not finished` failed or was "
-    "stopped."
+    'Beside a method, "40 % of steps": cut by its time budget there, so many of its training steps were made over all '
+    'its cases, and it may do better with more time; "0 % of steps": what it trains in steps was never trained; "1 '
+    'case not finished": it failed there or was stopped, see the list of what was not finished.'
 )
 # Methods that are told one by one.
 _MOST_NAMED = 4
@@ -58,12 +58,26 @@ def _on_ours(best: Values, complete: Sequence[Values]) -> list[str]:
     ours = next((row for row in complete if row["name"] == OURS), None)
     if ours is None or ours is best:
         return []
-    ahead = [(row["name"], row["differences"].get(OURS)) for row in complete[: complete.index(ours)]]
-    named = [f"{name} {ranged(found)} dB{_meaning(found)}" for name, found in ahead[:_MOST_NAMED]]
-    more = len(ahead) - len(named)
-    text = ", ".join(named) + (f" and {more} more" if more else "")
-    simple = " Linear interpolation alone is better than it." if LINEAR in dict(ahead) else ""
-    return [f"{OURS}, the default, is not the best here: ahead of it {_are(len(ahead))} {text}.{simple}"]
+    ahead = complete[: complete.index(ours)]
+    sure = [row for row in ahead if _is_sure(row["differences"].get(OURS))]
+    unsure = [row for row in ahead if row not in sure]
+    told = [
+        f"{text}: {_named(rows)}"
+        for text, rows in (
+            ("ahead of it beyond what the dates leave open", sure),
+            ("ahead, but by no difference that the dates show", unsure),
+        )
+        if rows
+    ]
+    simple = " Plain linear interpolation is among them." if LINEAR in [row["name"] for row in ahead] else ""
+    return [f"{OURS}, the default, is not the best here; {'; '.join(told)}.{simple}"]
+
+
+def _named(rows: Sequence[Values]) -> str:
+    """`harmonic +0.70 (−2.21 to +2.79) dB`, of some, and how many more there are."""
+    named = [f"{row['name']} {ranged(row['differences'].get(OURS))} dB" for row in rows[:_MOST_NAMED]]
+    more = len(rows) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _elsewhere(complete: Sequence[Values]) -> list[str]:
@@ -71,13 +85,18 @@ def _elsewhere(complete: Sequence[Values]) -> list[str]:
     ours = next((row for row in complete if row["name"] == OURS), None)
     if ours is None:
         return []
-    beaten = []
-    for part in ("by_gap", "by_band"):
+    told = []
+    for part, text in (("by_gap", "by length of the gap"), ("by_band", "by band")):
+        beaten: dict[str, list[str]] = {}
         for name, error in ours[part].items():
             least = min((row for row in complete if name in row[part]), key=lambda row: float(row[part][name]))
             if fixed(least[part][name], 4) < fixed(error, 4):
-                beaten.append(f"{name} ({least['name']} {fixed(least[part][name], 4)}, {OURS} {fixed(error, 4)})")
-    return [f"Less RMSE than {OURS} has: {', '.join(beaten)}."] if beaten else []
+                beaten.setdefault(least["name"], []).append(name)
+        if beaten:
+            every = len(ours[part])
+            named = [f"{name} ({'all' if len(k) == every else ', '.join(k)})" for name, k in beaten.items()]
+            told.append(f"{text}, {', '.join(named)}")
+    return [f"Least RMSE, less than that of {OURS}: {'; '.join(told)}."] if told else []
 
 
 def _alone(best: Values, rows: Sequence[Values]) -> list[str]:
@@ -95,11 +114,12 @@ def _cut(complete: Sequence[Values]) -> list[str]:
     return [f"Cut by the time budget: {', '.join(cut)}; {others}."] if cut else []
 
 
-def _meaning(found: Values | None) -> str:
-    if found is None or found["low_db"] is None:
-        return ", on too few dates for a range" if found else ""
-    return ", no difference that the dates show" if found["low_db"] <= 0 <= found["high_db"] else ""
+def _meaning(found: Values) -> str:
+    if found["low_db"] is None:
+        return ", on too few dates for a range"
+    return "" if _is_sure(found) else ", no difference that the dates show"
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _is_sure(found: Values | None) -> bool:
+    """Whether all of the range is above 0, or below."""
+    return found is not None and found["low_db"] is not None and not found["low_db"] <= 0 <= found["high_db"]

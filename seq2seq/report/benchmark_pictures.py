@@ -80,13 +80,8 @@ def picture_sections(
     """By kind of gap, one for each input. chosen: methods of the charts, by kind of gap."""
     found: dict[str, list[Section]] = {}
     for (name, gap), by_method in pictures.items():
-        outcomes = {
-            each["method"]: each
-            for each in values["outcomes"]
-            if (each["case"]["input"], each["case"]["gap"]) == (name, gap) and each["method"] in by_method
-        }
         cut = {row["method"]: row["cut"] for row in values["rows"] if row["gap"] == gap}
-        found.setdefault(gap, []).append(_section(name, gap, by_method, outcomes, cut, colours, chosen[gap]))
+        found.setdefault(gap, []).append(_section(name, gap, by_method, cut, colours, chosen[gap]))
     return found
 
 
@@ -94,7 +89,6 @@ def _section(
     name: str,
     gap: str,
     by_method: Mapping[str, MethodPicture],
-    outcomes: Mapping[str, Values],
     cut: Mapping[str, str],
     colours: Mapping[str, str],
     chosen: Sequence[str],
@@ -104,9 +98,6 @@ def _section(
     results = {method: each.result for method, each in by_method.items()}
     own = {method: each.alone for method, each in by_method.items() if each.alone is not None}
     shown = [method for method in chosen if method in by_method]
-
-    def scores(part: str) -> dict[str, Values]:
-        return {method: outcomes[method][part] for method in by_method}
 
     return Section(
         input=name,
@@ -120,8 +111,8 @@ def _section(
         truth=picture_jpeg(case.truth),
         visible=picture_jpeg(case.visible),
         marks=_marks(case),
-        wall=_tiles(results, case.date, scores("result"), cut, colours, limit),
-        own=_tiles(own, case.date, scores("alone"), cut, colours, limit),
+        wall=_tiles(results, cut, colours, limit),
+        own=_tiles(own, cut, colours, limit),
         limit=f"{limit:.2g}",
         key=[(method, colours[method]) for method in shown],
         pixels=[_pixel(case, k, results, colours, shown) for k in range(len(case.places))],
@@ -130,14 +121,12 @@ def _section(
 
 def _tiles(
     predictions: Mapping[str, Predicted],
-    date: str,
-    scores: Mapping[str, Values],
     cut: Mapping[str, str],
     colours: Mapping[str, str],
     limit: float,
 ) -> list[Tile]:
     """The best of the date first."""
-    errors = {method: float(scores[method]["by_date"][date]["rmse"]) for method in predictions}
+    errors = {method: float(each.rmse) for method, each in predictions.items()}
     return [
         Tile(
             method,
@@ -155,7 +144,7 @@ def _limit(by_method: Mapping[str, MethodPicture]) -> float:
     """Where the scale of errors ends: one for all methods, from linear interpolation where it was finished."""
     first = by_method.get(LINEAR) or next(iter(by_method.values()))
     errors = first.result.error[np.isfinite(first.result.error)].astype(np.float64)
-    return float(f"{max(np.percentile(errors, _ERROR_PERCENTILE), 1e-4):.1g}") if errors.size else 1e-4
+    return float(f"{max(np.percentile(errors, _ERROR_PERCENTILE), 1e-4):.2g}") if errors.size else 1e-4
 
 
 def _marks(case: CasePicture) -> list[tuple[float, float]]:

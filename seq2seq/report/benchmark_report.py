@@ -26,6 +26,8 @@ _REFERENCE = "result"
 _MOST_LINES = 5
 # dB; what is less is no difference to look at.
 _LEAST_SPAN_DB = 0.5
+# Times the error of linear interpolation; what is worse lies at the end of its rail.
+_WORST = 2.0
 _METRICS = (("rmse", 4, False), ("psnr", 2, True), ("sam", 2, False), ("ssim", 3, True))
 
 
@@ -134,6 +136,7 @@ def _block(
     references = list(dict.fromkeys(name for row in rows for name in row["differences"]))
     floor = next((row["scores"]["rmse"] for row in rows if row["name"] == LINEAR), None)
     most = max(row["scores"]["rmse"] for row in rows)
+    most = most if floor is None else min(most, _WORST * floor)
     columns = {
         name: _column([row["scores"][name] for row in rows], rows, decimals, more=more)
         for name, decimals, more in _METRICS

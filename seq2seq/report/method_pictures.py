@@ -65,10 +65,12 @@ class CasePicture(_Named):
 @dataclass(frozen=True, eq=False)
 class Predicted(_Named):
     """One prediction of the case: image (h, w, 3) of the date; error (h, w) mean over bands of what was scored, NaN
-    elsewhere, reflectance; series (P, T, C) of the chosen pixels."""
+    elsewhere, reflectance; rmse over what was scored of the date and all bands; series (P, T, C) of the chosen
+    pixels."""
 
     image: UInt8
     error: NDArray[np.float16]
+    rmse: NDArray[np.float64]
     series: Float32
 
 
