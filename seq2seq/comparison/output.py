@@ -94,7 +94,7 @@ def summary(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     first_reference = next((name for row in last for name in row["differences"]), LINEAR)
     lines = [
         [
-            row["name"],
+            _name(row),
             f"{row['cases']}/{row['of']}",
             fixed(row["scores"]["psnr"], 2),
             ranged(row["differences"].get(first_reference)),
@@ -115,7 +115,7 @@ def _shown(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
 def _cells(row: Mapping[str, Any], references: Iterable[str]) -> list[str]:
     scores = row["scores"]
     return [
-        f"{row['name']} ({row['cut']})" if row["cut"] else row["name"],
+        _name(row),
         f"{row['cases']}/{row['of']}",
         fixed(scores["rmse"], 4),
         fixed(scores["psnr"], 2),
@@ -125,6 +125,11 @@ def _cells(row: Mapping[str, Any], references: Iterable[str]) -> list[str]:
         fixed(row["seconds"], 1),
         fixed(row["memory_gb"], 2),
     ]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """`guided (40 % of steps)`, of a row that was cut."""
+    return f"{row['name']} ({row['cut']})" if row["cut"] else str(row["name"])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
