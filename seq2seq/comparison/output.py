@@ -78,7 +78,14 @@ def as_markdown(values: Mapping[str, Any]) -> str:
     for gap in dict.fromkeys(row["gap"] for row in values["rows"]):
         rows = [row for row in values["rows"] if row["gap"] == gap]
         head, cells = _shown(rows)
-        lines += [f"## Gaps: {gap}", "", *values["verdicts"][gap], "", *_table(head, cells), ""]
+        lines += [
+            f"## Gaps: {gap}",
+            "",
+            *(f"- {sentence}" for sentence in values["verdicts"][gap]),
+            "",
+            *_table(head, cells),
+            "",
+        ]
     if any(row["cut"] for row in values["rows"]):
         lines += [values["legend"], ""]
     if values["failures"]:
