@@ -1,7 +1,7 @@
 """A case of a comparison: one input, one kind of gap, one seed; and what one method made of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ import numpy as np
 from seq2seq.comparison.gaps import hide_gap
 from seq2seq.comparison.scoring import CaseScores
 from seq2seq.interpolation import gap_length
+from seq2seq.report.method_pictures import MethodPicture
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.validation.holdout import blank
 from seq2seq.validation.screening import suspected_clouds
@@ -31,14 +32,16 @@ class CaseName:
 class Case:
     """The pixels of a case: what is hidden, what is scored, what all methods see.
 
-    hidden: (T, H, W). scored: those of them that are no suspected cloud: what a mask has missed is no truth.
+    hidden: (T, H, W). trusted: (T, H, W) observed and no suspected cloud. scored: those hidden and trusted: what
+    a mask has missed is no truth.
     """
 
     def __init__(self, name: CaseName, observations: Observations, settings: ValidationSettings) -> None:
-        self.name, self.truth, self._observations = name, observations.s2, observations
+        self.name, self.truth, self.settings, self._observations = name, observations.s2, settings, observations
         s2 = observations.s2
         self.hidden = hide_gap(name.gap, s2.observed, name.seed, settings)
-        self.scored: Bool = self.hidden & ~suspected_clouds(s2.pixels, s2.observed, s2.days, s2.bands, settings)
+        self.trusted: Bool = s2.observed & ~suspected_clouds(s2.pixels, s2.observed, s2.days, s2.bands, settings)
+        self.scored: Bool = self.hidden & self.trusted
 
     @property
     def usable(self) -> bool:
@@ -69,7 +72,8 @@ class Outcome:
 
     result: scores of what a user gets, blended by the engine. alone: of the method's own prediction, `candidate`; None
     where it has none. seconds: of the reconstruction, reading and scoring left out. memory_gb: None where not measured.
-    reason: why there are no scores.
+    steps_done, steps_total: of its fits, see `Reconstruction`. picture: what a page shows of it, kept in a
+    file of its own. reason: why there are no scores.
     """
 
     case: CaseName
@@ -81,10 +85,15 @@ class Outcome:
     memory_gb: float | None = None
     device: str | None = None
     reason: str | None = None
+    steps_done: int = 0
+    steps_total: int = 0
+    picture: MethodPicture | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; the inverse of `from_dict`."""
-        return asdict(self)
+        """Plain values, without the picture; the inverse of `from_dict`."""
+        named = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "picture"}
+        parts = {name: named[name] and named[name].to_dict() for name in ("result", "alone")}
+        return {**named, "case": asdict(self.case), **parts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq.comparison.case import Outcome
 from seq2seq.comparison.parts import FOLDER
 from seq2seq.comparison.scoring import GAP_CLASSES
 from seq2seq.comparison.table import Difference, Row
+from seq2seq.comparison.verdict import LEGEND, verdicts
 from seq2seq.errors import OutputError
+from seq2seq.report.benchmark_pictures import Pictures
 from seq2seq.report.benchmark_report import render
 from seq2seq.report.figures import fixed, or_dash, ranged
 from seq2seq.report.plain import to_plain
@@ -38,12 +41,22 @@ def check_folder(out: Path) -> None:
 def write_all(out: Path, results: Mapping[str, Any]) -> None:
     """Writes the four files. results: facts, `rows` of the table, `failures` and `outcomes`. Raises `OutputError`."""
     rows: Sequence[Row] = results["rows"]
-    values = to_plain(results)
+    values = to_plain({**results, "outcomes": [each.to_dict() for each in results["outcomes"]]})
+    values |= {"verdicts": verdicts(values["rows"]), "legend": LEGEND}
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     write_file(out / VALUES, (text + "\n").encode())
     write_file(out / CSV, as_csv(rows).encode())
     write_file(out / MARKDOWN, as_markdown(values).encode())
-    write_file(out / PAGE, render(values).encode())
+    write_file(out / PAGE, render(values, _pictures(results["outcomes"])).encode())
+
+
+def _pictures(outcomes: Iterable[Outcome]) -> Pictures:
+    """By input and gap, then by method."""
+    found: Pictures = {}
+    for each in outcomes:
+        if each.picture is not None:
+            found.setdefault((each.case.input, each.case.gap), {})[each.method] = each.picture
+    return found
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -65,7 +78,16 @@ def as_markdown(values: Mapping[str, Any]) -> str:
     for gap in dict.fromkeys(row["gap"] for row in values["rows"]):
         rows = [row for row in values["rows"] if row["gap"] == gap]
         head, cells = _shown(rows)
-        lines += [f"## Gaps: {gap}", "", *_table(head, cells), ""]
+        lines += [
+            f"## Gaps: {gap}",
+            "",
+            *(f"- {sentence}" for sentence in values["verdicts"][gap]),
+            "",
+            *_table(head, cells),
+            "",
+        ]
+    if any(row["cut"] for row in values["rows"]):
+        lines += [values["legend"], ""]
     if values["failures"]:
         failed = [[each[name] for name in ("method", "case", "reason")] for each in values["failures"]]
         lines += ["## Not finished", "", *_table(["method", "case", "reason"], failed), ""]
@@ -79,7 +101,7 @@ def summary(results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     first_reference = next((name for row in last for name in row["differences"]), LINEAR)
     lines = [
         [
-            row["name"],
+            _name(row),
             f"{row['cases']}/{row['of']}",
             fixed(row["scores"]["psnr"], 2),
             ranged(row["differences"].get(first_reference)),
@@ -100,7 +122,7 @@ def _shown(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
 def _cells(row: Mapping[str, Any], references: Iterable[str]) -> list[str]:
     scores = row["scores"]
     return [
-        row["name"],
+        _name(row),
         f"{row['cases']}/{row['of']}",
         fixed(scores["rmse"], 4),
         fixed(scores["psnr"], 2),
@@ -110,6 +132,11 @@ def _cells(row: Mapping[str, Any], references: Iterable[str]) -> list[str]:
         fixed(row["seconds"], 1),
         fixed(row["memory_gb"], 2),
     ]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """`guided (40 % of steps)`, of a row that was cut."""
+    return f"{row['name']} ({row['cut']})" if row["cut"] else str(row["name"])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -136,6 +163,8 @@ def _csv_line(row: Row, bands: Iterable[str], references: Iterable[str]) -> dict
         "ssim": row.scores.ssim,
         "seconds": row.seconds,
         "memory_gb": row.memory_gb,
+        "steps_share": row.steps,
+        "cut": row.cut,
         **{f"rmse {name}": row.by_gap.get(name) for name in GAP_CLASSES},
         **{f"rmse {band}": row.by_band.get(band) for band in bands},
         **{

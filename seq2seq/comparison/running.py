@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from seq2seq.comparison.case import Case, Outcome
 from seq2seq.comparison.memory import peak_memory
+from seq2seq.comparison.pictures import picture
 from seq2seq.comparison.scoring import CaseScores, score_case
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, Stopped
@@ -76,15 +77,19 @@ def _run(
         began = time.monotonic()
         result = _in_time(case, config, perceptual, on_progress, should_stop, keep)
         seconds = time.monotonic() - began
+    alone = predicted[candidate] if candidate else None
     return Outcome(
         case=case.name,
         method=config.method,
         result=_scores(case, result.s2.pixels, "the result"),
-        alone=_scores(case, predicted[candidate], f"candidate {candidate}") if candidate else None,
+        alone=None if alone is None else _scores(case, alone, f"candidate {candidate}"),
         candidate=candidate,
         seconds=seconds,
         memory_gb=peak.gb,
         device=result.device,
+        steps_done=result.steps_done,
+        steps_total=result.steps_total,
+        picture=picture(case, result.s2.pixels, alone),
     )
 
 

@@ -38,7 +38,8 @@ class Row:
     """One prediction on one kind of gap, or all. name: of the method; `NAME alone` is its own candidate, not blended.
 
     cases, of: finished, and all. by_gap, by_band: RMSE. differences: by the name of the reference. seconds: mean over
-    cases; memory_gb: most.
+    cases; memory_gb: most. steps: made, as a share of all there were to make; None where there are none. cut: what a
+    reader has to know of the row, such as `40 % of steps`; empty where nothing was cut.
     """
 
     gap: str
@@ -54,6 +55,8 @@ class Row:
     differences: dict[str, Difference]
     seconds: float
     memory_gb: float | None
+    steps: float | None = None
+    cut: str = ""
 
 
 def table(outcomes: Sequence[Outcome], gaps: Sequence[str], references: Sequence[str]) -> list[Row]:
@@ -115,6 +118,7 @@ def _row(
     found = {name: difference(scored, theirs) for name, theirs in others.items()}
     seconds = [each.seconds for each in outcomes if each.seconds is not None]
     memory = [each.memory_gb for each in outcomes if each.memory_gb is not None]
+    steps = _steps(outcomes)
     return Row(
         gap=gap,
         name=f"{method} alone" if alone else method,
@@ -129,7 +133,26 @@ def _row(
         differences={name: each for name, each in found.items() if each is not None},
         seconds=float(np.mean(seconds)),
         memory_gb=max(memory, default=None),
+        steps=steps,
+        cut=_cut(steps, of - len(cases)),
     )
+
+
+def _steps(outcomes: Iterable[Outcome]) -> float | None:
+    found = [(each.steps_done, each.steps_total) for each in outcomes if each.reason is None]
+    total = sum(of for _, of in found)
+    return sum(done for done, _ in found) / total if total else None
+
+
+def _cut(steps: float | None, unfinished: int) -> str:
+    """What was not done: `40 % of steps`, `1 case not finished`."""
+    said = []
+    if steps is not None and steps < 1:
+        # 0 is none at all, and 100 would be all
+        said.append(f"{min(max(round(100 * steps), 1), 99) if steps else 0} % of steps")
+    if unfinished:
+        said.append(f"{unfinished} {'case' if unfinished == 1 else 'cases'} not finished")
+    return "; ".join(said)
 
 
 def _scored(outcomes: Iterable[Outcome], method: str, *, alone: bool) -> Scored:

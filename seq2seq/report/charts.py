@@ -26,13 +26,15 @@ class Level:
 
 @dataclass(frozen=True)
 class Frame:
-    """Axes of a chart: x from `first` to `last`, y from `low` to `high`, on a drawing of `width` x `HEIGHT`."""
+    """Axes of a chart: x from `first` to `last`, y from `low` to `high`, on a drawing of `width` x `height`, the x
+    axis' labels included."""
 
     width: float
     first: float
     last: float
     low: float
     high: float
+    height: float = HEIGHT
 
     @property
     def left(self) -> float:
@@ -44,15 +46,12 @@ class Frame:
         """Where lines end."""
         return self.width - _RIGHT
 
-    @property
-    def height(self) -> float:
-        """Of the whole drawing, the x axis' labels included."""
-        return HEIGHT
-
     def place(self, x: float, y: float) -> Point:
         """A value's place in the drawing."""
         across, up = (x - self.first) / ((self.last - self.first) or 1), (y - self.low) / (self.high - self.low)
-        return self.left + across * (self.right - self.left), HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)
+        return self.left + across * (self.right - self.left), self.height - _BOTTOM - up * (
+            self.height - _TOP - _BOTTOM
+        )
 
     def path(self, points: Sequence[Point]) -> str:
         """Values as an SVG list of points."""
@@ -101,13 +100,12 @@ class Dot:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Named values over a quantity on a logarithmic axis, which begins and ends with the labels `first` and `last`."""
+    """Named values over a quantity on a logarithmic axis. ticks: places and labels of its powers of ten."""
 
     frame: Frame
     label: str
     dots: tuple[Dot, ...]
-    first: str
-    last: str
+    ticks: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class Part:
 
 def line_chart(points: Sequence[Point], *, label: str, reference: tuple[str, float] | None = None) -> LineChart:
     """Values over steps. points: (step, value), at least one, finite. reference: a named level to compare with."""
-    low, high = _range([y for _, y in points] + ([reference[1]] if reference else []))
+    low, high = span_of([y for _, y in points] + ([reference[1]] if reference else []))
     frame = Frame(WIDTH, 0, max(x for x, _ in points) or 1, low, high)
     return LineChart(
         frame,
@@ -174,7 +172,7 @@ def series_chart(
     upper = [value + half for value, half in zip(values, half_width, strict=True)]
     lower = [value - half for value, half in zip(values, half_width, strict=True)]
     dots = [(day, value) for day, value in zip(days, observed, strict=True) if value is not None]
-    low, high = _range([*upper, *lower, *linear, *(value for _, value in dots)])
+    low, high = span_of([*upper, *lower, *linear, *(value for _, value in dots)])
     frame = Frame(SERIES_WIDTH, days[0], days[-1], low, high)
     above, below = (list(zip(days, edge, strict=True)) for edge in (upper, lower))
     return SeriesChart(
@@ -192,23 +190,26 @@ def scatter(
 ) -> Scatter:
     """Values over a quantity above 0. points: ((quantity, value), name, colour), at least one; first, last: ends of the
     axis; least_span: of values, so that no difference looks large that is none."""
-    low, high = _range([value for (_, value), _, _ in points])
+    low, high = span_of([value for (_, value), _, _ in points])
     margin = max(least_span - (high - low), 0) / 2
-    frame = Frame(WIDTH, math.log10(first), math.log10(last), low - margin, high + margin)
+    tall = max(HEIGHT, _TEXT_ROOM * len(points) + _TOP + _BOTTOM)
+    frame = Frame(WIDTH, math.log10(first), math.log10(last), low - margin, high + margin, tall)
     placed = sorted((frame.place(math.log10(x), y)[::-1], name, colour) for (x, y), name, colour in points)
-    names_y = _apart([y for (y, _), _, _ in placed])
+    names_y = _apart([y for (y, _), _, _ in placed], tall)
     dots = tuple(
         Dot(x, y, name_y, name, colour, leftwards=x > frame.width / 2)
         for ((y, x), name, colour), name_y in zip(placed, names_y, strict=True)
     )
-    return Scatter(frame, label, dots, number(first), number(last))
+    powers = range(math.ceil(math.log10(first)), math.floor(math.log10(last)) + 1)
+    ticks = tuple((frame.place(power, low)[0], number(10.0**power)) for power in powers)
+    return Scatter(frame, label, dots, ticks)
 
 
 def category_chart(
     categories: Sequence[str], lines: Sequence[tuple[str, str, Sequence[float | None]]], *, label: str
 ) -> CategoryChart:
     """Values from 0 up by category. lines: (name, colour, a value for each category or None), one value at least."""
-    _, high = _range([value for _, _, values in lines for value in values if value is not None])
+    _, high = span_of([value for _, _, values in lines for value in values if value is not None])
     frame = Frame(WIDTH, -0.5, len(categories) - 0.5, 0.0, high)
     drawn = []
     for name, colour, values in lines:
@@ -235,9 +236,9 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _apart(places: Sequence[float]) -> list[float]:
+def _apart(places: Sequence[float], height: float) -> list[float]:
     """Increasing places, moved as little as downwards and back takes until each has room for a line of text."""
-    bottom = HEIGHT - _BOTTOM
+    bottom = height - _BOTTOM
     room = min(_TEXT_ROOM, (bottom - _TOP) / max(len(places), 1))
     moved: list[float] = []
     for place in places:
@@ -247,7 +248,7 @@ def _apart(places: Sequence[float]) -> list[float]:
     return moved
 
 
-def _range(values: Sequence[float]) -> Point:
+def span_of(values: Sequence[float]) -> Point:
     """A little more than the values span, never empty."""
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0

@@ -39,7 +39,7 @@ def thumbnails(pictures: Pictures) -> list[Thumbnail]:
             before=picture_jpeg(stretch.apply(pictures.before[t])),
             cloud_mask=_mask_png(pictures.cloud[t]),
             after=picture_jpeg(stretch.apply(pictures.after[t])),
-            sigma=_sigma_png(pictures.sigma[t], pictures.sigma_limit),
+            sigma=scale_png(np.where(pictures.sigma[t] > 0, pictures.sigma[t], np.nan), pictures.sigma_limit),
             sigma_limit=pictures.sigma_limit,
         )
         for t, date in enumerate(pictures.dates)
@@ -65,21 +65,21 @@ def encoded(image: "Image", kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def scale_png(values: Float32, limit: float) -> bytes:
+    """(h, w) reflectance from 0 to `limit` and more in the colours of `sigma_colours`; NaN is transparent."""
+    from PIL import Image
+
+    place = np.clip(np.nan_to_num(values / limit if limit else values), 0, 1) * (len(_SIGMA) - 1)
+    steps = np.arange(len(_SIGMA))
+    channels = [np.interp(place, steps, _SIGMA[:, channel]) for channel in range(3)]
+    alpha = np.where(np.isfinite(values), 255.0, 0.0)
+    colour = np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
+    return encoded(Image.fromarray(colour, "RGBA"), "PNG", optimize=True)
+
+
 def _mask_png(cloud: Float32) -> bytes:
     from PIL import Image
 
     colour = np.broadcast_to(np.array(_CLOUD, dtype=np.uint8), (*cloud.shape, 3))
     alpha = np.round(cloud * 255).astype(np.uint8)[..., None]
     return encoded(Image.fromarray(np.concatenate([colour, alpha], -1), "RGBA"), "PNG", optimize=True)
-
-
-def _sigma_png(sigma: Float32, limit: float) -> bytes:
-    """(h, w) reflectance; cells without any uncertainty are transparent."""
-    from PIL import Image
-
-    place = np.clip(sigma / limit if limit else sigma, 0, 1) * (len(_SIGMA) - 1)
-    steps = np.arange(len(_SIGMA))
-    channels = [np.interp(place, steps, _SIGMA[:, channel]) for channel in range(3)]
-    alpha = np.where(sigma > 0, 255.0, 0.0)
-    colour = np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
-    return encoded(Image.fromarray(colour, "RGBA"), "PNG", optimize=True)

@@ -141,7 +141,13 @@ class _Run:
         # for that, or it is not worth it, the proven fit itself starts from them.
         if self.held_out.any() and self.fitting.time_for_refit():
             final = self.fitting.run("final", blank(self.observations, self.usable), scored, None)
-        return self._deliver(final, proof, on_candidates)
+        delivered = self._deliver(final, proof, on_candidates)
+        fits = [scored] if final is scored else [scored, final]
+        return replace(
+            delivered,
+            steps_done=sum(fit.steps_done for fit in fits),
+            steps_total=sum(fit.steps_total for fit in fits),
+        )
 
     def _prove(self, fit: Fit) -> _Proof:
         """The evidence of the held-out pixels on the fit that they were hidden from."""

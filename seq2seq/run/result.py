@@ -31,7 +31,8 @@ class Reconstruction:
     one std, 0 where an observation passed through. suspected: (T, H, W) observed pixels that were delivered but not
     learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
     assessment: the held-out proof, None where nothing could be held out. curve: the fit. seconds: wall-clock time by
-    phase. notes: sentences of the method on what it did."""
+    phase. steps_done, steps_total: of all fits made, fewer done than there are where time was over; 0: none to make.
+    notes: sentences of the method on what it did."""
 
     s2: ImageSequence
     sigma: Float32
@@ -42,6 +43,8 @@ class Reconstruction:
     perceptual: Perceptual
     device: str
     seconds: dict[str, float]
+    steps_done: int = 0
+    steps_total: int = 0
     notes: tuple[str, ...] = ()
 
     def to_xarray(self) -> "xr.Dataset":
