@@ -2,10 +2,16 @@
 
 from seq2seq.errors import ConfigError
 from seq2seq.evaluation.base import Protocol
+from seq2seq.evaluation.protocols import dsen2_cr, sen12mscr, sen12mscrts
 from seq2seq.wording import not_one_of
 
 # Of a data set, the first is what is meant where none is named.
-PROTOCOLS: tuple[Protocol, ...] = ()
+PROTOCOLS: tuple[Protocol, ...] = (
+    sen12mscr.SEN12MSCR,
+    dsen2_cr.DSEN2_CR,
+    sen12mscrts.SEN12MSCRTS,
+    sen12mscrts.SEN12MSCRTS_SERIES,
+)
 
 
 def find_protocol(name: str) -> Protocol:
