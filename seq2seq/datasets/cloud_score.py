@@ -39,7 +39,7 @@ def _clouds(reflectance: Float32, cirrus: tuple[float, float]) -> Bool:
         _band(reflectance, name) for name in ("B01", "B02", "B03", "B04", "B10", "B11")
     )
     total = green + swir
-    snow = (green - swir) / np.where(total == 0, np.float32(1e-3), total)
+    snow = np.asarray((green - swir) / np.where(total == 0, 1e-3, total), dtype=np.float32)
     score = np.minimum.reduce(
         [
             _ramp(blue, 0.1, 0.5),
@@ -56,7 +56,7 @@ def _clouds(reflectance: Float32, cirrus: tuple[float, float]) -> Bool:
 
 def _shadows(reflectance: Float32) -> Bool:
     blue = _band(reflectance, "B02")
-    infrared = (_band(reflectance, "B08") + _band(reflectance, "B11")) / 2
+    infrared = np.asarray((_band(reflectance, "B08") + _band(reflectance, "B11")) / 2, dtype=np.float32)
     dark = (infrared < _above_least(infrared, _SHADOW_INFRARED)) & (blue < _above_least(blue, _SHADOW_BLUE))
     return np.asarray(ndimage.median_filter(dark.astype(np.uint8), _MEDIAN_PX, mode="constant") > 0)
 

@@ -61,5 +61,4 @@ def check_same_size(images: Mapping[Path, Float32]) -> None:
 
 def has_values(reflectance: Float32) -> Bool:
     """Finds (T, H, W) where any band of (T, C, H, W) is above 0: these sets store what lies outside a swath as 0."""
-    found: Bool = (reflectance > 0).any(axis=1)
-    return found
+    return np.asarray((reflectance > 0).any(axis=1), dtype=bool)
