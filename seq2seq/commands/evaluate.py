@@ -91,10 +91,13 @@ def _print(console: "Console", found: dict[str, Any], protocol: "Protocol", out:
 
     head, rows = shown(found, protocol)
     table = Table(box=None, pad_edge=False, header_style="dim")
+    source = len(head) - 2  # too long for a terminal, and in the files
     for number, heading in enumerate(head):
-        table.add_column(heading, justify="right" if 0 < number < len(head) - 2 else "left")
+        if number != source:
+            numeric = 0 < number < source
+            table.add_column(heading, justify="right" if numeric else "left", min_width=6 if numeric else 16)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:source], *row[source + 1 :])
     console.print(table)
     for note in found["notes"]:
         console.print(f"note  {note}", markup=False, highlight=False, soft_wrap=True)

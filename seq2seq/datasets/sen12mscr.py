@@ -17,7 +17,7 @@ import numpy as np
 
 from seq2seq.bands import L1C
 from seq2seq.datasets.base import DatasetInfo, Sample, Samples
-from seq2seq.datasets.cloud_score import CIRRUS_OF_DSEN2_CR, cloud_or_shadow
+from seq2seq.datasets.cloud_score import cloud_or_shadow
 from seq2seq.datasets.patches import check_root, check_same_size, check_split, has_values, read_optical, read_patch
 from seq2seq.errors import MissingDataError
 
@@ -103,7 +103,7 @@ class Patches:
             s2=cloudy[None],
             s1=radar[None],
             valid=has_values(cloudy[None]),
-            cloud=cloud_or_shadow(cloudy, cirrus=CIRRUS_OF_DSEN2_CR)[None],
+            cloud=cloud_or_shadow(cloudy)[None],
             dates=date,
             bands=L1C,
             truth=clear[None],

@@ -14,7 +14,7 @@ import numpy as np
 
 from seq2seq.bands import L1C
 from seq2seq.datasets.base import DatasetInfo, Sample, Samples
-from seq2seq.datasets.cloud_score import CIRRUS_OF_LOADERS, cloud_or_shadow
+from seq2seq.datasets.cloud_score import cloud_or_shadow, find_clouds
 from seq2seq.datasets.date_pairs import INPUTS, DatePair, choose_pair, find_pairs
 from seq2seq.datasets.patches import check_root, check_same_size, check_split, has_values, read_optical, read_patch
 from seq2seq.errors import InputError, MissingDataError
@@ -120,7 +120,7 @@ class Triplets(_OfPlaces):
             s2=s2,
             s1=np.stack(radar[:-1]),
             valid=has_values(s2),
-            cloud=np.stack([cloud_or_shadow(image, cirrus=CIRRUS_OF_LOADERS) for image in s2]),
+            cloud=np.stack([cloud_or_shadow(image) for image in s2]),
             dates=place.dates(positions),
             bands=L1C,
             truth=truth[None],
@@ -133,7 +133,7 @@ class Triplets(_OfPlaces):
         place = self._places[index]
         dates = len(place.acquisitions)
         if self._pairs is None:
-            clouds = [cloud_or_shadow(each.optical(), cirrus=CIRRUS_OF_LOADERS) for each in place.acquisitions]
+            clouds = [find_clouds(each.optical()) for each in place.acquisitions]
             pair = choose_pair([float(cloud.mean()) for cloud in clouds])
             if pair is None:
                 raise MissingDataError(f"{place.name}: has {dates} dates, {INPUTS + 1} are needed at least")
@@ -163,7 +163,7 @@ class Series(_OfPlaces):
             s2=s2,
             s1=np.stack(radar),
             valid=valid,
-            cloud=np.stack([cloud_or_shadow(image, cirrus=CIRRUS_OF_LOADERS) for image in s2]),
+            cloud=np.stack([cloud_or_shadow(image) for image in s2]),
             dates=dates,
             bands=L1C,
             truth=s2,
@@ -253,8 +253,8 @@ def _files(folder: Path) -> dict[tuple[int, int], tuple[np.datetime64, Path]]:
 
 
 _MASKS = (
-    "It has no cloud masks: clouds and shadows are found by the rule of its loaders (`cloud_cloudshadow_mask`, "
-    "threshold 0.2, B01 + B10 from 0.4 to 0.9)."
+    "It has no cloud masks: clouds and shadows are found by DSen2-CR's rule (threshold 0.2, B01 + B10 from 0.15 "
+    "to 0.2); that of its own loaders, from 0.4 to 0.9, misses most clouds."
 )
 _SOURCE = (
     "Ebel, Xu, Schmitt and Zhu, SEN12MS-CR-TS: A remote-sensing data set for multimodal multitemporal cloud removal, "

@@ -170,8 +170,7 @@ def _caveats(
     there = [area for area in plan.info.splits[plan.split] if any(name.startswith(f"{area}/") for name in names)]
     areas = plan.info.splits[plan.split]
     if there and len(there) < len(areas):
-        absent = ", ".join(area for area in areas if area not in there)
-        caveats.append(f"Of the {len(areas)} areas of the split, {len(areas) - len(there)} are not there: {absent}.")
+        caveats.append(f"Of the {len(areas)} areas of the split, {len(areas) - len(there)} are not there.")
     return caveats
 
 

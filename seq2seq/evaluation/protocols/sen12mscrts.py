@@ -47,11 +47,11 @@ SEN12MSCRTS = Protocol(
         _row("CR-TS Net", 0.051, 0.836, 10.66, 26.68),
         _row("U-TAE", 0.051, 0.849, 11.65, 27.05),
         _row("UnCRtainTS", 0.049, 0.866, 10.16, 27.84),
-        PublishedRow("SADER, East Asian areas alone", {"PSNR": 31.23}, "arXiv 2602.00536; other areas", "unverified"),
+        PublishedRow("SADER, East Asia", {"PSNR": 31.23}, "arXiv 2602.00536, areas of East Asia alone", "unverified"),
     ),
     notes=(
         "Dates are the authors' where their file of pairs lies beside the areas, converted from its pickle; else "
-        "chosen by their rule, with clouds found by the rule of their loader and not by s2cloudless.",
+        "chosen by their rule, with clouds found by DSen2-CR's and not by s2cloudless.",
         "The authors' rule shows the target as an input where it is among the first three dates; here it never is.",
         "Our methods see the radar of the target's date; CR-TS Net does not.",
         "Published rows are of networks trained on the training split, three dates in; no row has seen all 30 dates.",
@@ -83,4 +83,5 @@ SEN12MSCRTS_SERIES = Protocol(
         Metric("SAM", "°", "Mean spectral angle over hidden pixels.", False, pooled(sam_degrees), PIXEL_MEAN, 2),
     ),
     notes=("This protocol is ours: nobody has published a row for it yet.",),
+    gap=hide_clear_pixels,
 )
