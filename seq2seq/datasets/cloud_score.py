@@ -19,9 +19,18 @@ _CLOSING_PX, _SMOOTHING_PX, _MEDIAN_PX = 5, 7, 5
 _SHADOW_INFRARED, _SHADOW_BLUE = 3 / 4, 5 / 6
 
 
+def published_mask(reflectance: Float32) -> Bool:
+    """Finds (H, W) cloud or shadow in (13, H, W) reflectance as published: dark is what lies below the image's mean.
+
+    Where much of an image is cloud, its mean is bright and all ground is shadow.
+    """
+    return find_clouds(reflectance) | _shadows(reflectance, np.ones(reflectance.shape[1:], dtype=bool))
+
+
 def cloud_or_shadow(reflectance: Float32) -> Bool:
-    """Finds (H, W) cloud or shadow in (13, H, W) reflectance."""
-    return find_clouds(reflectance) | _shadows(reflectance)
+    """Finds (H, W) cloud or shadow, as `published_mask` but for dark ground, which is held against what is no cloud."""
+    clouds = find_clouds(reflectance)
+    return clouds if clouds.all() else clouds | _shadows(reflectance, ~clouds)
 
 
 def _band(reflectance: Float32, name: str) -> Float32:
@@ -55,10 +64,12 @@ def find_clouds(reflectance: Float32) -> Bool:
     return np.asarray(ndimage.uniform_filter(closed, _SMOOTHING_PX, mode="constant") >= THRESHOLD)
 
 
-def _shadows(reflectance: Float32) -> Bool:
+def _shadows(reflectance: Float32, among: Bool) -> Bool:
     blue = _band(reflectance, "B02")
     infrared = np.asarray((_band(reflectance, "B08") + _band(reflectance, "B11")) / 2, dtype=np.float32)
-    dark = (infrared < _above_least(infrared, _SHADOW_INFRARED)) & (blue < _above_least(blue, _SHADOW_BLUE))
+    dark = (infrared < _above_least(infrared[among], _SHADOW_INFRARED)) & (
+        blue < _above_least(blue[among], _SHADOW_BLUE)
+    )
     return np.asarray(ndimage.median_filter(dark.astype(np.uint8), _MEDIAN_PX, mode="constant") > 0)
 
 

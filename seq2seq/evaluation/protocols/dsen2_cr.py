@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from seq2seq.datasets.base import Sample
+from seq2seq.datasets.cloud_score import published_mask
 from seq2seq.evaluation.base import Metric, Protocol, PublishedRow, Rng
 from seq2seq.evaluation.metrics import OfImage, image_mean, mae, mean_over_images, psnr, rmse, sam_degrees, ssim
-from seq2seq.sequence import Float32
+from seq2seq.sequence import Bool, Float32
 
 CROP_PX = 128
 
@@ -29,13 +30,18 @@ def top_left(sample: Sample, _: Rng) -> Sample:
     )
 
 
+def input_of(sample: Sample) -> tuple[Float32, Bool]:
+    """(N, C, H, W) the cloudy images of the dates asked for, and (N, H, W) their clouds and shadows as published."""
+    images = sample.s2[np.searchsorted(sample.dates, sample.asked)]
+    return images, np.stack([published_mask(image) for image in images])
+
+
 def reproduction(of: OfImage) -> Callable[[Float32, Sample], float]:
     """Makes a `Metric.of` against the input, on its clear pixels."""
 
     def value(prediction: Float32, sample: Sample) -> float:
-        at = np.searchsorted(sample.dates, sample.asked)
-        clear = sample.valid[at] & ~sample.cloud[at]
-        return mean_over_images(of, prediction, sample.s2[at], clear)
+        images, clouded = input_of(sample)
+        return mean_over_images(of, prediction, images, ~clouded & sample.scored)
 
     return value
 
@@ -44,8 +50,8 @@ def reconstruction(of: OfImage) -> Callable[[Float32, Sample], float]:
     """Makes a `Metric.of` against the target, under clouds and shadows of the input."""
 
     def value(prediction: Float32, sample: Sample) -> float:
-        at = np.searchsorted(sample.dates, sample.asked)
-        return mean_over_images(of, prediction, sample.truth, sample.cloud[at] & sample.scored)
+        _, clouded = input_of(sample)
+        return mean_over_images(of, prediction, sample.truth, clouded & sample.scored)
 
     return value
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from seq2seq.datasets.base import Sample
-from seq2seq.evaluation.base import PIXEL_MEAN, PIXEL_ROOT, Metric, Protocol, PublishedRow, Rng
+from seq2seq.evaluation.base import PIXEL_MEAN, PIXEL_ROOT, SAMPLE_MEAN, Metric, Protocol, PublishedRow, Rng
 from seq2seq.evaluation.hiding import hide
 from seq2seq.evaluation.metrics import mae, pooled, psnr, rmse, sam_degrees, ssim
 from seq2seq.evaluation.protocols.sen12mscr import MAE, PSNR, RMSE, SAM, SSIM
@@ -77,7 +77,13 @@ SEN12MSCRTS_SERIES = Protocol(
         ),
         Metric("MAE", "", "Mean of |p - y| over hidden pixels and bands.", False, pooled(mae), PIXEL_MEAN, 4),
         Metric(
-            "PSNR", "dB", "20 log10(1 / RMSE) of each patch's hidden pixels, averaged.", True, pooled(psnr), decimals=2
+            "PSNR",
+            "dB",
+            "20 log10(1 / RMSE) of each patch's hidden pixels, averaged.",
+            True,
+            pooled(psnr),
+            SAMPLE_MEAN,
+            2,
         ),
         Metric("SSIM", "", "Structural similarity of dates with the prediction pasted in.", True, pooled(ssim)),
         Metric("SAM", "°", "Mean spectral angle over hidden pixels.", False, pooled(sam_degrees), PIXEL_MEAN, 2),
