@@ -33,6 +33,7 @@ def _option(about: str, metavar: str | None = None, **limits: Any) -> Any:
     return typer.Option(help=about, metavar=metavar, show_default=False, **limits)
 
 
+# long: its options, one after another
 def evaluate(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {_DATASETS}.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder that it was unpacked to.")],

@@ -77,5 +77,5 @@ def _check_unknown(sample: Sample, shown: Shown) -> None:
     equal = seen & (s2.pixels[shown.asked] == sample.truth).all(axis=1)
     if seen.any() and equal.sum() > _MOST_EQUAL * seen.sum():
         raise InputError(
-            f"{sample.name}: shows {int(equal.sum()):,} of the {int(sample.scored.sum()):,} pixels that it is scored on"
+            f"shows {int(equal.sum()):,} of the {int(sample.scored.sum()):,} pixels that it is scored on"
         )

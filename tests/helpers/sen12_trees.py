@@ -41,7 +41,7 @@ def write_triplet(
     season, number = area.split("/")
     images = {
         "s1": radar_db(patch),
-        "s2": clear_dn(patch) if clear is None else clear,
+        "s2": clear_dn(patch + 1000) if clear is None else clear,
         "s2_cloudy": cloudy_dn(patch, slice(0, 16)) if cloudy is None else cloudy,
     }
     for sensor in sensors:
@@ -60,7 +60,7 @@ def write_series(
     """A patch of SEN12MS-CR-TS; by default clouds leave the date of number 3 alone."""
     folder, number = area.split("/")
     if images is None:
-        images = [cloudy_dn(0, slice(0, 0 if n == 3 else 10)) for n in range(len(DATES))]
+        images = [cloudy_dn(n, slice(0, 0 if n == 3 else 10)) for n in range(len(DATES))]
     for n, (date, image) in enumerate(zip(DATES, images, strict=True)):
         for sensor, pixels in (("s2", image), *([("s1", radar_db(n))] if radar else [])):
             name = f"{sensor}_{folder}_{number}_ImgNo_{n}_{date}_patch_{patch}.tif"

@@ -115,7 +115,7 @@ def test_three_dates_are_shown_and_the_clear_one_is_asked_for_with_its_radar(tmp
     sample = open_triplets(tmp_path, "test")[0]
     assert sample.dates.astype(str).tolist() == list(DATES[:3])
     assert sample.asked.astype(str).tolist() == [DATES[3]]
-    np.testing.assert_allclose(sample.truth[0] * 10_000, cloudy_dn(0, slice(0, 0)), rtol=1e-5)
+    np.testing.assert_allclose(sample.truth[0] * 10_000, clear_dn(3), rtol=1e-5)
     assert sample.s1.shape == (3, 2, 32, 32)
     assert sample.asked_s1.shape == (1, 2, 32, 32)
     assert not np.isin(sample.asked, sample.dates).any()
