@@ -33,8 +33,8 @@ GAP = "igarss2021"
 PHASE = "comparing"
 SOURCE = "Ebel, Schmitt and Zhu, IGARSS 2021"
 NOTES = (
-    "Both are of S2 clipped to [0, 10000] and scaled to [0, 1]. Theirs are of one sequence, 30 dates of 384 x 768 px, 13 "
-    "bands; ours of another: what may be held against each other is the order of rows, not their values.",
+    "Both are of S2 clipped to [0, 10000] and scaled to [0, 1]. Theirs are of one sequence, 30 dates of 384 x 768 px, "
+    "13 bands; ours of another: what may be held against each other is the order of rows, not their values.",
     "Their PSNR of 11.59 and 11.43 dB are RMSE of 0.263 and 0.268 on that scale, beside NRMSE of 0.27 and 0.30: what "
     "theirs is divided by is not known to us. Here `NRMSE` is RMSE over the mean of the original.",
     "An RMSE of 0.26 is as large as a bright cloud: their values may be on a scale that was not stated.",
