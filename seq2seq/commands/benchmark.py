@@ -23,6 +23,7 @@ Ctrl-C stops; the same command goes on with what was not finished.
 _STOPPING = "Stopping; finished results are kept. Once more to end at once."
 
 
+# long: its options, one after another
 def benchmark(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Sequences, each as for run.")],
     methods: Annotated[str, typer.Option(metavar="NAME,...", help="all, or some of `decloud methods`.")] = "all",
