@@ -32,12 +32,13 @@ def _option(about: str, metavar: str | None = None, **limits: Any) -> Any:
 # long: its options, one after another
 def evaluate(
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A published data set, such as sen12mscr; `all` lists them.")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A published data set, such as sen12mscr; a name that is none lists them."
+        ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder that it was unpacked to.")],
-    protocol: Annotated[
-        str | None, _option("One of the data set's; by default its first, `all` lists them.", "NAME")
-    ] = None,
+    protocol: Annotated[str | None, _option("One of the data set's; by default its first.", "NAME")] = None,
     split: Annotated[str | None, _option("train, val, test; by default the protocol's.", "NAME")] = None,
     method: Annotated[str | None, _option("As for run.", "NAME")] = None,
     set_of_method: Annotated[
