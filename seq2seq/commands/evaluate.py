@@ -97,7 +97,8 @@ def _print(console: "Console", found: dict[str, Any], protocol: "Protocol", out:
     for number, heading in enumerate(head):
         if number != source:
             numeric = 0 < number < source
-            table.add_column(heading, justify="right" if numeric else "left", min_width=6 if numeric else 16)
+            side: Literal["right", "left"] = "right" if numeric else "left"
+            table.add_column(heading, justify=side, min_width=6 if numeric else 12, overflow="fold")
     for row in rows:
         table.add_row(*row[:source], *row[source + 1 :])
     console.print(table)
