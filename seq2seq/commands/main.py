@@ -13,6 +13,8 @@ from seq2seq.bands import BAND_SETS
 from seq2seq.commands import weights as weight_commands
 from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
 from seq2seq.commands.benchmark import benchmark
+from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
+from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
@@ -152,6 +154,7 @@ def simulate(
 
 
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
+app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 

@@ -1,10 +1,15 @@
 """Published data sets: a plain tuple. A new one is one file, and its line here."""
 
+from seq2seq.datasets import sen12mscr, sen12mscrts
 from seq2seq.datasets.base import DatasetInfo
 from seq2seq.errors import ConfigError
 from seq2seq.wording import not_one_of
 
-DATASETS: tuple[DatasetInfo, ...] = ()
+DATASETS: tuple[DatasetInfo, ...] = (
+    sen12mscr.INFO,
+    sen12mscrts.TRIPLETS,
+    sen12mscrts.SERIES,
+)
 
 
 def find_dataset(name: str) -> DatasetInfo:

@@ -1,0 +1,1 @@
+"""One protocol in each file."""
