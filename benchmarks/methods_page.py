@@ -103,8 +103,7 @@ def _case_line(row: Row) -> list[str]:
 
 def _mark(row: Row) -> str:
     """Where its time was over before its steps were."""
-    cut = row.get("cut")
-    return "" if cut is None else f", {cut:.0%} of its steps".replace("%", " %")
+    return f" ({row['cut']})" if row.get("cut") else ""
 
 
 def _ranged(found: Mapping[str, Any] | None) -> str:
