@@ -76,6 +76,4 @@ def _check_unknown(sample: Sample, shown: Shown) -> None:
     seen = s2.observed[shown.asked] & sample.scored
     equal = seen & (s2.pixels[shown.asked] == sample.truth).all(axis=1)
     if seen.any() and equal.sum() > _MOST_EQUAL * seen.sum():
-        raise InputError(
-            f"shows {int(equal.sum()):,} of the {int(sample.scored.sum()):,} pixels that it is scored on"
-        )
+        raise InputError(f"shows {int(equal.sum()):,} of the {int(sample.scored.sum()):,} pixels that it is scored on")
