@@ -50,9 +50,9 @@ def read_crop(path: Path, *, bands: tuple[int, ...], date: np.datetime64) -> Flo
     stored = len(tiff.header.descriptions)
     if stored <= max(bands):
         raise InvalidPixelsError(f"{path}: has {stored} bands, {max(bands) + 1} are needed", file=str(path), date=date)
-    rows, columns = min(CROP_PX, height), min(CROP_PX, width)
     top, left = max(0, height // 2 - CROP_PX // 2), max(0, width // 2 - CROP_PX // 2)
-    return np.asarray(tiff.read(Window(top, rows, left, columns))[list(bands)], dtype=np.float32)
+    window = Window(top, min(top + CROP_PX, height), left, min(left + CROP_PX, width))
+    return np.asarray(tiff.read(window)[list(bands)], dtype=np.float32)
 
 
 def _optical(image: _Image) -> Float32:
