@@ -63,6 +63,44 @@ def formats() -> str:
     return table(("for example", ""), rows)
 
 
+def datasets() -> str:
+    """The published data sets that are read."""
+    from seq2seq.datasets import DATASETS
+
+    rows = ((f"`{each.name}`", f"**{each.title}.** {each.about} {each.source}. {each.licence}.") for each in DATASETS)
+    return table(("`DATASET`", ""), rows)
+
+
+def protocols() -> str:
+    """Each protocol: its metrics, published rows and notes."""
+    from seq2seq.evaluation import PROTOCOLS
+
+    return "\n\n".join(map(_protocol, PROTOCOLS))
+
+
+def _protocol(each: Any) -> str:
+    metrics = table(
+        ("metric", "better", "over samples", ""),
+        (
+            (f"{metric.name}, {metric.unit}".strip(", "), ("lower", "higher")[metric.higher_is_better],
+             metric.aggregation.name, metric.about)
+            for metric in each.metrics
+        ),
+    )  # fmt: skip
+    head = ("published", *(metric.name for metric in each.metrics), "source", "certainty")
+    rows = [
+        (row.method, *(_figure(row.values.get(metric.name)) for metric in each.metrics), row.source, row.certainty)
+        for row in each.published
+    ]
+    notes = "\n".join(f"- {note}" for note in each.notes)
+    parts = (f"### {each.name}", f"**{each.title}**, of `{each.dataset}`. {each.about}", metrics)
+    return "\n\n".join([*parts, *([table(head, rows)] if rows else []), notes])
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; a cell's own bars are escaped."""
     return "\n".join(_lines(head, rows))
@@ -116,4 +154,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "methods": methods,
     "validation": validation,
     "formats": formats,
+    "datasets": datasets,
+    "protocols": protocols,
 }

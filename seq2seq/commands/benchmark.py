@@ -1,7 +1,7 @@
 """`decloud benchmark`: the methods side by side on somebody's own sequences."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,7 @@ Ctrl-C stops; the same command goes on with what was not finished.
 _STOPPING = "Stopping; finished results are kept. Once more to end at once."
 
 
+# long: its options, one after another
 def benchmark(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Sequences, each as for run.")],
     methods: Annotated[str, typer.Option(metavar="NAME,...", help="all, or some of `decloud methods`.")] = "all",
@@ -44,6 +45,12 @@ def benchmark(
         Path | None, typer.Option(metavar="FILE", help="TOML or JSON with settings, as for run.", show_default=False)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+    protocol: Annotated[
+        Literal["igarss2021"] | None,
+        typer.Option(
+            help="A published evaluation in place of gaps, beside its table.", metavar="NAME", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Compare methods: hide clear pixels, the same for all, score what each makes of them, and write one table."""
     settings = build_config(config, {"max_minutes": max_minutes, "device": device})
@@ -56,6 +63,11 @@ def benchmark(
         from seq2seq.comparison.benchmark import make_plan
     plan = make_plan(methods, gaps, seeds, settings)
     console = Console()
+    if protocol is not None:
+        from seq2seq.commands.igarss2021 import run_protocol
+
+        run_protocol(console, inputs, out, plan, quiet=quiet)
+        return
     with open_display(console, quiet=quiet) as display, stop_on_signals(display, _STOPPING) as stop:
         try:
             results = compare(inputs, out, plan, on_progress=display, should_stop=stop.is_set)

@@ -7,9 +7,7 @@ import typer
 
 from seq2seq.commands.options import build_config
 from seq2seq.commands.stopping import stop_on_signals
-from seq2seq.datasets import DATASETS
 from seq2seq.errors import Stopped
-from seq2seq.evaluation import PROTOCOLS
 from seq2seq.extras import naming_extra
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ EXAMPLES = """
 Ctrl-C stops; the same command goes on with what was not finished.
 """
 _STOPPING = "Stopping; finished samples are kept. Once more to end at once."
-_DATASETS = ", ".join(info.name for info in DATASETS)
-_PROTOCOLS = ", ".join(protocol.name for protocol in PROTOCOLS)
 
 
 def _option(about: str, metavar: str | None = None, **limits: Any) -> Any:
@@ -35,9 +31,14 @@ def _option(about: str, metavar: str | None = None, **limits: Any) -> Any:
 
 # long: its options, one after another
 def evaluate(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {_DATASETS}.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A published data set, such as sen12mscr; a name that is none lists them."
+        ),
+    ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder that it was unpacked to.")],
-    protocol: Annotated[str | None, _option(f"Of {_PROTOCOLS}; by default the first of the data set.", "NAME")] = None,
+    protocol: Annotated[str | None, _option("One of the data set's; by default its first.", "NAME")] = None,
     split: Annotated[str | None, _option("train, val, test; by default the protocol's.", "NAME")] = None,
     method: Annotated[str | None, _option("As for run.", "NAME")] = None,
     set_of_method: Annotated[
@@ -96,7 +97,8 @@ def _print(console: "Console", found: dict[str, Any], protocol: "Protocol", out:
     for number, heading in enumerate(head):
         if number != source:
             numeric = 0 < number < source
-            table.add_column(heading, justify="right" if numeric else "left", min_width=6 if numeric else 16)
+            side: Literal["right", "left"] = "right" if numeric else "left"
+            table.add_column(heading, justify=side, min_width=6 if numeric else 12, overflow="fold")
     for row in rows:
         table.add_row(*row[:source], *row[source + 1 :])
     console.print(table)

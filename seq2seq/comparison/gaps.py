@@ -17,6 +17,8 @@ Rng = np.random.Generator
 _STREAM = 11
 # Clear dates that a run of lost dates has at least.
 _SHORTEST_RUN = 2
+# Dates of which at least this share of the clearest one's pixels is seen are as clear as it.
+_AS_CLEAR = 0.95
 
 
 def cloud_shapes(observed: Bool, rng: Rng, settings: HoldoutSettings) -> Bool:
@@ -57,6 +59,21 @@ def run_of_dates(observed: Bool, rng: Rng, settings: HoldoutSettings) -> Bool:
     return hidden & observed
 
 
+def cloudiest_onto_clear(observed: Bool, rng: Rng, settings: HoldoutSettings) -> Bool:
+    """(T, H, W) what the clouds of the cloudiest date cover of a clear one (Ebel, Schmitt and Zhu, IGARSS 2021).
+
+    Clear: as much is seen of it as of the clearest date, within a twentieth; of several, one is drawn. None where all
+    dates are alike, or the clear one is all there is.
+    """
+    hidden, shown = np.zeros_like(observed), observed.mean(axis=(1, 2))
+    cloudiest = int(np.argmin(shown))
+    clear = np.flatnonzero(shown >= _AS_CLEAR * shown.max())
+    if shown[cloudiest] < _AS_CLEAR * shown.max():
+        t = int(rng.choice(clear))
+        hidden[t] = observed[t] & ~observed[cloudiest]
+    return hidden
+
+
 GAPS: dict[str, Callable[[Bool, Rng, HoldoutSettings], Bool]] = {
     "cloud": cloud_shapes,
     "date": whole_dates,
@@ -64,10 +81,15 @@ GAPS: dict[str, Callable[[Bool, Rng, HoldoutSettings], Bool]] = {
 }
 
 
+# Of published protocols, each run by a command's option of its own.
+PROTOCOL_GAPS: dict[str, Callable[[Bool, Rng, HoldoutSettings], Bool]] = {"igarss2021": cloudiest_onto_clear}
+
+
 def hide_gap(kind: str, observed: Bool, seed: int, settings: HoldoutSettings = DEFAULTS) -> Bool:
     """(T, H, W) clear pixels to hide: the same for the same kind of gap and seed. Empty where too little is clear."""
-    rng = np.random.default_rng((seed, _STREAM, list(GAPS).index(kind)))
-    return GAPS[kind](observed, rng, settings)
+    known = {**GAPS, **PROTOCOL_GAPS}
+    rng = np.random.default_rng((seed, _STREAM, list(known).index(kind)))
+    return known[kind](observed, rng, settings)
 
 
 def _mostly_clear(observed: Bool, settings: HoldoutSettings) -> np.ndarray:

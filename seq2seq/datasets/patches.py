@@ -32,7 +32,11 @@ def read_patch(path: Path, *, bands: int, date: np.datetime64 = _NO_DATE) -> Flo
     from seq2seq.readers.contents import Window
     from seq2seq.readers.geotiff import open_geotiff
 
-    tiff = open_geotiff(path, name=str(path), date=date)
+    try:
+        tiff = open_geotiff(path, name=str(path), date=date)
+    except InputError as error:
+        error.date = None if np.isnat(date) else error.date
+        raise
     height, width = tiff.header.geobox.shape
     found = len(tiff.header.descriptions)
     if found != bands:

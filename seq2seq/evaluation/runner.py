@@ -83,7 +83,9 @@ def make_plan(
     split = chosen.split if split is None else split
     if split not in info.splits:
         raise ConfigError(not_one_of(f"split of {dataset}", split, info.splits))
-    usual = chosen.clouds_with_weights if weights_of(config) else chosen.clouds
+    if blended and clouds == "seen":
+        raise ConfigError("a blended result keeps the pixels that it sees, and clouds with them; use --clouds hidden")
+    usual = chosen.clouds_with_weights if weights_of(config) and not blended else chosen.clouds
     plain = config.replace(feather_px=0)
     return Plan(info, chosen, split, plain, usual if clouds is None else clouds, blended, limit)
 

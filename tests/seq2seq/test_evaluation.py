@@ -276,6 +276,9 @@ def test_weights_are_for_methods_that_take_them_and_decide_what_is_seen(tmp_path
     assert make_plan("sen12mscr", with_weights(network, tmp_path / "w")).clouds == "seen"
     assert make_plan("sen12mscr", network).clouds == "hidden"
     assert make_plan("sen12mscr", network, clouds="seen").clouds == "seen"
+    assert make_plan("sen12mscr", with_weights(network, tmp_path / "w"), blended=True).clouds == "hidden"
+    with pytest.raises(ConfigError, match="keeps the pixels that it sees"):
+        make_plan("sen12mscr", network, clouds="seen", blended=True)
 
 
 def test_values_without_meaning_do_not_count_and_weights_do():

@@ -91,6 +91,15 @@ def test_a_patch_of_other_bands_or_another_size_is_refused_with_its_name(tmp_pat
         open_patches(tmp_path, "test")[0]
 
 
+def test_a_broken_file_is_named_without_a_date_that_nobody_knows(tmp_path):
+    write_triplet(tmp_path)
+    (broken,) = (tmp_path / "ROIs1158_spring_s2").glob("*/*.tif")
+    broken.write_bytes(b"")
+    with pytest.raises(InputError, match=r"_s2_106_p30\.tif: is empty") as found:
+        open_patches(tmp_path, "test")[0]
+    assert (found.value.file, found.value.date) == (str(broken), None)
+
+
 def test_a_cloud_is_found_and_snow_is_none():
     image = cloudy_dn(0, slice(0, 16)) / np.float32(10_000)
     assert find_clouds(image)[2:14].all()
