@@ -56,8 +56,8 @@ METRICS = (
     Metric("SAM", "°", "Mean spectral angle over hidden pixels.", False, pooled(sam_degrees), PIXEL_MEAN, 2),
 )
 _SCALE = (
-    "DN are clipped to 8000 and divided by it, as the authors of the rows do: scores of the same error over 10000 would "
-    "be 1.94 dB higher."
+    "DN are clipped to 8000 and divided by it, as the authors of the rows do: scores of the same error over 10000 "
+    "would be 1.94 dB higher."
 )
 _COMMON = (
     _SCALE,
