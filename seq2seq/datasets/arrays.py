@@ -78,9 +78,10 @@ def check_bytes(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
 
 def _read_array(file: IO[bytes], path: Path, stored: int) -> NDArray[Any]:
     """An array whose header has been believed only as far as there are bytes."""
-    major = np.lib.format.read_magic(file)[0]
-    read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(file, max_header_size=_MAX_HEADER)
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):  # of records with long names, or a header of gigabytes
+        raise UnreadableFileError(f"{path}: is of .npy version {version}, plain arrays are of (1, 0)", file=str(path))
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_MAX_HEADER)
     if dtype.hasobject:
         raise UnreadableFileError(
             f"{path}: is a pickle, which can run any code and is never loaded; where you trust it, convert it: "

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sequence_files import write_tif
 
+from seq2seq.config import ReconstructionConfig
 from seq2seq.datasets import find_dataset
 from seq2seq.datasets.allclear import INDICES, ROIS, open_index
 from seq2seq.datasets.arrays import read_npy, read_npz
@@ -20,6 +21,7 @@ from seq2seq.evaluation.metrics import sam_degrees
 from seq2seq.evaluation.protocols.allclear import sam_along_rows, ssim_masked
 from seq2seq.evaluation.protocols.earthnet import random_clouds
 from seq2seq.evaluation.protocols.pastis import hide_clouds, hide_frame
+from seq2seq.evaluation.runner import evaluate, make_plan
 from seq2seq.evaluation.showing import show
 
 SIDE = 24
@@ -413,6 +415,32 @@ def test_headers_that_promise_too_much_are_refused_before_memory_is_taken(tmp_pa
             archive.writestr("x.npy", content)
         with pytest.raises(UnreadableFileError, match=rf"a\.npz: .*{message}"):
             read_npz(tmp_path / "a.npz", "x")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "write"),
+    [
+        ("allclear", write_allclear),
+        ("pastis-clouds", write_pastis),
+        ("pastis-frames", write_pastis),
+        ("earthnet-iid", write_earthnet),
+    ],
+)
+def test_each_protocol_is_evaluated_whole(protocol, write, tmp_path):
+    write(tmp_path / "data")
+    info = find_protocol(protocol)
+    plan = make_plan(info.dataset, ReconstructionConfig(method="linear"), protocol=protocol)
+    found = evaluate(tmp_path / "data", tmp_path / "out", plan)
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert found
+    assert all(row.method in table for row in info.published)
+    assert "measured here" in table
+
+
+def test_an_npy_of_another_version_is_refused_as_its_header_may_be_of_gigabytes(tmp_path):
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + b" " * 64)
+    with pytest.raises(UnreadableFileError, match=r"a\.npy: is of \.npy version \(2, 0\)"):
+        read_npy(tmp_path / "a.npy")
 
 
 def test_each_set_has_a_protocol_whose_split_it_has_and_rows_say_how_sure_they_are():

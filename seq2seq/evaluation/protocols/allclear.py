@@ -96,8 +96,8 @@ ALLCLEAR = Protocol(
         ),
     ),
     published=(
-        _row("UnCRtainTS, the smallest training set", 28.47),
-        _row("UnCRtainTS, 30 times that", 33.87),
+        _row("trained on the smallest share", 28.47),
+        _row("trained on 30 times that", 33.87),
     ),
     notes=(
         "Published figures of SAM are `SAM along rows`: the authors' code takes the axis of rows for that of bands, so "

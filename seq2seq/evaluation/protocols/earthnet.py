@@ -60,6 +60,7 @@ def _protocol(split: str, about: str, gain_db: float) -> Protocol:
             "row of its tables has been found, so compare with the row of linear interpolation that you measure.",
             "U-TILISE lays clouds of other cubes of the tile over a date; here they are of the cube's own dates, so "
             "that one cube's files are all that is read, mirrored at random. Its draws, seed 0, are not ours.",
+            "Cubes of fewer than five clear dates have no pixel to score: they are listed as not finished.",
             "There is no radar: methods that need Sentinel-1 cannot be run.",
         ),
         gap=random_clouds,
