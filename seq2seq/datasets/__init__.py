@@ -1,6 +1,6 @@
 """Published data sets: a plain tuple. A new one is one file, and its line here."""
 
-from seq2seq.datasets import sen12mscr, sen12mscrts
+from seq2seq.datasets import allclear, earthnet, pastis, sen12mscr, sen12mscrts
 from seq2seq.datasets.base import DatasetInfo
 from seq2seq.errors import ConfigError
 from seq2seq.wording import not_one_of
@@ -9,6 +9,9 @@ DATASETS: tuple[DatasetInfo, ...] = (
     sen12mscr.INFO,
     sen12mscrts.TRIPLETS,
     sen12mscrts.SERIES,
+    allclear.INFO,
+    pastis.INFO,
+    earthnet.INFO,
 )
 
 

@@ -2,7 +2,7 @@
 
 from seq2seq.errors import ConfigError
 from seq2seq.evaluation.base import Protocol
-from seq2seq.evaluation.protocols import dsen2_cr, sen12mscr, sen12mscrts
+from seq2seq.evaluation.protocols import allclear, dsen2_cr, earthnet, pastis, sen12mscr, sen12mscrts
 from seq2seq.wording import not_one_of
 
 # Of a data set, the first is what is meant where none is named.
@@ -11,6 +11,11 @@ PROTOCOLS: tuple[Protocol, ...] = (
     dsen2_cr.DSEN2_CR,
     sen12mscrts.SEN12MSCRTS,
     sen12mscrts.SEN12MSCRTS_SERIES,
+    allclear.ALLCLEAR,
+    pastis.PASTIS_CLOUDS,
+    pastis.PASTIS_FRAMES,
+    earthnet.EARTHNET_IID,
+    earthnet.EARTHNET_OOD,
 )
 
 
