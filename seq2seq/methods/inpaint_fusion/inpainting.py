@@ -127,7 +127,7 @@ class Diffusion:
         hidden = np.pad(~visible, around, mode="reflect")
         found = self._pipeline(
             prompt="",
-            image=torch.from_numpy(padded[None]).float() * 2 - 1,
+            image=torch.from_numpy(padded[None]).float(),
             mask_image=torch.from_numpy(hidden[None, None]).float(),
             height=padded.shape[1],
             width=padded.shape[2],
