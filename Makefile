@@ -55,5 +55,5 @@ bench: setup
 # Without torch's local tag (+cpu, +cu130), so that one file serves every build of it.
 lock: setup
 	{ sed -n '/^#/p' requirements.lock; \
-	  $(BIN)/pip freeze --exclude-editable | sed '/^torch==/s/+.*//'; } > requirements.lock.new
+	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed '/^torch==/s/+.*//'; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock

@@ -90,6 +90,7 @@ def example_report(*, simulated: bool = True) -> dict[str, Any]:
                 {"step": s, "loss": 1 / (1 + s), "holdout_psnr": 20 + s / 10 if s % 20 == 0 else None, "seconds": s}
                 for s in range(0, 41, 10)
             ],
+            "notes": ["hidden pixels were inpainted by an example"],
         },
         "series": {
             "index": "NDVI",
