@@ -30,19 +30,23 @@ def fit_blend_with_trial(
     on_trial: Sequence[str],
     settings: BlendSettings = DEFAULTS,
 ) -> Blend:
-    """Fits the blend, see `fit_blend`, without those `on_trial` that did not pass: all of them together, or none.
+    """Fits the blend, see `fit_blend`, without those `on_trial` that did not pass.
 
-    One that is not finite never passes. Nothing on trial: `fit_blend`.
+    They are tried in order, each beside those that have passed. One that is not finite never passes. Nothing on trial:
+    `fit_blend`.
     """
     there = [name for name in on_trial if np.isfinite(candidates[name]).all()]
-    kept = {name: image for name, image in candidates.items() if name not in on_trial}
+    kept = [name for name in candidates if name not in on_trial]
     if there:
-        trial = _Trial.of({name: candidates[name] for name in (*kept, *there)}, truth, held_out, gap_days)
-        clouded = fully_clouded[held_out.any(axis=(1, 2))]
-        without, with_them = (trial.errors(names, clouded, default, settings) for names in (kept, (*kept, *there)))
-        if passes(without - with_them, settings.trial_errors):
-            kept |= {name: candidates[name] for name in there}
-    blend = fit_blend(kept, truth, held_out, gap_days, fully_clouded, default, settings)
+        tried = {name: candidates[name] for name in (*kept, *there)}
+        trial = _Trial.of(tried, truth, held_out, gap_days, fully_clouded)
+        least = trial.errors(kept, default, settings)
+        for name in there:
+            errors = trial.errors([*kept, name], default, settings)
+            if passes(least - errors, settings.trial_errors):
+                kept, least = [*kept, name], errors
+    chosen = {name: candidates[name] for name in kept}
+    blend = fit_blend(chosen, truth, held_out, gap_days, fully_clouded, default, settings)
     return replace(blend, refused=tuple(name for name in on_trial if name not in kept))
 
 
@@ -63,13 +67,16 @@ class _Trial:
     truth: Float32
     there: Bool  # (D, 1, M)
     gap_days: Float32
+    fully_clouded: Bool  # (D,)
     pixels: NDArray[np.int64]  # (D,) held out in truth
 
     @classmethod
-    def of(cls, candidates: Candidates, truth: Float32, held_out: Bool, gap_days: Float32) -> "_Trial":
+    def of(
+        cls, candidates: Candidates, truth: Float32, held_out: Bool, gap_days: Float32, fully_clouded: Bool
+    ) -> "_Trial":
         """Takes them from (T, C, H, W) images."""
-        places = [np.nonzero(held_out[t]) for t in np.flatnonzero(held_out.any(axis=(1, 2)))]
         dates = np.flatnonzero(held_out.any(axis=(1, 2)))
+        places = [np.nonzero(held_out[t]) for t in dates]
         steps = [-(-len(rows) // _PIXELS) for rows, _ in places]
         some = [(rows[::step], columns[::step]) for (rows, columns), step in zip(places, steps, strict=True)]
         width = max((len(rows) for rows, _ in some), default=0)
@@ -86,11 +93,12 @@ class _Trial:
             truth=taken(truth),
             there=taken(held_out),
             gap_days=taken(gap_days),
+            fully_clouded=fully_clouded[dates],
             pixels=np.array([len(rows) for rows, _ in places]),
         )
 
     def errors(
-        self, names: Iterable[str], fully_clouded: Bool, default: Mapping[str, float], settings: BlendSettings
+        self, names: Iterable[str], default: Mapping[str, float], settings: BlendSettings
     ) -> NDArray[np.float64]:
         """(D,) squared errors of all held-out pixels of each date, blended by weights that the other dates chose."""
         images = {name: self.candidates[name] for name in names}
@@ -98,10 +106,10 @@ class _Trial:
         for d, pixels in enumerate(self.pixels):
             others = self.there.copy()
             others[d] = False
-            blend = fit_blend(images, self.truth, others, self.gap_days, fully_clouded, default, settings)
+            blend = fit_blend(images, self.truth, others, self.gap_days, self.fully_clouded, default, settings)
             date = slice(d, d + 1)
             shown = {name: image[date] for name, image in images.items()}
-            error = blend.apply(shown, self.gap_days[date], fully_clouded[date]) - self.truth[date]
+            error = blend.apply(shown, self.gap_days[date], self.fully_clouded[date]) - self.truth[date]
             of_each = np.moveaxis(error, 1, -1)[self.there[date]].astype(np.float64) ** 2  # (N, C)
             squares.append(pixels * of_each.mean(axis=0).sum())
         return np.array(squares)

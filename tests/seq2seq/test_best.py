@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from quick_engine import QUICK, observations, use_schedule, with_hidden_values
+from quick_engine import QUICK, observations, use_schedule, with_defaults, with_hidden_values
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import Stopped
-from seq2seq.methods import best, find_method, gp, guided, low_rank
+from seq2seq.methods import best, find_method, guided, low_rank, mogpr
 from seq2seq.methods.base import RunContext
 from seq2seq.methods.best.method import CHOSEN, Best, affordable, stage_of_member
 from seq2seq.methods.best.settings import BestSettings
@@ -25,14 +25,14 @@ CONFIG = ReconstructionConfig(
     method="best", method_settings=QUICK, perceptual="off", device="cpu", full_prediction=True
 )
 SHAPE = (5, 4, 20, 20)
+JOINT = replace(mogpr.INFO, settings=with_defaults(mogpr.INFO.settings, iterations=3, sample_px=30))
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Without the joint process, the slowest of them."""
     use_schedule(monkeypatch)
     for module in ("seq2seq.methods.best", "seq2seq.methods.best.method"):
-        monkeypatch.setattr(f"{module}.MEMBERS", (gp.INFO, low_rank.INFO))
+        monkeypatch.setattr(f"{module}.MEMBERS", (JOINT, low_rank.INFO))
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,16 @@ def seconds_of(*infos):
 
 
 def test_members_are_chosen_in_order_as_long_as_they_fit_into_the_time():
-    both = seconds_of(gp.INFO, low_rank.INFO)
-    assert affordable(SHAPE, s1=True, seconds=None) == (gp.INFO, low_rank.INFO)
-    assert affordable(SHAPE, s1=True, seconds=both) == (gp.INFO, low_rank.INFO)
-    assert affordable(SHAPE, s1=True, seconds=0.99 * both) == (gp.INFO,)
+    both = seconds_of(JOINT, low_rank.INFO)
+    assert affordable(SHAPE, s1=True, seconds=None) == (JOINT, low_rank.INFO)
+    assert affordable(SHAPE, s1=True, seconds=both) == (JOINT, low_rank.INFO)
+    assert affordable(SHAPE, s1=True, seconds=0.99 * both) == (JOINT,)
     assert affordable(SHAPE, s1=True, seconds=seconds_of(low_rank.INFO)) == (low_rank.INFO,)
     assert affordable(SHAPE, s1=True, seconds=0.0) == ()
 
 
 def test_without_radar_there_is_no_member_that_needs_it(monkeypatch):
-    needy = replace(gp.INFO, needs_s1=True)
+    needy = replace(JOINT, needs_s1=True)
     monkeypatch.setattr("seq2seq.methods.best.method.MEMBERS", (needy, low_rank.INFO))
     assert affordable(SHAPE, s1=False, seconds=None) == (low_rank.INFO,)
     assert affordable(SHAPE, s1=True, seconds=None) == (needy, low_rank.INFO)
@@ -78,15 +78,15 @@ def test_its_candidates_are_those_of_guided_as_they_are_and_those_of_members(giv
     alone = Guided(GuidedSettings(**QUICK)).start(given, context(), None).predict(given)
     assert set(predicted) == set(best.INFO.candidates)
     assert all(np.array_equal(predicted[name], image) for name, image in alone.items())
-    for info in (gp.INFO, low_rank.INFO):
+    for info in (JOINT, low_rank.INFO):
         expected = info.load()(info.settings()).start(given, context(), None).predict(given)
         assert np.array_equal(predicted[info.name], expected[info.name])
 
 
 def test_a_member_that_there_was_no_time_for_says_nothing(given):
-    limit = seconds_of(gp.INFO) / SETTINGS.members_share
+    limit = seconds_of(JOINT) / SETTINGS.members_share
     predicted = Best(SETTINGS).start(given, context(seconds=limit), None).predict(given)
-    assert np.isfinite(predicted["gp"]).all()
+    assert np.isfinite(predicted["mogpr"]).all()
     assert np.isnan(predicted["low-rank"]).all()
 
 
@@ -99,20 +99,20 @@ def test_the_expected_stages_are_those_that_are_cached_and_make_up_the_time_to_p
 
     Best(SETTINGS).start(given, context(cached=cached, expect=expected.append), None)
     (shares,) = expected
-    of_members = [name for name in asked if name.startswith(("gp-", "low-rank-"))]
+    of_members = [name for name in asked if name.startswith(("mogpr-", "low-rank-"))]
     assert asked[0] == CHOSEN
     assert list(shares) == [name for name in asked[1:] if name not in of_members]
-    assert list(shares)[-2:] == [stage_of_member(gp.INFO), stage_of_member(low_rank.INFO)]
+    assert list(shares)[-2:] == [stage_of_member(JOINT), stage_of_member(low_rank.INFO)]
     assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_a_second_fit_keeps_the_choice_and_what_members_have_learnt(given, monkeypatch):
-    limit = seconds_of(gp.INFO) / SETTINGS.members_share
+    limit = seconds_of(JOINT) / SETTINGS.members_share
     first = Best(SETTINGS).start(given, context(seconds=limit), None)
     monkeypatch.setattr("seq2seq.methods.gaussian.method.Gp.start", None)  # nothing is learnt again
     second = Best(SETTINGS).start(given, context(), first)
-    assert list(second.members) == list(first.members) == ["gp"]
-    assert np.array_equal(second.predict(given)["gp"], first.predict(given)["gp"])
+    assert list(second.members) == list(first.members) == ["mogpr"]
+    assert np.array_equal(second.predict(given)["mogpr"], first.predict(given)["mogpr"])
 
 
 def test_it_is_guided_itself_where_nothing_passes_the_trial(monkeypatch):
@@ -123,14 +123,14 @@ def test_it_is_guided_itself_where_nothing_passes_the_trial(monkeypatch):
     np.testing.assert_allclose(ours.s2.pixels, theirs.s2.pixels, atol=1e-6)
     np.testing.assert_allclose(ours.sigma, theirs.sigma, atol=1e-6)
     assert ours.assessment.gain_db == pytest.approx(theirs.assessment.gain_db, abs=1e-4)
-    assert all(gap.weights["gp"] == 0 for gap in ours.assessment.by_gap)
+    assert all(gap.weights["mogpr"] == 0 for gap in ours.assessment.by_gap)
 
 
 def test_members_that_pass_are_in_the_result(monkeypatch):
     given = observations(dates=6, size=(16, 18), seed=1)
     monkeypatch.setattr("seq2seq.validation.trial.passes", lambda gains, standard_errors: True)
     ours = reconstruct(given, CONFIG)
-    assert sum(gap.weights["gp"] + gap.weights["low-rank"] for gap in ours.assessment.by_gap) > 0
+    assert sum(gap.weights["mogpr"] + gap.weights["low-rank"] for gap in ours.assessment.by_gap) > 0
     assert np.isfinite(ours.s2.pixels).all()
     assert np.isfinite(ours.sigma).all()
 

@@ -59,8 +59,15 @@ def test_nothing_held_out_or_nothing_on_trial_is_the_blend_as_ever():
 
 
 def test_what_helps_on_one_date_alone_does_not_pass():
-    assert passes(np.array([1.0, 1.2, 0.8]), 0.5)
-    assert not passes(np.array([9.0, -4.0, -4.5]), 0.5)
-    assert not passes(np.array([5.0, 0.0, -2.6]), 0.5)
-    assert not passes(np.array([9.0]), 0.5)
+    assert passes(np.array([1.0, 1.2, 0.8]), 1.0)
+    assert not passes(np.array([9.0, -4.0, -3.5]), 0.5)
+    assert not passes(np.array([5.0, 0.0, -1.0]), 1.0)
+    assert not passes(np.array([9.0]), 0.0)
     assert not passes(np.zeros(3), 0.0)
+
+
+def test_each_is_tried_beside_those_that_have_passed():
+    found, truth, held_out, gaps = with_third(0.2)
+    found["worse"] = (truth + 4 * (found["one"] - truth)).astype(np.float32)
+    assert blended(found, truth, held_out, gaps, on_trial=("worse", "third")).refused == ("worse",)
+    assert blended(found, truth, held_out, gaps, on_trial=("third", "worse")).refused == ("worse",)
