@@ -10,7 +10,7 @@ from quick_engine import QUICK, observations, use_schedule, with_defaults, with_
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import Stopped
 from seq2seq.methods import best, find_method, guided, low_rank, mogpr
-from seq2seq.methods.base import RunContext
+from seq2seq.methods.base import Cost, RunContext
 from seq2seq.methods.best.method import CHOSEN, Best, affordable, stage_of_member
 from seq2seq.methods.best.settings import BestSettings
 from seq2seq.methods.guided.method import Guided
@@ -57,13 +57,15 @@ def seconds_of(*infos):
     return sum(info.cost(SHAPE, info.settings()).seconds for info in infos)
 
 
-def test_members_are_chosen_in_order_as_long_as_they_fit_into_the_time():
+def test_members_are_chosen_in_order_as_long_as_they_fit_into_the_time(monkeypatch):
     both = seconds_of(JOINT, low_rank.INFO)
     assert affordable(SHAPE, s1=True, seconds=None) == (JOINT, low_rank.INFO)
     assert affordable(SHAPE, s1=True, seconds=both) == (JOINT, low_rank.INFO)
     assert affordable(SHAPE, s1=True, seconds=0.99 * both) == (JOINT,)
-    assert affordable(SHAPE, s1=True, seconds=seconds_of(low_rank.INFO)) == (low_rank.INFO,)
     assert affordable(SHAPE, s1=True, seconds=0.0) == ()
+    costly = replace(JOINT, cost=lambda shape, settings: Cost(seconds=2 * both, memory_gb=1.0))
+    monkeypatch.setattr("seq2seq.methods.best.method.MEMBERS", (costly, low_rank.INFO))
+    assert affordable(SHAPE, s1=True, seconds=both) == (low_rank.INFO,)
 
 
 def test_without_radar_there_is_no_member_that_needs_it(monkeypatch):
