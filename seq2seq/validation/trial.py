@@ -51,12 +51,16 @@ def fit_blend_with_trial(
 
 
 def passes(gains: NDArray[np.float64], standard_errors: float) -> bool:
-    """Tells whether what dates gain together is more than so many standard errors above 0; one date proves nothing.
+    """Tells whether dates gain more than so many standard errors together, also without the one that gains most.
 
-    gains: (D,). The standard error of a sum whose mean is 0: the root of the sum of squares.
+    gains: (D,). The standard error of a sum whose mean is 0: the root of the sum of squares. One date that gains much
+    is no skill, so that it takes three dates at least.
     """
-    total, error = float(gains.sum()), float(np.sqrt((gains**2).sum()))
-    return len(gains) > 1 and total > 0 and total > standard_errors * error
+    if len(gains) < 3:
+        return False
+    rest = np.sort(gains)[:-1]
+    total, error = float(rest.sum()), float(np.sqrt((rest**2).sum()))
+    return total > 0 and total > standard_errors * error
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ JOINT = replace(mogpr.INFO, settings=with_defaults(mogpr.INFO.settings, iteratio
 def _quick(monkeypatch):
     use_schedule(monkeypatch)
     for module in ("seq2seq.methods.best", "seq2seq.methods.best.method"):
-        monkeypatch.setattr(f"{module}.MEMBERS", (JOINT, low_rank.INFO))
+        monkeypatch.setattr(f"{module}.MEMBERS", (JOINT,))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def seconds_of(*infos):
 
 def test_members_are_chosen_in_order_as_long_as_they_fit_into_the_time(monkeypatch):
     both = seconds_of(JOINT, low_rank.INFO)
+    monkeypatch.setattr("seq2seq.methods.best.method.MEMBERS", (JOINT, low_rank.INFO))
     assert affordable(SHAPE, s1=True, seconds=None) == (JOINT, low_rank.INFO)
     assert affordable(SHAPE, s1=True, seconds=both) == (JOINT, low_rank.INFO)
     assert affordable(SHAPE, s1=True, seconds=0.99 * both) == (JOINT,)
@@ -80,16 +81,18 @@ def test_its_candidates_are_those_of_guided_as_they_are_and_those_of_members(giv
     alone = Guided(GuidedSettings(**QUICK)).start(given, context(), None).predict(given)
     assert set(predicted) == set(best.INFO.candidates)
     assert all(np.array_equal(predicted[name], image) for name, image in alone.items())
-    for info in (JOINT, low_rank.INFO):
-        expected = info.load()(info.settings()).start(given, context(), None).predict(given)
-        assert np.array_equal(predicted[info.name], expected[info.name])
+    expected = JOINT.load()(JOINT.settings()).start(given, context(), None).predict(given)
+    assert np.array_equal(predicted["mogpr"], expected["mogpr"])
 
 
 def test_a_member_that_there_was_no_time_for_says_nothing(given):
     limit = seconds_of(JOINT) / SETTINGS.members_share
-    predicted = Best(SETTINGS).start(given, context(seconds=limit), None).predict(given)
-    assert np.isfinite(predicted["mogpr"]).all()
-    assert np.isnan(predicted["low-rank"]).all()
+    enough, too_little = (
+        Best(SETTINGS).start(given, context(seconds=share * limit), None).predict(given) for share in (1.0, 0.9)
+    )
+    assert np.isfinite(enough["mogpr"]).all()
+    assert np.isnan(too_little["mogpr"]).all()
+    assert np.isfinite(too_little["network"]).all()
 
 
 def test_the_expected_stages_are_those_that_are_cached_and_make_up_the_time_to_prepare(given):
@@ -101,10 +104,10 @@ def test_the_expected_stages_are_those_that_are_cached_and_make_up_the_time_to_p
 
     Best(SETTINGS).start(given, context(cached=cached, expect=expected.append), None)
     (shares,) = expected
-    of_members = [name for name in asked if name.startswith(("mogpr-", "low-rank-"))]
+    of_members = [name for name in asked if name.startswith("mogpr-")]
     assert asked[0] == CHOSEN
     assert list(shares) == [name for name in asked[1:] if name not in of_members]
-    assert list(shares)[-2:] == [stage_of_member(JOINT), stage_of_member(low_rank.INFO)]
+    assert list(shares)[-1] == stage_of_member(JOINT)
     assert sum(shares.values()) == pytest.approx(1)
 
 
@@ -132,7 +135,7 @@ def test_members_that_pass_are_in_the_result(monkeypatch):
     given = observations(dates=6, size=(16, 18), seed=1)
     monkeypatch.setattr("seq2seq.validation.trial.passes", lambda gains, standard_errors: True)
     ours = reconstruct(given, CONFIG)
-    assert sum(gap.weights["mogpr"] + gap.weights["low-rank"] for gap in ours.assessment.by_gap) > 0
+    assert sum(gap.weights["mogpr"] for gap in ours.assessment.by_gap) > 0
     assert np.isfinite(ours.s2.pixels).all()
     assert np.isfinite(ours.sigma).all()
 

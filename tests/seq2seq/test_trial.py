@@ -42,9 +42,9 @@ def test_what_does_not_pass_leaves_the_blend_as_if_it_were_not_there(times):
     assert weights == pytest.approx(expected.weights(0, 2))
 
 
-def test_one_date_alone_proves_nothing():
+def test_two_dates_prove_nothing():
     found, truth, held_out, gaps = with_third(0.2)
-    held_out[1:] = False
+    held_out[2:] = False
     assert blended(found, truth, held_out, gaps).refused == ("third",)
 
 
@@ -62,7 +62,8 @@ def test_what_helps_on_one_date_alone_does_not_pass():
     assert passes(np.array([1.0, 1.2, 0.8]), 1.0)
     assert not passes(np.array([9.0, -4.0, -3.5]), 0.5)
     assert not passes(np.array([5.0, 0.0, -1.0]), 1.0)
-    assert not passes(np.array([9.0]), 0.0)
+    assert not passes(np.array([9.0, 0.5]), 0.0)
+    assert not passes(np.array([9.0, 0.5, -0.4]), 1.0)
     assert not passes(np.zeros(3), 0.0)
 
 

@@ -2,13 +2,13 @@
 
 import math
 
-from seq2seq.methods import guided, low_rank, mogpr
+from seq2seq.methods import guided, mogpr
 from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
 from seq2seq.methods.best.settings import BestSettings
 
-# In order of what they add. The process of each band alone, smoothers and harmonics were tried too and added nothing
-# beside these two (docs/methods/best.md).
-MEMBERS: tuple[MethodInfo, ...] = (mogpr.INFO, low_rank.INFO)
+# In order of what they add. Low rank, the process of each band alone, smoothers and harmonics were tried too and added
+# next to nothing beside it (docs/methods/best.md).
+MEMBERS: tuple[MethodInfo, ...] = (mogpr.INFO,)
 # Of the mix, of each: they are on trial, so that the share counts for nothing until held-out dates have spoken.
 _SHARE = 0.01
 # What is kept of each member: its images, and what is visible, to make others from.
@@ -46,7 +46,7 @@ def _candidates() -> dict[str, CandidateInfo]:
 INFO = MethodInfo(
     name="best",
     title="Guided, and what helps it",
-    about="As guided, with mogpr and low-rank beside it where held-out dates show that they help; minutes.",
+    about="As guided, with mogpr beside it where held-out dates show that it helps; minutes.",
     settings=BestSettings,
     cost=_cost,
     load=_load,
