@@ -2,6 +2,7 @@
 
 from seq2seq.errors import ConfigError
 from seq2seq.methods import (
+    best,
     dip,
     dsen2_cr,
     ebel2021,
@@ -41,6 +42,7 @@ METHODS: tuple[MethodInfo, ...] = (
     trees.INFO,
     gp.INFO,
     mogpr.INFO,
+    best.INFO,
 )
 
 

@@ -37,12 +37,14 @@ class CandidateInfo:
 
     title: a word for heads of tables. share: of the blend without held-out pixels; shares of a method add
     up to 1, and 0 means: shown beside the result in the report, never blended. followed: its score is shown while the
-    fit goes on.
+    fit goes on. on_trial: blended only where the held-out dates, each predicted by weights that the others chose, err
+    less with it.
     """
 
     title: str
     share: float = 0.0
     followed: bool = False
+    on_trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Fit(Protocol):
     def predict(self, visible: "Observations") -> "dict[str, Float32]":
         """Predicts candidates by name, each (T, C, H, W) reflectance, for every date and pixel.
 
+        One on trial that there was no time for is not a number; so it is not blended.
         visible: what may be looked at, blanked elsewhere; it may hold more pixels than the fit was made from.
         """
 
@@ -145,6 +148,11 @@ class MethodInfo:
     def blended(self) -> dict[str, float]:
         """Shares of the candidates that the engine blends, by name."""
         return {name: candidate.share for name, candidate in self.candidates.items() if candidate.share}
+
+    @property
+    def on_trial(self) -> tuple[str, ...]:
+        """Candidates that held-out dates have to ask for."""
+        return tuple(name for name, candidate in self.candidates.items() if candidate.on_trial)
 
     @property
     def shown(self) -> tuple[str, ...]:

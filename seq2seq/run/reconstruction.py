@@ -26,11 +26,12 @@ from seq2seq.run.passing import keep_observed, replaced
 from seq2seq.run.result import CurvePoint, Reconstruction
 from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.assessment import Assessment, assess, count_to_fill
-from seq2seq.validation.blending import Blend, fit_blend
+from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import Calibration, calibrate
 from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, fully_clouded_dates
 from seq2seq.validation.metrics import psnr
 from seq2seq.validation.screening import suspected_clouds
+from seq2seq.validation.trial import fit_blend_with_trial
 
 __all__ = ["CurvePoint", "Reconstruction", "reconstruct"]
 
@@ -155,7 +156,11 @@ class _Run:
         truth, held_out = self.s2.pixels, self.held_out
         gaps, clouded = self._kinds(self.visible)
         candidates, shown = self._candidates(fit, self.visible)
-        blend = fit_blend(candidates, truth, held_out, gaps, clouded, self.info.blended, self.validation)
+        shares, on_trial = self.info.blended, self.info.on_trial
+        blend = fit_blend_with_trial(
+            candidates, truth, held_out, gaps, clouded, shares, on_trial, settings=self.validation
+        )
+        candidates = blend.kept(candidates)
         result = blend.apply(candidates, gaps, clouded)
         calibration = calibrate(candidates, result, truth, held_out, self.visible, self.validation)
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
@@ -171,6 +176,7 @@ class _Run:
         self.fitting.on_progress(Progress("blending"))
         candidates, shown = self._candidates(fit, self.usable)
         on_candidates({**candidates, **shown})
+        candidates = proof.blend.kept(candidates)
         result = proof.blend.apply(candidates, *self._kinds(self.usable))
         sigma = proof.calibration.sigma(candidates, self.usable)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)

@@ -36,12 +36,17 @@ class Blend:
 
     mix_weights: (kinds, candidates) of the mix, not negative, adding up to 1. blend_weight: (kinds, classes) in [0, 1],
     how far to go from interpolation to the mix; 0 is interpolation alone. Kinds as `DATE_KINDS`, classes as
-    `GAP_EDGES`.
+    `GAP_EDGES`. refused: candidates that were on trial and are in no mix.
     """
 
     names: tuple[str, ...]  # of the candidates other than interpolation
     mix_weights: NDArray[np.float64]
     blend_weight: NDArray[np.float64]
+    refused: tuple[str, ...] = ()
+
+    def kept(self, candidates: Candidates) -> Candidates:
+        """Returns `candidates` without those refused."""
+        return {name: image for name, image in candidates.items() if name not in self.refused}
 
     def apply(self, candidates: Candidates, gap_days: Float32, fully_clouded: Bool) -> Float32:
         """Blends (T, C, H, W) reflectance; gap_days (T, H, W), fully_clouded (T,)."""
@@ -60,7 +65,7 @@ class Blend:
         mixed = {
             name: blend_weight * float(weight) for name, weight in zip(self.names, self.mix_weights[kind], strict=True)
         }
-        return {LINEAR: 1 - blend_weight, **mixed}
+        return {LINEAR: 1 - blend_weight, **mixed, **dict.fromkeys(self.refused, 0.0)}
 
     def _mix(self, kind: int, images: Mapping[str, Float32]) -> Float32:
         mixed = np.zeros_like(images[self.names[0]])

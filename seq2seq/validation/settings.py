@@ -45,6 +45,9 @@ class BlendSettings(HoldoutSettings):
     )
     first_weight_partly_clouded: float = hyperparameter(1.0, "Blend weight that it starts with there.", 0.0, 1.0)
     first_weight_fully_clouded: float = hyperparameter(0.5, "The same on fully clouded dates.", 0.0, 1.0)
+    trial_errors: float = hyperparameter(
+        1.0, "Standard errors that a candidate on trial has to gain over held-out dates but its best.", 0.0, 100.0
+    )
     min_sigma: float = hyperparameter(
         1e-4, "Least sigma, reflectance: keeps calibration finite where all candidates agree.", 1e-9, 1.0
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from composite_method import INFO as COMPOSITE
-from quick_engine import observations, use_schedule, with_hidden_values
+from quick_engine import QUICK, observations, use_schedule, with_hidden_values
 
 from seq2seq import methods
 from seq2seq.config import ReconstructionConfig
@@ -20,6 +20,7 @@ from seq2seq.validation.metrics import psnr
 
 FULL = ReconstructionConfig(perceptual="off", device="cpu", full_prediction=True)
 SHORT = {
+    "best": QUICK,
     "ebel2021": {"schedule_factor": 1e-6},
     "trees": {"mask_samples": 3, "fewest_mask_samples": 2, "max_samples": 3000, "tree_rounds": 6, "guide_radius_px": 3},
     "dip": {"schedule_factor": 1e-6},
