@@ -122,14 +122,19 @@ class Method(Protocol):
 class Trainable(Protocol):
     """What learns from the samples of a data set. The loop draws, counts, averages over processes and keeps the state.
 
-    network: all that is learnt; its arrays by name are the weights that a run reads. The same settings, bands, radar
-    channels and seed: the same network to begin with.
+    The same settings, bands, radar channels and seed: the same network to begin with.
     """
-
-    network: "torch.nn.Module"
 
     def __init__(self, settings: Any, bands: tuple[str, ...], sar_channels: int, seed: int) -> None:
         """Raises `ConfigError` and `WeightsUnavailableError`, before any step."""
+
+    @property
+    def network(self) -> "torch.nn.Module":
+        """All that is learnt; its arrays by name are the weights that a run reads."""
+
+    @property
+    def sar_channels(self) -> int:
+        """Channels of radar that the network sees."""
 
     @property
     def batch(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seq2seq.errors import MissingExtraError, OutputError, WeightsUnavailableError
 from seq2seq.extras import naming_extra
-from seq2seq.nn.cards import CARD, SUFFIX
+from seq2seq.model_card import CARD, SUFFIX
 from seq2seq.wording import one_line
 
 __all__ = ["SUFFIX", "load_state", "read_trained", "write_trained"]

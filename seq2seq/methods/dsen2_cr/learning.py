@@ -12,7 +12,7 @@ from seq2seq.errors import ConfigError
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.dsen2_cr.weights import read_network
 from seq2seq.methods.image_pairs import Batch
-from seq2seq.nn.cards import read_card
+from seq2seq.model_card import read_card
 from seq2seq.nn.devices import autocast
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.nn.losses import cloud_adaptive_l1, masked_l1

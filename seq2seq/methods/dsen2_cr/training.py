@@ -36,6 +36,11 @@ class Dsen2CrTraining:
         self.network = make_network(settings, bands, sar_channels, seed)
 
     @property
+    def sar_channels(self) -> int:
+        """2, or 0 without radar."""
+        return self.network.sar_channels
+
+    @property
     def batch(self) -> int:
         """16 crops, as published."""
         return self._plan.batch
@@ -54,13 +59,12 @@ class Dsen2CrTraining:
         asked = int(rng.integers(len(sample.asked)))
         date = int(rng.choice(_dates(sample, asked)))
         image, sar, clear = self._shown(sample, date)
-        whole = (image, sar, scale_optical(sample.truth[asked]), clear, sample.scored[asked])
+        target, known = scale_optical(sample.truth[asked]), sample.scored[asked]
         height, width = clear.shape
         side = min(self._plan.crop_px, height, width)
         row, column = (int(rng.integers(length - side + 1)) for length in (height, width))
         window = np.s_[..., row : row + side, column : column + side]
-        image, sar, target, clear, known = (part[window] for part in whole)
-        return rotated_and_flipped(rng, (image, sar, target, clear, known))
+        return rotated_and_flipped(rng, (image[window], sar[window], target[window], clear[window], known[window]))
 
     def batch_of(self, examples: Sequence[Crop]) -> Batch:
         """Crops, stacked."""
