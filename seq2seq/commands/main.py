@@ -15,11 +15,13 @@ from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
 from seq2seq.commands.benchmark import benchmark
 from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from seq2seq.commands.evaluate import evaluate
+from seq2seq.commands.fit import EXAMPLES as FIT_EXAMPLES
+from seq2seq.commands.fit import fit
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
 from seq2seq.commands.written import written_files
-from seq2seq.config import OUTPUT, ReconstructionConfig
+from seq2seq.config import METHOD, OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
 from seq2seq.products import DECLOUDED, PREVIEW, REPORT
@@ -81,12 +83,15 @@ def run(
         Path | None,
         _option("TOML or JSON with these settings (max_minutes = 5); options win.", OUTPUT, metavar="FILE"),
     ] = None,
+    weights: Annotated[
+        Path | None, _option("Trained weights, which bring their method; see `decloud fit`.", METHOD, metavar="FILE")
+    ] = None,
     overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", OUTPUT, names=("--overwrite",))] = False,
     quiet: Annotated[bool, _option("Say nothing but errors.", OUTPUT, names=("--quiet",))] = False,
     **given: Any,
 ) -> None:
     """Turn a cloudy sequence into a cloud-free one."""
-    settings = build_config(config, given)
+    settings = build_config(config, given, weights)
     from seq2seq.commands.console import open_display
 
     console = _console()
@@ -153,6 +158,7 @@ def simulate(
     print(f"Next: decloud run {output_path / 'input'} OUT")
 
 
+app.command(epilog=FIT_EXAMPLES)(fit)
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command()(methods)

@@ -46,10 +46,10 @@ def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Call
     return decorate
 
 
-def settings_from(given: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
+def settings_from(given: Mapping[str, Any], file: Path | None = None, weights: Path | None = None) -> dict[str, Any]:
     """Collects the settings that were named: those of the file, then the options given (not None), which win.
 
-    Raises `ConfigError`.
+    weights: trained ones, which bring their method. Raises `ConfigError` and `WeightsUnavailableError`.
     """
     values = read_config_file(file) if file else {}
     values |= {name: value for name, value in given.items() if value is not None and name != _SET}
@@ -57,15 +57,17 @@ def settings_from(given: Mapping[str, Any], file: Path | None = None) -> dict[st
         if name in values:
             typer.echo(f"decloud: {name} is an earlier name, for one more release: use {now}", err=True)
     values = with_present_names(values)
-    of_method = _named_settings(values.get("method", ReconstructionConfig.method), given.get(_SET) or ())
+    of_weights = {} if weights is None else _bring_weights(values, weights)
+    method = values.get("method", ReconstructionConfig.method)
+    of_method = {**of_weights, **named_settings(method, given.get(_SET) or ())}
     if of_method:
         values["method_settings"] = {**values.get("method_settings", {}), **of_method}
     return values
 
 
-def build_config(file: Path | None, given: Mapping[str, Any]) -> ReconstructionConfig:
+def build_config(file: Path | None, given: Mapping[str, Any], weights: Path | None = None) -> ReconstructionConfig:
     """Builds from defaults, then the file's values, then the options given (not None). Raises `ConfigError`."""
-    return ReconstructionConfig.from_dict(settings_from(given, file))
+    return ReconstructionConfig.from_dict(settings_from(given, file, weights))
 
 
 def read_config_file(file: Path) -> dict[str, Any]:
@@ -83,6 +85,38 @@ def read_config_file(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: holds {type(values).__name__}, must hold settings by name")
     return values
+
+
+def named_settings(method: Any, texts: Sequence[str]) -> dict[str, Any]:
+    """Parses `--set NAME=VALUE`, each checked against the method's settings. Raises `ConfigError`."""
+    if not texts:
+        return {}
+    known = {each.name: each for each in settings_of(find_method(str(method)).settings)}
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise ConfigError(f"--set {text}: must be NAME=VALUE")
+        check_known([name], known, what=f"settings of method {method}")  # type: ignore[arg-type]
+        values[name] = known[name].parse(value.strip())
+    return values
+
+
+def _bring_weights(values: dict[str, Any], weights: Path) -> dict[str, Any]:
+    """Names the method of the weights in `values`, where none is named; returns the setting that they are of it."""
+    from seq2seq.model_card import read_card
+
+    of_card = read_card(weights).get("method")
+    method = values.setdefault("method", of_card)
+    if method is None:
+        del values["method"]
+        raise ConfigError(f"--weights {weights}: it has no model card that names its method; name it with --method")
+    if of_card not in (None, method):
+        raise ConfigError(f"--weights {weights} is of method {of_card}, and method is {method}")
+    if "weights" not in {each.name for each in settings_of(find_method(str(method)).settings)}:
+        raise ConfigError(f"--weights {weights}: method {method} takes no weights")
+    return {"weights": str(weights)}
 
 
 def _shown_choices(setting: Setting) -> str:
@@ -125,19 +159,3 @@ def _earlier_option(name: str) -> inspect.Parameter:
 
 def _keyword(name: str, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _named_settings(method: Any, texts: Sequence[str]) -> dict[str, Any]:
-    """`--set NAME=VALUE`, each checked against the method's settings."""
-    if not texts:
-        return {}
-    known = {each.name: each for each in settings_of(find_method(str(method)).settings)}
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals:
-            raise ConfigError(f"--set {text}: must be NAME=VALUE")
-        check_known([name], known, what=f"settings of method {method}")  # type: ignore[arg-type]
-        values[name] = known[name].parse(value.strip())
-    return values

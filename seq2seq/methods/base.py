@@ -4,14 +4,16 @@ A method is one file or folder with a `MethodInfo` in the tuple `seq2seq.methods
 else: it hides what is to prove the fit, fits, blends, calibrates, scores, keeps checkpoints and time.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import torch
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from seq2seq.datasets.base import Sample
     from seq2seq.nn.vgg import Perceptual
     from seq2seq.sequence import Float32, Observations
 
@@ -121,6 +123,66 @@ class Method(Protocol):
         """
 
 
+class Trainable(Protocol):
+    """What learns from the samples of a data set. The loop draws, counts, averages over processes and keeps the state.
+
+    The same settings, bands, radar channels and seed: the same network to begin with.
+    """
+
+    def __init__(self, settings: Any, bands: tuple[str, ...], sar_channels: int, seed: int) -> None:
+        """Raises `ConfigError` and `WeightsUnavailableError`, before any step."""
+
+    @property
+    def network(self) -> "torch.nn.Module":
+        """All that is learnt; its arrays by name are the weights that a run reads."""
+
+    @property
+    def sar_channels(self) -> int:
+        """Channels of radar that the network sees."""
+
+    @property
+    def batch(self) -> int:
+        """Examples of a step, by its settings."""
+
+    @property
+    def steps(self) -> int | None:
+        """Steps, where its settings name them."""
+
+    def optimizer(self) -> "torch.optim.Optimizer":
+        """Makes an optimiser of the network, which is on its device by then."""
+
+    def example(self, sample: "Sample", rng: "Generator") -> Any:
+        """Draws what one sample adds to a batch, such as a crop. Called by several threads at once."""
+
+    def batch_of(self, examples: Sequence[Any]) -> Any:
+        """Puts examples together."""
+
+    def parts(self, batch: Any, device: "torch.device") -> Iterator[Any]:
+        """Splits a batch into parts that fit into the memory of the device; their gradients are added up."""
+
+    def known(self, batch: Any) -> int:
+        """Counts what `loss` is the mean of."""
+
+    def loss(self, network: "torch.nn.Module", batch: Any, device: "torch.device") -> "torch.Tensor":
+        """Returns the mean loss of a batch. network: `self.network`, or what stands for it among several processes."""
+
+    def predict(self, sample: "Sample", device: "torch.device") -> "Float32":
+        """Predicts (N, C, H, W) reflectance of the dates that are asked for."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a method learns from a data set.
+
+    load: imports what it needs, torch included, and returns its class. passes: over all samples, as published.
+    settings: what differs from the defaults of a fit.
+    """
+
+    load: Callable[[], type[Trainable]]
+    passes: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class MethodInfo:
     """A method as everybody but the engine sees it.
@@ -128,7 +190,8 @@ class MethodInfo:
     settings: a frozen dataclass of `setting(...)` fields. cost: of a tile of the given shape. load: imports what the
     method needs, torch included, and returns its class. candidates: what `Fit.predict` returns. preparing_share: of the
     time of a run, what one `start` takes. refits: whether a second fit is worth its time, which learns from the
-    held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first.
+    held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first. training:
+    how it learns from a data set, where it can.
     """
 
     name: str
@@ -143,6 +206,7 @@ class MethodInfo:
     refits: bool = False
     refit_share: float = 1.0
     needs_s1: bool = False
+    training: Training | None = None
 
     @property
     def blended(self) -> dict[str, float]:

@@ -4,8 +4,9 @@ The engine blanks what is hidden, so the network never sees a cloud: where the p
 is also what it learns from, and what it is asked about: a hidden pixel looks the same in all three.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,14 +33,31 @@ def unscale_optical(values: Float32) -> Float32:
 
 def scale_sar(s1: ImageSequence) -> Float32:
     """(T, C, H, W) dB as 0..2; where there is none, the mean of the date's image, else of all dates'."""
-    limits = [CO_POLARISED_DB if band[0] == band[-1] else CROSS_POLARISED_DB for band in s1.bands]
+    return scale_backscatter(s1.pixels, s1.observed, s1.bands)
+
+
+def scale_backscatter(db: Float32, observed: Bool, bands: tuple[str, ...]) -> Float32:
+    """(T, C, H, W) dB, observed (T, H, W): what `scale_sar` makes of them."""
+    limits = [CO_POLARISED_DB if band[0] == band[-1] else CROSS_POLARISED_DB for band in bands]
     low, high = (np.array(side, np.float32)[:, None, None] for side in zip(*limits, strict=True))
-    scaled = (np.clip(np.where(s1.observed[:, None], s1.pixels, low), low, high) - low) / (high - low) * SAR_UNITS
-    count = s1.observed.sum(axis=(1, 2))  # (T,)
-    total = np.where(s1.observed[:, None], scaled, 0).sum(axis=(2, 3), dtype=np.float64)  # (T, C)
+    scaled = (np.clip(np.where(observed[:, None], db, low), low, high) - low) / (high - low) * SAR_UNITS
+    count = observed.sum(axis=(1, 2))  # (T,)
+    total = np.where(observed[:, None], scaled, 0).sum(axis=(2, 3), dtype=np.float64)  # (T, C)
     overall = total.sum(axis=0) / max(1, int(count.sum()))
     means = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], overall)
-    return np.where(s1.observed[:, None], scaled, means[:, :, None, None]).astype(np.float32)
+    return np.where(observed[:, None], scaled, means[:, :, None, None]).astype(np.float32)
+
+
+# image (C, h, w), sar (S, h, w) of no channels where there is none, target (C, h, w), clear (h, w), known (h, w)
+Crop = tuple[Float32, Float32, Float32, Bool, Bool]
+
+
+def rotated_and_flipped(rng: np.random.Generator, crop: Crop) -> Crop:
+    """A crop in one of four rotations, and in one of three: as it is, upside down, left for right."""
+    quarters, flip = int(rng.integers(4)), (None, -2, -1)[int(rng.integers(3))]
+    rotated: Iterator[Any] = (np.rot90(part, quarters, axes=(-2, -1)) for part in crop)
+    image, sar, target, clear, known = (part if flip is None else np.flip(part, flip) for part in rotated)
+    return image, sar, target, clear, known
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +85,12 @@ class Batch:
     target: Float32
     clear: Bool
     known: Bool
+
+    @classmethod
+    def of(cls, crops: Sequence[Crop]) -> "Batch":
+        """Of crops of one size."""
+        image, sar, target, clear, known = (np.stack(each) for each in zip(*crops, strict=True))
+        return cls(image, sar if sar.shape[1] else None, target, clear, known)
 
     def parts(self, size: int) -> Iterator["Batch"]:
         """The same in batches of at most `size`."""
@@ -110,12 +134,9 @@ class Pairs:
         side = min(crop_px, *self.observed.shape[1:])
         weights = self.known.sum(axis=(1, 2), dtype=np.float64)
         dates = rng.choice(len(weights), size=batch, p=weights / weights.sum())
-        drawn = [self._crop(rng, int(date), side) for date in dates]
-        image, sar, target, clear, known = (np.stack(each) for each in zip(*drawn, strict=True))
-        return Batch(image, sar if self.inputs.sar is not None else None, target, clear, known)
+        return Batch.of([self._crop(rng, int(date), side) for date in dates])
 
-    def _crop(self, rng: np.random.Generator, date: int, side: int) -> tuple[Float32, Float32, Float32, Bool, Bool]:
-        """One crop: image, sar (of no channels where there is none), target, clear, known."""
+    def _crop(self, rng: np.random.Generator, date: int, side: int) -> Crop:
         height, width = self.observed.shape[1:]
         row, column = (int(rng.integers(length - side + 1)) for length in (height, width))
         window = np.s_[..., row : row + side, column : column + side]
@@ -124,8 +145,4 @@ class Pairs:
         clear = self.observed[date][window] & ~pasted
         image = np.where(clear, self.inputs.optical[date][window], np.float32(0))
         sar = np.empty((0, side, side), np.float32) if self.inputs.sar is None else self.inputs.sar[date][window]
-        quarters, flip = int(rng.integers(4)), (None, -2, -1)[int(rng.integers(3))]
-        parts = (image, sar, self.target[date][window], clear, self.known[date][window])
-        rotated = (np.rot90(part, quarters, axes=(-2, -1)) for part in parts)
-        image, sar, target, clear, known = (part if flip is None else np.flip(part, flip) for part in rotated)
-        return image, sar, target, clear, known
+        return rotated_and_flipped(rng, (image, sar, self.target[date][window], clear, self.known[date][window]))

@@ -9,27 +9,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.errors import MissingExtraError, WeightsUnavailableError
+from seq2seq.errors import MissingExtraError, OutputError, WeightsUnavailableError
 from seq2seq.extras import naming_extra
+from seq2seq.model_card import CARD, SUFFIX
 from seq2seq.wording import one_line
 
-SUFFIX = ".safetensors"
-_CARD = "card"
+__all__ = ["SUFFIX", "load_state", "read_trained", "write_trained"]
 _LONGEST_REASON = 160
 
 
 def write_trained(path: Path, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:
     """Writes arrays by name with their card, in one rename; returns the SHA-256 of the file.
 
-    card: plain JSON values; `method` is what it belongs to.
+    card: plain JSON values; `method` is what it belongs to. Raises `OutputError`.
     """
     with naming_extra():
         from safetensors.torch import save
     # The header of safetensors holds text by name, nothing deeper.
-    data = save({name: value.detach().cpu().contiguous() for name, value in state.items()}, {_CARD: json.dumps(card)})
+    data = save({name: value.detach().cpu().contiguous() for name, value in state.items()}, {CARD: json.dumps(card)})
     temporary = path.with_name(f".new-{path.name}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
     return hashlib.sha256(data).hexdigest()
 
 
@@ -42,7 +46,7 @@ def read_trained(path: Path, method: str) -> tuple[dict[str, Tensor], dict[str, 
         with naming_extra():
             from safetensors import safe_open
         with safe_open(str(path), framework="pt") as file:
-            card = json.loads((file.metadata() or {}).get(_CARD, "{}"))
+            card = json.loads((file.metadata() or {}).get(CARD, "{}"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
     except MissingExtraError:
         raise

@@ -17,10 +17,11 @@ from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
 from seq2seq.methods.dsen2_cr.fit import Dsen2CrMethod
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
-from seq2seq.methods.dsen2_cr.weights import read_network, write_network
+from seq2seq.methods.dsen2_cr.weights import read_network
 from seq2seq.methods.image_pairs import Inputs, Pairs, scale_optical, scale_sar, unscale_optical
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.nn.losses import cloud_adaptive_l1, masked_l1
+from seq2seq.nn.trained import write_trained
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.validation.holdout import blank
 
@@ -312,10 +313,10 @@ def test_keras_correlates_as_torch_does(tmp_path):
 
 
 def test_weights_are_written_and_read_back_and_need_no_steps(visible, tmp_path):
-    path = tmp_path / "weights.npz"
+    path = tmp_path / "weights.safetensors"
     fitted = fit(visible)
     losses(fitted)
-    write_network(fitted.network, path)
+    write_trained(path, fitted.network.state_dict(), {"method": "dsen2-cr", "bands": visible.s2.bands})
     again = fit(visible, Dsen2CrSettings(weights=str(path)))
     assert again.steps_total == 0
     assert np.array_equal(predicted(again, visible), predicted(fitted, visible))
@@ -327,8 +328,12 @@ def test_weights_for_other_bands_or_radar_are_refused(visible, tmp_path):
     write_keras(path, blocks=1)
     with pytest.raises(ConfigError, match="are for 13 bands, S2 has 4: B02 B03 B04 B08"):
         fit(visible, Dsen2CrSettings(weights=str(path)))
-    write_network(Dsen2Cr(4, 2, width=4, blocks=1), tmp_path / "w.npz")
-    settings = Dsen2CrSettings(weights=str(tmp_path / "w.npz"))
+    trained, state = tmp_path / "w.safetensors", Dsen2Cr(4, 2, width=4, blocks=1).state_dict()
+    write_trained(trained, state, {"method": "dsen2-cr", "bands": ["B04", "B03", "B02", "B08"]})
+    settings = Dsen2CrSettings(weights=str(trained))
+    with pytest.raises(ConfigError, match="are for 4 bands, B04 B03 B02 B08; S2 has B02 B03 B04 B08"):
+        fit(visible, settings)
+    write_trained(trained, state, {"method": "dsen2-cr"})
     with pytest.raises(ConfigError, match="need S1 with 2 bands, there are 0"):
         fit(replace(visible, s1=None), settings)
     with pytest.raises(ConfigError, match="have 2 channels for S1, and sar is off"):
@@ -376,16 +381,19 @@ def test_a_keras_file_of_another_network_is_refused_in_one_line(tmp_path, change
 
 
 def test_files_that_are_no_weights_are_refused_in_one_line(tmp_path):
-    for name in ("w.hdf5", "w.npz", "w.pkl"):
+    for name in ("w.npz", "w.pkl"):
+        with pytest.raises(WeightsUnavailableError, match=r"is neither \.safetensors nor the authors' \.hdf5"):
+            read_network(tmp_path / name)
+    for name in ("w.hdf5", "w.safetensors"):
         path = tmp_path / name
         with pytest.raises(WeightsUnavailableError, match="is not a file"):
             read_network(path)
         path.write_bytes(b"no weights")
         with pytest.raises(WeightsUnavailableError, match="cannot be used"):
             read_network(path)
-    np.savez(tmp_path / "pickled.npz", **{"head.weight": np.array([{}], dtype=object)})
-    with pytest.raises(WeightsUnavailableError, match=r"cannot be used .*pickle"):
-        read_network(tmp_path / "pickled.npz")
+    write_trained(tmp_path / "other.safetensors", {"a": torch.ones(1)}, {"method": "pix2pix"})
+    with pytest.raises(WeightsUnavailableError, match="holds those of pix2pix"):
+        read_network(tmp_path / "other.safetensors")
 
 
 def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):

@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from seq2seq.errors import ConfigError, MissingDataError, Stopped, WeightsUnavailableError
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.dsen2_cr.weights import write_network
 from seq2seq.methods.seq2point.fit import Seq2PointMethod, rate_at
 from seq2seq.methods.seq2point.samples import Samples, nearest_dates
 from seq2seq.methods.seq2point.settings import Seq2PointSettings
 from seq2seq.methods.seq2point.weights import read_weights, write_weights
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.nn.seq2point import Seq2Point, draw_normal
+from seq2seq.nn.trained import write_trained
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.validation.holdout import blank
 
@@ -299,7 +299,7 @@ def test_weights_that_do_not_fit_are_refused(visible, tmp_path):
         (visible, replace(settings, dates=4), "from 3 others, dates is 4; use --set dates=3"),
         (replace(visible, s1=None), settings, "need S1 with 2 bands, there are 0"),
         (visible, replace(settings, sar="off"), "have 2 channels for S1, and sar is off"),
-        (visible, replace(settings, trunk_weights="w.npz"), "weights hold the trunk too"),
+        (visible, replace(settings, trunk_weights="w.safetensors"), "weights hold the trunk too"),
         (
             replace(visible, s2=replace(visible.s2, bands=("B02", "B03", "B04", "B8A"))),
             settings,
@@ -338,9 +338,9 @@ def test_files_that_hold_no_such_weights_are_refused_by_name(visible, tmp_path):
 
 @BOTH
 def test_the_trunk_begins_with_dsen2_cr_and_may_stay_for_a_while(visible, tmp_path, settings):
-    path = tmp_path / "trunk.npz"
+    path = tmp_path / "trunk.safetensors"
     published = Dsen2Cr(4, 2, width=6, blocks=1, generator=torch.Generator().manual_seed(9))
-    write_network(published, path)
+    write_trained(path, published.state_dict(), {"method": "dsen2-cr"})
     fitted = fit(visible, replace(settings, trunk_weights=str(path), freeze_trunk_steps=2))
     image, extra = torch.rand(1, 6, 5, 5), torch.rand(1, fitted.network.inputs - 6, 5, 5)
     with torch.no_grad():
@@ -358,12 +358,12 @@ def test_the_trunk_begins_with_dsen2_cr_and_may_stay_for_a_while(visible, tmp_pa
 
 
 def test_a_trunk_of_other_sizes_is_refused(visible, tmp_path):
-    path = tmp_path / "trunk.npz"
+    path = tmp_path / "trunk.safetensors"
     for network, message in (
         (Dsen2Cr(4, 2, width=8, blocks=2), "use --set width=8 --set blocks=2"),
         (Dsen2Cr(3, 2, width=6, blocks=1), "are for 3 bands and 2 of S1, there are 4 and 2"),
     ):
-        write_network(network, path)
+        write_trained(path, network.state_dict(), {"method": "dsen2-cr"})
         with pytest.raises(ConfigError, match=message):
             fit(visible, replace(TINY, trunk_weights=str(path)))
 

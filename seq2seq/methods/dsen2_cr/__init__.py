@@ -1,6 +1,6 @@
 """DSen2-CR (Meraner et al. 2020): a residual network from a cloudy date and its radar to the date without clouds."""
 
-from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape, Trainable, Training
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 
 # Of two cores, from CPU time: seconds of one parameter at one pixel, there and back; there alone takes a third.
@@ -33,6 +33,12 @@ def _load() -> type[Method]:
     return Dsen2CrMethod
 
 
+def _load_training() -> type[Trainable]:
+    from seq2seq.methods.dsen2_cr.training import Dsen2CrTraining
+
+    return Dsen2CrTraining
+
+
 INFO = MethodInfo(
     name="dsen2-cr",
     title="DSen2-CR",
@@ -43,4 +49,5 @@ INFO = MethodInfo(
     cost=_cost,
     load=_load,
     candidates={"network": CandidateInfo("Network", share=1.0, followed=True)},
+    training=Training(_load_training, passes=8.0, settings={"preset": "paper"}),
 )

@@ -17,9 +17,13 @@ class Plan:
     crop_px: int
     learning_rate: float
 
-    def crops_at_once(self, crop_px: float) -> int:
-        """Of a batch, as many crops of so many pixels as keep what a step remembers within `REMEMBERED_BYTES`."""
-        return max(1, min(self.batch, int(REMEMBERED_BYTES // self.remembered_bytes(crop_px))))
+    def crops_at_once(self, crop_px: float, memory: float | None = None) -> int:
+        """Of a batch, as many crops of so many pixels as keep what a step remembers within `memory` bytes.
+
+        None: `REMEMBERED_BYTES`.
+        """
+        memory = REMEMBERED_BYTES if memory is None else memory
+        return max(1, min(self.batch, int(memory // self.remembered_bytes(crop_px))))
 
     def remembered_bytes(self, crop_px: float) -> float:
         """By a step, of one crop: three images of each block, a few around them."""
@@ -59,9 +63,13 @@ class Dsen2CrSettings:
     )
     weights: str | None = setting(
         None,
-        about="File with trained weights, .npz or the authors' .hdf5; nothing is learnt then, unless steps are named.",
+        about="Trained weights, .safetensors or the authors' .hdf5; nothing is learnt then, unless steps are named.",
         metavar="FILE",
         local=True,
+    )
+    clouds: Literal["shown", "hidden"] = setting(
+        "shown",
+        about="Of training on a data set: it sees the clouds, as published, or 0 in their place, as a run shows them.",
     )
     width: int | None = _of_preset("Features of a layer", 1, 4096)
     blocks: int | None = _of_preset("Residual blocks", 1, 256)

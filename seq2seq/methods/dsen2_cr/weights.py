@@ -1,4 +1,4 @@
-"""Trained weights of DSen2-CR: plain arrays of ours (.npz), or the authors' Keras weights (.hdf5). No pickles."""
+"""Trained weights of DSen2-CR: ours (.safetensors, with a card), or the authors' Keras weights (.hdf5). No pickles."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,12 @@ from torch import Tensor
 from seq2seq.errors import MissingExtraError, WeightsUnavailableError
 from seq2seq.extras import naming_extra
 from seq2seq.nn.dsen2_cr import Dsen2Cr
+from seq2seq.nn.trained import SUFFIX, load_state, read_trained
+from seq2seq.wording import one_line
 
 Convolution = tuple[NDArray[Any], NDArray[Any]]  # kernel (rows, columns, in, out), bias (out,)
-_BANDS_OF_AUTHORS = 13
+NAME = "dsen2-cr"
+_OF_KERAS = (".hdf5", ".h5")
 
 
 def read_network(path: Path) -> Dsen2Cr:
@@ -22,28 +25,19 @@ def read_network(path: Path) -> Dsen2Cr:
 
     Raises WeightsUnavailableError naming what is wrong with it, MissingExtraError where h5py is needed and not there.
     """
+    if path.suffix not in (SUFFIX, *_OF_KERAS):
+        raise WeightsUnavailableError(f"{NAME} weights: {path} is neither {SUFFIX} nor the authors' .hdf5")
     if not path.is_file():
-        raise WeightsUnavailableError(f"DSen2-CR weights: {path} is not a file")
+        raise WeightsUnavailableError(f"{NAME} weights: {path} is not a file")
     try:
-        state = _read_keras(path) if path.suffix in (".hdf5", ".h5") else _read_arrays(path)
-        return _network_of(state)
+        state = read_trained(path, NAME)[0] if path.suffix == SUFFIX else _read_keras(path)
+        network = _network_for(state)
+        load_state(network, state, path, NAME)
+        return network
     except (MissingExtraError, WeightsUnavailableError):
         raise
     except Exception as error:  # foreign bytes: the readers fail in a dozen ways, all of them the file's fault
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise WeightsUnavailableError(f"DSen2-CR weights: {path} cannot be used ({lines[0][:160]})") from error
-
-
-def write_network(network: Dsen2Cr, path: Path) -> None:
-    """What `read_network` reads, as .npz."""
-    arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    with path.open("wb") as file:
-        np.savez(file, **arrays, bands=np.array(network.bands))
-
-
-def _read_arrays(path: Path) -> dict[str, Tensor]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "bands"}
+        raise WeightsUnavailableError(f"{NAME} weights: {path} cannot be used ({one_line(error, 160)})") from error
 
 
 def _read_keras(path: Path) -> dict[str, Tensor]:
@@ -81,23 +75,17 @@ def _convolutions(group: Any) -> list[Convolution]:
     return [(found[layer]["kernel"], found[layer]["bias"]) for layer in ordered]
 
 
-def _network_of(state: dict[str, Tensor]) -> Dsen2Cr:
-    """Raises ValueError where the shapes are of no DSen2-CR."""
+def _network_for(state: dict[str, Tensor]) -> Dsen2Cr:
+    """Of the sizes that the arrays have. Raises ValueError where they are of no DSen2-CR."""
+    for name, values in state.items():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite")
     for name in ("head.weight", "tail.weight"):
-        if name not in state:
+        if name not in state or state[name].ndim != 4:
             raise ValueError(f"{name} is missing")
     width, inputs = state["head.weight"].shape[:2]
     bands = state["tail.weight"].shape[0]
     blocks = len({name.split(".")[1] for name in state if name.startswith("blocks.")})
     if inputs < bands:
         raise ValueError(f"it has {inputs} inputs and {bands} outputs")
-    network = Dsen2Cr(bands, inputs - bands, width=width, blocks=blocks)
-    for name, value in network.state_dict().items():
-        given = state.get(name)
-        if given is None or given.shape != value.shape:
-            found = "missing" if given is None else f"of shape {tuple(given.shape)}"
-            raise ValueError(f"{name} is {found}, must be of shape {tuple(value.shape)}")
-        if not torch.isfinite(given).all():
-            raise ValueError(f"{name} holds values that are not finite")
-    network.load_state_dict({name: state[name].float() for name in network.state_dict()})
-    return network
+    return Dsen2Cr(bands, inputs - bands, width=width, blocks=blocks)

@@ -80,7 +80,7 @@ class Seq2PointSettings:
     )
     trunk_weights: str | None = setting(
         None,
-        about="File with weights of DSen2-CR that the features of a date begin with, .npz or the authors' .hdf5.",
+        about="File with weights of DSen2-CR that a date's features begin with, .safetensors or the authors' .hdf5.",
         metavar="FILE",
         local=True,
     )

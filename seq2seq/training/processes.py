@@ -1,0 +1,68 @@
+"""One process, or several that torchrun has started, each on a device of its own: what they share."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seq2seq.nn.devices import available_devices, choose_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process and how many there are. The first one writes files."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """True in the one that writes and reports."""
+        return self.rank == 0
+
+    def sum(self, *values: float) -> list[float]:
+        """Adds up each value over all processes. To be called by all of them."""
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        found: list[float] = total.tolist()
+        return found
+
+    def share(self, network: nn.Module) -> nn.Module:
+        """Returns what stands for the network while it learns: gradients of `backward` are means over processes."""
+        if self.count == 1:
+            return network
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=ids)
+
+    def backward(self, network: nn.Module, loss: Tensor, *, last: bool) -> None:
+        """Adds the gradients of `loss`, this process's share of a sum over all. last: of a step, which meets others."""
+        waits = not last and isinstance(network, DistributedDataParallel)
+        context: AbstractContextManager[object] = network.no_sync() if waits else nullcontext()  # type: ignore[operator]
+        with context:
+            torch.autograd.backward(loss * self.count)  # their mean times their number is their sum
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Joins the processes of torchrun, where it has started us. Raises `ConfigError` where the device is not there."""
+    count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if count == 1:
+        yield Processes(choose_device(device))
+        return
+    on_gpu = device in ("auto", "cuda") and "cuda:0" in available_devices()
+    own = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', rank)}" if on_gpu else device)
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield Processes(own, rank, count)
+    finally:
+        dist.destroy_process_group()
