@@ -18,6 +18,7 @@ from seq2seq.methods import (
     pix2pix,
     savitzky_golay,
     seq2point,
+    spread,
     trees,
     whittaker,
 )
@@ -39,6 +40,7 @@ METHODS: tuple[MethodInfo, ...] = (
     harmonic.INFO,
     savitzky_golay.INFO,
     low_rank.INFO,
+    spread.INFO,
     trees.INFO,
     gp.INFO,
     mogpr.INFO,
