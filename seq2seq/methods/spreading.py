@@ -57,7 +57,7 @@ def _halved(values: Float32) -> Float32:
     *_, height, width = values.shape
     padded = np.pad(values, [(0, 0)] * (values.ndim - 2) + [(0, height % 2), (0, width % 2)])
     rows = padded[..., ::2, :] + padded[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]) / np.float32(4)
+    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4, np.float32)
 
 
 def _doubled(values: Float32, shape: tuple[int, ...]) -> Float32:
