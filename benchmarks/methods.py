@@ -57,7 +57,8 @@ def comparison(options: argparse.Namespace) -> Iterator[Row]:
     for name in options.cases:
         source, out = _input(name, options.work), options.work / "compared" / name
         command = ["benchmark", _relative(source), "--methods", options.methods, "--gaps", options.gaps]
-        command += ["--seeds", str(options.seeds), "--max-minutes", f"{options.max_minutes:g}"]
+        command += ["--seeds", str(options.seeds)]
+        command += [] if options.max_minutes is None else ["--max-minutes", f"{options.max_minutes:g}"]
         _measured([DECLOUD, *command, "--out", out, "--quiet"])
         yield {
             "key": name,
@@ -124,7 +125,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--methods", default="all", metavar="NAME,...")
     parser.add_argument("--gaps", default="cloud,date,run", metavar="KIND,...")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    parser.add_argument("--max-minutes", type=float, default=1.0, metavar="MIN", help="of each method on each case")
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="MIN", help="of each method on each case; default: no limit"
+    )
     parser.add_argument("--fusets", type=Path, metavar="PYTHON", help="of an environment that has FuseTS")
     parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / ".methods", metavar="DIR")
     parser.add_argument("--results", type=Path, default=HERE, metavar="DIR", help="default benchmarks/")

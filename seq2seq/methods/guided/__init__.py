@@ -9,7 +9,7 @@ _FIXED_S = 75.0
 _S_PER_DATE_PX = 0.085e-3
 # What the program takes by itself with torch loaded, and bytes of each value and of each date and pixel of a tile.
 _PROGRAM_GB = 0.9
-_BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 56, 600
+_BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 60, 600
 
 
 def memory_gb(shape: Shape) -> float:
