@@ -163,7 +163,8 @@ _HEAD = """Every figure comes from the command beside it; `python benchmarks/met
 were hidden before any method began, the same ones for all, and no method has seen one of them. What the columns mean is
 in [Comparing methods](../docs/comparing.md)."""
 _COMPARISON = """Where a command has `--max-minutes`, long methods are cut off, and marked with their share of steps:
-their rows say what they reach in that time, not what they can. The result is what `decloud run` delivers, blended with interpolation as the method's own held-out pixels say; *alone* is the method without that."""
+their rows say what they reach in that time, not what they can. The result is what `decloud run` delivers, blended with
+interpolation as the method's own held-out pixels say; *alone* is the method without that."""
 _TEMPORAL = """{shape} (dates, bands, rows, columns), simulated, half of it cloudy. Median of three rounds in turn in
 one process, smallest and largest in brackets. Loops and FuseTS 2.0.1 (GPy, vam.whittaker; one call for each band with
 radar) were timed on some pixels and multiplied; FuseTS has a process and a Python of its own."""
