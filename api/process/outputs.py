@@ -13,8 +13,8 @@ from api.http.addresses import Addresses, archive_path, result_path
 from api.http.answers import json_answer
 from api.http.composing import Part, in_base64, joined, literal
 from api.http.sending import Content
-from api.process.delivery import MEDIA_TYPES, Mode, delivery_of
-from api.process.description import output_title
+from api.process.delivery import Mode, delivery_of
+from api.process.processes import media_types, output_title
 from seq2seq.products import ARCHIVE, STAC
 from worker.jobs import Job
 from worker.jobs.artifacts import Artifact
@@ -36,6 +36,11 @@ class Result:
     addresses: Addresses
     # Raises `ServiceError` where the result is no longer to be had.
     check: Callable[[], object]
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """Media types by output."""
+        return media_types(self.job.process)
 
     def of(self, output: str) -> tuple[Artifact, ...]:
         """The files of an output; none of `archive`, which is none."""
@@ -110,7 +115,7 @@ def _values(result: Result, output: str) -> list[_Value]:
         part = Part(archive.size, archive.open_range, archive.etag)
         href = result.addresses.of(archive_path(result.job.id))
         return [_Value(output, ARCHIVE.path, ARCHIVE.media_type, part, href)]
-    return [_stored(result, file) for file in result.of(output) if _is_of_kind(file.media_type, MEDIA_TYPES[output])]
+    return [_stored(result, file) for file in result.of(output) if _is_of_kind(file.media_type, result.kinds[output])]
 
 
 def _stored(result: Result, file: Artifact) -> _Value:
@@ -204,7 +209,7 @@ def _multipart(result: Result, modes: Mapping[str, Mode]) -> Content:
         for each in links if isinstance(links, list) else [links]:
             parts += [_head(boundary, output, each["type"], each["href"]), literal(b"\r\n")]
     parts.append(literal(f"--{boundary}--\r\n".encode()))
-    root = MEDIA_TYPES[next(iter(modes))].partition(";")[0]
+    root = result.kinds[next(iter(modes))].partition(";")[0]
     return _content(result, joined(parts), f'multipart/related; boundary="{boundary}"; type="{root}"')
 
 
