@@ -50,7 +50,7 @@ def kept_of(response: str, modes: Mapping[str, str | None]) -> dict[str, Any] | 
 
 
 def encoding_of(media_type: str, response: str, mode: str) -> str:
-    """How the bytes of an output of that kind are written: JSON as it is, anything else in Base64 where it stands within JSON."""
+    """How an output of that kind is written: JSON as it is, anything else in Base64 where it stands within JSON."""
     if media_type == JSON:
         return "utf-8"
     return "base64" if (response, mode) == ("document", "value") else "binary"

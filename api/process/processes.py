@@ -30,8 +30,8 @@ PROCESSES = (
     Process(
         name=DECLOUD,
         title="Cloud-free Sentinel-2 sequences",
-        about="Restores clouds, shadows and gaps of a Sentinel-2 time series from the series itself and Sentinel-1, with "
-        "a measure of how well.",
+        about="Restores clouds, shadows and gaps of a Sentinel-2 time series from the series itself and "
+        "Sentinel-1, with a measure of how well.",
         keywords=("Sentinel-2", "Sentinel-1", "cloud removal", "time series"),
         sequence="An upload",
         settings=Parameters,
