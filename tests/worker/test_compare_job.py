@@ -56,7 +56,9 @@ def test_killed_or_stopped_between_two_cases_it_goes_on_and_names_the_users_file
     assert continue_from(first, second)
     assert parts(second) == done
     again = start(second, 2)
-    until(lambda: (second / "error.json").exists() or again.poll() is not None or len(parts(second)) > len(done), "", 60)
+    until(
+        lambda: (second / "error.json").exists() or again.poll() is not None or len(parts(second)) > len(done), "", 60
+    )
     assert all(parts(second).get(name, written) == written for name, written in done.items())
     assert again.wait(60) == DONE
     assert not (second / "out.partial").exists()
