@@ -23,6 +23,8 @@ from worker.storage.archive import Archive
 
 # What clients and proxies take of a header without being asked: nginx 8 kB, Python's http.client 64 kB.
 _LONGEST_LINKS = 6000
+# A result's own page has styles and pictures inside, and nothing that runs.
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class _Value:
     media_type: str
     part: Part
     href: str
+
+
+def page_headers(media_type: str) -> dict[str, str]:
+    """What a file's answer says besides where it is a page."""
+    return {"Content-Security-Policy": _PAGE_POLICY} if media_type.startswith("text/html") else {}
 
 
 def deliver(result: Result) -> Response | Content:
@@ -219,6 +226,6 @@ def _head(boundary: str, output: str, media_type: str, href: str) -> Part:
 
 
 def _content(result: Result, part: Part, media_type: str, headers: dict[str, str] | None = None) -> Content:
-    return Content(
-        part.open_range, lambda *_: None, part.size, result.check, f'"{part.tag[:64]}"', media_type, headers or {}
-    )
+    headers = {**(headers or {}), **page_headers(media_type)}
+    etag = f'"{part.tag[:64]}"'
+    return Content(part.open_range, lambda *_: None, part.size, result.check, etag, media_type, headers)

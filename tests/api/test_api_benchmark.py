@@ -113,3 +113,4 @@ def test_one_output_comes_raw(api: ServedApi, user: User) -> None:
     api.finish(job, FILES)
     answer = user.get(f"/jobs/{job}/results")
     assert (answer.content, answer.headers["content-type"].partition(";")[0]) == (FILES["report.html"], "text/html")
+    assert "sandbox" in answer.headers["content-security-policy"]
