@@ -207,7 +207,6 @@ class ExecuteComparison(_Submission):
                 {
                     "inputs": {
                         "sequence": {"href": f"/uploads/{_ID}"},
-                        "methods": ["linear", "guided"],
                         "gaps": ["cloud"],
                     }
                 }
