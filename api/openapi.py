@@ -9,10 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from api.errors import KINDS, type_of
 from api.examples import EXAMPLES
 from api.http.headers import EXACTLY_ONE, OF_REQUESTS, answered_headers
+from api.process.processes import NAMES
 from api.process.qualified import named_apart
-from api.process.status import PROCESS
 from api.receiving import tus
 from api.schemas import Problem
+from seq2seq.processes import DECLOUD
 from worker.values import ID_PATTERN
 
 _INTRODUCTION = """
@@ -38,7 +39,7 @@ _ID = {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5d8b1c0e-7f
 _IN_PATHS: dict[str, dict[str, Any]] = {
     "job_id": _ID,
     "upload_id": _ID,
-    "process_id": {"type": "string", "enum": [PROCESS]},
+    "process_id": {"type": "string", "enum": list(NAMES)},
     "token": {"type": "string", "pattern": "^[0-9]{1,20}-[A-Za-z0-9_-]{1,100}$"},
     "path": {"type": "string", "minLength": 1, "examples": ["declouded/2021-05-01.tif"]},
 }
@@ -84,6 +85,8 @@ def _made_exact(method: str, path: str, operation: dict[str, Any]) -> None:
     _without_default_validation(operation)
     for parameter in operation.get("parameters", ()):
         _exact_parameter(parameter)
+        if (method, parameter["name"]) == ("post", "process_id"):  # others have an operation of their own
+            parameter["schema"]["enum"] = [DECLOUD]
     _exact_body(operation)
     if (either := EXACTLY_ONE.get((method, path))) is not None:
         operation["x-headers"] = either

@@ -62,7 +62,7 @@ class ProcessSummary(Document):
 
 
 class ProcessList(Document):
-    """All processes: one."""
+    """All processes."""
 
     processes: list[ProcessSummary]
     links: list[Link]

@@ -16,6 +16,7 @@ from api.client.following import Event
 from api.client.jobs import RemoteJob
 from api.client.packing import OnBytes, packed
 from api.client.uploading import Bookmarks, Upload
+from seq2seq.processes import DECLOUD
 from seq2seq.progress import OnProgress, Progress, ignore_progress
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -63,11 +64,13 @@ class Client(AbstractContextManager["Client"]):
         priority: int = 0,
         resource_class: str | None = None,
         idempotency_key: str | None = None,
+        process: str = DECLOUD,
     ) -> RemoteJob:
         """A job on a complete upload (or its id), with those fields of `seq2seq.ReconstructionConfig` that differ.
 
         However often the answer is lost there is one job. idempotency_key: the same key gives the same job also in
-        another process.
+        another process of yours. process: of the server, by the names of `seq2seq.processes`; `benchmark` compares
+        methods, and has settings of its own.
         """
         upload_id = upload if isinstance(upload, str) else upload.id
         about = {"name": name, "resource_class": resource_class}
@@ -77,7 +80,9 @@ class Client(AbstractContextManager["Client"]):
             **{field: value for field, value in about.items() if value is not None},
         }
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        return RemoteJob.from_json(self._calls.json("POST", "/processes/decloud/execution", json=body, headers=headers))
+        return RemoteJob.from_json(
+            self._calls.json("POST", f"/processes/{process}/execution", json=body, headers=headers)
+        )
 
     def job(self, job_id: str) -> RemoteJob:
         """The job as it is now."""

@@ -235,6 +235,8 @@ def _say_outcome(console: "Console", job_id: str, out: Path | None, *, quiet: bo
         return
     if out is None:
         lines = [f"Done. decloud download {job_id[:_SHOWN_ID]} OUT"]
+    elif not (out / "report.json").exists():  # a comparison of methods
+        lines = [f"Report   {out / 'report.html'}"]
     else:
         lines = library.outcome(json.loads((out / "report.json").read_text(encoding="utf-8")), out)
     for line in lines:

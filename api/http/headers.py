@@ -43,6 +43,7 @@ _CAPABILITIES: _Headers = {
 }
 _OF_ANSWERS: dict[tuple[str, str, str], _Headers] = {
     ("post", "/processes/{process_id}/execution", "201"): _JOB,
+    ("post", "/processes/benchmark/execution", "201"): _JOB,
     ("post", "/jobs/{job_id}/resubmit", "201"): _JOB,
     ("get", "/jobs/{job_id}", "200"): _ENTITY,
     ("get", "/jobs/{job_id}", "304"): _ENTITY,

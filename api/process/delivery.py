@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from seq2seq.products import PRODUCTS
+from api.process.processes import media_types
 from seq2seq.products.base import JSON
 from worker.jobs import Job
 
-MEDIA_TYPES = {product.name: product.media_type for product in PRODUCTS}
-OUTPUT_IDS = tuple(MEDIA_TYPES)
-if TYPE_CHECKING:
-    OutputID = str
-else:
-    OutputID = Literal[OUTPUT_IDS]
 Mode = Literal["value", "reference"]
 
 
@@ -40,7 +34,7 @@ def delivery_of(job: Job) -> Delivery:
     response: Literal["document", "raw"] = kept.get("response", "document")
     outputs = kept.get("outputs")
     default: Mode = "value" if response == "raw" else "reference"
-    return Delivery(response, outputs or dict.fromkeys(OUTPUT_IDS, default), bool(outputs))
+    return Delivery(response, outputs or dict.fromkeys(media_types(job.process), default), bool(outputs))
 
 
 def kept_of(response: str, modes: Mapping[str, str | None]) -> dict[str, Any] | None:
@@ -55,8 +49,8 @@ def kept_of(response: str, modes: Mapping[str, str | None]) -> dict[str, Any] | 
     return {"response": response, **outputs}
 
 
-def encoding_of(output: str, response: str, mode: str) -> str:
-    """How an output's bytes are written: JSON as it is, anything else in Base64 where it stands within JSON."""
-    if MEDIA_TYPES[output] == JSON:
+def encoding_of(media_type: str, response: str, mode: str) -> str:
+    """How an output of that kind is written: JSON as it is, anything else in Base64 where it stands within JSON."""
+    if media_type == JSON:
         return "utf-8"
     return "base64" if (response, mode) == ("document", "value") else "binary"

@@ -1,32 +1,28 @@
-"""The one process, as OGC API - Processes describes processes."""
+"""The processes, as OGC API - Processes describes processes."""
 
 from typing import Any
 
 from api.http.answers import link
-from api.process.parameters import Parameters
-from api.process.status import PROCESS
-from seq2seq.products import PRODUCTS, Product
+from api.process.processes import Process
+from seq2seq.products import Product
 from seq2seq.products.base import JSON
 from seq2seq.readers.formats import FORMATS, is_single_file, readable
 
-_TITLES = {product.name: product.title for product in PRODUCTS}
 
-
-def summary(base: str, version: str) -> dict[str, Any]:
+def summary(process: Process, base: str, version: str) -> dict[str, Any]:
     """For the list of processes."""
     return {
-        "id": PROCESS,
+        "id": process.name,
         "version": version,
-        "title": "Cloud-free Sentinel-2 sequences",
-        "description": "Restores clouds, shadows and gaps of a Sentinel-2 time series from the series itself and "
-        "Sentinel-1, with a measure of how well.",
-        "keywords": ["Sentinel-2", "Sentinel-1", "cloud removal", "time series"],
+        "title": process.title,
+        "description": process.about,
+        "keywords": list(process.keywords),
         "jobControlOptions": ["async-execute", "dismiss"],
         "outputTransmission": ["reference", "value"],
         "links": [
-            link(f"{base}/processes/{PROCESS}", "self", "The process"),
+            link(f"{base}/processes/{process.name}", "self", "The process"),
             link(
-                f"{base}/processes/{PROCESS}/execution",
+                f"{base}/processes/{process.name}/execution",
                 "http://www.opengis.net/def/rel/ogc/1.0/execute",
                 "Submit a job",
             ),
@@ -34,21 +30,16 @@ def summary(base: str, version: str) -> dict[str, Any]:
     }
 
 
-def description(base: str, version: str) -> dict[str, Any]:
+def description(process: Process, base: str, version: str) -> dict[str, Any]:
     """With inputs and outputs."""
-    return {**summary(base, version), "inputs": _inputs(), "outputs": _described_outputs()}
+    return {**summary(process, base, version), "inputs": _inputs(process), "outputs": _outputs(process)}
 
 
-def output_title(role: str) -> str:
-    """What a role is called."""
-    return _TITLES.get(role, role)
-
-
-def _inputs() -> dict[str, Any]:
+def _inputs(process: Process) -> dict[str, Any]:
     only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": f"An upload: a {readable(folder='ZIP')}.",
+        "description": f"{process.sequence}: a {readable(folder='ZIP')}.",
         "schema": {
             "type": "object",
             "required": ["href"],
@@ -58,11 +49,11 @@ def _inputs() -> dict[str, Any]:
         "minOccurs": 1,
         "maxOccurs": 1,
     }
-    return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings().items()}}
+    return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings(process).items()}}
 
 
-def _settings() -> dict[str, Any]:
-    properties: dict[str, Any] = Parameters.model_json_schema()["properties"]
+def _settings(process: Process) -> dict[str, Any]:
+    properties: dict[str, Any] = process.settings.model_json_schema()["properties"]
     return properties
 
 
@@ -88,10 +79,10 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _described_outputs() -> dict[str, Any]:
+def _outputs(process: Process) -> dict[str, Any]:
     return {
         product.name: {"title": product.title, "description": product.about, "schema": _output_schema(product)}
-        for product in PRODUCTS
+        for product in process.outputs
     }
 
 

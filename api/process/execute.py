@@ -1,15 +1,18 @@
 """The bodies of requests, as OpenAPI shows them: a job to be done, and another like it."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.process.delivery import Mode, OutputID
+from api.process.comparing import ComparisonParameters
+from api.process.delivery import Mode
 from api.process.parameters import Parameters, Whole
+from api.process.processes import media_types
 from api.process.qualified import unqualified, with_qualified
 from api.schemas import only_when_given
+from seq2seq.processes import BENCHMARK, DECLOUD
 from worker.jobs import PRIORITIES
 
 _LONGEST_URL = 2000
@@ -75,6 +78,30 @@ class Inputs(Changes):
     shape: Shape | None = None
 
 
+class ComparisonChanges(ComparisonParameters):
+    """Settings of a comparison by name; what is left out keeps its default."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, title="Settings of a comparison", json_schema_extra=with_qualified
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        """`{"value": 5}` is 5."""
+        return unqualified(given)
+
+
+class ComparisonInputs(ComparisonChanges):
+    """The sequence, and what is to be compared on it."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, title="Inputs of a comparison", json_schema_extra=_inputs_schema
+    )
+
+    sequence: Reference | SkipJsonSchema[None] = Field(default=None, description="The upload to compare methods on.")
+
+
 _WebAddress = Annotated[
     str,
     Field(
@@ -138,6 +165,21 @@ class _Submission(Asked):
     subscriber: Subscriber | None = None
 
 
+_OUTPUTS: Any = Field(default={}, description="Those that the results are to show; all where it is left out or empty.")
+_RESPONSE: Any = Field(
+    default="document",
+    description="document: one JSON with links or values by output. raw: the outputs themselves, or Link headers.",
+)
+if TYPE_CHECKING:
+    OutputID = str
+    ComparisonOutputID = str
+    GivenChanges = dict[str, Any]
+else:
+    OutputID, ComparisonOutputID = (Literal[tuple(media_types(process))] for process in (DECLOUD, BENCHMARK))
+    # As they came: which of the two they must be is known when the job has been found.
+    GivenChanges = Annotated[Changes | ComparisonChanges, WrapValidator(lambda given, _: given)]
+
+
 class Execute(_Submission):
     """A job to be done."""
 
@@ -150,13 +192,31 @@ class Execute(_Submission):
     )
 
     inputs: Inputs
-    outputs: dict[OutputID, Output] = Field(
-        default={}, description="Those that the results are to show; all where it is left out or empty."
+    outputs: dict[OutputID, Output] = _OUTPUTS
+    response: Literal["document", "raw"] = _RESPONSE
+
+
+class ExecuteComparison(_Submission):
+    """A comparison to be made."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "inputs": {
+                        "sequence": {"href": f"/uploads/{_ID}"},
+                        "gaps": ["cloud"],
+                    }
+                }
+            ]
+        },
     )
-    response: Literal["document", "raw"] = Field(
-        default="document",
-        description="document: one JSON with links or values by output. raw: the outputs themselves, or Link headers.",
-    )
+
+    inputs: ComparisonInputs
+    outputs: dict[ComparisonOutputID, Output] = _OUTPUTS
+    response: Literal["document", "raw"] = _RESPONSE
 
 
 class Resubmission(_Submission):
@@ -164,4 +224,4 @@ class Resubmission(_Submission):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"inputs": {"seed": 1}}]})
 
-    inputs: Changes = Field(default_factory=Changes)
+    inputs: GivenChanges = Field(default={}, description="Settings of the process that the first job is of.")

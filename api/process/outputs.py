@@ -13,8 +13,8 @@ from api.http.addresses import Addresses, archive_path, result_path
 from api.http.answers import json_answer
 from api.http.composing import Part, in_base64, joined, literal
 from api.http.sending import Content
-from api.process.delivery import MEDIA_TYPES, Mode, delivery_of
-from api.process.description import output_title
+from api.process.delivery import Mode, delivery_of
+from api.process.processes import media_types, output_title
 from seq2seq.products import ARCHIVE, STAC
 from worker.jobs import Job
 from worker.jobs.artifacts import Artifact
@@ -23,6 +23,8 @@ from worker.storage.archive import Archive
 
 # What clients and proxies take of a header without being asked: nginx 8 kB, Python's http.client 64 kB.
 _LONGEST_LINKS = 6000
+# A result's own page has styles and pictures inside, and nothing that runs.
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Result:
     addresses: Addresses
     # Raises `ServiceError` where the result is no longer to be had.
     check: Callable[[], object]
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """Media types by output."""
+        return media_types(self.job.process)
 
     def of(self, output: str) -> tuple[Artifact, ...]:
         """The files of an output; none of `archive`, which is none."""
@@ -51,6 +58,11 @@ class _Value:
     media_type: str
     part: Part
     href: str
+
+
+def page_headers(media_type: str) -> dict[str, str]:
+    """What a file's answer says besides where it is a page."""
+    return {"Content-Security-Policy": _PAGE_POLICY} if media_type.startswith("text/html") else {}
 
 
 def deliver(result: Result) -> Response | Content:
@@ -110,7 +122,7 @@ def _values(result: Result, output: str) -> list[_Value]:
         part = Part(archive.size, archive.open_range, archive.etag)
         href = result.addresses.of(archive_path(result.job.id))
         return [_Value(output, ARCHIVE.path, ARCHIVE.media_type, part, href)]
-    return [_stored(result, file) for file in result.of(output) if _is_of_kind(file.media_type, MEDIA_TYPES[output])]
+    return [_stored(result, file) for file in result.of(output) if _is_of_kind(file.media_type, result.kinds[output])]
 
 
 def _stored(result: Result, file: Artifact) -> _Value:
@@ -204,7 +216,7 @@ def _multipart(result: Result, modes: Mapping[str, Mode]) -> Content:
         for each in links if isinstance(links, list) else [links]:
             parts += [_head(boundary, output, each["type"], each["href"]), literal(b"\r\n")]
     parts.append(literal(f"--{boundary}--\r\n".encode()))
-    root = MEDIA_TYPES[next(iter(modes))].partition(";")[0]
+    root = result.kinds[next(iter(modes))].partition(";")[0]
     return _content(result, joined(parts), f'multipart/related; boundary="{boundary}"; type="{root}"')
 
 
@@ -214,6 +226,6 @@ def _head(boundary: str, output: str, media_type: str, href: str) -> Part:
 
 
 def _content(result: Result, part: Part, media_type: str, headers: dict[str, str] | None = None) -> Content:
-    return Content(
-        part.open_range, lambda *_: None, part.size, result.check, f'"{part.tag[:64]}"', media_type, headers or {}
-    )
+    headers = {**(headers or {}), **page_headers(media_type)}
+    etag = f'"{part.tag[:64]}"'
+    return Content(part.open_range, lambda *_: None, part.size, result.check, etag, media_type, headers)

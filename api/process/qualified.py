@@ -52,9 +52,10 @@ def _qualified(plain: dict[str, Any]) -> dict[str, Any]:
 
 def named_apart(schemas: dict[str, Any]) -> None:
     """The qualified form of each input has a name among OpenAPI's components, so that generators make none up."""
-    for owner in ("Inputs", "Changes"):
+    for owner in ("Inputs", "Changes", "ComparisonInputs", "ComparisonChanges"):
+        whose = owner.removesuffix("Inputs").removesuffix("Changes")
         for name, alternatives in schemas[owner]["properties"].items():
-            title = "Qualified" + name.title().replace("_", "")
+            title = f"Qualified{whose}{name.title().replace('_', '')}"
             qualified = {**alternatives["anyOf"][-1], "title": title}
             schemas[_SCHEMA] = {**qualified["properties"]["schema"], "title": _SCHEMA}
             qualified["properties"]["schema"] = {"$ref": f"#/components/schemas/{_SCHEMA}"}

@@ -8,7 +8,6 @@ from api.http.answers import link, timestamp, without_nothing
 from worker.jobs import Job
 from worker.jobs.outbox import OGC_REL
 
-PROCESS = "decloud"
 # Of the engine's progress, what is shown as it is.
 _SHOWN = ("step", "of", "loss", "holdout_psnr", "eta_s")
 _ENDED = {"successful": "Done.", "dismissed": "Cancelled."}
@@ -21,8 +20,8 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
     return {
         "jobID": job.id,
         "id": job.id,
-        "processID": PROCESS,
-        "process": {"href": f"{base}/processes/{PROCESS}", "rel": "process", "type": "application/json"},
+        "processID": job.process,
+        "process": {"href": f"{base}/processes/{job.process}", "rel": "process", "type": "application/json"},
         "type": "process",
         "status": job.status,
         "message": _message(job, queue_position),

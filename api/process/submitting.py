@@ -2,20 +2,38 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from api.errors import Refusal
 from api.http.answers import without_nothing
 from api.http.authentication import Caller
 from api.process import delivery
-from api.process.execute import Changes, Execute, Format, Inputs, Resubmission, Shape, Subscriber
+from api.process.comparing import comparison_estimate, comparison_named
+from api.process.execute import (
+    Changes,
+    ComparisonChanges,
+    ComparisonInputs,
+    Execute,
+    ExecuteComparison,
+    Format,
+    Inputs,
+    Resubmission,
+    Shape,
+    Subscriber,
+)
 from api.process.parameters import settings_named
+from api.process.processes import media_types
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.earlier_names import with_present_names
 from seq2seq.estimate import estimate, tile_size
+from seq2seq.processes import BENCHMARK, DECLOUD
 from worker import jobs
 from worker.access import quotas
 from worker.errors import ForbiddenDestination, QuotaExceeded
@@ -32,6 +50,7 @@ _UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
 class JobRequest:
     """One job as it was asked for; the arguments of `jobs.submit`. shape: what the sender knows of the sequence."""
 
+    process: str
     input_id: str | None
     params: dict[str, Any]
     resource_class: str
@@ -42,19 +61,21 @@ class JobRequest:
     shape: Shape | None = None
 
 
-def job_request(body: Execute, services: Services, base: str) -> JobRequest:
+def job_request(body: Execute | ExecuteComparison, services: Services, base: str) -> JobRequest:
     """The job that the body asks for. Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
+    process = BENCHMARK if isinstance(body, ExecuteComparison) else DECLOUD
     params = _params(inputs, {})
     return JobRequest(
+        process=process,
         input_id=_input_id(inputs, base),
         params=params,
         resource_class=_resource_class(body.resource_class, services),
         name=_name(body.name),
         priority=body.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base),
-        delivery=_delivery(body),
-        shape=inputs.shape,
+        delivery=_delivery(body, media_types(process)),
+        shape=inputs.shape if isinstance(inputs, Inputs) else None,
     )
 
 
@@ -62,8 +83,9 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
     """The first job's upload and settings, but for what the body says."""
     given = body.model_fields_set
     return JobRequest(
+        process=first.process,
         input_id=first.input_id,
-        params=_params(body.inputs, first.params),
+        params=_params(_changes(first.process, body.inputs), first.params),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
         name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
@@ -88,6 +110,7 @@ def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key:
         idempotency_key=idempotency_key,
         subscriber=job.subscriber,
         delivery=job.delivery,
+        process=job.process,
     )
     if created:
         services.doorbell.ring(submitted.resource_class)
@@ -111,8 +134,19 @@ def invalid(field: str, detail: str) -> Refusal:
     return Refusal("invalid-request", f"{field}: {detail}", errors=[place])
 
 
-def _params(inputs: Changes, before: dict[str, Any]) -> dict[str, Any]:
+def _changes(process: str, given: dict[str, Any]) -> Changes | ComparisonChanges:
+    """The settings of a process as they came. Raises `RequestValidationError` as for the body they came in."""
+    try:
+        return (ComparisonChanges if process == BENCHMARK else Changes).model_validate(given)
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", "inputs", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found) from None
+
+
+def _params(inputs: Changes | ComparisonChanges, before: dict[str, Any]) -> dict[str, Any]:
     """Only what was asked for: defaults are the engine's, when the job runs."""
+    if isinstance(inputs, ComparisonChanges):
+        return without_nothing({**before, **comparison_named(inputs)})
     params = without_nothing({**with_present_names(before), **settings_named(inputs)})
     _config(params)  # do old and new ones agree?
     return params
@@ -128,7 +162,7 @@ def _config(params: dict[str, Any]) -> ReconstructionConfig:
     return ReconstructionConfig.from_dict(params)
 
 
-def _input_id(inputs: Inputs, base: str) -> str:
+def _input_id(inputs: Inputs | ComparisonInputs, base: str) -> str:
     if inputs.sequence is None:
         raise invalid("inputs.sequence", 'is missing: {"href": "/uploads/ID"} of a complete upload')
     return _upload_id(inputs.sequence.href, base)
@@ -175,6 +209,8 @@ def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict
 
 
 def _estimate(job: JobRequest, limits: Settings) -> dict[str, Any]:
+    if job.process == BENCHMARK:
+        return comparison_estimate(job.params, limits)
     config = _config(job.params)
     budget_s = min(limits.max_run_s, 60 * config.max_minutes if config.max_minutes else limits.max_run_s)
     bounds = {"seconds": budget_s, "memory_gb": config.max_memory_gb, "pixels_dates": limits.max_pixels_dates}
@@ -211,19 +247,19 @@ def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionCo
     return 1 + math.ceil((side - tile) / (tile - min(config.overlap_px, tile // 2)))
 
 
-def _delivery(body: Execute) -> dict[str, Any] | None:
+def _delivery(body: Execute | ExecuteComparison, kinds: Mapping[str, str]) -> dict[str, Any] | None:
     """What is kept of `outputs` and `response`. Raises `Refusal` for a format that an output does not come in."""
     outputs = body.outputs
     kept = delivery.kept_of(body.response, {name: output.transmissionMode for name, output in outputs.items()})
     modes = (kept or {}).get("outputs", {})
     for name, output in outputs.items():
         if output.format is not None:
-            _check_format(name, output.format, body.response, modes[name])
+            _check_format(name, kinds[name], output.format, body.response, modes[name])
     return kept
 
 
-def _check_format(name: str, asked: Format, response: str, mode: str) -> None:
-    media_type, encoding = delivery.MEDIA_TYPES[name], delivery.encoding_of(name, response, mode)
+def _check_format(name: str, media_type: str, asked: Format, response: str, mode: str) -> None:
+    encoding = delivery.encoding_of(media_type, response, mode)
     if asked.mediaType is not None and _kind(asked.mediaType) != _kind(media_type):
         raise invalid(f"outputs.{name}.format.mediaType", f"must be {media_type}")
     if asked.encoding not in (None, encoding):

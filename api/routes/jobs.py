@@ -17,7 +17,8 @@ from api.http.authentication import Caller
 from api.http.conditions import names
 from api.process.execute import Resubmission
 from api.process.intervals import PATTERN, interval
-from api.process.status import PROCESS, dismissal, status_info
+from api.process.processes import NAMES
+from api.process.status import dismissal, status_info
 from api.process.submitting import resubmission_request, submit
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
@@ -124,9 +125,10 @@ def job_list(
     """Only your own. `next` in `links` leads to older ones."""
     base = addresses.base
     created_from, created_to = interval(datetime)
-    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration)
+    processes = tuple(name for name in processID if name in NAMES)
+    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration, processes)
     page = jobs.Page((), None)
-    if (not type or "process" in type) and (not processID or PROCESS in processID):
+    if (not type or "process" in type) and (not processID or processes):
         limit = min(limit, _MOST_LISTED)
         page = jobs.listing(services.database, caller.owner, filters, limit=limit, after=after)
     listed = [status_info(job, None, base) for job in page.jobs]

@@ -1,20 +1,22 @@
-"""The process, and how to have it run."""
+"""The processes, and how to have them run."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.deps import AddressesDep, CallerDep, ServicesDep
-from api.errors import Refusal
 from api.http.addresses import Addresses
 from api.http.answers import json_answer, link
+from api.http.authentication import Caller
 from api.process import description
-from api.process.execute import Execute
-from api.process.status import PROCESS, status_info
-from api.process.submitting import dry_run, job_request, submit
+from api.process.execute import Execute, ExecuteComparison
+from api.process.processes import PROCESSES, find_process
+from api.process.status import status_info
+from api.process.submitting import JobRequest, dry_run, job_request, submit
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Process, ProcessList, StatusInfo, Validation
 from api.services import Services
+from seq2seq.processes import BENCHMARK, DECLOUD
 from worker import jobs
 from worker.jobs import Job
 
@@ -36,9 +38,9 @@ _ESTIMATE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/processes", response_model=ProcessList, responses=answers_openly(), summary="All processes")
 async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10) -> Response:
-    """There is one, so that no limit parts the list and no link leads to a next page."""
+    """They are few: a list that a limit has cut short is the beginning of the whole."""
     base = addresses.base
-    summaries = [description.summary(base, request.app.version)][:limit]
+    summaries = [description.summary(process, base, request.app.version) for process in PROCESSES[:limit]]
     own = link(f"{base}/processes", "self", "This document")
     return json_answer({"processes": summaries, "links": [own]})
 
@@ -48,8 +50,28 @@ async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10
 )
 async def one_process(request: Request, process_id: str, addresses: AddressesDep) -> Response:
     """Every setting with its JSON Schema."""
-    _check_process(process_id)
-    return json_answer(description.description(addresses.base, request.app.version))
+    return json_answer(description.description(find_process(process_id), addresses.base, request.app.version))
+
+
+@router.post(
+    f"/processes/{BENCHMARK}/execution",
+    status_code=201,
+    response_model=StatusInfo,
+    responses=_ESTIMATE | may_answer(404, 408, 409, 410, 413, 422),
+    summary="Submit a comparison of methods",
+)
+def execute_comparison(
+    body: ExecuteComparison,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    idempotency_key: IdempotencyKey = None,
+    validate_only: ValidateOnly = False,
+    prefer: Prefer = None,
+) -> Response:
+    """As for the other process; the job takes as long as its methods do."""
+    asked = job_request(body, services, addresses.base)
+    return _answer(asked, services, caller, addresses, idempotency_key, validate_only=validate_only, prefer=prefer)
 
 
 @router.post(
@@ -70,8 +92,23 @@ def execute(
     prefer: Prefer = None,
 ) -> Response:
     """Answers at once; the job runs when a worker is free. `Location` is where to watch it."""
-    _check_process(process_id)
+    if process_id != DECLOUD:
+        find_process(process_id)
     asked = job_request(body, services, addresses.base)
+    return _answer(asked, services, caller, addresses, idempotency_key, validate_only=validate_only, prefer=prefer)
+
+
+def _answer(
+    asked: JobRequest,
+    services: Services,
+    caller: Caller,
+    addresses: Addresses,
+    idempotency_key: str | None,
+    *,
+    validate_only: bool,
+    prefer: str | None,
+) -> Response:
+    """The job, or what can be said beforehand."""
     if validate_only:
         return json_answer(dry_run(services, caller, asked))
     job, created = submit(services, caller, asked, idempotency_key)
@@ -87,8 +124,3 @@ def submitted(services: Services, job: Job, addresses: Addresses, *, created: bo
         headers["Preference-Applied"] = "respond-async"
     position = jobs.queue_position(services.database, job)
     return json_answer(status_info(job, position, addresses.base), 201, headers)
-
-
-def _check_process(process_id: str) -> None:
-    if process_id != PROCESS:
-        raise Refusal("no-such-process", f"there is no process {process_id[:64]!r}, only {PROCESS}")

@@ -14,7 +14,7 @@ from api.deps import AddressesDep, CallerDep, ReaderDep, ServicesDep, admit_hold
 from api.errors import Refusal, job_problem
 from api.http.addresses import Addresses
 from api.http.sending import Content, send_content
-from api.process.outputs import Result, deliver
+from api.process.outputs import Result, deliver, page_headers
 from api.routes.documented import may_answer
 from api.schemas import ResultFile
 from api.services import Services
@@ -29,8 +29,6 @@ router = APIRouter(tags=["results"])
 
 _LONGEST_SIGNED_S = 7 * 24 * 3600
 Token = Annotated[str, Path(max_length=200, description="Of the whole result: when it expires, and a signature.")]
-# A result's own page has styles and pictures inside, and nothing that runs.
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; frame-ancestors 'self'; sandbox"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _RAW: dict[int | str, dict[str, Any]] = {
     200: {"content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}}},
@@ -51,7 +49,7 @@ _KINDS: dict[str, Any] = {
     media_type.partition(";")[0]: _content_of(media_type.partition(";")[0])
     for media_type in (
         "application/octet-stream",
-        *(file.media_type for product in made_by("run", "job") for file in product.files),
+        *(file.media_type for product in made_by("run", "comparison", "job") for file in product.files),
     )
 }
 _FILE: dict[int | str, dict[str, Any]] = {
@@ -181,8 +179,7 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
         "Last-Modified": formatdate(job.finished, usegmt=True),
         "Content-Disposition": f'inline; filename="{_UNSAFE.sub("_", file.path.rpartition("/")[2])}"',
     }
-    if file.media_type.startswith("text/html"):
-        headers["Content-Security-Policy"] = _PAGE_POLICY
+    headers |= page_headers(file.media_type)
     return Content(
         partial(services.storage.open_range, key),
         partial(services.storage.read_now, key),

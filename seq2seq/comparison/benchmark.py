@@ -97,15 +97,16 @@ def benchmark(
         for path in dict.fromkeys(inputs):
             on_progress(Progress("reading"))
             source = stack.enter_context(open_sequence(path, plan.config))
+            name = str(source.info.path)  # of a working copy, what it was made of
             try:
                 check_memory(source.info.shape, plan.config_of(LINEAR, 0))  # the least that any method takes
             except ConfigError as error:
-                raise ConfigError(f"{path}: {error}; give a part of it, or a larger max_memory_gb") from error
-            _check_cases(str(path), source.read(), plan)
+                raise ConfigError(f"{name}: {error}; give a part of it, or a larger max_memory_gb") from error
+            _check_cases(name, source.read(), plan)
             perceptual = resolve_perceptual(plan.config, source.info.bands, device)
-            opened.append(_Input(str(path), source, perceptual))
+            opened.append(_Input(name, source, perceptual))
             for warning in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
-                on_progress(Progress("reading", message=f"{path}: {warning}"))
+                on_progress(Progress("reading", message=f"{name}: {warning}"))
         outcomes = _Comparison(opened, plan, Parts(out), on_progress, should_stop).run()
         results = _results(opened, plan, outcomes)
     write_all(out, results)

@@ -1,11 +1,12 @@
-"""All outputs there are, in one table: `PRODUCTS`.
+"""All outputs there are, in two tables: `PRODUCTS` of a reconstruction, `COMPARED` of a comparison of methods.
 
-Writers, STAC, manifest, process description, client and help texts are made from it. A further raster is a module here
-with its `Product`, and a line in the table.
+Writers, STAC, manifest, process descriptions, client and help texts are made from them. A further raster is a module
+here with its `Product`, and a line in the table.
 """
 
 from seq2seq.products.base import Maker, Product, RasterProfile
 from seq2seq.products.cloud_mask import CLOUD_MASK
+from seq2seq.products.comparison import COMPARISON_REPORT, RESULTS, TABLE, TABLE_MD
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.uncertainty import UNCERTAINTY
@@ -13,6 +14,7 @@ from seq2seq.products.uncertainty import UNCERTAINTY
 __all__ = [
     "ARCHIVE",
     "CLOUD_MASK",
+    "COMPARED",
     "DECLOUDED",
     "MANIFEST",
     "PREVIEW",
@@ -37,11 +39,12 @@ PRODUCTS: tuple[Product, ...] = (
     MANIFEST,
     ARCHIVE,
 )
+COMPARED: tuple[Product, ...] = (TABLE, TABLE_MD, COMPARISON_REPORT, RESULTS, MANIFEST, ARCHIVE)
 
 
 def made_by(*makers: Maker) -> tuple[Product, ...]:
-    """The products that a run writes, a job adds, a download makes."""
-    return tuple(product for product in PRODUCTS if product.made_by in makers)
+    """The products that a run or a comparison writes, a job adds, a download makes."""
+    return tuple(product for product in _all() if product.made_by in makers)
 
 
 def top_names(*makers: Maker) -> frozenset[str]:
@@ -50,5 +53,12 @@ def top_names(*makers: Maker) -> frozenset[str]:
 
 
 def product_at(path: str) -> Product | None:
-    """The product of which the result's file `path` is a part; None where it is of none."""
-    return next((product for product in PRODUCTS if product.file_at(path)), None)
+    """The product of which the result's file `path` is a part; None where it is of none.
+
+    A file of this path is the same kind of file in either table.
+    """
+    return next((product for product in _all() if product.file_at(path)), None)
+
+
+def _all() -> tuple[Product, ...]:
+    return (*PRODUCTS, *(product for product in COMPARED if product not in PRODUCTS))

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON, GEOJSON = "application/json", "application/geo+json"
 HTML, PNG, ZIP = "text/html; charset=utf-8", "image/png", "application/zip"
-SUFFIXES = {COG: ".tif", JSON: ".json", HTML: ".html", PNG: ".png", ZIP: ".zip"}
+CSV, MARKDOWN = "text/csv; charset=utf-8", "text/markdown; charset=utf-8"
+SUFFIXES = {COG: ".tif", JSON: ".json", HTML: ".html", PNG: ".png", ZIP: ".zip", CSV: ".csv", MARKDOWN: ".md"}
 
 # In the path of a file it stands for an acquisition's day, such as 2021-05-01.
 DATE = "DATE"
 _DATE = r"\d{4}-\d{2}-\d{2}"
 
-# run: every run writes it. job: a job of the service adds it. download: it is made while it is sent.
-Maker = Literal["run", "job", "download"]
+# run: every run writes it. comparison: every comparison of methods. job: a job of the service adds it. download: it is
+# made while it is sent.
+Maker = Literal["run", "comparison", "job", "download"]
 
 
 class Scene(Protocol):

@@ -132,6 +132,22 @@ def test_notices_of_the_first_tables_are_still_to_be_sent_after_migrating(empty_
     database.close()
 
 
+def test_jobs_of_before_are_of_the_only_process_there_was(empty_url: str) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", "worker.database:migrations")
+    migrate(database)
+    job = submit(database)
+    for move, revision in ((command.downgrade, "r0006"), (command.upgrade, "head")):
+        with database.begin() as connection:
+            config.attributes["connection"] = connection
+            move(config, revision)
+    with database.read() as connection:
+        found = connection.execute(text("SELECT id, process FROM jobs")).all()
+    assert [tuple(row) for row in found] == [(job.id, "decloud")]
+    database.close()
+
+
 def test_a_database_of_a_later_release_is_refused(database: Database) -> None:
     with database.begin() as connection:
         before = connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -14,10 +14,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from seq2seq.processes import BENCHMARK
+from worker.child.compare import compare
+from worker.child.importing import BadInput, Report, ShouldStop, have_input
 from worker.errors import one_line
 from worker.processes import memory
 from worker.processes.parent_link import die_with_parent, message_pipe
@@ -32,37 +35,24 @@ from worker.running.job_folder import (
     OUT_OF_MEMORY,
     SHORT,
     STOPPED,
-    UPLOAD,
     Request,
 )
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
-    from seq2seq.progress import OnProgress, Progress
+    from seq2seq.progress import Progress
 
-# Of the memory there is, what a job may plan with; the rest is for the page cache and for those beside it.
-MEMORY_SHARE = 0.8
 # The API answers while a job trains on every core.
 _NICENESS = 10
 # What torch says besides, in a plain RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
-Report = Callable[..., None]
-ShouldStop = Callable[[], bool]
 # Makes the result in OUT of the current folder.
 Produce = Callable[[Request, Report, ShouldStop], None]
 
 
-class BadInput(Exception):  # noqa: N818
-    """The import refused the user's files; `problem` says why."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", ""))
-        self.problem = problem
-
-
 def main(produce: Produce | None = None) -> int:
-    """Works in the folder that the command line names; returns the exit code. produce: None: `reconstruct`."""
+    """Works in the folder that the command line names; returns the exit code. produce: None: `produce_result`."""
     die_with_parent()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -70,7 +60,7 @@ def main(produce: Produce | None = None) -> int:
     os.nice(_NICENESS)
     memory.be_killed_first()
     os.chdir(sys.argv[1])
-    return attempt(Request.read(Path()), _reporter(), stop.is_set, produce or reconstruct)
+    return attempt(Request.read(Path()), _reporter(), stop.is_set, produce or produce_result)
 
 
 def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: Produce) -> int:
@@ -98,6 +88,11 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: 
     return DONE
 
 
+def produce_result(request: Request, report: Report, should_stop: ShouldStop) -> None:
+    """Does what the job's process is for."""
+    (compare if request.process == BENCHMARK else reconstruct)(request, report, should_stop)
+
+
 def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> None:
     """Imports the upload where no attempt has done so, and has the engine work on the copy."""
 
@@ -105,56 +100,11 @@ def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> No
         report("progress", **vars(progress))
 
     config = _config(request)
-    if not Path(INPUT).exists():
-        with _engine_loading(report):
-            _import(request, config, on_progress, should_stop)
-    else:
-        report("progress", phase="loading")
+    have_input(request, config, report, should_stop, engine="seq2seq.run.pipeline")
     from seq2seq.run import pipeline
 
     config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), report)
     pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
-
-
-@contextlib.contextmanager
-def _engine_loading(report: Report) -> Iterator[None]:
-    """Torch takes seconds, in which the sandbox can import; at the end of `with` it is there.
-
-    Nothing else is imported meanwhile but what is named here first: modules that need each other, such as rasterio's,
-    cannot be imported by two threads at a time. What fails in the thread fails again where it is used.
-    """
-    import worker.imports.importer  # noqa: F401
-
-    def load() -> None:
-        with contextlib.suppress(Exception):
-            import seq2seq.run.pipeline  # noqa: F401
-
-    thread = threading.Thread(target=load, daemon=True)
-    thread.start()
-    yield
-    report("progress", phase="loading")
-    thread.join()
-
-
-def _import(
-    request: Request, config: "ReconstructionConfig", on_progress: "OnProgress", should_stop: ShouldStop
-) -> None:
-    """Rewrites the user's files into `input`, in a sandbox; once, for every attempt on this machine."""
-    from worker.imports.importer import ImportProblem, import_upload
-    from worker.imports.limits import ImportLimits
-
-    imported = import_upload(
-        Path(UPLOAD),
-        Path(INPUT),
-        name=request.upload,
-        config=config.to_dict(),
-        limits=ImportLimits.from_dict(request.limits),
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
-    if isinstance(imported, ImportProblem):
-        raise BadInput(imported.to_dict())
-    Path(UPLOAD).unlink()
 
 
 def _config(request: Request) -> "ReconstructionConfig":
@@ -174,8 +124,7 @@ def _with_fitting_tiles(
     """Smaller tiles where this machine, or what happened before, asks for them; else the settings as they are."""
     from seq2seq.estimate import estimate, tile_size
 
-    here_gb = max(0.5, MEMORY_SHARE * memory.limit_bytes() / 2**30)
-    here = config.replace(max_memory_gb=min(config.max_memory_gb, here_gb))
+    here = config.replace(max_memory_gb=min(config.max_memory_gb, memory.planned_gb()))
     asked_px, whole_px = config.tile_px or tile_size(shape, config), max(shape[2:])
     tile_px = min(asked_px, request.retry.get("tile_px", asked_px), tile_size(shape, here))
     if min(tile_px, whole_px) < min(asked_px, whole_px):

@@ -47,7 +47,8 @@ jobs = Table(
     Column("owner", Text, nullable=False),
     Column("name", Text),
     Column("status", Text, nullable=False),
-    # What is asked for.
+    # What is asked for. process: the name of the OGC process.
+    Column("process", Text, nullable=False, server_default="decloud"),
     Column("params", JSON, nullable=False),
     Column("input_id", Text),
     Column("priority", Integer, nullable=False),

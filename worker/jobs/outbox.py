@@ -82,7 +82,7 @@ def _described(job: Job, message: str, subscriber: dict[str, Any]) -> dict[str, 
     about = {
         "jobID": job.id,
         "id": job.id,
-        "processID": "decloud",
+        "processID": job.process,
         "type": "process",
         "status": job.status,
         "message": message,

@@ -24,6 +24,7 @@ class Filters:
     created_to: float | None = None
     min_duration_s: float | None = None
     max_duration_s: float | None = None
+    processes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     timed = (filters.min_duration_s, filters.max_duration_s) != (None, None)
     conditions: list[ColumnElement[bool] | None] = [
         jobs.c.status.in_(filters.statuses) if filters.statuses else None,
+        jobs.c.process.in_(filters.processes) if filters.processes else None,
         jobs.c.status != "accepted" if timed and not filters.statuses else None,
         None if filters.created_from is None else jobs.c.created >= filters.created_from,
         None if filters.created_to is None else jobs.c.created <= filters.created_to,

@@ -15,8 +15,9 @@ ENDED: tuple[JobStatus, ...] = ("successful", "failed", "dismissed")
 class Job:
     """A row's columns. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
 
-    error: {"code", "detail", ...} of a failed job. retry: what the next attempt must do otherwise, such as
-    {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last reported. Times: seconds since 1970.
+    process: by the names of `seq2seq.processes`. error: {"code", "detail", ...} of a failed job. retry: what the next
+    attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
+    reported. Times: seconds since 1970.
     """
 
     number: int
@@ -24,6 +25,7 @@ class Job:
     owner: str
     name: str | None
     status: JobStatus
+    process: str
     params: dict[str, Any]
     input_id: str | None
     priority: int

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from seq2seq.processes import DECLOUD
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
@@ -38,13 +39,14 @@ def submit(
     idempotency_key: str | None = None,
     subscriber: dict[str, str] | None = None,
     delivery: dict[str, Any] | None = None,
+    process: str = DECLOUD,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
     input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
     notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
-    how; the job itself always makes all. limits: the settings, with the key's quota
-    (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
+    how; the job itself always makes all. process: by the names of `seq2seq.processes`. limits: the settings, with the
+    key's quota (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
     `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
@@ -57,6 +59,7 @@ def submit(
         "subscriber": subscriber,
         # Only where it is given: keys of requests from before know none.
         **({} if delivery is None else {"delivery": delivery}),
+        **({} if process == DECLOUD else {"process": process}),
     }
     request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
     with database.begin() as connection:

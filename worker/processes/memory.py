@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+# Of the memory there is, what a job may plan with; the rest is for the page cache and for those beside it.
+_SHARE = 0.8
 
 
 def limit_bytes(cgroup: Path = _CGROUP) -> int:
@@ -11,6 +13,11 @@ def limit_bytes(cgroup: Path = _CGROUP) -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     granted = _read(cgroup / "memory.max").strip()
     return min(machine, int(granted)) if granted.isdigit() else machine
+
+
+def planned_gb() -> float:
+    """Returns the GB a job on this machine may plan with."""
+    return max(0.5, _SHARE * limit_bytes() / 2**30)
 
 
 def oom_kills(cgroup: Path = _CGROUP, vmstat: Path = Path("/proc/vmstat")) -> int:

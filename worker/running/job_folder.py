@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from seq2seq.processes import DECLOUD
 from seq2seq.workspace import Workspace
 
 # Exit codes. SHORT: of what the machine should have, mostly disk space. BAD_INPUT, OUT_OF_MEMORY and SHORT leave an
@@ -17,7 +18,8 @@ REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload"
 
 @dataclass(frozen=True)
 class Request:
-    """Says what the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD.
+    """Says what the child is to do. upload: what the user calls their file, which is in the folder as UPLOAD. process:
+    by the names of `seq2seq.processes`.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. limits: of the import, by the
     names of `worker.imports.limits.ImportLimits`.
@@ -29,6 +31,7 @@ class Request:
     params: dict[str, Any]
     retry: dict[str, Any]
     limits: dict[str, int]
+    process: str = DECLOUD
 
     def write(self, folder: Path) -> None:
         """Writes it into the attempt's folder."""

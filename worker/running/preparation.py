@@ -20,6 +20,7 @@ def write_request(context: AttemptContext, job: Job, folder: Path) -> Failure | 
     settings = context.settings
     request = Request(
         job_id=job.id,
+        process=job.process,
         attempt=job.attempt,
         upload=name,
         params=job.params,
