@@ -42,8 +42,10 @@ def files() -> str:
 def outputs() -> str:
     """What a result has, as the process description says it."""
     from api.process.description import description
+    from api.process.processes import find_process
+    from seq2seq.processes import DECLOUD
 
-    found = description("", "")["outputs"].items()
+    found = description(find_process(DECLOUD), "", "")["outputs"].items()
     return table(("output", ""), ((f"`{name}`", f"{each['title']}. {each['description']}") for name, each in found))
 
 

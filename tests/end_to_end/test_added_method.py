@@ -24,9 +24,10 @@ DESCRIPTION = (
     + """
 import json
 from api.process.description import description
+from api.process.processes import find_process
 from api.process.parameters import Parameters
 from api.process.execute import Inputs
-print(json.dumps(description("http://here", "1")["inputs"]))
+print(json.dumps(description(find_process("decloud"), "http://here", "1")["inputs"]))
 """
 )
 
