@@ -161,7 +161,7 @@ def _spread(rows: Sequence[Row], pixels: str, metric: str, digits: int) -> str:
 
 _HEAD = """Every figure comes from the command beside it; `python benchmarks/methods.py` repeats all of them. Pixels
 were hidden before any method began, the same ones for all, and no method has seen one of them. What the columns mean is
-in [Comparing methods](../docs/comparing.md)."""
+in `docs/comparing.md`."""
 _COMPARISON = """Where a command has `--max-minutes`, long methods are cut off, and marked with their share of steps:
 their rows say what they reach in that time, not what they can. The result is what `decloud run` delivers, blended with
 interpolation as the method's own held-out pixels say; *alone* is the method without that."""
