@@ -4,7 +4,7 @@ Nothing here knows a file format.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,7 +76,8 @@ class Header:
 
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
-    has a mask or alpha band, which is not read. product: of S2, as far as the file says.
+    has a mask or alpha band, which is not read. product: of S2, as far as the file says. orbit: direction and relative
+    orbit as far as known, "A088", "D", "088" or "".
     """
 
     name: str
@@ -91,6 +92,7 @@ class Header:
     simulated: bool = False
     own_mask: bool = False
     product: StatedProduct = StatedProduct()
+    orbit: str = ""
 
     @property
     def place(self) -> Place:
@@ -109,6 +111,16 @@ class Header:
         pieces = -(-self.geobox.shape[0] // rows) * -(-self.geobox.shape[1] // columns)
         pixel_bytes = self.pixels * np.dtype(self.dtype).itemsize
         return int(max(pixel_bytes, pieces * PIECE_BYTES) * len(self.descriptions))
+
+
+def selected(header: Header, bands: Sequence[int]) -> Header:
+    """The header of these bands, from 0, alone."""
+    return replace(
+        header,
+        descriptions=tuple(header.descriptions[band] for band in bands),
+        scales=tuple(header.scales[band] for band in bands),
+        offsets=tuple(header.offsets[band] for band in bands),
+    )
 
 
 class Raster(Protocol):

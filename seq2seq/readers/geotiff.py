@@ -8,9 +8,9 @@ in the caller's process; a sandbox sets it in the environment of its own.
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError, concerning
-from seq2seq.readers.contents import Header, Window
+from seq2seq.readers.contents import Header, Window, selected
 from seq2seq.readers.stated import stated_product
 from seq2seq.readers.tiff_extent import declared_bytes, tag_contents
 
@@ -47,15 +47,24 @@ _HARDENED = {
 
 @dataclass(frozen=True)
 class GeoTiff:
-    """One GeoTIFF on the local disk. `path` is ours or a folder's entry, never a text that a user wrote."""
+    """One GeoTIFF on the local disk. `path` is ours or a folder's entry, never a text that a user wrote.
+
+    indexes: the bands that it consists of, from 1; None: all of the file's.
+    """
 
     path: Path
     header: Header
+    indexes: tuple[int, ...] | None = None
+
+    def select(self, bands: Sequence[int]) -> "GeoTiff":
+        """The same file with these of its bands, from 0; no other is decoded where they are stored apart."""
+        indexes = self.indexes or tuple(range(1, len(self.header.descriptions) + 1))
+        return replace(self, header=selected(self.header, bands), indexes=tuple(indexes[band] for band in bands))
 
     def read(self, window: Window) -> NDArray[Any]:
         """(C, h, w) raw values. Raises `UnreadableFileError` with the rows that failed."""
         with self.dataset() as dataset, pixel_errors(self.header, window):
-            return np.asarray(dataset.read(window=window.ranges))
+            return np.asarray(dataset.read(self.indexes, window=window.ranges))
 
     @contextmanager
     def dataset(self) -> Iterator[Any]:
@@ -78,7 +87,7 @@ def pixel_errors(header: Header, window: Window) -> Iterator[None]:
         ) from error
 
 
-def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
+def open_geotiff(path: Path, *, name: str, date: np.datetime64, max_bands: int = MAX_BANDS) -> GeoTiff:
     """Reads and checks the header; no pixel. `name` is what messages call the file.
 
     Raises `UnreadableFileError` for what is no TIFF, corrupt or too large, `MisalignedGridsError` without CRS or
@@ -89,7 +98,7 @@ def open_geotiff(path: Path, *, name: str, date: np.datetime64) -> GeoTiff:
         _check_structure(path, name)
         with _opened(path, name) as dataset:
             try:
-                _check_budgets(dataset, name)
+                _check_budgets(dataset, name, max_bands)
                 return GeoTiff(path, _header(dataset, name, date))
             except (RasterioError, rasterio._err.CPLE_BaseError, UnicodeDecodeError) as error:
                 raise UnreadableFileError(f"{name}: header cannot be read ({_one_line(error)})") from error
@@ -145,14 +154,14 @@ def _check_structure(path: Path, name: str) -> None:
         raise UnreadableFileError(f"{name}: its CRS points to another file (a shift grid), which is not opened")
 
 
-def _check_budgets(dataset: Any, name: str) -> None:
+def _check_budgets(dataset: Any, name: str, max_bands: int) -> None:
     """Everything that makes decoding expensive, before anything is decoded."""
     if dataset.width * dataset.height > MAX_PIXELS:
         raise UnreadableFileError(
             f"{name}: {dataset.width} x {dataset.height} px, at most {MAX_PIXELS:,} px are allowed"
         )
-    if dataset.count > MAX_BANDS:
-        raise UnreadableFileError(f"{name}: {dataset.count} bands, at most {MAX_BANDS} are allowed")
+    if dataset.count > max_bands:
+        raise UnreadableFileError(f"{name}: {dataset.count} bands, at most {max_bands} are allowed")
     if len(set(dataset.dtypes)) > 1:
         raise UnreadableFileError(f"{name}: bands have different dtypes {', '.join(dataset.dtypes)}")
     if "int" in dataset.dtypes[0] and dataset.dtypes[0].startswith("complex"):  # GDAL's own, which numpy lacks
@@ -178,6 +187,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         chunk=tuple(dataset.block_shapes[0]),
         simulated=dataset.tags().get("SIMULATED") == "YES",
         product=stated_product(dataset.tags()),
+        orbit=dataset.tags().get("ORBIT", ""),
         own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 

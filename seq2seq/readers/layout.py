@@ -1,6 +1,5 @@
 """Reads `formats.SensorFolders`: `S2/DATE*.tif`, optional `S1/DATE*.tif`, `MASK/DATE*.tif`, `SCL/DATE*.tif`."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +7,11 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from seq2seq.errors import DuplicateDatesError, MissingDataError, Place, UnreadableFileError
-from seq2seq.readers.base import Root
+from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.formats.sensor_folders import SENSORS, sensor_of
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
+from seq2seq.readers.images import fingerprint
 from seq2seq.readers.names import parse_date
 from seq2seq.readers.unread import advice_among, advice_for
 
@@ -50,7 +50,7 @@ def open_layout(root: Root) -> Iterator[Contents]:
         s1=_acquisitions(files, "S1"),
         masks=_acquisitions(files, "MASK"),
         scl=_acquisitions(files, "SCL"),
-        fingerprint=_fingerprint(files),
+        fingerprint=fingerprint([Member(file.name, file.path) for file in files]),
         warnings=tuple(_ignored(root)),
     )
 
@@ -80,16 +80,6 @@ def _acquisitions(files: Sequence[SensorFile], sensor: str) -> list[GeoTiff]:
                 others=(Place(next_name, str(date)),),
             )
     return [open_geotiff(path, name=name, date=date) for date, name, path in dated]
-
-
-def _fingerprint(files: Sequence[SensorFile]) -> str:
-    """sha256 over names and contents: the same for a folder, its copy and its archive."""
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.name):
-        with file.path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def _ignored(root: Root) -> list[str]:

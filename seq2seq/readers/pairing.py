@@ -38,7 +38,7 @@ def same_grid(a: GeoBox, b: GeoBox) -> bool:
 
 def grids_overlap(a: GeoBox, b: GeoBox) -> bool:
     """True where the footprints share some area, whatever their CRSs."""
-    theirs = b.extent if _same_crs(a, b) else _footprint(b, a.crs)
+    theirs = b.extent if _same_crs(a, b) else footprint(b, a.crs)
     return theirs is not None and bool(a.extent.intersection(theirs).area > 0)
 
 
@@ -73,7 +73,7 @@ def gsd_m(grid: GeoBox) -> float:
     return size * float(grid.crs.proj.axis_info[0].unit_conversion_factor)
 
 
-def _footprint(grid: GeoBox, crs: CRS) -> Geometry | None:
+def footprint(grid: GeoBox, crs: CRS) -> Geometry | None:
     """The outline in another CRS, None where it cannot be expressed there (the other side of the globe)."""
     side = np.linspace(0, 1, _POINTS_PER_SIDE)
     flat = np.zeros_like(side)

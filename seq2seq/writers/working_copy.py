@@ -20,7 +20,7 @@ TILE_PX = 256
 # Decoded and written at a time. A file stored in larger blocks is read in those, so that each is decoded once.
 WINDOW_BYTES = 64 * 2**20
 # What the copy's header must share with the original's, beside the bands and the CRS.
-_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated", "product")
+_FACTS = ("size", "transform", "dtype", "no-data value", "scale", "offset", "simulated", "product", "orbit")
 
 OnRaster = Callable[[int, int, str], None]
 
@@ -83,6 +83,8 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
         if header.simulated:
             copy.update_tags(SIMULATED="YES")
         copy.update_tags(**header.product.tags())
+        if header.orbit:
+            copy.update_tags(ORBIT=header.orbit)
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):
             copy.write(raster.read(window), window=window.ranges)
 
@@ -139,5 +141,6 @@ def _facts(header: Header) -> tuple[str, ...]:
         header.offsets,
         header.simulated,
         header.product,
+        header.orbit,
     )
     return tuple(map(repr, facts))
