@@ -23,7 +23,7 @@ from seq2seq.wording import no_number, not_one_of
 
 EXAMPLES = """
 [bold]Examples[/]
-  decloud submit-benchmark fields comparison --methods linear,nearest,guided --gaps cloud
+  decloud submit-benchmark fields comparison --methods linear,nearest --gaps cloud
   decloud submit-benchmark fields.zip comparison --seeds 3 --max-minutes 5 --server https://decloud.example.org
   JOB=$(decloud submit-benchmark fields --detach)
 
