@@ -19,11 +19,11 @@ from seq2seq.progress import Progress, ShouldStop
 
 @dataclass(frozen=True, eq=False)
 class AtOnce:
-    """Runs tasks in `workers`, up to `jobs` at once. beside: in it lies the sequence meanwhile, for them to see."""
+    """Runs tasks in `workers`, up to `jobs` at once. folder: in it lies the sequence meanwhile, for them to see."""
 
     jobs: int
     workers: Workers
-    beside: Path
+    folder: Path
 
     def outcomes(
         self, given: OpenInput, tasks: Sequence[Task], on_progress: OnTaskProgress
@@ -34,19 +34,25 @@ class AtOnce:
             """One bar cannot show the scores of several methods."""
             on_progress(task, Progress(progress.phase, eta_s=progress.eta_s))
 
-        with shared_folder(self.beside) as folder:
-            shared = SharedObservations.write(given.source.read(), folder / "sequence")
+        shared = SharedObservations.write(given.source.read(), self.folder)
+        try:
             yield from self.workers.outcomes(tasks, shared, on_eta)
+        finally:
+            shared.remove()
 
 
 @contextmanager
 def at_once(jobs: int, beside: Path, config: ReconstructionConfig, should_stop: ShouldStop) -> Iterator[AtOnce]:
-    """Shares devices, threads and `config.max_memory_gb` among `jobs` processes, which end with the block."""
-    with Workers(
+    """Shares devices, threads and `config.max_memory_gb` among `jobs` processes, which end with the block.
+
+    beside: folder where what they share may lie. Raises `OutputError`.
+    """
+    workers = Workers(
         share_devices(config.device, available_devices(), jobs),
         threads=share_threads(available_cores(), jobs),
         memory_gb=config.max_memory_gb,
         should_stop=should_stop,
         runner=TaskRunner,
-    ) as workers:
-        yield AtOnce(jobs, workers, beside)
+    )
+    with shared_folder(beside) as folder, workers:
+        yield AtOnce(jobs, workers, folder)

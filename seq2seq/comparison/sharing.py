@@ -77,20 +77,24 @@ class SharedObservations:
     s1: _Facts | None
 
     @classmethod
-    def write(cls, observations: Observations, folder: Path) -> Self:
-        """Writes the arrays into the new `folder`. The inverse of `read`. Raises `OutputError`."""
+    def write(cls, observations: Observations, inside: Path) -> Self:
+        """Writes the arrays into a new folder `inside` one. The inverse of `read`. Raises `OutputError`."""
         s2, s1 = observations.s2, observations.s1
-        arrays = {"cloud_mask": observations.cloud_mask, "dates": s2.dates, "s1_dates": observations.s1_dates}
+        arrays: dict[str, NDArray[Any]] = {
+            "cloud_mask": observations.cloud_mask,
+            "dates": s2.dates,
+            "s1_dates": observations.s1_dates,
+        }
         for name, sequence in (("s2", s2), ("s1", s1)):
             if sequence is not None:
                 arrays |= {f"{name}_pixels": sequence.pixels, f"{name}_observed": sequence.observed}
         try:
-            folder.mkdir()
+            folder = Path(tempfile.mkdtemp(dir=inside))
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", array, allow_pickle=False)
         except OSError as error:
             raise OutputError(
-                f"{folder}: the sequence cannot be laid there for several processes: {error.strerror or error}; "
+                f"{inside}: the sequence cannot be laid there for several processes: {error.strerror or error}; "
                 "jobs 1 needs no such files"
             ) from error
         return cls(folder, _Facts(s2.bands, s2.geobox), None if s1 is None else _Facts(s1.bands, s1.geobox))
@@ -103,6 +107,10 @@ class SharedObservations:
             cloud_mask=self._array("cloud_mask"),
             s1_dates=self._array("s1_dates"),
         )
+
+    def remove(self) -> None:
+        """Deletes the files; who has mapped them keeps them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _sequence(self, name: str, facts: _Facts) -> ImageSequence:
         return ImageSequence(
