@@ -7,7 +7,7 @@ import typer
 
 from seq2seq.commands.options import build_config
 from seq2seq.commands.stopping import stop_on_signals
-from seq2seq.comparison.jobs import RULE, auto_jobs, describe_jobs, parse_jobs
+from seq2seq.comparison.jobs import RULE, describe_jobs, parse_jobs
 from seq2seq.errors import ConfigError, Stopped
 from seq2seq.extras import naming_extra
 
@@ -67,7 +67,6 @@ def benchmark(
     with naming_extra():
         from seq2seq.comparison.benchmark import benchmark as compare
         from seq2seq.comparison.benchmark import make_plan
-        from seq2seq.nn.devices import available_cores, available_devices
     plan = make_plan(methods, gaps, seeds, settings)
     console = Console()
     if protocol is not None:
@@ -79,14 +78,7 @@ def benchmark(
         return
     with open_display(console, quiet=quiet) as display, stop_on_signals(display, _STOPPING) as stop:
         try:
-            results = compare(
-                inputs,
-                out,
-                plan,
-                jobs=wanted or auto_jobs(settings.device, available_devices(), available_cores()),
-                on_progress=display,
-                should_stop=stop.is_set,
-            )
+            results = compare(inputs, out, plan, jobs=wanted, on_progress=display, should_stop=stop.is_set)
         except Stopped as stopped:
             raise Stopped("stopped; the same command goes on with what was not finished") from stopped
     if not quiet:

@@ -55,10 +55,12 @@ class NotStarting(TaskRunner):
 
 def main() -> None:
     """The command line."""
+    import unruly_runners  # by a name that another process can find
+
     from seq2seq.commands.main import main as command_line
     from seq2seq.comparison import at_once
 
-    at_once.TaskRunner = Hanging
+    at_once.TaskRunner = unruly_runners.Hanging
     command_line()
 
 

@@ -146,10 +146,15 @@ def test_however_the_program_ends_its_processes_end_and_the_next_one_goes_on(fol
     options = ["--methods", "median", "--gaps", "cloud", "--seeds", "1", "--device", "cpu", "--jobs", "2"]
     command = [sys.executable, unruly_runners.__file__, "benchmark", str(folder), "--out", str(out), *options]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        until(lambda: any(hangs.iterdir()) and any(out.glob(".parts/linear*.json")), "it never began")
-        process.send_signal(number)
-        said, _ = process.communicate(timeout=PATIENCE_S)
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
+    ) as process:
+        try:
+            until(lambda: any(hangs.iterdir()) and any(out.glob(".parts/linear*.json")), "it never began")
+            os.killpg(process.pid, number)  # as a terminal does
+            said, _ = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
     assert process.returncode == code, said
     (pid,) = (int(path.name) for path in hangs.iterdir())
     until(lambda: is_gone(pid), "it outlives the program")
