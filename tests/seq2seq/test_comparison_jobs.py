@@ -37,12 +37,20 @@ PLAIN = ReconstructionConfig(perceptual="off", device="cpu")
 PATIENCE_S = 120
 
 
+def simulated(out: Path, size: int) -> Path:
+    with pytest.raises(SystemExit):
+        cli.main(["simulate", str(out), "--dates", "12", "--size", str(size), "--bands", "10m", "--cloud", "0.3"])
+    return out / "input"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("jobs") / "fields"
-    with pytest.raises(SystemExit):
-        cli.main(["simulate", str(out), "--dates", "12", "--size", "24", "--bands", "10m", "--cloud", "0.3"])
-    return out / "input"
+    return simulated(tmp_path_factory.mktemp("jobs") / "fields", 24)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Path:
+    return simulated(tmp_path_factory.mktemp("jobs") / "others", 20)
 
 
 @pytest.fixture
@@ -78,10 +86,10 @@ def until(condition, what: str) -> None:
         time.sleep(0.1)
 
 
-def test_methods_at_once_score_as_one_after_another_and_leave_the_same_parts(folder, tmp_path, monkeypatch):
-    plan = make_plan("nearest,median,whittaker", "cloud", 2, PLAIN)
+def test_methods_at_once_score_as_one_after_another_and_leave_the_same_parts(folder, other, tmp_path, monkeypatch):
+    plan, inputs = make_plan("nearest,whittaker", "cloud", 2, PLAIN), [folder, other]
     turn, once = tmp_path / "turn", tmp_path / "once"
-    first = benchmark([folder], turn, plan)
+    first = benchmark(inputs, turn, plan)
     steps: list[tuple[int, int]] = []
     said: list[str] = []
 
@@ -89,15 +97,15 @@ def test_methods_at_once_score_as_one_after_another_and_leave_the_same_parts(fol
         steps.append((progress.step, progress.of))
         said.append(progress.message or "")
 
-    second = benchmark([folder], once, plan, jobs=2, on_progress=on_progress)
+    second = benchmark(inputs, once, plan, jobs=2, on_progress=on_progress)
     assert without_costs(once) == without_costs(turn)
     assert parts(once) == parts(turn)
     assert [(o.case, o.method, o.result, o.alone) for o in first["outcomes"]] == [
         (o.case, o.method, o.result, o.alone) for o in second["outcomes"]
     ]
     assert [step for step, of in steps if of] == sorted(step for step, of in steps if of)
-    assert steps[-1] == (8, 8)
-    assert sum(" dB in " in line for line in said) == 8
+    assert steps[-1] == (12, 12)
+    assert sum(" dB in " in line for line in said) == 12
     assert (first["jobs"], second["jobs"]) == (1, 2)
     for out, expected in ((turn, False), (once, True)):
         for name in ("table.md", "report.html"):
@@ -106,7 +114,7 @@ def test_methods_at_once_score_as_one_after_another_and_leave_the_same_parts(fol
     assert "--jobs 2" in (once / "table.md").read_text()
 
     monkeypatch.setattr(in_turn, "run_method", lambda *_, **__: pytest.fail("a method ran"))
-    assert benchmark([folder], once, plan)["jobs"] == 2, "its seconds were measured so"
+    assert benchmark(inputs, once, plan)["jobs"] == 2, "its seconds were measured so"
 
 
 def test_a_process_that_dies_is_an_outcome_with_a_reason_and_the_others_go_on(folder, tmp_path, monkeypatch):
