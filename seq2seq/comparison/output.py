@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.comparison.case import Outcome
+from seq2seq.comparison.jobs import describe_jobs
 from seq2seq.comparison.parts import FOLDER
 from seq2seq.comparison.scoring import GAP_CLASSES
 from seq2seq.comparison.table import Difference, Row
@@ -42,7 +43,8 @@ def write_all(out: Path, results: Mapping[str, Any]) -> None:
     """Writes the four files. results: facts, `rows` of the table, `failures` and `outcomes`. Raises `OutputError`."""
     rows: Sequence[Row] = results["rows"]
     values = to_plain({**results, "outcomes": [each.to_dict() for each in results["outcomes"]]})
-    values |= {"verdicts": verdicts(values["rows"]), "legend": LEGEND}
+    at_once = describe_jobs(values["jobs"], max_minutes=values["max_minutes"])
+    values |= {"verdicts": verdicts(values["rows"]), "legend": LEGEND, "at_once": at_once}
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     write_file(out / VALUES, (text + "\n").encode())
     write_file(out / CSV, as_csv(rows).encode())
@@ -75,6 +77,8 @@ def as_markdown(values: Mapping[str, Any]) -> str:
     """A table for each kind of gap, then what failed. values: as results.json holds them."""
     made = f"decloud {values['version']}, {values['device'] or 'no device'}, {values['created']}:"
     lines = ["# Methods side by side", "", made, "", f"    {values['command']}", "", values["explanation"], ""]
+    if values["at_once"]:
+        lines += [values["at_once"], ""]
     for gap in dict.fromkeys(row["gap"] for row in values["rows"]):
         rows = [row for row in values["rows"] if row["gap"] == gap]
         head, cells = _shown(rows)
