@@ -46,6 +46,9 @@ def look(
     window: Annotated[str | None, _option("This part of the scene alone.", "ROW,COL,HEIGHT,WIDTH")] = None,
     pixel: Annotated[list[str] | None, _option("A pixel over time; may be repeated.", "ROW,COL")] = None,
     point: Annotated[list[str] | None, _option("A place over time, in degrees; may be repeated.", "LON,LAT")] = None,
+    own_stretch: Annotated[
+        bool, typer.Option("--own-stretch", help="With --date: stretched by this date alone.")
+    ] = False,
     animate: Annotated[bool, typer.Option("--animate", help="Date by date; as does --out x.webp or x.gif.")] = False,
     source: Annotated[
         Path | None, typer.Option("--input", help="What a result was made of, where it has moved.", metavar="PATH")
@@ -66,9 +69,15 @@ def look(
     from seq2seq.looking.trees import find_tree
 
     console, tree = Console(), find_tree(path)
-    of_scenes = {"--date": date, "--window": window, "--pixel": pixel, "--point": point, "--input": source}
-    of_scenes |= {"--animate": animate or None, "--mask": mask}
-    wrong = of_scenes if tree else {"--patch": patch, "--limit": limit}
+    of_scenes: dict[str, object] = {
+        "--date": date,
+        "--window": window,
+        "--pixel": pixel,
+        "--point": point,
+        "--input": source,
+    }
+    of_scenes |= {"--animate": animate, "--mask": mask, "--own-stretch": own_stretch}
+    wrong: dict[str, object] = of_scenes if tree else {"--patch": patch, "--limit": limit}
     for name, value in wrong.items():
         if value:
             what = "of sequences and results" if tree else "of SEN12MS-CR and SEN12MS-CR-TS"
@@ -80,7 +89,15 @@ def look(
             )
         else:
             request = looking.Request(
-                bands, date, mask, window, tuple(pixel or ()), tuple(point or ()), animate=animate, source=source
+                bands=bands,
+                date=date,
+                own_stretch=own_stretch,
+                mask=mask,
+                window=window,
+                pixels=tuple(pixel or ()),
+                points=tuple(point or ()),
+                animate=animate,
+                source=source,
             )
             written = looking.look_at_scene(path, request, settings, out=out, overwrite=overwrite, on_progress=display)
     if quiet:

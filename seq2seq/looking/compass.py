@@ -45,6 +45,13 @@ def place_of(geobox: GeoBox, longitude: float, latitude: float) -> tuple[float, 
     return row, column
 
 
+def degrees(latitude: float, longitude: float) -> str:
+    """A place in words, to about a metre."""
+    return (
+        f"{abs(latitude):.5f}° {'N' if latitude >= 0 else 'S'}, {abs(longitude):.5f}° {'E' if longitude >= 0 else 'W'}"
+    )
+
+
 def north_degrees(geobox: GeoBox) -> float:
     """Clockwise from the top of the picture to true north, -180 to 180; 0 where the grid is north-up, nearly."""
     height, width = geobox.shape

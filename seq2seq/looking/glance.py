@@ -89,7 +89,7 @@ class _Cells:
 
     @staticmethod
     def _add(cells: AreaMean, rows: slice, columns: slice, pixels: Float32) -> None:
-        has_data = np.isfinite(pixels).all(axis=0)
+        has_data = np.asarray(np.isfinite(pixels).all(axis=0))
         cells.add(rows, columns, np.nan_to_num(pixels), has_data)
 
 

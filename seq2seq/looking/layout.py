@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,7 +21,7 @@ _RAMP_PX = (120, 11)
 
 
 @cache
-def font(size: int) -> Any:
+def font(size: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
     """The font of all pictures; it lies in Pillow."""
     return ImageFont.load_default(size)
 

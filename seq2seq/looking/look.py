@@ -34,11 +34,15 @@ _MEMORY_SHARE = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted of a scene. bands, mask: None is by what is there. pixels, points: as they were typed. window:
-    ROW,COL,HEIGHT,WIDTH. source: the sequence that a result came from."""
+    """What is wanted of a scene.
+
+    bands, mask: None is by what is there. own_stretch: of the date alone. pixels, points, window: as they were typed.
+    source: the sequence that a result came from.
+    """
 
     bands: Choice | None = None
     date: str | None = None
+    own_stretch: bool = False
     mask: MaskStyle | None = None
     window: str | None = None
     pixels: tuple[str, ...] = ()
@@ -50,6 +54,11 @@ class Request:
     def series(self) -> bool:
         """True where pixels were named."""
         return bool(self.pixels or self.points)
+
+    def words(self) -> list[str]:
+        """Further words for the name of the picture."""
+        flags = {"own-stretch": self.own_stretch, "series": self.series}
+        return [word for word, said in flags.items() if said] + ([self.window] if self.window else [])
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def look_at_scene(
     request = _settled(request, out)
     with _opened(path, request, config) as scene:
         view, note = _view(request, scene)
-        stem = default_name(scene.info.name, (request.bands, request.date, "series" if request.series else None))
+        stem = default_name(scene.info.name, (request.bands, request.date, *request.words()))
         suffix = ".webp" if request.animate else ".png"
         target = place_for(out, stem, suffix, source=path, overwrite=overwrite)
         notes = (*scene.info.notes, *((note,) if note else ()))
@@ -93,6 +102,8 @@ def _settled(request: Request, out: Path | None) -> Request:
     request = replace(request, animate=request.animate or moving)
     if request.animate and (request.series or request.date):
         raise ConfigError("--animate is of all dates; leave out --date, --pixel and --point")
+    if request.own_stretch and not request.date:
+        raise ConfigError("--own-stretch is of one date: name it with --date")
     if request.series and (request.date or request.window):
         raise ConfigError("--pixel and --point are of all dates of the scene; leave out --date and --window")
     check_suffix(out, MOVING if request.animate else STILL, "an animation" if request.animate else "a picture")
@@ -177,10 +188,12 @@ class _Drawing:
     def _date(self, position: int) -> Image:
         wishes = [Wish((position,), MOST_CELLS), Wish(self._all, _STRETCH_PX)]
         large, small = self._glances(self._view, wishes)
+        own = self._request.own_stretch
         return date_picture(
             self._scene.info,
             large,
-            _fitted(self._view, small),
+            _fitted(self._view, large if own else small),
+            own_stretch=own,
             style=self._style,
             area=self._area,
             captions=self._captions,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -17,6 +18,7 @@ _MIN_CLEAR = 64
 _INDEX_STEP = 0.1
 # From bare ground to dense vegetation; lightness falls all the way, so that all eyes can read it.
 _INDEX_COLOURS = ("#f6efd8", "#dbe6a1", "#a3cc7a", "#5aa75a", "#1f7a45", "#0b4a2e")
+Pixels = TypeVar("Pixels", UInt8, Bool)
 _EMPTY = np.full((1, 1, 1), np.nan, dtype=np.float32)
 
 
@@ -61,17 +63,17 @@ class Paint:
         """The scale where it is one of colours, for a legend."""
         return self.scale if isinstance(self.scale, Ramp) else None
 
-    def caption(self) -> str:
+    def caption(self, of: str = "for all dates") -> str:
         """One sentence: what is shown in which stretch."""
         title = self.view.title[0].upper() + self.view.title[1:]
         fitted = "the clear pixels" if self.clear else "all pixels, as hardly any is clear"
         fitted = "all pixels" if self.view.radar else fitted
         if isinstance(self.scale, Ramp):
-            return f"{title}, in one scale for all dates, {self.scale.low:g} to {self.scale.high:g}, by {fitted}."
+            return f"{title}, in one scale {of}, {self.scale.low:g} to {self.scale.high:g}, by {fitted}."
         digits = 1 if self.view.radar else 3
         ends = zip(self.view.shown, self.scale.low, self.scale.high, strict=True)
         ranges = ", ".join(f"{name} {low:.{digits}f} to {high:.{digits}f}" for name, low, high in ends)
-        return f"{title}, in one stretch for all dates: {ranges} {self.view.unit}, 1st to 99th percentile of {fitted}."
+        return f"{title}, in one stretch {of}: {ranges} {self.view.unit}, 1st to 99th percentile of {fitted}."
 
 
 def fit_paint(view: View, channels: Float32, clear: Bool) -> Paint:
@@ -108,6 +110,6 @@ def with_mask(image: UInt8, mask: Bool, style: str, colour: Sequence[int], *, wi
     return np.where(drawn[..., None], np.array(colour, dtype=np.uint8), image)
 
 
-def enlarged(image: UInt8 | Bool, zoom: int) -> UInt8:
+def enlarged(image: Pixels, zoom: int) -> Pixels:
     """(h, w, ...) with every pixel as a square of `zoom` pixels: what was measured stays to be seen."""
-    return np.asarray(image.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    return image.repeat(zoom, axis=0).repeat(zoom, axis=1)

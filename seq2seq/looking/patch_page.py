@@ -155,8 +155,7 @@ def _choice(count: int, of: int) -> str:
 
 def _captions(drawn: Drawn, *, series: bool) -> list[str]:
     """The stretch."""
-    words = drawn.paints[0].caption()
-    return [words if series else words.replace(" for all dates", "")]
+    return [paint.caption("for all dates" if series else "for both images") for paint in drawn.paints]
 
 
 def _page_caption(drawn: Drawn) -> str:
@@ -164,8 +163,8 @@ def _page_caption(drawn: Drawn) -> str:
     view = drawn.paints[0].view
     title = view.title[0].upper() + view.title[1:]
     return (
-        f"{title}; each patch has a stretch of its own, 1st to 99th percentile of its clear pixels. Sentinel-1 is VV, VH "
-        "and VV-VH in dB as red, green and blue."
+        f"{title}; each patch has a stretch of its own, 1st to 99th percentile of its clear pixels. "
+        "Sentinel-1 is VV, VH and VV-VH in dB as red, green and blue."
     )
 
 

@@ -26,10 +26,9 @@ GSD_M = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A picture of a patch, and what is said of it. cloud: mean share of cloud and shadow. zoom, cell_px: of its images."""
+    """A picture of a patch, and what is said of it. zoom, cell_px: of the images in it."""
 
     image: Image.Image
-    cloud: float | None
     facts: str
     paints: tuple[Paint, ...]
     zoom: int
@@ -79,14 +78,14 @@ def _draw_triplet(patch: Patch, view: View, side: int) -> Drawn:
     cloudy = _Optical.read(shot) if shot.s2 else None
     clear = _Optical.read(Shot(None, patch.clear, None)) if patch.clear else None
     radar = None if shot.s1 is None else read_patch(shot.s1, bands=2)
-    read = {shot.s2: cloudy and cloudy.pixels, patch.clear: clear and clear.pixels, shot.s1: radar}
-    check_same_size({path: pixels for path, pixels in read.items() if path is not None and pixels is not None})
+    _check_sizes([shot, Shot(None, patch.clear, None)], [cloudy, clear], [radar, None])
     reference = clear or cloudy
     if reference is None:
         raise MissingDataError(f"{patch.name}: has no Sentinel-2 image", file=str(shot.s1))
     shape = reference.valid.shape
     zoom = zoom_for(shape, side)
-    paint = fit_paint(view, reference.channels(view)[None], ~reference.cloud[None])
+    both = [image for image in (clear, cloudy) if image is not None]
+    paint = fit_paint(view, np.stack([each.channels(view) for each in both]), np.stack([~each.cloud for each in both]))
     images = [
         _radar_image(radar, shape),
         _optical_image(cloudy, paint, shape),
@@ -98,13 +97,13 @@ def _draw_triplet(patch: Patch, view: View, side: int) -> Drawn:
     shown = [enlarged(image, zoom) for image in images]
     body = side_by_side(shown, [f"no {name}" if name in lacking else name for name in names])
     share = float(cloudy.cloud.mean()) if cloudy else None
-    return Drawn(body, share, "" if share is None else f"{share:.0%} cloud or shadow", (paint,), zoom)
+    return Drawn(body, "" if share is None else f"{100 * share:.0f} % cloud or shadow", (paint,), zoom)
 
 
 def _draw_series(patch: Patch, view: View, side: int) -> Drawn:
     optical = [_Optical.read(shot) if shot.s2 else None for shot in patch.shots]
     radar = [None if shot.s1 is None else _read_radar(shot) for shot in patch.shots]
-    _check_sizes(patch, optical, radar)
+    _check_sizes(patch.shots, optical, radar)
     there = [image for image in optical if image is not None]
     if not there:
         raise MissingDataError(f"{patch.name}: has no Sentinel-2 image", file=str(patch.shots[0].s1))
@@ -127,14 +126,14 @@ def _draw_series(patch: Patch, view: View, side: int) -> Drawn:
         )
     shares = [None if cloud is None else float(cloud.mean()) for cloud in clouds]
     labels = [
-        (shot.date or "", "no S2" if share is None else f"{share:.0%}")
+        (shot.date or "", "no S2" if share is None else f"{100 * share:.0f} %")
         for shot, share in zip(patch.shots, shares, strict=True)
     ]
     known = [share for share in shares if share is not None]
     names = () if backscatter is None else ("Sentinel-2", "Sentinel-1")
-    facts = f"{len(patch.shots)} dates, {float(np.mean(known)):.0%} cloud or shadow on average"
+    facts = f"{len(patch.shots)} dates, {100 * float(np.mean(known)):.0f} % cloud or shadow on average"
     facts += "" if backscatter is not None else ", no Sentinel-1"
-    return Drawn(grid(shown, labels, shares, names), float(np.mean(known)), facts, (paint,), zoom, cell_px)
+    return Drawn(grid(shown, labels, shares, names), facts, (paint,), zoom, cell_px)
 
 
 def _read_radar(shot: Shot) -> Float32:
@@ -142,9 +141,10 @@ def _read_radar(shot: Shot) -> Float32:
     return read_patch(shot.s1, bands=2, date=np.datetime64(shot.date or "NaT", "D"))
 
 
-def _check_sizes(patch: Patch, optical: Sequence[_Optical | None], radar: Sequence[Float32 | None]) -> None:
+def _check_sizes(shots: Sequence[Shot], optical: Sequence[_Optical | None], radar: Sequence[Float32 | None]) -> None:
+    """Raises `InputError` where images of a place differ in size."""
     images = {}
-    for shot, image, db in zip(patch.shots, optical, radar, strict=True):
+    for shot, image, db in zip(shots, optical, radar, strict=True):
         if shot.s2 is not None and image is not None:
             images[shot.s2] = image.pixels
         if shot.s1 is not None and db is not None:
@@ -156,7 +156,7 @@ def _reduced(image: Float32 | Bool, side: int) -> Float32:
     """(C, H, W) -> means of square cells, at most `side` of them along a side; NaN where there is nothing."""
     height, width = image.shape[1:]
     cells = AreaMean(len(image), (height, width), side)
-    has_data = np.isfinite(image).all(axis=0)
+    has_data = np.asarray(np.isfinite(image).all(axis=0))
     cells.add(slice(0, height), slice(0, width), np.nan_to_num(image), has_data)
     return cells.mean()
 

@@ -1,4 +1,4 @@
-"""A finished result as a scene: what was delivered, its uncertainty, and what it was made of as far as that is there."""
+"""A finished result as a scene: what was delivered, its uncertainty, and what it was made of where that is there."""
 
 import json
 import re

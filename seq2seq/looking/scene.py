@@ -1,6 +1,6 @@
 """What is looked at: a sequence, or a finished result with the sequence that it came from, read window by window."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Protocol
@@ -14,7 +14,6 @@ from seq2seq.readers import SequenceSource
 from seq2seq.readers.pairing import describe_pixel
 from seq2seq.report.inspection import sequence_name
 from seq2seq.sequence import Bool, Float32, crs_name
-from seq2seq.wording import nearest
 
 # Of a window that is read: float32 as read and in copies.
 _COPIES = 3
@@ -88,7 +87,7 @@ class SceneInfo:
         if date not in self.dates:
             raise ConfigError(
                 f"--date {date}: {self.name} has {len(self.dates)} dates, {self.dates[0]} to {self.dates[-1]}, and not "
-                f"this one{nearest(date, self.dates)}"
+                f"this one; {_nearest_day(date, self.dates)}"
             )
         return self.dates.index(date)
 
@@ -110,8 +109,10 @@ class SceneInfo:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A window of all dates, in the B bands of a view: before (T, B, h, w), NaN without data; cloud_mask (T, h, w); of a
-    result also after and sigma, (T, B, h, w) reflectance."""
+    """A window of all dates, in the B bands of a view.
+
+    before: (T, B, h, w), NaN without data. cloud_mask: (T, h, w). after, sigma: (T, B, h, w) reflectance, of a result.
+    """
 
     before: Float32
     cloud_mask: Bool
@@ -165,3 +166,13 @@ class SequenceScene:
         has_data = images.observed if view.radar else (images.pixels != 0).any(axis=1)
         pixels = images.pixels[:, [images.bands.index(band) for band in view.bands]]
         return Part(np.where(has_data[:, None], pixels, np.float32(np.nan)), found.cloud_mask)
+
+
+def _nearest_day(date: str, dates: Sequence[str]) -> str:
+    """The date nearest in time, or how a date is written."""
+    try:
+        wanted = np.datetime64(date, "D")
+    except ValueError:
+        return f"a date is written as {dates[0]}"
+    days = np.abs((np.array(dates, dtype="datetime64[D]") - wanted).astype(np.int64))
+    return f"nearest is {dates[int(days.argmin())]}"

@@ -58,7 +58,7 @@ def read_curves(scene: Scene, pixel: Pixel, view: View) -> list[Curve]:
     """The channels of a pixel over all dates; of a colour each band by itself."""
     area = Area(pixel.row, pixel.row + 1, pixel.column, pixel.column + 1)
     part = scene.read(area, view)
-    has_data = np.isfinite(part.before).all(axis=1)  # (T, 1, 1)
+    has_data = np.asarray(np.isfinite(part.before).all(axis=1))  # (T, 1, 1)
     observed = has_data if view.radar else has_data & ~part.cloud_mask
     before = _flat(view, part.before)  # (T, C)
     linear = _interpolated(part.before, observed, scene.info, view)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seq2seq.looking.compass import lonlat, scale_of
+from seq2seq.looking.compass import degrees, lonlat, scale_of
 from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import INK, LINE, SOFT, Colour, Piece, blank, font, framed, image_of, text_width, wrapped
 from seq2seq.looking.paint import Paint, enlarged
@@ -124,7 +125,7 @@ def _pixel_charts(info: SceneInfo, pixel: Pixel, curves: Sequence[Curve], number
     canvas = blank(_WIDTH, _HEAD + len(curves) * down)
     draw = ImageDraw.Draw(canvas)
     longitude, latitude = lonlat(info.geobox, pixel.row + 0.5, pixel.column + 0.5)
-    heading = f"{number}   row {pixel.row}, column {pixel.column}   ({longitude:.5f}, {latitude:.5f})"
+    heading = f"{number}   row {pixel.row}, column {pixel.column}   {degrees(latitude, longitude)}"
     draw.text((0, 0), heading, font=font(14), fill=INK, anchor="la")
     for k, curve in enumerate(curves):
         name = f"{curve.name}, {unit}" if curve.name != unit else unit
@@ -166,7 +167,7 @@ def _interval(curve: Curve, *, bounded: bool) -> tuple[Float32, Float32] | None:
 
 
 def _range(curve: Curve, interval: tuple[Float32, Float32] | None) -> tuple[float, float]:
-    """What the axis spans: all but what the mask hides, which may be as bright as a cloud; that alone where it is all."""
+    """What the axis spans: all but what the mask hides, which may be as bright as a cloud; or that where it is all."""
     values = [each for each in (curve.observed, curve.linear, curve.result, *(interval or ())) if each is not None]
     found = np.concatenate(values)
     found = found[np.isfinite(found)]
@@ -236,7 +237,7 @@ def _masked(draw: ImageDraw.ImageDraw, frame: Frame, day: float, value: float) -
 def _dashed(draw: ImageDraw.ImageDraw, points: Sequence[Point]) -> None:
     """A line in dashes of one length, whatever the distance of its points."""
     dash, gap, done = 7.0 * _SHARP, 5.0 * _SHARP, 0.0
-    for (x, y), (x_end, y_end) in zip(points, points[1:], strict=False):
+    for (x, y), (x_end, y_end) in pairwise(points):
         length, at = float(np.hypot(x_end - x, y_end - y)), 0.0
         while at < length:
             phase = (done + at) % (dash + gap)

@@ -69,7 +69,7 @@ class Painter:
 
 
 def panels(glance: Glance, painter: Painter) -> tuple[list[list[UInt8]], Piece | None]:
-    """The images of each date, in one order for all: of a result three. And the key of uncertainty, where it has any."""
+    """The images of each date in one order, of a result three; and the key of its uncertainty."""
     masked = glance.masked
     before = [painter.image(image, mask) for image, mask in zip(glance.before, masked, strict=True)]
     if glance.after is None or glance.sigma is None:
@@ -146,8 +146,10 @@ def grid(
     shares: Sequence[float | None],
     names: Sequence[str],
 ) -> Image.Image:
-    """Images of each date in a row, below its label and a bar of its share; dates in as many rows as look well. names: of
-    the images, above each column."""
+    """Images of each date in a row, below its label and a bar of its share; dates in as many rows as look well.
+
+    names: of the images, above each column.
+    """
     height, width = shown[0][0].shape[:2]
     inner = len(shown[0]) * (width + _SIGN_GAP) - _SIGN_GAP
     across, down = max(inner, _label_width(labels)) + _GAP + 4, height + _LABEL + 6 + _GAP

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seq2seq.looking.compass import centre, scale_of
+from seq2seq.looking.compass import centre, degrees, scale_of
 from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import SOFT, blank, font, framed, image_of
 from seq2seq.looking.paint import Paint
@@ -21,7 +21,14 @@ _GAP, _HEAD = 10, 20
 
 
 def date_picture(
-    info: SceneInfo, glance: Glance, paint: Paint, *, style: str, area: Area, captions: Sequence[str] = ()
+    info: SceneInfo,
+    glance: Glance,
+    paint: Paint,
+    *,
+    style: str,
+    area: Area,
+    own_stretch: bool = False,
+    captions: Sequence[str] = (),
 ) -> Image.Image:
     """The only date of a glance. area: what it shows of the scene."""
     images = 1 if glance.after is None else 3
@@ -37,10 +44,11 @@ def date_picture(
     radar = f"  ·  Sentinel-1 of {info.s1_dates[t]}" if info.s1_dates[t] else ""
     longitude, latitude = centre(geobox)
     facts = (
-        f"{100 * info.cloud[t]:.0f} % cloud, shadow or no data{radar}  ·  {_grid(glance, area)}, {crs_name(geobox)}  ·  "
-        f"centre {_degrees(latitude, 'N', 'S')}, {_degrees(longitude, 'E', 'W')}"
+        f"{100 * info.cloud[t]:.0f} % cloud, shadow or no data{radar}  ·  {_grid(area)}, {crs_name(geobox)}  ·  "
+        f"centre {degrees(latitude, longitude)}"
     )
-    texts = [paint.caption(), _cells(glance, zoom), *captions, info.credit()]
+    stretch = paint.caption("for this date alone" if own_stretch else "for all dates")
+    texts = [stretch, _cells(glance, zoom), *captions, info.credit()]
     return framed(body, title=f"{info.title}, {info.dates[t]}", facts=facts, legend=legend, captions=texts)
 
 
@@ -57,7 +65,7 @@ def side_by_side(images: Sequence[UInt8], names: Sequence[str]) -> Image.Image:
     return canvas
 
 
-def _grid(glance: Glance, area: Area) -> str:
+def _grid(area: Area) -> str:
     height, width = area.shape
     corner = f" from row {area.row}, column {area.column}" if area.row or area.column else ""
     return f"{height} x {width} px{corner}"
@@ -70,7 +78,3 @@ def _cells(glance: Glance, zoom: int) -> str:
         f"Every pixel here is the mean of {glance.cell_px} x {glance.cell_px} pixels of the grid; a --window of up to "
         f"{MOST_CELLS} px shows them as they are."
     )
-
-
-def _degrees(value: float, positive: str, negative: str) -> str:
-    return f"{abs(value):.4f}° {positive if value >= 0 else negative}"

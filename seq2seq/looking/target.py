@@ -28,14 +28,16 @@ def default_name(name: str, parts: Sequence[str | None]) -> str:
 
 
 def check_suffix(out: Path | None, allowed: Sequence[str], what: str) -> None:
-    """Raises `ConfigError` where a name's ending is none that `what` can be written as; a name without one is a folder."""
+    """Raises `ConfigError` where `what` cannot be written to that name; without an ending it is a folder."""
     if out is not None and out.suffix and not out.is_dir() and out.suffix.lower() not in allowed:
         raise ConfigError(f"--out {out}: {what} is written as {', '.join(allowed)}")
 
 
 def place_for(out: Path | None, stem: str, suffix: str, *, source: Path, overwrite: bool) -> Path:
-    """The file to write: `out`, in the folder `out`, or in the working directory. Raises `OutputError` where it must not
-    be written: inside what is looked at, or over a file that `decloud look` has not written."""
+    """The file to write: `out`, in the folder `out`, or in the working directory.
+
+    Raises `OutputError` where it must not be written: inside what is looked at, or over a file that is not ours.
+    """
     path = Path(f"{stem}{suffix}") if out is None else out
     if out is not None and (out.is_dir() or not out.suffix):
         path = out / f"{stem}{suffix}"
@@ -48,8 +50,10 @@ def place_for(out: Path | None, stem: str, suffix: str, *, source: Path, overwri
 
 
 def folder_for(out: Path | None, stem: str, *, source: Path, overwrite: bool) -> Path:
-    """The folder of a page: `out`, or one in the working directory. Raises `OutputError` for one that holds what no page
-    of ours has."""
+    """The folder of a page: `out`, or one in the working directory.
+
+    Raises `OutputError` for one that holds what no page of ours has.
+    """
     folder = Path(stem) if out is None else out
     check_apart(source, folder)
     if folder.exists() and not folder.is_dir():

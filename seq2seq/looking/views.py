@@ -111,8 +111,8 @@ def _lacking(
 ) -> str:
     """What is missing, what there is, and what can be shown."""
     needed = {"rgb": NATURAL_COLOUR, "false": FALSE_COLOUR, "ndvi": ("B04", "B08 or B8A"), "s1": S1_BANDS}[asked]
-    there = " ".join(s1_bands if asked == "s1" else bands) or "no Sentinel-1"
     missing = [band for band in needed if not set(band.split(" or ")) & {*bands, *s1_bands}]
-    others = " or ".join(f"--bands {choice}" for choice in possible)
-    remedy = f"leave --bands out{f', or give {others}' if others else ''}"
-    return f"{name}: --bands {asked} needs {', '.join(needed)}; it has {there}, {', '.join(missing)} missing; {remedy}"
+    others = "".join(f" or --bands {choice}" for choice in possible)
+    lacks = "has no Sentinel-1" if asked == "s1" else f"lacks {', '.join(missing)}; there are {', '.join(bands)}"
+    remedy = f"leave it out{others.replace(' or', ', or', 1)}"
+    return f"{name}: --bands {asked} needs {', '.join(needed)}, and it {lacks}; {remedy}"
