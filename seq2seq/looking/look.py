@@ -28,8 +28,8 @@ from seq2seq.writers import write_file
 MaskStyle = Literal["outline", "hatch", "none"]
 # Cells along a side of the glance that a stretch is fitted to.
 _STRETCH_PX = 256
-# As the scan of an input: so much of the memory that a run may take.
-_MEMORY_SHARE = 8
+# A window that is read takes so much of the memory that a run may take: 256 MiB by default.
+_MEMORY_SHARE = 32
 
 
 @dataclass(frozen=True)
