@@ -27,9 +27,10 @@ def test_north_leans_where_the_projection_does():
 @pytest.mark.parametrize("turn", [-120, -40, 25, 90, 170])
 def test_north_turns_with_the_grid(turn):
     turned = GeoBox(UTM.shape, UTM.affine * Affine.rotation(turn), UTM.crs)
-    assert abs((north_degrees(turned) - turn + 180) % 360 - 180) < 1 or abs(
-        (north_degrees(turned) + turn + 180) % 360 - 180
-    ) < 1
+    assert (
+        abs((north_degrees(turned) - turn + 180) % 360 - 180) < 1
+        or abs((north_degrees(turned) + turn + 180) % 360 - 180) < 1
+    )
 
 
 def test_a_grid_that_is_upside_down_has_north_below():
