@@ -73,8 +73,9 @@ class SceneInfo:
 
     @property
     def title(self) -> str:
-        """Its name, and what it was made of."""
-        return f"{self.name}, {self.made}" if self.made else self.name
+        """Its name, what it was made of, and that it is simulated where it is."""
+        made = f", {self.made}" if self.made else ""
+        return f"{self.name}{made}{' (simulated data)' if self.simulated else ''}"
 
     @property
     def whole(self) -> Area:

@@ -200,7 +200,7 @@ def _axes(draw: ImageDraw.ImageDraw, frame: Frame, dates: Sequence[str]) -> None
 
 
 def month_ticks(dates: Sequence[str]) -> list[tuple[float, str]]:
-    """Days from the first date to the first of months, few enough to be read; both ends where no month begins."""
+    """Days from the first date to the first of months, few enough to be read; both ends where there are none."""
     first, last = (np.datetime64(date, "D") for date in (dates[0], dates[-1]))
     months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1)
     inside = months[(months.astype("datetime64[D]") >= first)]
@@ -208,7 +208,7 @@ def month_ticks(dates: Sequence[str]) -> list[tuple[float, str]]:
         chosen = inside[inside.astype(int) % step == 0]
         if len(chosen) <= _MOST_TICKS:
             break
-    if not len(chosen):
+    if len(chosen) < 2:
         ends = (first,) if first == last else (first, last)
         return [(float((end - first).astype(int)), str(end)) for end in ends]
     return [(float((month.astype("datetime64[D]") - first).astype(int)), str(month)) for month in chosen]

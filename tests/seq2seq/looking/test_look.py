@@ -1,4 +1,4 @@
-"""`decloud look`: a picture with a name that says what it shows, one line where it cannot be, nobody's file replaced."""
+"""`decloud look`: pictures named for what they show, one line where there is none, no file of others replaced."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""Pixels over time: clear and masked values apart, interpolation of clear ones, and the result through what was seen."""
+"""Pixels over time: clear and masked values apart, interpolation of clear ones, the result through what was seen."""
 
 from pathlib import Path
 
