@@ -13,7 +13,7 @@ from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import INK, LINE, SOFT, Piece, blank, font, framed
 from seq2seq.looking.paint import Paint
 from seq2seq.looking.scene import SceneInfo
-from seq2seq.looking.sheet import AFTER, BEFORE, Painter, legend_of, panels, zoom_for
+from seq2seq.looking.sheet import AFTER, BEFORE, Painter, cell_words, legend_of, panels, zoom_for
 from seq2seq.looking.single import side_by_side
 
 Kind = Literal["WEBP", "GIF"]
@@ -58,7 +58,7 @@ def film(info: SceneInfo, glance: Glance, paint: Paint, *, style: str, captions:
         scale_of(info.geobox, cell_px=glance.cell_px, zoom=painter.zoom),
         *legend_of(paint, style, None, no_data=bool(np.isnan(glance.before).any())),
     ]
-    texts = [paint.caption(), *captions, info.credit()]
+    texts = [paint.caption(), *cell_words(glance), *captions, info.credit()]
     places = _places(info, glance.positions)
     frames = []
     for k, (t, images) in enumerate(zip(glance.positions, shown, strict=True)):

@@ -154,8 +154,10 @@ def _choice(count: int, of: int) -> str:
 
 
 def _captions(drawn: Drawn, *, series: bool) -> list[str]:
-    """The stretch."""
-    return [paint.caption("for all dates" if series else "for both images") for paint in drawn.paints]
+    """The stretch, and what was reduced."""
+    side = drawn.cell_px
+    reduced = [f"Every square is the mean of {side} x {side} pixels."] if side > 1 else []
+    return reduced + [paint.caption("for all dates" if series else "for both images") for paint in drawn.paints]
 
 
 def _page_caption(drawn: Drawn) -> str:

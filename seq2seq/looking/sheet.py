@@ -101,7 +101,7 @@ def contact_sheet(info: SceneInfo, glance: Glance, paint: Paint, *, style: str, 
         scale_of(info.geobox, cell_px=glance.cell_px, zoom=painter.zoom, most_px=110),
         *legend_of(paint, style, sigma_key, no_data=bool(np.isnan(glance.before).any())),
     ]
-    texts = [paint.caption(), *captions, share_words(info, paint), info.credit()]
+    texts = [paint.caption(), *cell_words(glance), share_words(info, paint), *captions, info.credit()]
     return framed(body, title=info.title, facts=info.facts(), legend=legend, captions=texts)
 
 
@@ -111,6 +111,12 @@ def legend_of(paint: Paint, style: str, sigma_key: Piece | None, *, no_data: boo
     grey = [no_data_key()] if no_data else []
     uncertain = [sigma_key, Swatch("observed", OBSERVED, filled=True)] if sigma_key else []
     return [*ramp, *mask_key(style), *uncertain, *grey]
+
+
+def cell_words(glance: Glance) -> list[str]:
+    """What was reduced, where something was."""
+    side = glance.cell_px
+    return [f"Every square is the mean of {side} x {side} pixels of the grid."] if side > 1 else []
 
 
 def share_words(info: SceneInfo, paint: Paint) -> str:
