@@ -10,12 +10,12 @@ from seq2seq.errors import ConfigError
 
 EXAMPLES = """
 [bold]Examples[/]
-  decloud look fields                                   [dim]all dates of a sequence, with their masks[/]
-  decloud look fields --bands ndvi --date 2021-05-01    [dim]one date, large[/]
-  decloud look cloud-free                               [dim]a result: before, after, uncertainty[/]
-  decloud look cloud-free --out film.webp               [dim]before and after, date by date[/]
-  decloud look cloud-free --pixel 12,40 --pixel 60,8    [dim]pixels over time, with their intervals[/]
-  decloud look /data/SEN12MSCR --limit 100              [dim]a page of patches; --patch NAME: one of them[/]
+  decloud look fields                                  [dim]all dates, with masks[/]
+  decloud look fields --bands ndvi --date 2021-05-01   [dim]one date, large[/]
+  decloud look cloud-free                              [dim]before, after, uncertainty[/]
+  decloud look cloud-free --out film.webp              [dim]date by date[/]
+  decloud look cloud-free --pixel 12,40 --pixel 60,8   [dim]pixels over time[/]
+  decloud look /data/SEN12MSCR --limit 100             [dim]a page of patches[/]
 """
 
 
