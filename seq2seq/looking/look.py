@@ -12,7 +12,7 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError
 from seq2seq.looking.animation import film, moving_px
 from seq2seq.looking.glance import Glance, Wish, take_glances
-from seq2seq.looking.paint import Paint, fit_paint
+from seq2seq.looking.paint import Paint, fit_paint, sigma_ramp
 from seq2seq.looking.result import ResultScene, is_result, open_result
 from seq2seq.looking.scene import Area, Scene, SequenceScene
 from seq2seq.looking.series import Pixel, clearest, parse_pixel, parse_point, read_curves, unique
@@ -194,6 +194,7 @@ class _Drawing:
             large,
             _fitted(self._view, large if own else small),
             own_stretch=own,
+            sigma=None if small.sigma is None else sigma_ramp(small.sigma),
             style=self._style,
             area=self._area,
             captions=self._captions,

@@ -56,11 +56,13 @@ def zoom_for(shape: tuple[int, int], side: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Painter:
-    """What turns dates of a glance into images. style: of the mask, outline, hatch or none."""
+    """What turns dates of a glance into images. style: of the mask, outline, hatch or none. sigma: the scale of
+    uncertainty; None: of the glance's own dates."""
 
     paint: Paint
     style: str
     zoom: int
+    sigma: Ramp | None = None
 
     def image(self, channels: Float32, mask: Bool) -> UInt8:
         """(C, h, w), (h, w) -> (h zoom, w zoom, 3) with its mask."""
@@ -76,7 +78,7 @@ def panels(glance: Glance, painter: Painter) -> tuple[list[list[UInt8]], Piece |
         return [[image] for image in before], None
     nothing = np.zeros(glance.shape, dtype=bool)
     after = [painter.image(image, nothing) for image in glance.after]
-    ramp = sigma_ramp(glance.sigma)
+    ramp = painter.sigma or sigma_ramp(glance.sigma)
     sigma = [enlarged(_painted_sigma(image, ramp), painter.zoom) for image in glance.sigma]
     key = RampKey(f"uncertainty, one std of {painter.paint.view.unit},", ramp, " and more")
     return [list(each) for each in zip(before, after, sigma, strict=True)], key

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from seq2seq.looking.compass import centre, degrees, scale_of
 from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import SOFT, blank, font, framed, image_of
-from seq2seq.looking.paint import Paint
+from seq2seq.looking.paint import Paint, Ramp
 from seq2seq.looking.scene import Area, SceneInfo
 from seq2seq.looking.sheet import AFTER, BEFORE, SIGMA, Painter, legend_of, panels
 from seq2seq.report.quicklook import UInt8
@@ -28,12 +28,13 @@ def date_picture(
     style: str,
     area: Area,
     own_stretch: bool = False,
+    sigma: Ramp | None = None,
     captions: Sequence[str] = (),
 ) -> Image.Image:
-    """The only date of a glance. area: what it shows of the scene."""
+    """The only date of a glance. area: what it shows of the scene. sigma: the scale of uncertainty, of all dates."""
     images = 1 if glance.after is None else 3
     zoom = max(1, LARGE_PX[images] // max(glance.shape))
-    shown, sigma_key = panels(glance, Painter(paint, style, zoom))
+    shown, sigma_key = panels(glance, Painter(paint, style, zoom, sigma))
     body = side_by_side(shown[0], (BEFORE, AFTER, SIGMA) if images > 1 else ())
     (t,) = glance.positions
     geobox = info.geobox[area.slices]

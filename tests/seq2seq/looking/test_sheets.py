@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq.config import ReconstructionConfig
 from seq2seq.looking.animation import film
 from seq2seq.looking.glance import Wish, take_glances
 from seq2seq.looking.layout import INK, MASK, Swatch, blank, framed, text_width, wrapped
+from seq2seq.looking.look import Request, look_at_scene
 from seq2seq.looking.paint import fit_paint
 from seq2seq.looking.scene import SceneInfo, SequenceScene
 from seq2seq.looking.sheet import Painter, cell_words, columns_for, contact_sheet, grid, panels, side_px, zoom_for
@@ -131,3 +133,21 @@ def test_a_picture_of_a_result_is_dark_where_a_pixel_was_observed(result: Path):
     for (_, after, sigma), image, masked in zip(shown, glance.after, glance.masked, strict=True):
         np.testing.assert_array_equal(after, paint(image))
         assert len(np.unique(sigma[~masked], axis=0)) <= 1
+
+
+def test_one_date_has_the_scale_of_uncertainty_of_all(result: Path, monkeypatch: pytest.MonkeyPatch):
+    scales = []
+    real = panels
+
+    def noted(glance: object, painter: Painter) -> object:
+        shown, key = real(glance, painter)
+        scales.append(key.ramp.high)
+        return shown, key
+
+    monkeypatch.setattr("seq2seq.looking.sheet.panels", noted)
+    monkeypatch.setattr("seq2seq.looking.single.panels", noted)
+    for k, date in enumerate((None, *sorted(path.stem for path in (result / "declouded").glob("*.tif")))):
+        out = result.parent / f"scale-{k}.png"
+        look_at_scene(result, Request(date=date), ReconstructionConfig(), out=out)
+    assert len(scales) == 7
+    assert scales == pytest.approx([scales[0]] * 7, rel=1e-4)
