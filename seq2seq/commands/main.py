@@ -17,6 +17,8 @@ from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.fit import EXAMPLES as FIT_EXAMPLES
 from seq2seq.commands.fit import fit
+from seq2seq.commands.look import EXAMPLES as LOOK_EXAMPLES
+from seq2seq.commands.look import look
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
@@ -161,6 +163,7 @@ def simulate(
 app.command(epilog=FIT_EXAMPLES)(fit)
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command(epilog=LOOK_EXAMPLES)(look)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 
