@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seq2seq.methods.dsen2_cr.learning import apply, as_tensor, loss_of, make_network, make_optimizer
-from seq2seq.methods.dsen2_cr.settings import REMEMBERED_BYTES, Dsen2CrSettings
+from seq2seq.methods.dsen2_cr.learning import apply, loss_of, make_network, make_optimizer
+from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.image_pairs import (
     Batch,
     Crop,
@@ -17,6 +17,8 @@ from seq2seq.methods.image_pairs import (
     scale_optical,
     unscale_optical,
 )
+from seq2seq.methods.network_fit import as_tensor
+from seq2seq.methods.presets import REMEMBERED_BYTES
 from seq2seq.nn.devices import deterministic
 from seq2seq.sequence import Bool, Float32
 
