@@ -21,6 +21,14 @@ def is_whole_series(sample: "Sample") -> bool:
     return len(sample.dates) > 1 and np.array_equal(sample.asked, sample.dates) and not sample.scored.any()
 
 
+def radar_of(sample: "Sample") -> Float32:
+    """(T, 2, H, W) dB of a sample, for networks that see radar; NaN where it has none."""
+    if sample.s1 is not None:
+        return sample.s1
+    dates, _, height, width = sample.s2.shape
+    return np.full((dates, len(RADAR), height, width), np.nan, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class DataSetPairs:
     """How a method makes pairs of samples.
@@ -76,9 +84,9 @@ class DataSetPairs:
         clear = sample.valid[date] & ~sample.cloud[date]
         seen = sample.valid[date] if self.clouds_shown else clear
         image = np.where(seen, self.optical(sample.s2[date]), np.float32(0))
-        if not self.with_sar or sample.s1 is None:
+        if not self.with_sar:
             return image, np.empty((0, *clear.shape), np.float32), clear
-        db = sample.s1[date][None]
+        db = radar_of(sample)[date][None]
         return image, self.radar(db, np.isfinite(db).all(axis=1))[0], clear
 
 

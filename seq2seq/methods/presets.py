@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from seq2seq.methods.base import Cost, Shape
-from seq2seq.settings import hyperparameter
+from seq2seq.settings import hyperparameter, setting
 
 PlanT = TypeVar("PlanT")
 
@@ -25,6 +25,14 @@ _BYTES_PER_VALUE = 60
 def of_preset(about: str, low: float, high: float) -> Any:
     """Declares a number of the plan: where it is not named, the preset's."""
     return hyperparameter(None, f"{about}; by default the preset's.", low, high)
+
+
+def clouds_of_training() -> Any:
+    """Declares what a network that learns from a data set sees of clouds."""
+    return setting(
+        "shown",
+        about="Of training on a data set: it sees the clouds, as published, or 0 in their place, as a run shows them.",
+    )
 
 
 def with_named(plan: PlanT, settings: Any) -> PlanT:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from seq2seq.datasets.base import Samples
-from seq2seq.errors import ConfigError, InputError, MissingDataError, Stopped
+from seq2seq.errors import ConfigError, InputError, InvalidPixelsError, MissingDataError, Stopped
 from seq2seq.methods.base import Learner, Trainable
 from seq2seq.nn.devices import deterministic, set_threads
 from seq2seq.nn.trained import write_trained
@@ -58,9 +58,14 @@ def train(
         channels = 0 if first.s1 is None else first.s1.shape[1]
         trainable = job.training.load()(job.settings, first.bands, channels, job.seed)
         trainable.case_of(first)  # raises before any step
-        loop = _Loop(job, processes, samples, first.bands, trainable, on_progress, should_stop)
+        sides = first.s2.shape[2:]
+        loop = _Loop(job, processes, samples, first.bands, sides, trainable, on_progress, should_stop)
         loop.run()
         return loop.finish() if processes.first else None
+
+
+def _described(bands: tuple[str, ...], sides: tuple[int, ...]) -> str:
+    return f"{len(bands)} bands ({' '.join(bands)}) of {' x '.join(map(str, sides))} px"
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class _Loop:
     processes: Processes
     samples: Samples
     bands: tuple[str, ...]
+    sides: tuple[int, ...]
     trainable: Trainable
     on_progress: OnProgress
     should_stop: ShouldStop
@@ -141,6 +147,11 @@ class _Loop:
 
     def _example(self, position: int) -> Any:
         sample, rng = self.samples[self.order.sample(position)], self.order.generator(position)
+        if self.sides != sample.s2.shape[2:] or self.bands != sample.bands:
+            raise InvalidPixelsError(
+                f"{sample.name}: has {_described(sample.bands, sample.s2.shape[2:])}, the first sample has "
+                f"{_described(self.bands, self.sides)}; a network learns from samples that are alike"
+            )
         return self.trainable.example(self.trainable.case_of(sample, rng), rng)
 
     def _step(self, batch: Any) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, of_preset, with_named
+from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -62,10 +62,7 @@ class Dsen2CrSettings:
         metavar="FILE",
         local=True,
     )
-    clouds: Literal["shown", "hidden"] = setting(
-        "shown",
-        about="Of training on a data set: it sees the clouds, as published, or 0 in their place, as a run shows them.",
-    )
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
     width: int | None = of_preset("Features of a layer", 1, 4096)
     blocks: int | None = of_preset("Residual blocks", 1, 256)
     steps: int | None = of_preset("Steps", 1, 10_000_000)

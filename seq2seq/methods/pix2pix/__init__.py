@@ -1,6 +1,6 @@
 """pix2pix (Isola et al. 2017), the baseline of the papers on cloud removal: a U-Net with an adversary."""
 
-from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape, Trainable, Training
 from seq2seq.methods.pix2pix.settings import Pix2PixSettings, Plan
 from seq2seq.methods.presets import PREDICTIONS, RADAR_CHANNELS, cost_of_network
 
@@ -36,6 +36,12 @@ def _load() -> type[Method]:
     return Pix2Pix
 
 
+def _load_training() -> type[Trainable]:
+    from seq2seq.methods.pix2pix.training import Pix2PixTraining
+
+    return Pix2PixTraining
+
+
 INFO = MethodInfo(
     name="pix2pix",
     title="pix2pix",
@@ -45,4 +51,5 @@ INFO = MethodInfo(
     cost=_cost,
     load=_load,
     candidates={"generator": CandidateInfo("Generator", share=1.0, followed=True)},
+    training=Training(_load_training, passes=200.0, settings={"preset": "paper"}),
 )

@@ -86,8 +86,7 @@ def translate(generator: UNet, image: Float32, sar: Float32 | None, device: torc
     generator.eval()
     output = generate(generator, as_tensor(padded(stacked(image, sar), generator), device))
     generator.train(was_learning)
-    made: Float32 = (output[:, :, :height, :width].cpu().numpy() + 1) / 2
-    return made
+    return np.asarray((output[:, :, :height, :width].cpu().numpy() + 1) / 2, dtype=np.float32)
 
 
 def side_px(crop_px: int, generator: UNet) -> int:

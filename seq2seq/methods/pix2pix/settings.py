@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seq2seq.methods.presets import of_preset, with_named
+from seq2seq.methods.presets import clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -48,6 +48,7 @@ class Pix2PixSettings:
         metavar="FILE",
         local=True,
     )
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
     width: int | None = of_preset("Features of the first level", 1, 1024)
     downs: int | None = of_preset("Halvings, as many as the scene has room for", 5, 8)
     steps: int | None = of_preset("Steps", 1, 10_000_000)

@@ -1,6 +1,6 @@
 """The sequence-to-point network of SEN12MS-CR-TS (Ebel et al. 2022): several cloudy dates and their radar to one."""
 
-from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape, Trainable, Training
 from seq2seq.methods.presets import PREDICTIONS, RADAR_CHANNELS, cost_of_network
 from seq2seq.methods.seq2point.settings import Seq2PointSettings
 
@@ -31,6 +31,12 @@ def _load() -> type[Method]:
     return Seq2PointMethod
 
 
+def _load_training() -> type[Trainable]:
+    from seq2seq.methods.seq2point.training import Seq2PointTraining
+
+    return Seq2PointTraining
+
+
 INFO = MethodInfo(
     name="seq2point",
     title="Sequence to point",
@@ -41,4 +47,5 @@ INFO = MethodInfo(
     cost=_cost,
     load=_load,
     candidates={"network": CandidateInfo("Network", share=1.0, followed=True)},
+    training=Training(_load_training, passes=200.0, settings={"preset": "paper"}),
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, of_preset, with_named
+from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -83,6 +83,7 @@ class Seq2PointSettings:
         metavar="FILE",
         local=True,
     )
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
     width: int | None = of_preset("Features of a layer", 1, 4096)
     blocks: int | None = of_preset("Residual blocks of each date", 1, 256)
     head_blocks: int | None = of_preset("Residual blocks of all dates together", 0, 256)
