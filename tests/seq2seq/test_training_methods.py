@@ -29,6 +29,8 @@ TINY = {
     "pix2pix": {"width": 2, "downs": 5, "crop_px": 32, "learning_rate": 2e-3},
     "seq2point": {"width": 6, "blocks": 1, "head_blocks": 1, "crop_px": 16, "learning_rate": 2e-3},
 }
+# So deep that there is dropout; frozen for a while.
+EVENTFUL = {"pix2pix": {"downs": 6, "crop_px": 64}, "seq2point": {"freeze_trunk_steps": 2}}
 CLASSES = {"dsen2-cr": Dsen2CrTraining, "pix2pix": Pix2PixTraining, "seq2point": Seq2PointTraining}
 BOTH = pytest.mark.parametrize("method", ["pix2pix", "seq2point"])
 
@@ -90,9 +92,8 @@ def options(method):
     ids=["pix2pix", "seq2point", "seq2point-of-series"],
 )
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(folders, tmp_path, method, kind):
-    settings = {"freeze_trunk_steps": 2} if method == "seq2point" else {}
     whole, parts = (
-        job(method, folders[kind], tmp_path / f"{name}.safetensors", settings=settings, validated=2)
+        job(method, folders[kind], tmp_path / f"{name}.safetensors", settings=EVENTFUL[method], validated=2)
         for name in ("whole", "parts")
     )
     expected = train(whole)
@@ -132,13 +133,16 @@ def test_training_lowers_the_loss_and_scores_better_on_other_land(folders, tmp_p
 @pytest.mark.slow
 @BOTH
 def test_two_processes_learn_what_one_does(folders, tmp_path, method):
-    settings = TINY[method] | ({"freeze_trunk_steps": 3} if method == "seq2point" else {})
+    """But for rounding, which Adam enlarges where a gradient is next to nothing; other dropout shows everywhere."""
+    settings = TINY[method] | EVENTFUL[method]
     folder = folders[kind_of(method)]
     two, one = (
         learn_in_processes(count, method, folder, tmp_path / f"{count}.safetensors", settings)[0] for count in (2, 1)
     )
     for name, values in one.items():
-        assert torch.allclose(values, two[name], atol=2e-4), name
+        apart = (values - two[name]).abs().flatten()
+        assert apart.quantile(0.98) < 2e-4, name
+        assert apart.max() < TINY[method]["learning_rate"], name
 
 
 def test_each_crop_is_normalised_by_itself_so_that_a_batch_is_the_mean_of_its_crops(folders):
@@ -151,6 +155,17 @@ def test_each_crop_is_normalised_by_itself_so_that_a_batch_is_the_mean_of_its_cr
     assert [len(part.image) for part in parts] == [1, 1, 1]
     alone = [next(made.losses(made.batch_of([each]), CPU)).item() for each in examples]
     assert [next(made.losses(part, CPU)).item() for part in parts] == alone
+
+
+def test_what_drops_out_comes_from_the_generator_that_the_loop_seeds(folders):
+    sample = open_toy(folders["pairs"], "train")[0]
+    made = learner("pix2pix", sample, **EVENTFUL["pix2pix"])
+    batch = made.batch_of([made.example(sample, random())])
+    losses = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(next(made.losses(batch, CPU)).item())
+    assert losses[0] == losses[1] != losses[2]
 
 
 def test_the_judge_learns_first_and_the_generator_from_what_it_then_says(folders):
