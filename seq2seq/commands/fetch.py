@@ -1,4 +1,4 @@
-"""`decloud fetch`: the sequence of an area, from a catalogue of satellite images into a folder that `decloud run` reads."""
+"""`decloud fetch`: the sequence of an area, from a catalogue of satellite images into a folder for `decloud run`."""
 
 import re
 import shlex

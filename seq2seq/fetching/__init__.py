@@ -7,6 +7,6 @@
     planned = plan(Request(parse_area("4.6,50.6,4.7,50.7"), parse_period("2021-05-01/2021-10-31")))
     fetch(planned, Path("fields"))
 
-Only HTTP and files: the catalogue is asked by the standard library, under our rules of where it may lead; what it holds is
-read by GDAL from local copies of the bytes that are needed. Retries, expiring signatures and resuming are here as well.
+Only HTTP and files: the catalogue is asked by the standard library, under our rules of where it may lead; what it holds
+is read by GDAL from local copies of the bytes that are needed. Retries, expiring signatures and resuming are here, too.
 """

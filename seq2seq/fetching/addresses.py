@@ -1,7 +1,7 @@
 """Where a catalogue may lead: its items hold addresses that a stranger wrote, and it is our machine that connects.
 
-https to public addresses alone. Where the user has named a catalogue inside a private network, that host may be reached,
-and hosts that the user has named beside it; a catalogue on loopback may lead to loopback, also by plain http.
+https to public addresses alone. Where the user has named a catalogue inside a private network, that host may be
+reached, and hosts that the user has named beside it; a catalogue on loopback may lead to loopback, also by plain http.
 """
 
 import ipaddress

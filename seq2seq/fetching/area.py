@@ -46,7 +46,7 @@ class Box:
             raise ConfigError(f"AREA {text}: longitudes must lie within -180 and 180; the order is W,S,E,N")
         if self.west >= self.east:
             raise ConfigError(
-                f"AREA {text}: W {self.west:g} is not west of E {self.east:g}; an area that crosses the dateline has to be "
+                f"AREA {text}: W {self.west:g} is not west of E {self.east:g}; an area across the dateline has to be "
                 "fetched as two, one on each side"
             )
         if self.south >= self.north:
@@ -132,8 +132,8 @@ def grid_of(area: Box, gsd_m: float) -> GeoBox:
     width, height = columns[1] - columns[0], rows[1] - rows[0]
     if width * height > MAX_PIXELS:
         raise ConfigError(
-            f"AREA: {width} x {height} px of {gsd_m:g} m are {width * height:,}, at most {MAX_PIXELS:,} are fetched; give "
-            "a smaller area, or a larger --gsd"
+            f"AREA: {width} x {height} px of {gsd_m:g} m are {width * height:,}, at most {MAX_PIXELS:,} are fetched; "
+            "give a smaller area, or a larger --gsd"
         )
     affine = Affine(gsd_m, 0, columns[0] * gsd_m, 0, -gsd_m, rows[1] * gsd_m)
     return GeoBox((height, width), affine, f"EPSG:{epsg}")

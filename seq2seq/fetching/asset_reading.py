@@ -46,13 +46,13 @@ class _Crop:
 class AssetReader:
     """Reads one asset, block by block. Bytes that were fetched for one block are there for the next.
 
-    nodata: where the file declares none. path: of the local copy, which is made. Everything that fails is a `FetchError` that names item and asset, but for
-    `Stopped` and a full disk.
+    nodata: where the file declares none. jpeg2000: whether it may be JPEG 2000. path: of the local copy, which is made. Everything that fails is a
+    `FetchError` that names item and asset, but for `Stopped` and a full disk.
     """
 
-    def __init__(self, scene: Scene, band: str, *, nodata: float, path: Path) -> None:
+    def __init__(self, scene: Scene, band: str, *, nodata: float, jpeg2000: bool, path: Path) -> None:
         self._scene, self._asset = scene, scene.assets[band]
-        self._nodata, self._path = nodata, path
+        self._nodata, self._jpeg2000, self._path = nodata, jpeg2000, path
         self._copy: LocalCopy | None = None
         self._index: TiffIndex | None = None
         self._file: GeoTiff | _Jpeg2000 | None = None
@@ -95,7 +95,7 @@ class AssetReader:
             address = SignedAddress(signer.resolve(self._asset.href), signer)
             self._copy = LocalCopy(self._path, address, transport, meter)
         start = self._copy.read(0, min(len(_JP2_MAGIC), self._copy.size))
-        if start == _JP2_MAGIC:
+        if self._jpeg2000 and start == _JP2_MAGIC:
             self._copy.ensure_all()
             self._file = _open_jpeg2000(self._path, self._scene)
             return self._file
@@ -171,7 +171,7 @@ def _window_of(image: GeoBox, block: GeoBox) -> Window | None:
 
 
 def _nests(image: GeoBox, block: GeoBox) -> bool:
-    """Whether each pixel of the grid lies in one pixel of the image: then its value is that one's, and not a mixture."""
+    """Whether each pixel of the grid lies in one pixel of the image: then its value is that one's, and no mixture."""
     if image.crs.epsg != block.crs.epsg or not image.axis_aligned:
         return False
     ratio = np.array([image.affine.a / block.affine.a, image.affine.e / block.affine.e])

@@ -84,7 +84,7 @@ PLANETARY_COMPUTER = Catalog(
 EARTH_SEARCH = Catalog(
     name="earth-search",
     url="https://earth-search.aws.element84.com/v1",
-    # Of the two collections the one whose metadata state the offset rightly; `--s2-collection sentinel-2-l2a` has the other.
+    # Of its two collections the one whose metadata state the offset rightly; the other is `sentinel-2-l2a`.
     s2=Collection("sentinel-2-c1-l2a", _names(_COMMON)),
     why_no_s1="its Sentinel-1 is GRD amplitude in radar geometry, which is not terrain-corrected",
 )

@@ -1,4 +1,4 @@
-"""One day: its scenes are read, put together and checked in a folder of its own, then its files appear in the sequence."""
+"""One day: its scenes are read, put together and checked in a folder of its own, then its files appear at once."""
 
 import os
 import tempfile
@@ -129,8 +129,8 @@ class _Assembly:
             claimed = late and self._plan.offsets[scene.id].dn == 0 and self._pixels[scene.id] > 0
             if claimed and not self._low[scene.id]:
                 return (
-                    f"{scene.id}: states that its offset was applied, but no pixel here is darker than {SHIFTED_FLOOR_DN} DN: "
-                    "a bright place, or it was not"
+                    f"{scene.id}: states that its offset was applied, but no pixel here is darker than "
+                    f"{SHIFTED_FLOOR_DN} DN: a bright place, or it was not"
                 )
         return ""
 
@@ -151,9 +151,8 @@ class _Assembly:
             return Layer(values, np.zeros(block.shape, dtype=np.float32))
         classes = np.nan_to_num(self._asset(scene, SCL, block, nodata=0.0, nearest=True, kinds="ui"))
         if classes.max() > _HIGHEST_CLASS:
-            raise FetchError(
-                f"{scene.id}, asset {scene.assets[SCL].key}: value {classes.max():g} is no class of SCL (0 to {_HIGHEST_CLASS})"
-            )
+            what = f"value {classes.max():g} is no class of SCL (0 to {_HIGHEST_CLASS})"
+            raise FetchError(f"{scene.id}, asset {scene.assets[SCL].key}: {what}")
         return Layer(values, classes)
 
     def _read_s1(self, scene: Scene, block: GeoBox) -> Layer:
@@ -161,7 +160,7 @@ class _Assembly:
         return Layer(values, None)
 
     def _bands(self, scene: Scene, block: GeoBox, *, nodata: float, kinds: str) -> tuple[Float32, Bool]:
-        """(C, h, w) as stored, and (h, w) where all bands have data; once one has none, the others are not asked for."""
+        """(C, h, w) as stored, (h, w) where all bands have data; once one has none, the others are not asked for."""
         bands = self._source.bands
         values = np.full((len(bands), *block.shape), np.nan, dtype=np.float32)
         present = np.ones(block.shape, dtype=bool)
@@ -176,7 +175,8 @@ class _Assembly:
         key = scene.id, band
         if key not in self._readers:
             path = self._folder / f"{len(self._readers)}-{band}.tif"
-            self._readers[key] = AssetReader(scene, band, nodata=nodata, path=path)
+            jpeg2000 = self._source.catalog.jpeg2000
+            self._readers[key] = AssetReader(scene, band, nodata=nodata, jpeg2000=jpeg2000, path=path)
         values, dtype = self._readers[key].read(
             block,
             nearest=nearest,

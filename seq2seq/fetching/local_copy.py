@@ -1,7 +1,7 @@
 """A remote file, as far as it was needed: its bytes at their places in a sparse file of the same size.
 
-GDAL opens that file, and never an address: what it may read, which driver reads it and how its faults are told is the same
-as for the user's own files, and no sidecar, redirect or nested source can lead it elsewhere.
+GDAL opens that file, and never an address: what it may read, which driver reads it and how its faults are told is the
+same as for the user's own files, and no sidecar, redirect or nested source can lead it elsewhere.
 """
 
 import os

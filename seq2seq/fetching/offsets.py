@@ -1,7 +1,7 @@
 """The offset of a scene's reflectance, in DN, from what its metadata state; contradictions end it, by name.
 
 Since processing baseline 04.00 products are stored 1000 DN too high. Catalogues hold them as they are (Planetary
-Computer, CDSE) or with the offset applied (parts of Earth Search), and state it in different places, not all of them right.
+Computer, CDSE) or with the offset applied (parts of Earth Search), and state it in various places, not always rightly.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,8 @@ def offset_of(scene: Scene, bands: Sequence[str], setting: Setting = "auto") -> 
         )
     if not late and stated:
         raise FetchError(
-            f"{scene.id}: its processing baseline {scene.baseline} has no offset, its assets state {stated} DN; {_REMEDY}"
+            f"{scene.id}: its processing baseline {scene.baseline} has no offset, its assets state {stated} DN; "
+            f"{_REMEDY}"
         )
     return Offset(SHIFT_DN if late else 0, f"{SHIFT_DN if late else 0} DN of processing baseline {scene.baseline}")
 
@@ -62,8 +63,8 @@ def check_dark_share(scene: Scene, offset: Offset, dark: int, pixels: int) -> No
     """Raises `FetchError` where an offset cannot be: that many of its pixels lie below `DARKEST_DN` without it."""
     if offset.dn < 0 and dark >= 50 and dark > LARGEST_DARK_SHARE * pixels:
         raise FetchError(
-            f"{scene.id}: its metadata state an offset of {offset.dn} DN, but {dark / pixels:.0%} of its pixels are darker "
-            f"than {DARKEST_DN} DN: it was applied before; {_REMEDY}"
+            f"{scene.id}: its metadata state an offset of {offset.dn} DN, but {dark / pixels:.0%} of its pixels are "
+            f"darker than {DARKEST_DN} DN: it was applied before; {_REMEDY}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The plan of a fetch: which days, of which scenes, onto which grid; what it will be, before anything is transferred."""
+"""The plan of a fetch: which days, of which scenes, onto which grid, and how much that is; nothing is transferred."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace

@@ -151,8 +151,9 @@ def _check_same(out: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -
                 f"{out}: its {sensor} has bands {' '.join(bands)}, now asked for are others; give another folder"
             )
     if found.get("s2_offset") != asked["s2_offset"]:
+        was_set = found.get("s2_offset")
         raise OutputError(
-            f"{out}: was fetched with --s2-offset {found.get('s2_offset')}, now it is {asked['s2_offset']}; give another folder"
+            f"{out}: was fetched with --s2-offset {was_set}, now it is {asked['s2_offset']}; give another folder"
         )
 
 

@@ -83,7 +83,7 @@ def _self_of(item: Mapping[str, Any], page: str) -> str:
     for link in links if isinstance(links, list) else []:
         if isinstance(link, Mapping) and link.get("rel") == "self" and isinstance(link.get("href"), str):
             try:
-                return urljoin(page, link["href"])
+                return urljoin(page, str(link["href"]))
             except ValueError:
                 break
     return page

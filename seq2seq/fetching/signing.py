@@ -135,7 +135,8 @@ class S3Keys:
         )
         if found is None:
             raise ConfigError(
-                f"{catalog.name}: files are given out to holders of S3 keys alone; set {' and '.join(_S3_KEYS[0])} to yours"
+                f"{catalog.name}: files are given out to holders of S3 keys alone; set {' and '.join(_S3_KEYS[0])} to "
+                "yours"
             )
         self._access, self._secret = found
 

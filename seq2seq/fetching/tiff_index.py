@@ -124,7 +124,8 @@ def _directories(budget: _Budget, flavour: _Flavour, at: int) -> Iterator[dict[i
             length = values * _SIZES.get(kind, 1)
             stored = entry[4 + width :][:length]
             if length > width:
-                stored = budget.read(*flavour.numbers(flavour.offset, entry[4 + width :]), length)
+                (place,) = flavour.numbers(flavour.offset, entry[4 + width :])
+                stored = budget.read(place, length)
             if kind in _INTEGERS:
                 tags[tag] = np.frombuffer(stored, dtype=flavour.order + _INTEGERS[kind])
         yield tags

@@ -56,13 +56,13 @@ def fetch(
 ) -> Fetched:
     """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record.
 
-    A day whose files cannot be had does not keep the others from it. Raises `FetchError` at the end where some failed,
-    naming item and asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What
-    is finished stays in any case.
+    A day that cannot be had keeps no other from it. Raises `FetchError` at the end where some failed, naming item and
+    asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What is finished
+    stays in any case.
     """
     out = out.absolute()
-    record = Record.open(out, plan)
     with _working_folder(out) as work, ExitStack() as stack:
+        record = Record.open(out, plan)
         halt = threading.Event()
         check_stop = stop_check(lambda: halt.is_set() or should_stop())
         services = {}
@@ -98,7 +98,9 @@ def fetch(
                     }
                 )
     state.check_failures(out)
-    return Fetched(out, tuple(state.new), tuple(kept), tuple(state.empty), state.spent)
+    # The order of the plan, whichever came first.
+    new, empty = (tuple(day for day in plan.days if day in days) for days in (state.new, state.empty))
+    return Fetched(out, new, tuple(kept), empty, state.spent)
 
 
 @dataclass
@@ -113,7 +115,7 @@ class _State:
     empty: list[Day] = field(default_factory=list)
     failed: list[tuple[Day, DecloudError]] = field(default_factory=list)
     in_a_row: int = 0
-    costs: Spent = Spent()
+    costs: Spent = field(default_factory=Spent)
     meter: Meter = field(default_factory=Meter)
 
     @property
@@ -154,7 +156,8 @@ class _State:
             raise error
         there, of = len(self.kept) + len(self.new), len(self.plan.days)
         raise FetchError(
-            f"{day.sensor} {day.date}: {one_line(error)}; {there} of {of} dates are in {out}, the same command fetches the rest"
+            f"{day.sensor} {day.date}: {one_line(error)}; {there} of {of} dates are in {out}, the same command fetches "
+            "the rest"
         ) from error
 
 
@@ -212,6 +215,6 @@ def _check_room(out: Path, plan: Plan, *, share: float) -> None:
     needed, free = plan.estimate().stored_bytes * share, shutil.disk_usage(out).free
     if free < needed / 4:  # clouds and no data take little: only what cannot be is refused
         raise OutputError(
-            f"{out}: takes about {needed / 2**20:,.0f} MiB, and its disk has {free / 2**20:,.0f} MiB free; make room, or give "
-            "a folder on another disk"
+            f"{out}: takes about {needed / 2**20:,.0f} MiB, and its disk has {free / 2**20:,.0f} MiB free; make room, "
+            "or give a folder on another disk"
         )

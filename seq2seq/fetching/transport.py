@@ -1,7 +1,7 @@
-"""HTTP that goes on where the network does not: retries with growing, random pauses, and ranges continued where they broke.
+"""HTTP that goes on where the network does not: retries with growing, random pauses, ranges continued where they broke.
 
-An address is checked before it is connected to, and again after each redirect. What is final is told from what may pass:
-no name or certificate, 404 and the like end at once; silence, resets, 429, 5xx and truncated answers are tried again.
+An address is checked before it is connected to, and again after each redirect. What is final is told from what may
+pass: a bad certificate, 404 and the like end at once; silence, resets, 429, 5xx and truncated answers are tried again.
 """
 
 import gzip
@@ -50,7 +50,7 @@ class Retry:
 
     def pause_s(self, failures: int, asked_s: float) -> float:
         """The pause after so many failures in a row: doubled each time, random, not less than the server asked for."""
-        grown = min(self.longest_s, self.first_s * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+        grown = min(self.longest_s, self.first_s * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
         return max(grown, min(asked_s, 2 * self.longest_s))
 
 
@@ -188,10 +188,17 @@ class Transport:
         raise FetchError(f"it redirects more than {_MAX_REDIRECTS} times")
 
     def _ask(self, target: Target, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
-        connection = self._connections.get(target)
         sent = {"Host": target.authority, "User-Agent": f"decloud/{version('decloud')}", **headers}
-        connection.request("GET" if body is None else "POST", target.path, body=body, headers=sent)
-        return connection.getresponse()
+        connection = self._connections.get(target)
+        idle = connection.sock is not None
+        try:
+            connection.request("GET" if body is None else "POST", target.path, body=body, headers=sent)
+            return connection.getresponse()
+        except (ConnectionResetError, BrokenPipeError):
+            self._connections.drop(target)
+            if idle:  # the server has closed it while nobody asked anything, which is its right
+                return self._ask(target, headers, body)
+            raise
 
     def _check_status(self, answer: http.client.HTTPResponse, allowed: tuple[HTTPStatus, ...]) -> None:
         if answer.status in allowed:

@@ -23,6 +23,7 @@ from seq2seq.fetching.transport import Retry
 
 # A piece of farmland, and the tile whose corner is near it: EPSG:32631.
 WEST, NORTH, EPSG = 613_000, 5_607_000, 32631
+FEW = ("B02", "B04", "B05")
 QUICK = Retry(attempts=4, first_s=0.01, longest_s=0.05, silence_s=2.0)
 
 
@@ -52,7 +53,7 @@ class StacServer:
         self.faults = defaultdict(list)
         self.always = {}
         self.signed, self.valid_token, self.tokens = False, "sig=1", 0
-        self.page = 1000
+        self.page, self.jpeg2000 = 1000, False
         self.lock = threading.Lock()
         self.url = ""
 
@@ -66,6 +67,7 @@ class StacServer:
             signing="sas" if self.signed else "none",
             signing_url=f"{self.url}/sas",
             signed_hosts=("127.0.0.1",),
+            jpeg2000=self.jpeg2000,
         )
 
     def asked(self, ending):
@@ -210,7 +212,7 @@ def cog(values, *, west=WEST, north=NORTH, gsd=10, epsg=EPSG, nodata=0, block=12
             dataset.write(values, 1)
         if driver == "GTiff":
             return bytes(memory.getbuffer())
-        with MemoryFile() as optimised:
+        with MemoryFile(ext=".tif" if driver == "COG" else ".jp2") as optimised:
             options = (
                 {"blocksize": block, "compress": "deflate"}
                 if driver == "COG"
@@ -221,11 +223,10 @@ def cog(values, *, west=WEST, north=NORTH, gsd=10, epsg=EPSG, nodata=0, block=12
 
 
 def add_s2(
-    server, name, when, *, dn=1500, scl=4, west=WEST, north=NORTH, size=192, epsg=EPSG, bands=None, baseline="05.09",
+    server, name, when, *, dn=1500, scl=4, west=WEST, north=NORTH, size=192, epsg=EPSG, bands=FEW, baseline="05.09",
     orbit=51, tile="31UFS", cloud=10.0, platform="Sentinel-2A", fill=None, collection="sentinel-2-l2a", **properties,
 ):  # fmt: skip
-    """One scene of 10 bands and SCL. dn: a number, by band, or a function of a band. fill: makes pixels from values."""
-    bands = bands or ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+    """One scene of some bands and SCL. dn: a number, by band, or a function of a band. fill: makes pixels from values."""
     assets = {}
     for band in (*bands, "SCL"):
         gsd = S2_BANDS[band].gsd_m if band in S2_BANDS else 20
@@ -243,8 +244,10 @@ def add_s2(
     return _add(server, name, when, collection, found, assets, bounds, epsg)
 
 
-def add_s1(server, name, when, *, power=0.1, west=WEST - 500, north=NORTH + 500, size=300, orbit=37, direction="ascending",
-           platform="SENTINEL-1A", epsg=EPSG, polarisations=("vv", "vh")):  # fmt: skip
+def add_s1(
+    server, name, when, *, power=0.1, west=WEST - 500, north=NORTH + 500, size=300, orbit=37, direction="ascending",
+    platform="SENTINEL-1A", epsg=EPSG, polarisations=("vv", "vh"),
+):  # fmt: skip
     """One slice of VV and VH, power and a fifth of it."""
     assets = {}
     for key in polarisations:
