@@ -85,9 +85,11 @@ class AddressRules:
         """Checks what the name `host` leads to, before anything is sent. Raises `RefusedAddressError`."""
         if host in self.trusted or is_public(address) or (self.on_loopback and is_loopback(address)):
             return
-        raise RefusedAddressError(
-            f"{host}: leads into a network that is not public ({address}); --allow-host {host} lets it be fetched from"
-        )
+        parsed = _embedded(ipaddress.ip_address(address.partition("%")[0]))
+        # Of this machine, and of the cloud that it may be in, nothing is worth a hint.
+        inside = parsed.is_private and not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified)
+        remedy = f"; --allow-host {host} lets it be fetched from" if inside else ""
+        raise RefusedAddressError(f"{host}: leads into a network that is not public ({address}){remedy}")
 
 
 def is_public(address: str) -> bool:

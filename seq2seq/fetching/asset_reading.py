@@ -46,8 +46,8 @@ class _Crop:
 class AssetReader:
     """Reads one asset, block by block. Bytes that were fetched for one block are there for the next.
 
-    nodata: where the file declares none. jpeg2000: whether it may be JPEG 2000. path: of the local copy, which is made. Everything that fails is a
-    `FetchError` that names item and asset, but for `Stopped` and a full disk.
+    nodata: where the file declares none. jpeg2000: whether it may be JPEG 2000. path: of the local copy, which is made.
+    Everything that fails is a `FetchError` that names item and asset, but for `Stopped` and a full disk.
     """
 
     def __init__(self, scene: Scene, band: str, *, nodata: float, jpeg2000: bool, path: Path) -> None:

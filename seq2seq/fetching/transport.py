@@ -132,7 +132,9 @@ class Transport:
             try:
                 return self._read_once(address, Span(at, span.end), take, meter, expected)
             except _Passing as failure:
-                failures = 1 if at - before >= CHUNK_BYTES else failures + 1
+                # Whatever brings a quarter of what is lacking ends some time.
+                progress = at > before and at - before >= min(CHUNK_BYTES, (span.end - before) / 4)
+                failures = 1 if progress else failures + 1
                 self._pause(failure, failures, meter)
                 if expected is not None and at >= min(span.end, expected.size):
                     return expected

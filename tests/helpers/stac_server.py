@@ -183,10 +183,15 @@ class _Handler(BaseHTTPRequestHandler):
         start, end = int(start), min(int(end) + 1, len(content))
         headers = {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}", "ETag": '"1"'}
         part = content[start:end]
+        if fault is not None and fault.kind == "huge":
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{2**50}"
+            end = start + (int(self.headers["Range"].split("-")[1]) + 1 - start)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{2**50}"
+            part = content[start:].ljust(end - start, b"\0")
         if fault is not None and fault.kind == "cut":
             self._send(206, part, headers=headers, cut=len(part) // 2)
         elif fault is not None and fault.kind == "lie":
-            self._send(206, part, headers=headers | {"Content-Range": f"bytes 0-{len(part) - 1}/{len(content)}"})
+            self._send(206, part, headers=headers | {"Content-Range": f"bytes {start + 1}-{end}/{len(content) + 1}"})
         else:
             self._send(206, part, headers=headers)
 
@@ -226,7 +231,7 @@ def add_s2(
     server, name, when, *, dn=1500, scl=4, west=WEST, north=NORTH, size=192, epsg=EPSG, bands=FEW, baseline="05.09",
     orbit=51, tile="31UFS", cloud=10.0, platform="Sentinel-2A", fill=None, collection="sentinel-2-l2a", **properties,
 ):  # fmt: skip
-    """One scene of some bands and SCL. dn: a number, by band, or a function of a band. fill: makes pixels from values."""
+    """One scene of some bands and SCL. dn: a number, or a function of a band. fill: makes pixels from values."""
     assets = {}
     for band in (*bands, "SCL"):
         gsd = S2_BANDS[band].gsd_m if band in S2_BANDS else 20
