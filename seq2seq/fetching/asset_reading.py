@@ -68,8 +68,10 @@ class AssetReader:
             if window is None:
                 return np.full(block.shape, np.nan, dtype=np.float32), header.dtype
             nodata = self._nodata if header.nodata is None else header.nodata
-            exact = nearest or _nests(header.geobox, block)
-            values = read_on(self._crop(file, window), block, _whole(block), nodata=nodata, nearest=exact)
+            crop = self._crop(file, window)
+            if _nests(header.geobox, block):
+                return _repeated(crop, block, nodata), header.dtype
+            values = read_on(crop, block, _whole(block), nodata=nodata, nearest=nearest)
             return np.asarray(values[0], dtype=np.float32), header.dtype
 
     @contextmanager
@@ -168,6 +170,20 @@ def _window_of(image: GeoBox, block: GeoBox) -> Window | None:
     row, row_end = max(0, int(np.floor(rows.min())) - margin), min(height, int(np.ceil(rows.max())) + margin)
     column, column_end = max(0, int(np.floor(columns.min())) - margin), min(width, int(np.ceil(columns.max())) + margin)
     return Window(row, row_end, column, column_end) if row < row_end and column < column_end else None
+
+
+def _repeated(crop: _Crop, block: GeoBox, nodata: float) -> Float32:
+    """(h, w) where each pixel of the grid has the value of the one that it lies in; NaN outside, and for no data."""
+    image, (height, width) = crop.header.geobox, block.shape
+    # Of the centres of rows and columns.
+    columns = np.floor(((~image.affine @ block.affine) @ (np.arange(width) + 0.5, 0.5))[0]).astype(np.intp)
+    rows = np.floor(((~image.affine @ block.affine) @ (0.5, np.arange(height) + 0.5))[1]).astype(np.intp)
+    inside_rows, inside_columns = (rows >= 0) & (rows < image.shape[0]), (columns >= 0) & (columns < image.shape[1])
+    values = np.full((height, width), np.nan, dtype=np.float32)
+    stored = crop.pixels[0][np.ix_(rows[inside_rows], columns[inside_columns])].astype(np.float32)
+    stored[stored == np.float32(nodata)] = np.nan
+    values[np.ix_(inside_rows, inside_columns)] = stored
+    return values
 
 
 def _nests(image: GeoBox, block: GeoBox) -> bool:

@@ -10,12 +10,15 @@ import ssl
 import threading
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from seq2seq.fetching.addresses import AddressRules, Target
+from seq2seq.fetching.failures import FetchError
 
 CONNECT_S = 10.0
 SILENCE_S = 30.0  # of a server that has accepted, after which the attempt is given up
@@ -76,10 +79,11 @@ class _Connection(HTTPConnection):
 
     def connect(self) -> None:
         proxy = _proxy_of(self._target)
-        plain = socket.create_connection(proxy or (self._target.host, self._target.port), CONNECT_S)
+        place = (proxy.host, proxy.port) if proxy else (self._target.host, self._target.port)
+        plain = socket.create_connection(place, CONNECT_S)
         try:
             if proxy:
-                self._tunnel_through(plain)
+                self._tunnel_through(plain, proxy)
             else:
                 self._rules.check_peer(self._target.host, str(plain.getpeername()[0]))
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -90,19 +94,32 @@ class _Connection(HTTPConnection):
             raise
         self.sock: Any = _PolledSocket(plain, self._check_stop, self._silence_s)
 
-    def _tunnel_through(self, plain: socket.socket) -> None:
+    def _tunnel_through(self, plain: socket.socket, proxy: "_Proxy") -> None:
         """A proxy resolves the name itself: what it leads to is the proxy's to refuse."""
-        head = f"CONNECT {self._target.host}:{self._target.port} HTTP/1.1\r\nHost: {self._target.authority}\r\n\r\n"
-        plain.sendall(head.encode("ascii"))
+        lines = [f"CONNECT {self._target.host}:{self._target.port} HTTP/1.1", f"Host: {self._target.authority}"]
+        if proxy.credentials:
+            lines.append(f"Proxy-Authorization: Basic {b64encode(proxy.credentials.encode()).decode()}")
+        plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
             received = plain.recv(1)
             if not received or len(answer) > 16384:
-                raise ConnectionError("the proxy closed the connection")
+                raise ConnectionError(0, "the proxy closed the connection")
             answer += received
-        status = answer.split(b" ", 2)[1:2]
-        if status != [b"200"]:
-            raise ConnectionError(f"the proxy answered {answer.splitlines()[0][:60].decode('latin-1')}")
+        status = answer.splitlines()[0].decode("latin-1").partition(" ")[2][:60]
+        if status.startswith("4"):
+            raise FetchError(f"the proxy answers {status}")
+        if not status.startswith("200"):
+            raise ConnectionError(0, f"the proxy answers {status}")
+
+
+@dataclass(frozen=True)
+class _Proxy:
+    """credentials: user:password, or empty."""
+
+    host: str
+    port: int
+    credentials: str
 
 
 class _PolledSocket:
@@ -157,14 +174,17 @@ class _Received(io.RawIOBase):
         super().close()
 
 
-def _proxy_of(target: Target) -> tuple[str, int] | None:
+def _proxy_of(target: Target) -> _Proxy | None:
     if target.scheme != "https" or urllib.request.proxy_bypass(target.host):
         return None
     url = urllib.request.getproxies().get("https")
     if not url:
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    return (parts.hostname, parts.port or 3128) if parts.hostname else None
+    if not parts.hostname:
+        return None
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
+    return _Proxy(parts.hostname, parts.port or 3128, credentials)
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -53,7 +53,7 @@ class StacServer:
         self.faults = defaultdict(list)
         self.always = {}
         self.signed, self.valid_token, self.tokens = False, "sig=1", 0
-        self.page, self.jpeg2000 = 1000, False
+        self.page, self.jpeg2000, self.keyed = 1000, False, False
         self.lock = threading.Lock()
         self.url = ""
 
@@ -172,6 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path, fault):
         with self.stac.lock:
             refused = self.stac.signed and self.stac.valid_token not in self.path
+        refused |= self.stac.keyed and "Credential=key/" not in self.headers.get("Authorization", "")
         if refused:
             self._send(403, b"expired")
             return

@@ -13,7 +13,7 @@ from seq2seq.bands import L2A_10
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import OutputError
 from seq2seq.fetching.area import Box, parse_period
-from seq2seq.fetching.catalogs import EARTH_SEARCH
+from seq2seq.fetching.catalogs import CDSE, EARTH_SEARCH
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.plan import Request, plan
 from seq2seq.fetching.transfer import fetch
@@ -366,6 +366,30 @@ def test_jpeg2000_is_fetched_whole_and_read_alike(server, tmp_path):
     server.jpeg2000 = True
     fetched(server, tmp_path / "jp2", s1_catalog=None, bands=("B04",))
     assert np.array_equal(read(tmp_path / "plain/S2/2022-05-03.tif")[0], read(tmp_path / "jp2/S2/2022-05-03.tif")[0])
+
+
+def test_jpeg2000_behind_keys_is_fetched_by_who_has_them(server, tmp_path, monkeypatch):
+    """As CDSE has it: s3:// addresses, a key, whole files, an offset in the metadata of assets."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    server.keyed = True
+    item = add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", dn=1700, baseline=None, **{"processing:version": "05.10"})
+    assets = {}
+    for band, asset in item["assets"].items():
+        with (
+            rasterio.MemoryFile(server.files[asset["href"].removeprefix(server.url)]) as memory,
+            memory.open() as found,
+        ):
+            values, gsd = found.read(1), int(found.transform.a)
+        server.files[f"/eodata/{band}.jp2"] = cog(values, gsd=gsd, driver="JP2OpenJPEG")
+        offset = {} if band == "SCL" else {"raster:offset": -0.1}
+        assets[CDSE.s2.assets[band][0]] = {"href": f"s3://eodata/{band}.jp2", **offset}
+    item["assets"] = assets
+    catalog = replace(CDSE, url=server.url, signing_url=server.url)
+    request = Request(Box(*area_of()), PERIOD, catalog, None, FEW)
+    fetch(plan(request, retry=QUICK), tmp_path / "fields", retry=QUICK)
+    assert (read(tmp_path / "fields/S2/2022-05-03.tif")[0] == 700).all()
+    assert (read(tmp_path / "fields/SCL/2022-05-03.tif")[0] == 4).all()
 
 
 def test_catalogues_with_other_names_of_assets_are_read_alike(server, tmp_path):

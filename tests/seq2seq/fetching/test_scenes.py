@@ -31,7 +31,8 @@ def scene(name="S2A_1", *, minutes=0.0, days=0, offset=None, **facts):
 
 def item(**properties):
     assets = {"B04": {"href": "https://example.org/B04.tif"}, "blue": {"href": "./B02.tif"}}
-    return {"id": "S2A_MSIL2A_20220503T105031_R051_T31UFS_20220503T150000", "properties": {"datetime": "2022-05-03T10:50:31Z", **properties}, "assets": assets}  # fmt: skip
+    name = "S2A_MSIL2A_20220503T105031_R051_T31UFS_20220503T150000"
+    return {"id": name, "properties": {"datetime": "2022-05-03T10:50:31Z", **properties}, "assets": assets}
 
 
 def read_item(found):
