@@ -1,7 +1,6 @@
 """The files of a day: where they lie, how they are stored, what their tags state; written in one rename each."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,14 +15,13 @@ from rasterio.windows import Window
 from seq2seq.fetching.catalogs import SCL
 from seq2seq.fetching.passes import Day
 from seq2seq.fetching.plan import Plan
+from seq2seq.fetching.writing import WRITING
 from seq2seq.products.base import RasterProfile
 from seq2seq.writers.cog import write_cog
 
 S1_NODATA = -32768.0
 # Blocks in which an image is put together: of ten bands they take 40 MiB.
 BLOCK_PX = 1024
-# One at a time: what makes temporary files asks for the process's umask by setting it.
-WRITING = threading.Lock()
 
 
 @dataclass(frozen=True)

@@ -125,9 +125,8 @@ class _Assembly:
         if not valid:
             return f"{day.sensor} {day.date}: the scenes have no data here"
         for scene in day.scenes if day.sensor == "S2" else ():
-            late = (scene.baseline or "") >= "04.00"
-            claimed = late and self._plan.offsets[scene.id].dn == 0 and self._pixels[scene.id] > 0
-            if claimed and not self._low[scene.id]:
+            claimed = scene.applied and (scene.baseline or "") >= "04.00" and self._plan.offsets[scene.id].dn == 0
+            if claimed and self._pixels[scene.id] and not self._low[scene.id]:
                 return (
                     f"{scene.id}: states that its offset was applied, but no pixel here is darker than "
                     f"{SHIFTED_FLOOR_DN} DN: a bright place, or it was not"

@@ -36,7 +36,9 @@ def offset_of(scene: Scene, bands: Sequence[str], setting: Setting = "auto") -> 
     if setting != "auto":
         return Offset(int(setting), f"{setting} DN as set (--s2-offset)")
     stated = _stated(scene, bands)
-    late = None if scene.baseline is None else int(scene.baseline.partition(".")[0]) >= _FIRST_BASELINE
+    # 99.99 is that of test products, which have either.
+    known = scene.baseline is not None and not scene.baseline.startswith("99")
+    late = int(str(scene.baseline).partition(".")[0]) >= _FIRST_BASELINE if known else None
     if scene.applied is True:
         # Earth Search states -0.1 beside it whether it was applied or not: the flag is about the file.
         return Offset(0, "applied before, as boa_offset_applied states")

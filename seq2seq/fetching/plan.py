@@ -200,6 +200,8 @@ def _days(request: Request, grid: GeoBox, source: Source, scenes: Sequence[Scene
             notes.append(f"S2: {left_out} of {len(passes)} overpasses have more than {request.max_cloud:g} % cloud")
         passes = clear
     days = days_of(passes, sensor, footprint)
+    if sensor == "S2" and len(days) == 1:
+        notes.append("S2: one date alone; a run needs two or more")
     if len(days) > MAX_DATES:
         raise ConfigError(f"{len(days)} dates of {sensor}, a sequence has at most {MAX_DATES}; give a shorter period")
     if shared := [day.date for day in days if len(day.passes) > 1]:

@@ -18,6 +18,7 @@ from odc.geo.geobox import GeoBox
 from seq2seq.errors import OutputError
 from seq2seq.fetching.passes import Day
 from seq2seq.fetching.plan import Plan
+from seq2seq.fetching.writing import WRITING
 from seq2seq.readers.pairing import describe_grid
 from seq2seq.writers.output import write_file
 
@@ -69,7 +70,9 @@ class Record:
             self._write()
 
     def _write(self) -> None:
-        write_file(self.path, json.dumps(self.content, indent=1).encode())
+        content = json.dumps(self.content, indent=1).encode()
+        with WRITING:
+            write_file(self.path, content)
 
 
 def now() -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import rasterio
@@ -53,7 +53,8 @@ class StacServer:
         self.faults = defaultdict(list)
         self.always = {}
         self.signed, self.valid_token, self.tokens = False, "sig=1", 0
-        self.page, self.jpeg2000, self.keyed = 1000, False, False
+        self.page, self.paging = 1000, "merge"
+        self.jpeg2000, self.keyed = False, False
         self.lock = threading.Lock()
         self.url = ""
 
@@ -164,8 +165,15 @@ class _Handler(BaseHTTPRequestHandler):
         page = found[start : start + self.stac.page]
         links = []
         if start + self.stac.page < len(found):
-            after = {"token": start + self.stac.page}
-            links = [{"rel": "next", "method": "POST", "href": f"{self.stac.url}/search", "body": after, "merge": True}]
+            after, link = {"token": start + self.stac.page}, {"rel": "next", "href": f"{self.stac.url}/search"}
+            known = {"collections": ",".join(wanted), "datetime": body["datetime"], **after}
+            if self.stac.paging == "merge":
+                link |= {"method": "POST", "body": after, "merge": True}
+            elif self.stac.paging == "body":
+                link |= {"method": "POST", "body": body | after}
+            else:
+                link["href"] += f"?{urlencode(known)}"
+            links = [link]
         answer = {"type": "FeatureCollection", "features": page, "links": links}
         self._send(200, json.dumps(answer).encode(), kind="application/geo+json")
 

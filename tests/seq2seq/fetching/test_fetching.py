@@ -315,6 +315,44 @@ def test_the_estimate_is_of_the_size_of_what_is_fetched(server, tmp_path):
     assert 0.3 < result.estimate().bytes / fetched_bytes < 3
 
 
+def test_an_offset_that_was_applied_before_ends_it_with_the_items_name(server, tmp_path):
+    """The flag says no, the values say yes, as on some days of Earth Search."""
+    add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", dn=1500)
+    add_s2(server, "S2A_2", "2022-05-13T10:50:31Z", dn=400, **{"earthsearch:boa_offset_applied": False})
+    with pytest.raises(FetchError, match="S2A_2: its metadata state an offset of -1000 DN, but 100% of its pixels"):
+        fetched(server, tmp_path / "fields", s1_catalog=None)
+    assert [path.name for path in (tmp_path / "fields/S2").iterdir()] == ["2022-05-03.tif"]
+    assert fetched(server, tmp_path / "fields", s1_catalog=None, skip=("S2A_2",)).kept
+
+
+def test_an_offset_that_may_not_have_been_applied_is_said(server, tmp_path):
+    applied = {"earthsearch:boa_offset_applied": True}
+    add_s2(server, "S2A_dark", "2022-05-03T10:50:31Z", dn=400, **applied)
+    add_s2(server, "S2A_bright", "2022-05-13T10:50:31Z", dn=1400, **applied)
+    said = []
+    fetch(
+        planned(server, s1_catalog=None),
+        tmp_path / "fields",
+        retry=QUICK,
+        on_progress=lambda progress: said.append(progress.message or ""),
+    )
+    (line,) = [line for line in said if "offset" in line]
+    assert line.startswith("S2A_bright: states that its offset was applied, but no pixel here is darker than 1000 DN")
+    assert (read(tmp_path / "fields/S2/2022-05-03.tif")[0] == 400).all()
+
+
+def test_real_pixels_never_become_no_data(server, tmp_path):
+    def dark(values, gsd):
+        if values.max() > 20:
+            values[:2] = 1000
+        return values
+
+    add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", dn=1001, fill=dark)
+    fetched(server, tmp_path / "fields", s1_catalog=None)
+    values, _, _ = read(tmp_path / "fields/S2/2022-05-03.tif")
+    assert (values == 1).all()
+
+
 def test_clouds_of_a_whole_scene_leave_it_out_and_nothing_left_is_an_error(server):
     add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", cloud=20)
     add_s2(server, "S2A_2", "2022-05-13T10:50:31Z", cloud=90)
@@ -339,8 +377,9 @@ def test_an_item_without_a_band_is_named_and_can_be_left_out(server):
     assert len(planned(server, s1_catalog=None, skip=("S2A_2",)).days) == 1
 
 
-def test_all_pages_of_a_search_are_read(server):
-    server.page = 2
+@pytest.mark.parametrize("paging", ["merge", "body", "get"])
+def test_all_pages_of_a_search_are_read(server, paging):
+    server.page, server.paging = 2, paging
     for day in range(1, 8):
         add_s2(server, f"S2A_{day}", f"2022-05-{3 * day:02d}T10:50:31Z", bands=("B04",))
     assert len(planned(server, s1_catalog=None, bands=("B04",)).days) == 7

@@ -87,6 +87,7 @@ def test_the_offset_is_what_the_metadata_state(facts, dn):
     ("facts", "words"),
     [
         ({}, "states neither processing baseline nor offset"),
+        ({"baseline": "99.99"}, "states neither processing baseline nor offset"),
         ({"baseline": "05.00", "offset": 0.0}, "05.00 has an offset of -1000 DN, its assets state 0"),
         ({"baseline": "03.01", "offset": -0.1}, "03.01 has no offset, its assets state -1000 DN"),
         ({"baseline": "05.00", "offset": -0.2}, "states an offset of -2000 DN, Sentinel-2 has 0 or -1000"),
