@@ -151,7 +151,8 @@ def _fetch(request: "Request", out: Path, *, jobs: int, dry_run: bool, quiet: bo
             console,
             [
                 f"Sequence {out}: {counts['S2']} dates of S2, {counts['S1']} of S1, {len(fetched.new)} of them new",
-                f"Fetched  {size:,.1f} MiB in {fetched.spent.requests} requests; from where: {out / 'fetched.json'}",
+                f"Fetched  {size:,.1f} MiB in {fetched.spent.requests} requests",
+                f"Record   {out / 'fetched.json'}",
                 f"Next     decloud run {out} OUT",
             ],
         )

@@ -17,6 +17,8 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import certifi
+
 from seq2seq.fetching.addresses import AddressRules, Target
 from seq2seq.fetching.failures import FetchError
 
@@ -79,13 +81,10 @@ class _Connection(HTTPConnection):
 
     def connect(self) -> None:
         proxy = _proxy_of(self._target)
-        place = (proxy.host, proxy.port) if proxy else (self._target.host, self._target.port)
-        plain = socket.create_connection(place, CONNECT_S)
+        plain = socket.create_connection((proxy.host, proxy.port), CONNECT_S) if proxy else self._connect_checked()
         try:
             if proxy:
                 self._tunnel_through(plain, proxy)
-            else:
-                self._rules.check_peer(self._target.host, str(plain.getpeername()[0]))
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._target.scheme == "https":
                 plain = self._tls.wrap_socket(plain, server_hostname=self._target.host)
@@ -93,6 +92,23 @@ class _Connection(HTTPConnection):
             plain.close()
             raise
         self.sock: Any = _PolledSocket(plain, self._check_stop, self._silence_s)
+
+    def _connect_checked(self) -> socket.socket:
+        """To the first address of the name that answers; none is tried before it is checked, nor looked up twice."""
+        failure: OSError = OSError("no address")
+        target = self._target
+        for family, kind, protocol, _, address in socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM):
+            self._rules.check_peer(target.host, str(address[0]))
+            self._check_stop()
+            plain = socket.socket(family, kind, protocol)
+            try:
+                plain.settimeout(CONNECT_S)
+                plain.connect(address)
+                return plain
+            except OSError as error:
+                plain.close()
+                failure = error
+        raise failure
 
     def _tunnel_through(self, plain: socket.socket, proxy: "_Proxy") -> None:
         """A proxy resolves the name itself: what it leads to is the proxy's to refuse."""
@@ -188,14 +204,9 @@ def _proxy_of(target: Target) -> _Proxy | None:
 
 
 def _tls_context() -> ssl.SSLContext:
-    """The system's authorities, or those that the environment names; certifi's beside them where it is installed."""
+    """The system's authorities, or those that the environment names; certifi's beside the system's."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & set(os.environ):
-        try:
-            import certifi
-
-            context.load_verify_locations(certifi.where())
-        except ImportError:
-            pass
+        context.load_verify_locations(certifi.where())
     return context

@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from seq2seq.fetching.answers import FileFacts
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.metering import Meter
 from seq2seq.fetching.spans import Span, lacking, merged, split
-from seq2seq.fetching.transport import Address, FileFacts, Transport
+from seq2seq.fetching.transport import Address, Transport
 
 # The first request of a file: the header of a COG is within it.
 HEAD_BYTES = 32 * 1024

@@ -142,7 +142,11 @@ def plan(
         def on_page(count: int, sensor: str = source.sensor) -> None:
             on_progress(Progress(f"searching {sensor}", count))
 
-        found = _searched(request, grid, source, on_page, should_stop, retry)
+        try:
+            found = _searched(request, grid, source, on_page, should_stop, retry)
+        except FetchError as error:
+            remedy = "; --s1-catalog planetary-computer, or --no-s1" if source.sensor == "S1" else ""
+            raise type(error)(f"{error}{remedy}") from error
         mine, remarks = _days(request, grid, source, found)
         days += mine
         notes += remarks

@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from seq2seq.fetching.day_files import DayFiles
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.fetching_day import FetchedDay, Service, fetch_day
 from seq2seq.fetching.metering import Meter, Spent
-from seq2seq.fetching.passes import Day
+from seq2seq.fetching.passes import Day, Sensor
 from seq2seq.fetching.plan import Plan
 from seq2seq.fetching.record import Record, now
 from seq2seq.fetching.signing import signer_of
@@ -60,47 +60,42 @@ def fetch(
     asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What is finished
     stays in any case.
     """
-    out = out.absolute()
-    with _working_folder(out) as work, ExitStack() as stack:
+    out, halt = out.absolute(), threading.Event()
+    check_stop = stop_check(lambda: halt.is_set() or should_stop())
+    with _working_folder(out) as work:
         record = Record.open(out, plan)
-        halt = threading.Event()
-        check_stop = stop_check(lambda: halt.is_set() or should_stop())
-        services = {}
+        kept = [day for day in plan.days if record.holds(day, DayFiles.of(out, day, plan).all)]
+        todo = [day for day in plan.days if day not in kept]
+        _check_room(out, plan, share=len(todo) / max(1, len(plan.days)))
+        state = _State(plan, record, on_progress, kept=kept)
+        for note in plan.notes:
+            state.report(note)
+        with _services(plan, retry, check_stop) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
+
+            def one(day: Day) -> FetchedDay:
+                return fetch_day(day, plan, out, work=work, service=services[day.sensor], check_stop=check_stop)
+
+            try:
+                _collect({pool.submit(one, day): day for day in todo}, state, should_stop)
+            finally:
+                halt.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                state.record_run(command)
+    state.check_failures(out)
+    return state.result(out)
+
+
+@contextmanager
+def _services(plan: Plan, retry: Retry | None, check_stop: Callable[[], None]) -> Iterator[dict[Sensor, Service]]:
+    """How the catalogue of each sensor is asked. Raises `ConfigError` for keys that are not there."""
+    with ExitStack() as stack:
+        services: dict[Sensor, Service] = {}
         for source in plan.sources:
             rules = AddressRules.of(source.catalog.url, source.catalog.hosts)
             transport = Transport(rules, retry=retry, check_stop=check_stop)
             stack.callback(transport.close)
             services[source.sensor] = Service(transport, signer_of(source.catalog, transport))
-        kept = [day for day in plan.days if record.holds(day, DayFiles.of(out, day, plan).all)]
-        state = _State(plan, record, on_progress, kept=kept)
-        todo = [day for day in plan.days if day not in kept]
-        _check_room(out, plan, share=len(todo) / max(1, len(plan.days)))
-        for note in plan.notes:
-            on_progress(Progress("fetching", len(kept), len(plan.days), message=note))
-
-        def one(day: Day) -> FetchedDay:
-            return fetch_day(day, plan, out, work=work, service=services[day.sensor], check_stop=check_stop)
-
-        pool = stack.enter_context(ThreadPoolExecutor(jobs, thread_name_prefix="fetch"))
-        futures = {pool.submit(one, day): day for day in todo}
-        try:
-            _collect(futures, state, should_stop)
-        finally:
-            halt.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            if state.new or state.failed:
-                record.add_run(
-                    {
-                        "command": command,
-                        "new_days": len(state.new),
-                        "failed_days": len(state.failed),
-                        **state.spent.to_dict(),
-                    }
-                )
-    state.check_failures(out)
-    # The order of the plan, whichever came first.
-    new, empty = (tuple(day for day in plan.days if day in days) for days in (state.new, state.empty))
-    return Fetched(out, new, tuple(kept), empty, state.spent)
+        yield services
 
 
 @dataclass
@@ -146,6 +141,17 @@ class _State:
         self.in_a_row += 1
         self.report(f"{day.sensor} {day.date} cannot be fetched: {one_line(error)}")
         return isinstance(error, OutputError) or self.in_a_row >= _FAILURES_IN_A_ROW
+
+    def record_run(self, command: str) -> None:
+        """Records what this call has done, if it has done anything."""
+        if self.new or self.failed:
+            counts = {"new_days": len(self.new), "failed_days": len(self.failed)}
+            self.record.add_run({"command": command, **counts, **self.spent.to_dict()})
+
+    def result(self, out: Path) -> Fetched:
+        """What the call has come to, in the order of the plan, whichever day came first."""
+        new, empty = (tuple(day for day in self.plan.days if day in days) for days in (self.new, self.empty))
+        return Fetched(out, new, tuple(self.kept), empty, self.spent)
 
     def check_failures(self, out: Path) -> None:
         """Raises the first failure, with what there is in spite of it."""

@@ -4,13 +4,9 @@ An address is checked before it is connected to, and again after each redirect. 
 pass: a bad certificate, 404 and the like end at once; silence, resets, 429, 5xx and truncated answers are tried again.
 """
 
-import gzip
 import http.client
-import io
 import json
 import random
-import re
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,19 +17,27 @@ from typing import Any, Protocol
 from urllib.parse import urljoin
 
 from seq2seq.fetching.addresses import AddressRules, Target
+from seq2seq.fetching.answers import (
+    CHUNK_BYTES,
+    FileFacts,
+    Passing,
+    body_of,
+    check_status,
+    chunks,
+    network_errors,
+    parsed,
+    stated,
+    status_of,
+)
 from seq2seq.fetching.connections import SILENCE_S, Connections
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.metering import Meter
 from seq2seq.fetching.spans import Span
 
-CHUNK_BYTES = 1 << 16
-MAX_JSON_BYTES = 64 * 2**20
 _MAX_REDIRECTS = 5
+_FEW = 4  # attempts where there is little hope
 _SLOWEST_BYTES_S = 4096  # of a transfer that is still worth waiting for
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 509})
 _DENIED = frozenset({401, 403})
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_SECONDS = re.compile(r"\d{1,6}")
 
 # Takes bytes, and where in the file they belong.
 Sink = Callable[[int, bytes], None]
@@ -41,9 +45,12 @@ Sink = Callable[[int, bytes], None]
 
 @dataclass(frozen=True)
 class Retry:
-    """attempts: of one request, in a row without progress. first_s, longest_s: of the pauses between them."""
+    """attempts: of one request, in a row without progress. first_s, longest_s: of the pauses between them.
 
-    attempts: int = 6
+    By default an outage of about a minute is survived.
+    """
+
+    attempts: int = 8
     first_s: float = 0.5
     longest_s: float = 30.0
     silence_s: float = SILENCE_S
@@ -52,14 +59,6 @@ class Retry:
         """The pause after so many failures in a row: doubled each time, random, not less than the server asked for."""
         grown = min(self.longest_s, self.first_s * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
         return max(grown, min(asked_s, 2 * self.longest_s))
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """A remote file, as an answer states it. etag: empty where none is stated."""
-
-    size: int
-    etag: str
 
 
 class Address(Protocol):
@@ -74,14 +73,6 @@ class Address(Protocol):
 
     def renew(self) -> bool:
         """Forgets a signature that was refused; False where another one would be no better."""
-
-
-class _Passing(Exception):  # noqa: N818  caught here
-    """An attempt has failed, and the next one may not. asked_s: how long the server asks to be left alone."""
-
-    def __init__(self, reason: str, asked_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.asked_s = asked_s
 
 
 class Transport:
@@ -109,9 +100,9 @@ class Transport:
         while True:
             try:
                 with self._exchange(url, sent, meter, posted) as answer:
-                    self._check_status(answer, (HTTPStatus.OK,))
-                    return _parsed(_all_of(answer, meter))
-            except _Passing as failure:
+                    check_status(answer, (HTTPStatus.OK,))
+                    return parsed(body_of(answer, meter))
+            except Passing as failure:
                 failures += 1
                 self._pause(failure, failures, meter)
 
@@ -131,7 +122,7 @@ class Transport:
             before = at
             try:
                 return self._read_once(address, Span(at, span.end), take, meter, expected)
-            except _Passing as failure:
+            except Passing as failure:
                 # Whatever brings a quarter of what is lacking ends some time.
                 progress = at > before and at - before >= min(CHUNK_BYTES, (span.end - before) / 4)
                 failures = 1 if progress else failures + 1
@@ -146,13 +137,13 @@ class Transport:
         headers = {"Accept-Encoding": "identity", **headers, "Range": f"bytes={span.start}-{span.end - 1}"}
         with self._exchange(url, headers, meter, None) as answer:
             if answer.status in _DENIED and address.renew():
-                raise _Passing(_status(answer))
-            self._check_status(answer, (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT))
-            start, end, facts = _stated(answer, span)
+                raise Passing(status_of(answer))
+            check_status(answer, (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT))
+            start, end, facts = stated(answer, span)
             if expected is not None and facts != expected:
                 raise FetchError("changed while it was read")
             until = time.monotonic() + self._retry.silence_s + (end - start) / _SLOWEST_BYTES_S
-            for content in _chunks(answer, end - start, until):
+            for content in chunks(answer, end - start, until):
                 meter.add(bytes_=len(content))
                 take(start, content)
                 start += len(content)
@@ -162,12 +153,12 @@ class Transport:
     def _exchange(
         self, url: str, headers: Mapping[str, str], meter: Meter, body: bytes | None
     ) -> Iterator[http.client.HTTPResponse]:
-        """One request and the head of its answer, redirects followed. Raises `_Passing` for what may pass."""
+        """One request and the head of its answer, redirects followed. Raises `Passing` for what may pass."""
         for _ in range(_MAX_REDIRECTS + 1):
             target = self.rules.check(url)
             self._check_stop()
             try:
-                with _network_errors():
+                with network_errors():
                     answer = self._ask(target, headers, body)
                 meter.add(requests=1)
                 location = answer.headers.get("Location")
@@ -177,7 +168,7 @@ class Transport:
                     headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
                     self._connections.drop(target)
                     continue
-                with _network_errors():
+                with network_errors():
                     yield answer
                 if answer.length == 0:
                     answer.close()
@@ -202,116 +193,12 @@ class Transport:
                 return self._ask(target, headers, body)
             raise
 
-    def _check_status(self, answer: http.client.HTTPResponse, allowed: tuple[HTTPStatus, ...]) -> None:
-        if answer.status in allowed:
-            return
-        if answer.status in _PASSING:
-            asked = answer.headers.get("Retry-After", "").strip()
-            raise _Passing(_status(answer), float(asked) if _SECONDS.fullmatch(asked) else 0.0)
-        raise FetchError(f"{_status(answer)}{_explained(answer)}")
-
-    def _pause(self, failure: _Passing, failures: int, meter: Meter) -> None:
+    def _pause(self, failure: Passing, failures: int, meter: Meter) -> None:
         """Waits before the next attempt. Raises `FetchError` where there is none."""
-        if failures >= self._retry.attempts:
+        if failures >= (min(_FEW, self._retry.attempts) if failure.unlikely else self._retry.attempts):
             raise FetchError(f"{failure}, {failures} times in a row") from failure
         meter.add(retries=1)
         until = time.monotonic() + self._retry.pause_s(failures, failure.asked_s)
         while (left := until - time.monotonic()) > 0:
             self._check_stop()
             time.sleep(min(0.1, left))
-
-
-@contextmanager
-def _network_errors() -> Iterator[None]:
-    """What may pass becomes `_Passing`, with a reason in words; a certificate that is not valid never passes."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise FetchError(f"its certificate is not valid: {error.verify_message}") from error
-    except http.client.IncompleteRead as error:
-        raise _Passing("the answer was cut off") from error
-    except http.client.HTTPException as error:
-        raise _Passing(f"the answer is not HTTP ({type(error).__name__})") from error
-    except TimeoutError as error:
-        raise _Passing(str(error) if "arrived" in str(error) else "no answer in time") from error
-    except OSError as error:
-        raise _Passing((error.strerror or "the connection broke").lower()) from error
-
-
-def _chunks(answer: http.client.HTTPResponse, size: int, until: float) -> Iterator[bytes]:
-    """`size` bytes of the body. Raises `_Passing` where there are fewer, or they take for ever."""
-    while size > 0:
-        content = answer.read1(min(CHUNK_BYTES, size))
-        if not content:
-            raise _Passing("the answer was cut off")
-        size -= len(content)
-        yield content
-        if time.monotonic() > until:
-            raise _Passing("the answer is too slow")
-
-
-def _stated(answer: http.client.HTTPResponse, span: Span) -> tuple[int, int, FileFacts]:
-    """The bytes that an answer holds, from and to, and the facts of the file. Raises `_Passing`, `FetchError`."""
-    etag = answer.headers.get("ETag", "")
-    etag = "" if etag.startswith("W/") else etag
-    if answer.status == HTTPStatus.OK:
-        if answer.length is None:
-            raise FetchError("the server knows no ranges, and states no size")
-        return 0, answer.length, FileFacts(answer.length, etag)
-    found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if found is None:
-        raise _Passing("the answer does not state its range")
-    start, end, size = int(found[1]), int(found[2]) + 1, int(found[3])
-    if start != span.start or end != min(span.end, size):
-        raise _Passing("the answer is another range than was asked for")
-    return start, end, FileFacts(size, etag)
-
-
-def _all_of(answer: http.client.HTTPResponse, meter: Meter) -> bytes:
-    """The body, unpacked, within the limit. Raises `_Passing`, `FetchError`."""
-    content = bytearray()
-    until = time.monotonic() + 300
-    while chunk := answer.read1(CHUNK_BYTES):
-        content += chunk
-        meter.add(bytes_=len(chunk))
-        _check_size(len(content))
-        if time.monotonic() > until:
-            raise _Passing("the answer is too slow")
-    if answer.length:
-        raise _Passing("the answer was cut off")
-    if answer.headers.get("Content-Encoding", "").lower() != "gzip":
-        return bytes(content)
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(bytes(content))) as packed:
-            unpacked = packed.read(MAX_JSON_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise _Passing("the answer was cut off") from error
-    _check_size(len(unpacked))
-    return unpacked
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_JSON_BYTES:
-        raise FetchError(f"answers more than {MAX_JSON_BYTES / 2**20:.0f} MiB")
-
-
-def _parsed(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise FetchError("answers what is not JSON") from error
-    if not isinstance(found, dict):
-        raise FetchError("answers JSON that is no object")
-    return found
-
-
-def _status(answer: http.client.HTTPResponse) -> str:
-    return f"{answer.status} {answer.reason}".strip()
-
-
-def _explained(answer: http.client.HTTPResponse) -> str:
-    """The first words of a body that is a text, such as a catalogue's complaint about a query."""
-    if "json" not in answer.headers.get("Content-Type", ""):
-        return ""
-    words = " ".join(answer.read(2000).decode("utf-8", "replace").split())
-    return f": {words[:160]}" if words else ""

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import socket
 import struct
 
 import numpy as np
@@ -13,8 +14,10 @@ from seq2seq.errors import DecloudError
 from seq2seq.fetching.addresses import AddressRules
 from seq2seq.fetching.area import Box, parse_period
 from seq2seq.fetching.failures import FetchError, RefusedAddressError
+from seq2seq.fetching.metering import Meter
 from seq2seq.fetching.plan import Request, plan
 from seq2seq.fetching.transfer import fetch
+from seq2seq.fetching.transport import Transport
 
 PERIOD = parse_period("2022-05-01/2022-06-30")
 PUBLIC = AddressRules.of("https://stac.example.org/v1")
@@ -113,6 +116,21 @@ def test_an_item_that_leads_elsewhere_is_refused_before_anything_is_transferred(
     with pytest.raises(RefusedAddressError, match=r"^S2A_1, asset B04: "):
         planned(server)
     assert not server.asked(".tif")
+
+
+def test_a_name_that_leads_inside_is_not_even_connected_to(monkeypatch):
+    """As a name server can do that the author of a catalogue owns."""
+    connected = []
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.5", 443))]
+    )
+    monkeypatch.setattr(socket.socket, "connect", lambda *address: connected.append(address))
+    monkeypatch.setenv("no_proxy", "*")
+    transport = Transport(PUBLIC, retry=QUICK)
+    with pytest.raises(RefusedAddressError, match=r"images\.example\.org: leads into a network that is not public"):
+        transport.json("https://images.example.org/x", Meter())
+    transport.close()
+    assert not connected
 
 
 def test_a_redirect_is_followed_only_where_a_link_might_lead(server, tmp_path):
@@ -242,9 +260,6 @@ def test_a_next_link_leads_only_where_an_address_may(server):
 
 
 def test_keys_are_not_sent_to_another_host(server, monkeypatch, tmp_path):
-    from seq2seq.fetching.metering import Meter
-    from seq2seq.fetching.transport import Transport
-
     with stac_server() as other:
         other.files["/token"] = b"{}"
         server.always["/token"] = Fault("status", 302, headers={"Location": f"{other.url}/token"})

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
-from stac_server import FEW, QUICK, Fault, add_s1, add_s2, area_of
+from stac_server import FEW, QUICK, Fault, add_s1, add_s2, area_of, stac_server
 
 from seq2seq.errors import OutputError, Stopped
 from seq2seq.fetching import day_files, fetching_day
@@ -82,6 +83,17 @@ def test_an_outage_of_the_search_recovers_too(server):
     add_dates(server)
     server.faults["/search"] = [Fault("status", 502), Fault("reset"), Fault("status", 504)]
     assert len(planned(server).days) == 3
+
+
+def test_where_nobody_answers_little_is_tried(server):
+    gone = server.catalog.url
+    with stac_server() as other:
+        gone = other.url
+    request = Request(Box(*area_of()), PERIOD, replace(server.catalog, url=gone), None, FEW)
+    began = time.monotonic()
+    with pytest.raises(FetchError, match="connection refused, 4 times in a row"):
+        plan(request, retry=replace(QUICK, attempts=100))
+    assert time.monotonic() - began < 10
 
 
 def test_what_does_not_pass_names_item_and_asset_in_one_line_and_keeps_the_rest(server, tmp_path):
@@ -253,6 +265,28 @@ def test_killed_in_the_middle_the_next_call_goes_on(server, tmp_path):
     assert [day.date for day in fetched(server, out).new] == ["2022-05-06", "2022-05-09"]
     assert len(server.asked("S2A_1/B02.tif")) == asked
     assert not (out / ".fetching").exists()
+
+
+def test_ctrl_c_ends_the_command_within_a_moment_and_says_how_to_go_on(server, tmp_path):
+    add_dates(server, 3)
+    server.always["S2A_2/B04.tif"] = Fault("slow", seconds=30)
+    out, area = tmp_path / "fields", ",".join(map(str, area_of()))
+    command = [sys.executable, "-m", "decloud", "fetch", area, "2022-05-01/2022-06-30", str(out), "--no-s1"]
+    command += ["--catalog", server.url, "--bands", ",".join(FEW), "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not server.asked("S2A_2/B04.tif"):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - began < 15
+    assert process.returncode == 130
+    assert errors == "decloud: stopped (1 of 3 dates are there); the same command goes on from there\n"
+    assert not left_behind(out)
+    assert [path.name for path in (out / "S2").iterdir()] == ["2022-05-03.tif"]
 
 
 def test_two_fetches_do_not_write_into_one_folder(server, tmp_path):
