@@ -1,5 +1,6 @@
 """The files of a day: where they lie, how they are stored, what their tags state; written in one rename each."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -56,8 +57,14 @@ def new_array(folder: Path, name: str, shape: tuple[int, ...], dtype: str) -> ND
     """Zeros that lie on disk rather than in memory, in `folder`. Raises OSError where the disk has no room for all."""
     path = folder / name
     with path.open("wb") as file:
-        # A map of a file without its blocks would end the process when the disk is full.
-        os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        try:
+            # A map of a file without its blocks would end the process when the disk is full.
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # of file systems that cannot say
+                raise
+            os.truncate(file.fileno(), size)
     return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
 
 

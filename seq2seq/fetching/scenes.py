@@ -136,7 +136,9 @@ def _orbit(properties: Mapping[str, Any], described: str) -> int | None:
 
 
 def _tile(properties: Mapping[str, Any], described: str) -> str | None:
-    for text in (*(_text(properties.get(name)) for name in _TILE_FACTS), described):
+    # Names of Sentinel-1 have parts such as 1SDV, which look like one.
+    named = described if described.startswith("S2") else ""
+    for text in (*(_text(properties.get(name)) for name in _TILE_FACTS), named):
         if found := _TILE.search(text):
             return found[1].rjust(5, "0")
     return None

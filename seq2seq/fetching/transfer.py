@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from seq2seq.errors import DecloudError, OutputError, Stopped
@@ -72,14 +73,16 @@ def fetch(
             state.report(note)
         with _services(plan, retry, check_stop) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
 
-            def one(day: Day) -> FetchedDay:
-                return fetch_day(day, plan, out, work=work, service=services[day.sensor], check_stop=check_stop)
+            def submit(day: Day) -> Future[FetchedDay]:
+                service = services[day.sensor]
+                return pool.submit(fetch_day, day, plan, out, work=work, service=service, check_stop=check_stop)
 
             try:
-                _collect({pool.submit(one, day): day for day in todo}, state, should_stop)
+                _collect(todo, submit, state, jobs=jobs, should_stop=should_stop)
             finally:
                 halt.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                state.take_rest()
                 state.record_run(command)
     state.check_failures(out)
     return state.result(out)
@@ -109,6 +112,7 @@ class _State:
     new: list[Day] = field(default_factory=list)
     empty: list[Day] = field(default_factory=list)
     failed: list[tuple[Day, DecloudError]] = field(default_factory=list)
+    running: dict[Future[FetchedDay], Day] = field(default_factory=dict)
     in_a_row: int = 0
     costs: Spent = field(default_factory=Spent)
     meter: Meter = field(default_factory=Meter)
@@ -134,6 +138,23 @@ class _State:
         if fetched.facts.get("empty"):
             self.empty.append(day)
         self.report(fetched.note or None)
+
+    def settle(self, future: Future[FetchedDay]) -> bool:
+        """A day has ended. True where it is no use to go on. Raises `Stopped`, and what is a bug of ours."""
+        error = future.exception()
+        if isinstance(error, Stopped) or not isinstance(error, DecloudError | None):
+            raise error
+        day = self.running.pop(future)
+        if error is not None:
+            return self.fail(day, error)
+        self.take(day, future.result())
+        return False
+
+    def take_rest(self) -> None:
+        """Takes what was finished while it was stopped: its files are there."""
+        for future, day in self.running.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.take(day, future.result())
 
     def fail(self, day: Day, error: DecloudError) -> bool:
         """A day cannot be had. True where it is no use to go on."""
@@ -167,20 +188,28 @@ class _State:
         ) from error
 
 
-def _collect(futures: dict[Future[FetchedDay], Day], state: _State, should_stop: ShouldStop) -> None:
-    """Takes what is finished as it comes, until all is, or it is no use to go on. Raises `Stopped`."""
+def _collect(
+    todo: Sequence[Day],
+    submit: Callable[[Day], Future[FetchedDay]],
+    state: _State,
+    *,
+    jobs: int,
+    should_stop: ShouldStop,
+) -> None:
+    """Takes what is finished as it comes, until all is, or it is no use to go on. Raises `Stopped`.
+
+    No more days are begun than are fetched at a time, so that none begins once it is known to be of no use.
+    """
     state.report()
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        for future in done:
-            error = future.exception()
-            if error is None:
-                state.take(futures[future], future.result())
-            elif isinstance(error, Stopped) or not isinstance(error, DecloudError):
-                raise error
-            elif state.fail(futures[future], error):
-                return
+    left, running = iter(todo), state.running
+    while True:
+        running |= {submit(day): day for day in islice(left, jobs - len(running))}
+        if not running:
+            return
+        done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        useless = [state.settle(future) for future in done]
+        if any(useless):
+            return
         if should_stop():
             raise Stopped(f"{len(state.kept) + len(state.new)} of {len(state.plan.days)} dates are there")
 

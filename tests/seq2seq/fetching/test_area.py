@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.warp import transform
 
@@ -75,6 +75,7 @@ boxes = st.tuples(st.floats(-179, 178.9), st.floats(-79, 83), st.floats(0.001, 0
 )
 
 
+@settings(deadline=None)
 @given(area=boxes, gsd=st.sampled_from([10.0, 20.0, 60.0]))
 def test_a_grid_lies_on_multiples_and_holds_all_of_its_area(area, gsd):
     grid = grid_of(area, gsd)
@@ -92,6 +93,7 @@ def test_a_grid_lies_on_multiples_and_holds_all_of_its_area(area, gsd):
     assert grid.shape[1] * gsd <= 1.2 * (inside[0].max() - inside[0].min()) * gsd + 2 * gsd
 
 
+@settings(deadline=None)
 @given(area=boxes)
 def test_what_is_searched_holds_the_area_and_the_grid(area):
     grid = grid_of(area, 10)

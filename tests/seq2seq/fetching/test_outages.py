@@ -216,7 +216,8 @@ def test_a_stop_leaves_finished_days_and_nothing_else(server, tmp_path):
     assert len(list((tmp_path / "fields/S2").iterdir())) in (2, 3)
     assert not left_behind(tmp_path / "fields")
     server.always.clear()
-    fetched(server, tmp_path / "fields")
+    there = len(list((tmp_path / "fields/S2").iterdir()))
+    assert len(fetched(server, tmp_path / "fields").new) == 4 - there
     assert len(list((tmp_path / "fields/S2").iterdir())) == 4
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
@@ -108,6 +108,7 @@ def test_the_bytes_of_a_window_are_enough_to_read_it(tmp_path, options):
     assert covered(needed) < set(range(-4, len(content) + 4))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 300), st.binary(min_size=1, max_size=8))
 def test_a_header_of_any_bytes_is_an_index_or_a_value_error(content, at, damage):
     whole = tiff_bytes()

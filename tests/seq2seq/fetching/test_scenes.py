@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geom import box
 
@@ -46,6 +46,11 @@ def test_facts_are_found_under_the_names_of_every_catalogue():
         assert (found.baseline, found.tile, found.epsg, found.orbit) == ("05.09", "31UFS", 32631, 51)
     assert planetary.assets["B02"].href == "https://example.org/items/B02.tif"
     assert planetary.assets["B02"].key == "blue"
+
+
+def test_a_part_of_a_radar_products_name_is_no_tile():
+    found = item() | {"id": "S1A_IW_GRDH_1SDV_20191215T004339_20191215T004404_030352_0378DC_rtc"}
+    assert read_item(found).tile is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +176,7 @@ def test_of_two_radar_overpasses_the_one_that_covers_more_is_preferred_then_the_
 pixels = st.lists(st.sampled_from([0, 4, 9]), min_size=4, max_size=4)
 
 
+@settings(deadline=None)
 @given(pixels, pixels)
 def test_nothing_that_one_overpass_shows_is_lost_to_the_other(first, second):
     """4: clear, 9: cloud, 0: no data; the values tell which overpass a pixel is of."""
