@@ -62,7 +62,7 @@ def fetch(
     stays in any case.
     """
     out, halt = out.absolute(), threading.Event()
-    check_stop = stop_check(lambda: halt.is_set() or should_stop())
+    check = stop_check(lambda: halt.is_set() or should_stop())
     with _working_folder(out) as work:
         record = Record.open(out, plan)
         kept = [day for day in plan.days if record.holds(day, DayFiles.of(out, day, plan).all)]
@@ -71,11 +71,10 @@ def fetch(
         state = _State(plan, record, on_progress, kept=kept)
         for note in plan.notes:
             state.report(note)
-        with _services(plan, retry, check_stop) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
+        with _services(plan, retry, check) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
 
             def submit(day: Day) -> Future[FetchedDay]:
-                service = services[day.sensor]
-                return pool.submit(fetch_day, day, plan, out, work=work, service=service, check_stop=check_stop)
+                return pool.submit(fetch_day, day, plan, out, work=work, service=services[day.sensor], check_stop=check)
 
             try:
                 _collect(todo, submit, state, jobs=jobs, should_stop=should_stop)

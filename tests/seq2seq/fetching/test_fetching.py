@@ -309,8 +309,8 @@ def test_the_estimate_is_of_the_size_of_what_is_fetched(server, tmp_path):
             else values
         )
 
-    add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", fill=noise, size=1000)
-    result = planned(server, s1_catalog=None, area=Box(*area_of(width=9000, height=9000)))
+    add_s2(server, "S2A_1", "2022-05-03T10:50:31Z", fill=noise, size=600)
+    result = planned(server, s1_catalog=None, area=Box(*area_of(width=5000, height=5000)))
     fetched_bytes = fetch(result, tmp_path / "fields", retry=QUICK).spent.bytes
     assert 0.3 < result.estimate().bytes / fetched_bytes < 3
 
