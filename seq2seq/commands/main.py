@@ -15,6 +15,8 @@ from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
 from seq2seq.commands.benchmark import benchmark
 from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from seq2seq.commands.evaluate import evaluate
+from seq2seq.commands.fetch import EXAMPLES as FETCH_EXAMPLES
+from seq2seq.commands.fetch import FetchCommand, fetch
 from seq2seq.commands.fit import EXAMPLES as FIT_EXAMPLES
 from seq2seq.commands.fit import fit
 from seq2seq.commands.look import EXAMPLES as LOOK_EXAMPLES
@@ -160,6 +162,7 @@ def simulate(
     print(f"Next: decloud run {output_path / 'input'} OUT")
 
 
+app.command(cls=FetchCommand, epilog=FETCH_EXAMPLES)(fetch)
 app.command(epilog=FIT_EXAMPLES)(fit)
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
