@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError, concerning
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.formats import wanted
-from seq2seq.readers.formats.sensor_folders import SUFFIXES
-from seq2seq.readers.geotiff import MAGIC, check_first_bytes
+from seq2seq.readers.images import KINDS, START_BYTES
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _PIECE = 2**20
@@ -73,7 +72,7 @@ def extract(
 
     name: what messages call the archive. Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the
     folder, links, encryption, duplicate names, archives within, more than `limits`), `UnreadableFileError` for a
-    damaged one or a TIFF that does not begin like one, before anything is written; `OutputError` where the disk is full
+    damaged one or an image that does not begin like one, before anything is written; `OutputError` where the disk is full
     or about to be.
     """
     source = name or path.name
@@ -157,11 +156,11 @@ def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo],
 
 
 def _check_first_bytes(archive: zipfile.ZipFile, chosen: dict[str, zipfile.ZipInfo]) -> None:
-    """Of all members that are called TIFF, before the first is unpacked whole."""
+    """Of all members that are called images, before the first is unpacked whole."""
     for name, member in sorted(chosen.items()):
-        if PurePosixPath(name).suffix.lower() in SUFFIXES:
+        if kind := KINDS.get(PurePosixPath(name).suffix.lower()):
             with archive.open(member) as packed, concerning(name):
-                check_first_bytes(packed.read(len(MAGIC[0])), name)
+                kind.check_first_bytes(packed.read(START_BYTES), name)
 
 
 def _inflate(

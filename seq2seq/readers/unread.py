@@ -13,15 +13,18 @@ _S1_SAFE = (
     "as GeoTIFF, S1/2020-08-01.tif with bands VV and VH (HyP3, Planetary Computer RTC, openEO sar_backscatter, Earth "
     "Engine)"
 )
-_JP2 = f"JPEG 2000 is not read yet; write {LAYOUT} (gdalbuildvrt -separate, then gdal_translate -of GTiff)"
+_J2K = (
+    "a bare codestream of JPEG 2000 has no position and is not read; write a .jp2 with one (gdal_translate -of "
+    "JP2OpenJPEG -a_srs -a_ullr), or GeoTIFF"
+)
 _NETCDF = f"NetCDF is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
 _ZARR = f"Zarr is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
 _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each subdataset)"
 
 _BY_SUFFIX = {
     ".safe": _SAFE,
-    ".jp2": _JP2,
-    ".j2k": _JP2,
+    ".j2k": _J2K,
+    ".j2c": _J2K,
     ".nc": _NETCDF,
     ".nc4": _NETCDF,
     ".cdf": _NETCDF,
@@ -40,8 +43,7 @@ _BY_START = (
         f"NetCDF 4 and HDF are not read yet; write {LAYOUT} (xarray with rioxarray, or gdal_translate)",
     ),
     (b"\x0e\x03\x13\x01", _HDF),
-    (b"\0\0\0\x0cjP  ", _JP2),
-    (b"\xff\x4f\xff\x51", _JP2),
+    (b"\xff\x4f\xff\x51", _J2K),
 )
 _MARKERS = {"manifest.safe": _SAFE, "mtd_msil2a.xml": _SAFE, "mtd_msil1c.xml": _SAFE}
 _ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"})
