@@ -147,7 +147,7 @@ def _tiles(file: BinaryIO, at: int, end: int) -> set[int]:
     """The numbers of the tiles that begin, and end, before the codestream does."""
     found: set[int] = set()
     for _ in range(_MAX_TILE_PARTS):
-        if at + 2 <= end and struct.unpack(">H", _read(file, at, 2, end)) == (_EOC,) or at == end:
+        if (at + 2 <= end and struct.unpack(">H", _read(file, at, 2, end)) == (_EOC,)) or at == end:
             return found
         marker, _, tile, length, _, _ = struct.unpack(">HHHIBB", _read(file, at, 12, end))
         if marker != _SOT:

@@ -1,12 +1,13 @@
 """Formats that are not read yet: their names, and a way that works today."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 LAYOUT = "one GeoTIFF a date, S2/2020-08-01.tif, its bands described as B02, B03, ..."
 _SAFE = (
-    f"a SAFE product is not read yet; write {LAYOUT} (gdal_translate of the bands' .jp2, stacked by gdalbuildvrt "
-    "-separate and cut to one grid), and its SCL as SCL/2020-08-01.tif"
+    "a SAFE product without its images and metadata; download it whole: MTD_MSIL2A.xml and "
+    "GRANULE/*/IMG_DATA/R*m/*.jp2 are read"
 )
 _S1_SAFE = (
     "a SAFE product of Sentinel-1 is neither calibrated nor terrain-corrected, and is not read; get sigma0 or gamma0 "
@@ -45,7 +46,8 @@ _BY_START = (
     (b"\x0e\x03\x13\x01", _HDF),
     (b"\xff\x4f\xff\x51", _J2K),
 )
-_MARKERS = {"manifest.safe": _SAFE, "mtd_msil2a.xml": _SAFE, "mtd_msil1c.xml": _SAFE}
+_MARKERS = {"manifest.safe": _SAFE}
+_S1_PRODUCT = re.compile(r"(?i)S1[A-D]_\w\w_(?:GRD|SLC|OCN|RAW|ETA)\w_.*\.(?:SAFE|zip)")
 _ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"})
 
 
@@ -74,8 +76,14 @@ def advice_among(names: Iterable[str]) -> str | None:
     return None
 
 
+def radar_products(names: Iterable[str]) -> list[str]:
+    """What to say where other files of an input are read and products of Sentinel-1 lie beside them."""
+    found = sorted({part for name in names for part in PurePosixPath(name).parts if _S1_PRODUCT.fullmatch(part)})
+    return [f"S1 is left out, {found[0]}{' and others' if len(found) > 1 else ''}: {_S1_SAFE}"] if found else []
+
+
 def _known(name: str) -> str | None:
     suffix = PurePosixPath(name).suffix
-    if suffix == ".safe" and name.startswith("s1"):
+    if (suffix == ".safe" and name.startswith("s1")) or _S1_PRODUCT.fullmatch(name):
         return _S1_SAFE
     return _MARKERS.get(name) or _BY_SUFFIX.get(suffix)

@@ -14,7 +14,7 @@ def write_jp2(path: Path, pixels, *, gsd=10.0, left=600_000.0, top=5_600_000.0, 
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width, "dtype": pixels.dtype}
     place = {"crs": crs, "transform": from_origin(left, top, gsd, gsd)}
-    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "BLOCKXSIZE": tile, "BLOCKYSIZE": tile, "tiled": True}
+    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "BLOCKXSIZE": tile, "BLOCKYSIZE": tile}
     with rasterio.open(path, "w", driver="JP2OpenJPEG", **shape, **place, **(lossless | options)) as file:
         file.write(pixels)
     return path

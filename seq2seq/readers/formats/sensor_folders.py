@@ -1,4 +1,4 @@
-"""GeoTIFFs, or JPEG 2000, in folders that are called after what they hold: `S2/DATE*.tif`, optional `S1/`, `MASK/` and `SCL/`."""
+"""Images in folders that are called after what they hold: `S2/DATE*.tif`, optional `S1/`, `MASK/` and `SCL/`."""
 
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath

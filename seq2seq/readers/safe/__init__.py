@@ -1,0 +1,1 @@
+"""Sentinel-2 products as ESA delivers them (SAFE): what their names and metadata say, and their bands as layers."""
