@@ -207,12 +207,13 @@ def _inflate_member(
                     f"most to {limits.total_bytes:,}",
                     file=member.filename,
                 )
-            _check_space(target.parent, len(piece), source, limits)
+            check_space(target.parent, len(piece), source, limits)
             plain.write(piece)
     return written
 
 
-def _check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) -> None:
+def check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) -> None:
+    """Raises `OutputError` where so many bytes more would not leave free on the disk what must stay free."""
     free = shutil.disk_usage(folder).free
     if free - wanted < limits.disk_floor_bytes:
         raise OutputError(

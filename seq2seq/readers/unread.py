@@ -14,6 +14,10 @@ _S1_SAFE = (
     "as GeoTIFF, S1/2020-08-01.tif with bands VV and VH (HyP3, Planetary Computer RTC, openEO sar_backscatter, Earth "
     "Engine)"
 )
+EOPATCH_PICKLES = (
+    "an EOPatch with pickles (bbox.pkl, timestamp.pkl, ...) is not read, for loading them can run any program; save it "
+    "again with eo-learn 1.5 or later: EOPatch.load(folder).save(new_folder)"
+)
 _J2K = (
     "a bare codestream of JPEG 2000 has no position and is not read; write a .jp2 with one (gdal_translate -of "
     "JP2OpenJPEG -a_srs -a_ullr), or GeoTIFF"
@@ -46,7 +50,9 @@ _BY_START = (
     (b"\x0e\x03\x13\x01", _HDF),
     (b"\xff\x4f\xff\x51", _J2K),
 )
-_MARKERS = {"manifest.safe": _SAFE}
+_MARKERS = {"manifest.safe": _SAFE} | {
+    f"{name}.pkl{suffix}": EOPATCH_PICKLES for name in ("bbox", "timestamp", "meta_info") for suffix in ("", ".gz")
+}
 _S1_PRODUCT = re.compile(r"(?i)S1[A-D]_\w\w_(?:GRD|SLC|OCN|RAW|ETA)\w_.*\.(?:SAFE|zip)")
 _ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"})
 

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 from seq2seq.readers.base import Format, Root
+from seq2seq.readers.formats.eopatch import EOPatch
 from seq2seq.readers.formats.safe import Safe
 from seq2seq.readers.formats.sensor_folders import SensorFolders
 
@@ -11,6 +12,7 @@ FORMATS: tuple[Format, ...] = (
     # which says what it lacks.
     SensorFolders(),
     Safe(),
+    EOPatch(),
 )
 
 
