@@ -68,7 +68,7 @@ def plain(members: Sequence[Member], *, limits: ArchiveLimits = DEFAULT_LIMITS) 
     """
     packed = [member for member in members if member.name.endswith(".gz")]
     left = limits.allowed(sum(member.path.stat().st_size for member in packed))
-    found = [member for member in members if member not in packed]
+    found = [member for member in members if not member.name.endswith(".gz")]
     with TemporaryDirectory(prefix="decloud-") as folder:
         for index, member in enumerate(packed):
             target = Path(folder, str(index))

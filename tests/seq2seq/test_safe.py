@@ -1,6 +1,7 @@
 """Sentinel-2 products as they are downloaded become sequences, and what is wrong with them is said in one line."""
 
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -9,6 +10,7 @@ from rasterio.transform import from_origin
 from safe_products import dn_of, metadata_xml, product_name, write_product, zipped
 from sequence_files import s1_db, write_tif
 
+from api.client.packing import packed
 from seq2seq.bands import L2A
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import InputError, MissingDataError, UnreadableFileError, UnsafeArchiveError
@@ -140,7 +142,37 @@ def test_of_two_processings_of_an_acquisition_the_newest_counts_and_it_is_said(t
     with open_sequence(tmp_path) as source:
         sequence, warnings = source.read(), source.info.warnings
     assert np.allclose(reflectance(sequence, "B02")[0], dn_of("B02", 10, THIRD)[0] * 1e-4, atol=1e-6)
-    assert any(f"{FIRST} in baseline 02.14, not baseline 05.00" in said for said in warnings)
+    assert any(f"{FIRST} in baseline 02.14, for there is 05.00" in said for said in warnings)
+
+
+def test_a_product_that_is_there_twice_counts_once(tmp_path):
+    made = [write_product(tmp_path / "in", day, bands=FEW) for day in (FIRST, SECOND)]
+    zipped(made[0], tmp_path / "in" / f"{made[0].name}.zip")
+    with open_contents(tmp_path / "in") as contents:
+        assert len(contents.s2) == 2
+        assert any(f"left out: {FIRST} in {made[0].name}" in said for said in contents.warnings)
+        assert not any("put together" in said for said in contents.warnings)
+
+
+@pytest.mark.parametrize("around", ["S2", "2022"])
+def test_a_folder_of_the_user_s_may_lie_around_the_products(tmp_path, around):
+    for day in (FIRST, SECOND):
+        write_product(tmp_path / around, day, bands=FEW)
+        write_tif(
+            tmp_path / "S1" / f"{day}.tif", s1_db(1, 48, 48)[0], transform=from_origin(600_000, 5_600_000, 10, 10)
+        )
+    with open_contents(tmp_path) as contents:
+        assert (len(contents.s2), len(contents.s1)) == (2, 2)
+
+
+def test_the_client_sends_what_the_reader_reads(tmp_path):
+    made = [write_product(tmp_path / "in", day, bands=FEW) for day in (FIRST, SECOND)]
+    zipped(made[1], tmp_path / "in" / f"{made[1].name}.zip")
+    shutil.rmtree(made[1])
+    with open_contents(tmp_path / "in") as contents, packed(tmp_path / "in", on_bytes=lambda *_: None) as payload:
+        fingerprint = contents.fingerprint
+        with open_contents(payload.file, name=payload.name) as sent:
+            assert sent.fingerprint == fingerprint
 
 
 def test_headers_carry_what_the_metadata_state(tmp_path):
@@ -210,14 +242,14 @@ def test_metadata_without_images_are_no_product(tmp_path):
         open_sequence(tmp_path)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_products_of_sentinel_1_beside_are_left_out_and_the_remedy_is_said(tmp_path, packed):
+@pytest.mark.parametrize("in_zip", [False, True])
+def test_products_of_sentinel_1_beside_are_left_out_and_the_remedy_is_said(tmp_path, in_zip):
     for day in (FIRST, SECOND):
         write_product(tmp_path / "in", day, bands=FEW)
     radar = tmp_path / "in" / "S1A_IW_GRDH_1SDV_20220605T173953_20220605T174018_039156_049F13_6FF8.SAFE"
     (radar / "measurement").mkdir(parents=True)
     (radar / "measurement" / "x.tiff").write_bytes(b"")
-    given = zipped(tmp_path / "in", tmp_path / "in.zip", prefix="") if packed else tmp_path / "in"
+    given = zipped(tmp_path / "in", tmp_path / "in.zip", prefix="") if in_zip else tmp_path / "in"
     with open_sequence(given) as source:
         (said,) = [said for said in source.info.warnings if "S1 is left out" in said]
     assert radar.name in said
@@ -320,17 +352,17 @@ def test_zips_within_share_one_budget(tmp_path):
     (tmp_path / "in").mkdir()
     for index, day in enumerate((FIRST, SECOND, THIRD)):
         name = product_name(day)
-        with zipfile.ZipFile(tmp_path / "in" / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        with zipfile.ZipFile(tmp_path / "in" / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             image = f"GRANULE/L2A_T31UFS_A0_{index}/IMG_DATA/R10m/T31UFS_20220605T105031_B02_10m.jp2"
-            packed.writestr(f"{name}/{image}", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40 * 2**20))
+            archive.writestr(f"{name}/{image}", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40 * 2**20))
     with pytest.raises(UnsafeArchiveError, match="inflates to"):
         open_sequence(tmp_path / "in")
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a\0b"])
 def test_a_product_s_zip_that_leaves_its_folder_is_refused(tmp_path, name):
-    with zipfile.ZipFile(tmp_path / f"{product_name(FIRST)}.zip", "w") as packed:
-        packed.writestr(f"{name}/GRANULE/g/IMG_DATA/R10m/T31UFS_20220605T105031_B02_10m.jp2", b"x")
+    with zipfile.ZipFile(tmp_path / f"{product_name(FIRST)}.zip", "w") as archive:
+        archive.writestr(f"{name}/GRANULE/g/IMG_DATA/R10m/T31UFS_20220605T105031_B02_10m.jp2", b"x")
     with pytest.raises((UnsafeArchiveError, MissingDataError, UnreadableFileError)):
         open_sequence(tmp_path / f"{product_name(FIRST)}.zip")
 
@@ -338,8 +370,8 @@ def test_a_product_s_zip_that_leaves_its_folder_is_refused(tmp_path, name):
 def test_a_link_in_a_product_s_zip_is_refused(tmp_path):
     member = zipfile.ZipInfo(f"{product_name(FIRST)}/GRANULE/g/IMG_DATA/R10m/T31UFS_20220605T105031_B02_10m.jp2")
     member.create_system, member.external_attr = 3, 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / f"{product_name(FIRST)}.zip", "w") as packed:
-        packed.writestr(member, b"/etc/passwd")
+    with zipfile.ZipFile(tmp_path / f"{product_name(FIRST)}.zip", "w") as archive:
+        archive.writestr(member, b"/etc/passwd")
     with pytest.raises(UnsafeArchiveError, match="is a link or a device"):
         open_sequence(tmp_path / f"{product_name(FIRST)}.zip")
 

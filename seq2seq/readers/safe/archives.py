@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from seq2seq.readers.archive import ArchiveLimits, extract
 from seq2seq.readers.base import Member
-from seq2seq.readers.safe.names import image_name, is_product_archive, metadata_level
+from seq2seq.readers.formats.safe import image_name, is_product_archive, metadata_level
 
 # JPEG 2000 does not deflate, and metadata are little beside it.
 _LIMITS = ArchiveLimits(expansion=4)
@@ -21,7 +21,7 @@ def unpacked_products(members: Sequence[Member]) -> Iterator[list[Member]]:
     The ZIPs share the limits of one, whatever an archive around them was allowed. Raises as `archive.extract` does.
     """
     packed = [member for member in members if is_product_archive(PurePosixPath(member.name))]
-    found = [member for member in members if member not in packed]
+    found = [member for member in members if not is_product_archive(PurePosixPath(member.name))]
     left = _LIMITS.allowed(sum(member.path.stat().st_size for member in packed))
     with tempfile.TemporaryDirectory(prefix="decloud-") as folder:
         for index, member in enumerate(packed):
@@ -36,13 +36,9 @@ def unpacked_products(members: Sequence[Member]) -> Iterator[list[Member]]:
 
 
 def _of_product(archive: Member, inner: Sequence[Member]) -> list[Member]:
-    """What belongs to a product, below the folder of its own that it has in most archives."""
-    around = PurePosixPath(archive.name)
-    kept = []
-    for member in inner:
-        name = PurePosixPath(member.name)
-        if image_name(name) or metadata_level(name):
-            has_folder = len(name.parts) > 1 and name.parts[0] != "GRANULE"
-            place = around.parent if has_folder else around.parent / around.stem
-            kept.append(Member((place / name).as_posix(), member.path))
-    return kept
+    """What belongs to a product, as if the archive were a folder."""
+    return [
+        Member(f"{archive.name}/{member.name}", member.path)
+        for member in inner
+        if image_name(name := PurePosixPath(member.name)) or metadata_level(name)
+    ]

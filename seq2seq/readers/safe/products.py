@@ -10,9 +10,9 @@ import numpy as np
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import InputError, MissingDataError, Place, UnreadableFileError
 from seq2seq.readers.base import Member
+from seq2seq.readers.formats.safe import ImageName, image_name, metadata_level
 from seq2seq.readers.names import listed
 from seq2seq.readers.safe.metadata import ProductMetadata, read_metadata
-from seq2seq.readers.safe.names import ImageName, image_name, metadata_level
 
 _LEVELS = {"L1C": "Level-1C", "L2A": "Level-2A"}
 _MAX_PRODUCTS = 2000
@@ -115,10 +115,10 @@ def newest(products: Sequence[Product]) -> tuple[list[Granule], list[str]]:
     for processings in by_overpass.values():
         best = max(processings, key=lambda one: one.version)
         chosen.append(best)
-        older += [f"{one.product.day} in {_version(one)}, not {_version(best)}" for one in processings if one != best]
+        older += [_left_out(one, best) for one in processings if one is not best]
     dates = Counter(orbit for _, orbit in {(one.product.day, one.product.metadata.orbit) for one in chosen})
     chosen.sort(key=lambda one: (one.product.day, -dates[one.product.metadata.orbit], one.product.name, one.name))
-    said = f"several processings of an acquisition, of which the newest counts: {listed(older)} is left out"
+    said = f"several processings of an acquisition, of which the newest counts; left out: {listed(older)}"
     return chosen, [said] if older else []
 
 
@@ -147,7 +147,7 @@ def _product(
 ) -> Product:
     called = PurePosixPath(place).name or name
     metadata = read_metadata(metadata_file.path, name=metadata_file.name) if metadata_file else ProductMetadata()
-    if metadata.uri and not place:
+    if metadata.uri and (not place or called.lower().endswith(".zip")):
         called = metadata.uri
     if not images:
         bands = ", ".join(_finest(metadata.images)) or "all bands"
@@ -211,9 +211,11 @@ def _finest(images: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {band: finest[band] for band in (*S2_BANDS, "SCL") if band in finest}
 
 
-def _version(granule: Granule) -> str:
-    baseline = granule.product.metadata.baseline
-    return f"baseline {baseline}" if baseline else granule.product.name
+def _left_out(older: Granule, newest: Granule) -> str:
+    baselines = [one.product.metadata.baseline for one in (older, newest)]
+    if all(baselines) and len(set(baselines)) > 1:
+        return f"{older.product.day} in baseline {baselines[0]}, for there is {baselines[1]}"
+    return f"{older.product.day} in {older.product.name}"
 
 
 def _folder(path: PurePosixPath) -> str:
