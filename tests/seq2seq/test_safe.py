@@ -45,7 +45,9 @@ def test_products_of_level_2a_side_by_side_are_a_sequence_of_all_their_bands(tmp
     assert any("bands of 60 m resampled" in said and "B01" in said for said in warnings)
 
 
-@pytest.mark.parametrize("container", ["folder", "folder of zips", "zip of folders", "zip of zips", "mixed"])
+@pytest.mark.parametrize(
+    "container", ["folder", "folder of zips", "folder of bare zips", "zip of folders", "zip of zips", "mixed"]
+)
 def test_it_is_the_same_sequence_whatever_contains_it(tmp_path, container):
     made = [write_product(tmp_path / "plain", day, bands=FEW) for day in (FIRST, SECOND)]
     expected = read_sequence(tmp_path / "plain")
@@ -54,9 +56,9 @@ def test_it_is_the_same_sequence_whatever_contains_it(tmp_path, container):
     given = tmp_path / "given"
     if container == "folder":
         given = tmp_path / "plain"
-    elif container == "folder of zips":
+    elif container.startswith("folder of"):
         for product in made:
-            zipped(product, given / f"{product.name}.zip")
+            zipped(product, given / f"{product.name}.zip", prefix="" if "bare" in container else None)
     elif container == "mixed":
         zipped(made[0], given / f"{made[0].name}.zip")
         made[1].rename(given / made[1].name)
@@ -254,6 +256,14 @@ def test_products_of_sentinel_1_beside_are_left_out_and_the_remedy_is_said(tmp_p
         (said,) = [said for said in source.info.warnings if "S1 is left out" in said]
     assert radar.name in said
     assert "HyP3" in said
+
+
+def test_images_beside_that_are_not_read_are_named(tmp_path):
+    for day in (FIRST, SECOND):
+        write_product(tmp_path, day, bands=FEW)
+    write_tif(tmp_path / "S1A_IW_20220605T173953_DVP_RTC30_G_gpuned_6FF8" / "VV.tif", s1_db(1)[0])
+    with open_contents(tmp_path) as contents:
+        assert any("images beside the products are not read: S1A_IW_2022" in said for said in contents.warnings)
 
 
 def test_s1_and_masks_in_folders_of_their_own_are_taken_along(tmp_path):

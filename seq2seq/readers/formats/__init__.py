@@ -27,11 +27,8 @@ def format_of(root: Root) -> Format | None:
 
 
 def depth() -> int:
-    """The number of names, below the folder's own, that lead to the deepest files of any format.
-
-    One more than its example has: a folder of the user's own may lie around them.
-    """
-    return max(len(PurePosixPath(known.example).parts) for known in FORMATS) + 1
+    """The number of names, below the folder's own, that lead to the deepest files of any format."""
+    return max(getattr(known, "levels", len(PurePosixPath(known.example).parts)) for known in FORMATS)
 
 
 def is_single_file(known: Format) -> bool:

@@ -50,6 +50,7 @@ class Safe:
 
     name = "SAFE products of Sentinel-2 (folders or the ZIP of each), Level-2A or Level-1C"
     example = "S2A_MSIL2A_*.SAFE/GRANULE/L2A_*/IMG_DATA/R10m/T31UFS_*_B02_10m.jp2"
+    levels = 7  # a folder of the user's own may lie around the products
 
     def wants(self, member: PurePosixPath) -> bool:
         """Bands, scene classifications, metadata and whole products; S1 and masks in folders of their own."""

@@ -34,7 +34,8 @@ def open_products(root: Root) -> Iterator[Contents]:
         check_dates(products)
         granules, said = newest(products)
         bands, more = _common_bands(granules)
-        said += [*incomplete(products), *more, *_without_metadata(products), *radar_products(root.others)]
+        said += [*incomplete(products), *more, *_without_metadata(products)]
+        said += [*radar_products(root.others), *_unread_images(root)]
         beside = [member for member in members if sensor_of(PurePosixPath(member.name))]
         optical = _harmonised([layer for one in granules for layer in _layers(one, bands)], said)
         yield assemble(
@@ -141,6 +142,18 @@ def _layer_beside(member: Member) -> Layer:
         bands = s1_bands(raster.header.descriptions, name=member.name)
         return Layer("S1", replace(raster, header=replace(raster.header, descriptions=bands)))
     return Layer("MASK", _described(raster.select([0]), "MASK"))
+
+
+def _unread_images(root: Root) -> list[str]:
+    """What to say about images that lie beside the products."""
+    names = [PurePosixPath(name) for name in root.others]
+    unread = [str(name) for name in names if name.suffix.lower() in (".tif", ".tiff") and not _in_product(name)]
+    said = f"images beside the products are not read: {listed(unread)}; radar is read from S1/2020-08-01.tif"
+    return [said] if unread else []
+
+
+def _in_product(name: PurePosixPath) -> bool:
+    return any(part.lower().endswith(".safe") or part == "GRANULE" for part in name.parts)
 
 
 def _without_metadata(products: Sequence[Product]) -> list[str]:
