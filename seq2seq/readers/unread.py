@@ -18,6 +18,10 @@ EOPATCH_PICKLES = (
     "an EOPatch with pickles (bbox.pkl, timestamp.pkl, ...) is not read, for loading them can run any program; save it "
     "again with eo-learn 1.5 or later: EOPatch.load(folder).save(new_folder)"
 )
+_JP2 = (
+    "a JPEG 2000 image by itself is no sequence; give SAFE products whole, or one image a date as S2/2020-08-01.jp2 "
+    "(10, 12 or 13 bands in the order of Sentinel-2, or B02 B03 B04 B08)"
+)
 _J2K = (
     "a bare codestream of JPEG 2000 has no position and is not read; write a .jp2 with one (gdal_translate -of "
     "JP2OpenJPEG -a_srs -a_ullr), or GeoTIFF"
@@ -28,6 +32,7 @@ _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each s
 
 _BY_SUFFIX = {
     ".safe": _SAFE,
+    ".jp2": _JP2,
     ".j2k": _J2K,
     ".j2c": _J2K,
     ".nc": _NETCDF,
@@ -48,6 +53,7 @@ _BY_START = (
         f"NetCDF 4 and HDF are not read yet; write {LAYOUT} (xarray with rioxarray, or gdal_translate)",
     ),
     (b"\x0e\x03\x13\x01", _HDF),
+    (b"\0\0\0\x0cjP  ", _JP2),
     (b"\xff\x4f\xff\x51", _J2K),
 )
 _MARKERS = {"manifest.safe": _SAFE} | {

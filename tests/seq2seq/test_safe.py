@@ -225,7 +225,7 @@ def test_bands_that_a_product_lacks_are_left_out_and_it_is_said(tmp_path):
     with open_sequence(tmp_path) as source:
         assert tuple(source.info.bands) == ("B02", "B03", "B05")
         said = " ".join(source.info.warnings)
-    assert f"incomplete products, their metadata list more images: {product_name(SECOND)}: without B04" in said
+    assert f"incomplete, for its metadata list more: without B04 ({product_name(SECOND)})" in said
     assert f"bands left out on all dates: B04, for {SECOND} lack some of them" in said
 
 

@@ -124,8 +124,11 @@ def newest(products: Sequence[Product]) -> tuple[list[Granule], list[str]]:
 
 def incomplete(products: Sequence[Product]) -> list[str]:
     """What products lack of what their metadata list, in words."""
-    lacking = [f"{product.name}: {product.missing}" for product in products if product.missing]
-    return [f"incomplete products, their metadata list more images: {listed(lacking)}"] if lacking else []
+    alike: dict[str, list[str]] = defaultdict(list)
+    for product in products:
+        if product.missing:
+            alike[product.missing].append(product.name)
+    return [f"incomplete, for its metadata list more: {words} ({listed(names)})" for words, names in alike.items()]
 
 
 def check_dates(products: Sequence[Product]) -> None:
