@@ -18,7 +18,8 @@ _METADATA = re.compile(r"(?:MTD_MSI(L1C|L2A)|S2[A-D]_(?:OPER|USER)_MTD_SAF(L1C|L
 # T31UFS_20220605T105031_B02_10m.jp2 in R10m; without folder and resolution in Level-1C; longer in products of 2016
 _IMAGE = re.compile(r"(?:[^/]+_)?(B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_([126]0)m)?\.jp2")
 _RESOLUTION = re.compile(r"R([126]0)m")
-_DATATAKE = re.compile(r"(?<!\d)(\d{8}T\d{6})(?!\d)")
+# The only time in the names of images, since products hold one tile; before, it is the time of their making.
+_DATATAKE = re.compile(r"(?:L2A_)?T\d\d[A-Z]{3}_(\d{8}T\d{6})_")
 _LEVEL = re.compile(r"(?:MSI|_|^)(L1C|L2A)(?=_)")
 
 
@@ -41,7 +42,7 @@ class ImageName:
     @property
     def datatake(self) -> str:
         """When it was begun, as in names, "20220605T105031"; "" where the name does not say."""
-        found = _DATATAKE.search(self.file)
+        found = _DATATAKE.match(self.file)
         return found[1] if found else ""
 
 
