@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.radiometry import detect_radiometry
 from seq2seq.readers.contents import Header, Raster, Window, selected
-from seq2seq.readers.geotiff import GeoTiff
+from seq2seq.readers.gdal_file import GdalFile
 from seq2seq.readers.pairing import same_grid
 from seq2seq.readers.warp import read_on
 from seq2seq.sequence import Bool, Float32
@@ -146,7 +146,7 @@ def select(raster: Raster, bands: Sequence[int]) -> Raster:
     """These bands, from 0, of `raster`; the raster itself where they are all of it."""
     if tuple(bands) == tuple(range(len(raster.header.descriptions))):
         return raster
-    return raster.select(bands) if isinstance(raster, GeoTiff) else Selection(raster, tuple(bands))
+    return raster.select(bands) if isinstance(raster, GdalFile) else Selection(raster, tuple(bands))
 
 
 def on_grid(raster: Raster, grid: GeoBox, *, nearest: bool = False, fill: float | None = None) -> Raster:
