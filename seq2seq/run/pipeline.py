@@ -6,6 +6,7 @@ killed is continued by the same call. Nothing appears under OUT before it is com
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict
@@ -33,6 +34,7 @@ from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile
 from seq2seq.workspace import TileFolder, Workspace
 from seq2seq.writers import check_output, check_room, publish, write_file
+from seq2seq.writers.stac import write_stac
 
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
@@ -47,10 +49,12 @@ def run(
     progress: bool | None = None,
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
+    collection_id: str | None = None,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
-    progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
+    progress: whether to show it where `on_progress` is not given; by default in notebooks alone. collection_id: of the
+    result's STAC Collection; by default the folder's name.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
@@ -73,7 +77,7 @@ def run(
         check_room(out, job.store.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.store.tiles]
-        job.write(facts)
+        job.write(facts, collection_id or Path(os.path.abspath(out)).name)
     publish(job.workspace.partial, out, overwrite)
     return out
 
@@ -121,8 +125,8 @@ class _Job:
             shutil.rmtree(folder.fit, ignore_errors=True)
         return TileFacts(**json.loads(folder.facts.read_text()))
 
-    def write(self, facts: list[TileFacts]) -> None:
-        """Images, pictures and report into OUT.partial."""
+    def write(self, facts: list[TileFacts], collection_id: str) -> None:
+        """Images, pictures, report and STAC into OUT.partial."""
         began, folder = time.monotonic(), self.workspace.partial
         writer = ResultWriter(self.source, self.store, self.config, folder)
         writer.write_dates(self.on_progress, self.should_stop)
@@ -139,6 +143,7 @@ class _Job:
         )
         titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
         write_report(folder, report, thumbnails=thumbnails(pictures), titles=titles)
+        write_stac(folder, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
 

@@ -129,13 +129,11 @@ def _result(folder: Path) -> Path:
     from seq2seq.run.pipeline import run
     from seq2seq.simulation.simulate import simulate, write_simulation
     from worker.results.manifest import write_manifest
-    from worker.results.stac import write_stac
 
     quick_engine.use_schedule(pytest.MonkeyPatch())
     write_simulation(simulate(dates=3, size=20, bands=BAND_SETS["10m"]), folder / "fields")
     config = ReconstructionConfig(perceptual="off", device="cpu")
     out = run(folder / "fields" / "input", folder / "out", config)
-    write_stac(out, "job-1")
     write_manifest(out)
     return out
 

@@ -20,6 +20,7 @@ from seq2seq.report.quicklook import Miniatures, display_bands
 from seq2seq.report.thumbnails import thumbnails
 from seq2seq.writers import write_file
 from seq2seq.writers.rasters import Provenance, write_rasters
+from seq2seq.writers.stac import write_stac
 
 SIZE_PX = 16
 _WHOLE = slice(0, SIZE_PX)
@@ -39,8 +40,8 @@ _SCENE = _Scene(
 )
 
 
-def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
-    """Images of `dates` dates, preview and report, which holds `config`."""
+def write_result(folder: Path, *, dates: int, config: dict[str, Any], collection_id: str = "job-1") -> None:
+    """Images of `dates` dates, preview, report, which holds `config`, and STAC."""
     days = np.datetime64("2021-05-01") + 10 * np.arange(dates)
     pictures = Miniatures(days, display_bands(TEN_METRE), (SIZE_PX, SIZE_PX))
     slope = np.linspace(0.05, 0.25, SIZE_PX**2, dtype=np.float32).reshape(SIZE_PX, SIZE_PX)
@@ -54,6 +55,7 @@ def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
     drawn = pictures.pictures()
     write_file(folder / PREVIEW.path, preview_png(drawn, note="simulated data"))
     write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
+    write_stac(folder, collection_id)
 
 
 def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:

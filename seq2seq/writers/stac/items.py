@@ -1,0 +1,124 @@
+"""A STAC Item for each date: where it lies, how it was made, and its rasters."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.warp import transform
+
+from seq2seq.products import PRODUCTS, STAC, Product
+from seq2seq.writers.stac.assets import raster_asset
+from seq2seq.writers.stac.documents import VERSION, extensions, link
+
+_, ITEM = STAC.files
+_EXTENSIONS = extensions("eo", "projection", "raster", "file", "processing", "timestamps")
+_LINEAGE = "Clouds, shadows and gaps were restored from the same sequence and Sentinel-1 (method {method}); {observed}."
+# Decimals of degrees: a hundredth of a millimetre would be the tenth.
+_DECIMALS = 7
+
+
+@dataclass(frozen=True)
+class DatedFiles:
+    """The rasters of a date, by product, and the share of it that was restored, 0 to 1."""
+
+    date: str
+    restored: float
+    files: dict[str, tuple[Product, Path]]
+
+
+def items_of(result: Path, report: dict[str, Any]) -> list[DatedFiles]:
+    """Lists the dates of `result` that have rasters, in order."""
+    source = report.get("input", {})
+    dates = zip(source.get("dates", ()), source.get("cloud_fraction", ()), strict=True)
+    found = [DatedFiles(date, restored, _files(result, date)) for date, restored in dates]
+    return [each for each in found if each.files]
+
+
+def item_of(dated: DatedFiles, report: dict[str, Any], *, collection_id: str) -> dict[str, Any]:
+    """Describes one date as an Item; its files are read, headers for the grid and bytes for the checksums."""
+    _, first = next(iter(dated.files.values()))
+    with rasterio.open(first) as image:
+        geobox = GeoBox.from_rio(image)
+    footprint = footprint_of(geobox)
+    return {
+        "type": "Feature",
+        "stac_version": VERSION,
+        "stac_extensions": list(_EXTENSIONS),
+        "id": dated.date,
+        "collection": collection_id,
+        "geometry": {"type": "Polygon", "coordinates": [footprint]},
+        "bbox": bounds_of(footprint),
+        "properties": {
+            # The day is known, the hour is not.
+            "datetime": f"{dated.date}T00:00:00Z",
+            "start_datetime": f"{dated.date}T00:00:00Z",
+            "end_datetime": f"{dated.date}T23:59:59Z",
+            "gsd": report["input"]["grid"]["gsd_m"],
+            "eo:cloud_cover": 0.0,
+            "decloud:restored_percent": round(100 * dated.restored, 2),
+            **_sensor(report),
+            **_processing(report),
+            **_projection(geobox, footprint),
+        },
+        "links": [link(kind, "./collection.json") for kind in ("root", "parent", "collection")],
+        "assets": {name: raster_asset(product, file, dated.date) for name, (product, file) in dated.files.items()},
+    }
+
+
+def footprint_of(geobox: GeoBox) -> list[list[float]]:
+    """Returns the corners as a closed ring of (longitude, latitude), counter-clockwise where north is up."""
+    height, width = geobox.shape
+    corners = [geobox.affine @ corner for corner in ((0, 0), (0, height), (width, height), (width, 0), (0, 0))]
+    longitudes, latitudes = transform(geobox.crs.to_wkt(), "EPSG:4326", *zip(*corners, strict=True))
+    return [[round(x, _DECIMALS), round(y, _DECIMALS)] for x, y in zip(longitudes, latitudes, strict=True)]
+
+
+def bounds_of(ring: list[list[float]]) -> list[float]:
+    """Returns west, south, east, north."""
+    return [*map(min, zip(*ring, strict=True)), *map(max, zip(*ring, strict=True))]
+
+
+def _files(result: Path, date: str) -> dict[str, tuple[Product, Path]]:
+    """The rasters that are there, by the names of their products."""
+    named = {p.name: (p, result / p.files[0].at(date)) for p in PRODUCTS if p.stac_role and p.per_date}
+    return {name: (product, file) for name, (product, file) in named.items() if file.exists()}
+
+
+def _sensor(report: dict[str, Any]) -> dict[str, Any]:
+    """Nothing of simulated data: no satellite saw it."""
+    return {} if report["input"]["simulated"] else {"constellation": "sentinel-2", "instruments": ["msi"]}
+
+
+def _processing(report: dict[str, Any]) -> dict[str, Any]:
+    """By what it was made and when: the result as a whole, since nothing of it is shown before all of it is there."""
+    full = report["config"].get("full_prediction", False)
+    observed = "observed pixels were replaced as well" if full else "observed pixels are unchanged"
+    created = _utc(report["created"])
+    return {
+        "created": created,
+        "updated": created,
+        "published": created,
+        "processing:software": {"decloud": report["version"]},
+        "processing:lineage": _LINEAGE.format(method=report["method"], observed=observed),
+    }
+
+
+def _utc(time: str) -> str:
+    """RFC 3339 as STAC writes it."""
+    return time.replace("+00:00", "Z")
+
+
+def _projection(geobox: GeoBox, footprint: list[list[float]]) -> dict[str, Any]:
+    code = geobox.crs.to_epsg()
+    crs = {"proj:code": f"EPSG:{code}"} if code else {"proj:code": None, "proj:wkt2": geobox.crs.to_wkt()}
+    corners = footprint[:-1]
+    longitude, latitude = (sum(axis) / len(corners) for axis in zip(*corners, strict=True))
+    return {
+        **crs,
+        "proj:shape": list(geobox.shape),
+        "proj:transform": list(geobox.affine)[:6],
+        "proj:bbox": list(geobox.boundingbox.bbox),
+        "proj:centroid": {"lat": round(latitude, _DECIMALS), "lon": round(longitude, _DECIMALS)},
+    }
