@@ -7,6 +7,7 @@ here with its `Product`, and a line in the table.
 from seq2seq.products.base import Maker, Product, RasterProfile
 from seq2seq.products.cloud_mask import CLOUD_MASK
 from seq2seq.products.comparison import COMPARISON_REPORT, RESULTS, TABLE, TABLE_MD
+from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.uncertainty import UNCERTAINTY
@@ -17,11 +18,14 @@ __all__ = [
     "COMPARED",
     "DECLOUDED",
     "MANIFEST",
+    "NETCDF",
     "PREVIEW",
     "PRODUCTS",
     "REPORT",
     "STAC",
     "UNCERTAINTY",
+    "ZARR",
+    "ZARR_ZIP",
     "Product",
     "RasterProfile",
     "made_by",
@@ -33,6 +37,9 @@ PRODUCTS: tuple[Product, ...] = (
     DECLOUDED,
     UNCERTAINTY,
     CLOUD_MASK,
+    NETCDF,
+    ZARR,
+    ZARR_ZIP,
     REPORT,
     PREVIEW,
     STAC,

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 def profile(info: Scene) -> RasterProfile:
     """Two classes in one band."""
     tags = {"CLASSES": "0 observed, 1 cloud, shadow or no data"}
-    return RasterProfile(dtype="uint8", bands=("cloud_mask",), overviews="nearest", tags=tags)
+    cf = {
+        "long_name": "1 where the input was cloud, shadow or without data",
+        "flag_values": (0, 1),
+        "flag_meanings": "observed cloud_shadow_or_no_data",
+    }
+    return RasterProfile(dtype="uint8", bands=("cloud_mask",), overviews="nearest", tags=tags, cf=cf)
 
 
 def encode(arrays: DateArrays, info: Scene) -> "NDArray[Any]":

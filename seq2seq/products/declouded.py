@@ -7,6 +7,8 @@ from seq2seq.products.base import COG, DateArrays, DateRaster, Product, RasterPr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from seq2seq.radiometry import Radiometry
+
 
 def profile(info: Scene) -> RasterProfile:
     """As the input stores reflectance."""
@@ -19,7 +21,14 @@ def profile(info: Scene) -> RasterProfile:
         scale=scale,
         offset=offset,
         tags={"REFLECTANCE": f"value x {radiometry.scale:.10g} + {radiometry.offset:.10g}"},
+        cf={"long_name": "cloud-free reflectance", "units": "1", **_packing(radiometry)},
     )
+
+
+def _packing(radiometry: "Radiometry") -> dict[str, float]:
+    """As CF states it. What is 1 and 0 is left out: with an offset, readers take more bytes for each value."""
+    scale, offset = radiometry.scale, radiometry.offset
+    return {**({"scale_factor": scale} if scale != 1 else {}), **({"add_offset": offset} if offset else {})}
 
 
 def encode(arrays: DateArrays, info: Scene) -> "NDArray[Any]":
@@ -35,4 +44,5 @@ DECLOUDED = Product(
     stac_role="data",
     per_date=True,
     raster=DateRaster(profile, encode),
+    variable="reflectance",
 )

@@ -13,7 +13,8 @@ _UNIT = "reflectance"
 def profile(info: Scene) -> RasterProfile:
     """Reflectance, as it is."""
     tags = {"SIGMA": "one standard deviation, 0 where observed", "SIGMA_UNIT": _UNIT}
-    return RasterProfile(dtype="float32", bands=info.bands, unit=_UNIT, tags=tags)
+    cf = {"long_name": "one standard deviation of reflectance, 0 where observed", "units": "1"}
+    return RasterProfile(dtype="float32", bands=info.bands, unit=_UNIT, tags=tags, cf=cf)
 
 
 def encode(arrays: DateArrays, info: Scene) -> "NDArray[Any]":

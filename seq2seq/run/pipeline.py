@@ -21,6 +21,7 @@ from seq2seq.errors import MissingDataError, OutputError
 from seq2seq.nn.devices import choose_device, peak_memory_gb
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
+from seq2seq.products import top_names
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.report.candidates import titles_with
@@ -34,8 +35,11 @@ from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile
 from seq2seq.workspace import TileFolder, Workspace
 from seq2seq.writers import check_output, check_room, publish, write_file
+from seq2seq.writers.cubes import load_cubes
 from seq2seq.writers.stac import write_stac
 
+# Settings that another start may change: what is kept is the same without them.
+_NOT_OF_THE_FIT = ("max_minutes", "format")
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 
@@ -66,6 +70,7 @@ def run(
     check_output(out, overwrite)
     device = choose_device(config.device)
     config.info.load()  # what the method needs and is not installed is said before anything is read
+    load_cubes(config.outputs.products)
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
         for warning in source.info.warnings:
@@ -129,7 +134,9 @@ class _Job:
         """Images, pictures, report and STAC into OUT.partial."""
         began, folder = time.monotonic(), self.workspace.partial
         writer = ResultWriter(self.source, self.store, self.config, folder)
+        self._clear(folder)
         writer.write_dates(self.on_progress, self.should_stop)
+        writer.write_cubes(self.on_progress, self.should_stop)
         pictures = writer.write_preview()
         self.seconds["writing"] = time.monotonic() - began
         report = compose_report(
@@ -143,9 +150,15 @@ class _Job:
         )
         titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
         write_report(folder, report, thumbnails=thumbnails(pictures), titles=titles)
-        write_stac(folder, collection_id)
+        write_stac(folder, self.info.geobox, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
+
+    def _clear(self, folder: Path) -> None:
+        """What an earlier start has written, perhaps of other outputs, is made again or is not wanted any more."""
+        for name in self.workspace.held() & top_names("run"):
+            entry = folder / name
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def _reconstruct(self, tile: Tile, observations: Observations, folder: TileFolder) -> TileFacts:
         if not observations.s2.observed.any():
@@ -190,8 +203,8 @@ class _Job:
         return np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
 
     def _key(self) -> str:
-        """Same key, same run: input, settings, version."""
-        settings = {name: value for name, value in self.config.to_dict().items() if name != "max_minutes"}
+        """Same key, same run: input, settings that a fit depends on, version."""
+        settings = {name: value for name, value in self.config.to_dict().items() if name not in _NOT_OF_THE_FIT}
         text = json.dumps([self.info.fingerprint, settings, version("decloud")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from seq2seq.bands import TEN_METRE
 from seq2seq.products import PREVIEW
 from seq2seq.products.base import DateArrays
+from seq2seq.products.choosing import Outputs
 from seq2seq.radiometry import Radiometry
 from seq2seq.report.html_report import write_report
 from seq2seq.report.preview import preview_png
@@ -24,6 +25,7 @@ from seq2seq.writers.stac import write_stac
 
 SIZE_PX = 16
 _WHOLE = slice(0, SIZE_PX)
+GEOBOX = GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class _Scene:
 _SCENE = _Scene(
     TEN_METRE,
     Radiometry("uint16", 1e-4, 0.0, 0.0, tags=(1e-4, 0.0)),
-    GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631"),
+    GEOBOX,
 )
 
 
@@ -55,7 +57,7 @@ def write_result(folder: Path, *, dates: int, config: dict[str, Any], collection
     drawn = pictures.pictures()
     write_file(folder / PREVIEW.path, preview_png(drawn, note="simulated data"))
     write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
-    write_stac(folder, collection_id)
+    write_stac(folder, _SCENE.geobox, collection_id)
 
 
 def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:
@@ -64,6 +66,7 @@ def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask
         folder,
         date,
         lambda: [(Window(0, 0, SIZE_PX, SIZE_PX), DateArrays(arrays.__getitem__))],
+        products=Outputs().products,
         info=_SCENE,
         provenance=Provenance("simulated", "simulated", 0, "", simulated=True, full_prediction=False),
         hidden=float(cloud_mask.mean()),

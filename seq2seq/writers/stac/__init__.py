@@ -7,26 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from odc.geo.geobox import GeoBox
+
 from seq2seq.products import REPORT
 from seq2seq.writers.output import write_file
 from seq2seq.writers.stac.collection import COLLECTION, collection
 from seq2seq.writers.stac.items import ITEM, item_of, items_of
+from seq2seq.writers.stac.placing import Placed
 
 __all__ = ["write_stac"]
 
 
-def write_stac(result: Path, collection_id: str) -> None:
-    """Writes stac/collection.json and stac/DATE.json for the dates of the folder `result`; nothing without images.
+def write_stac(result: Path, geobox: GeoBox, collection_id: str) -> None:
+    """Writes stac/collection.json and, for each date of the folder `result` that has images, stac/DATE.json.
 
-    Everything is taken from report.json and the files that are there, so it comes last. Raises `OutputError`.
+    All else is taken from report.json and the files that are there, so it comes last. geobox: of all images. A result
+    of cubes alone has no Items: a cube is an asset of the Collection. Raises `OutputError`.
     """
     report = json.loads((result / REPORT.path).read_text(encoding="utf-8"))
-    dates = items_of(result, report)
-    items = [item_of(date, report, collection_id=collection_id) for date in dates]
+    placed = Placed.of(geobox)
+    items = [item_of(date, placed, report, collection_id=collection_id) for date in items_of(result, report)]
     for item in items:
         _write(result / ITEM.at(item["id"]), item)
-    if items:
-        _write(result / COLLECTION.path, collection(result, collection_id, items, report))
+    _write(result / COLLECTION.path, collection(result, placed, collection_id, items, report))
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -6,16 +6,20 @@ from typing import Any
 from seq2seq.products import PRODUCTS, STAC
 from seq2seq.writers.stac.assets import described, file_facts
 from seq2seq.writers.stac.documents import VERSION, extensions, link
-from seq2seq.writers.stac.items import ITEM
+from seq2seq.writers.stac.items import ITEM, sensor
+from seq2seq.writers.stac.placing import Placed
 
 COLLECTION, _ = STAC.files
 _EXTENSIONS = extensions("eo", "projection", "file")
 _OF_ITEMS = ("title", "description", "type", "roles", "bands", "eo:bands")
 
 
-def collection(result: Path, collection_id: str, items: list[dict[str, Any]], report: dict[str, Any]) -> dict[str, Any]:
-    """Describes the dates `items` as one Collection."""
-    simulated = report["input"]["simulated"]
+def collection(
+    result: Path, placed: Placed, collection_id: str, items: list[dict[str, Any]], report: dict[str, Any]
+) -> dict[str, Any]:
+    """Describes the result as a whole; its dates with images are `items`."""
+    simulated, dates = report["input"]["simulated"], report["input"]["dates"]
+    interval = [f"{dates[0]}T00:00:00Z", f"{dates[-1]}T23:59:59Z"]
     return {
         "type": "Collection",
         "stac_version": VERSION,
@@ -26,8 +30,8 @@ def collection(result: Path, collection_id: str, items: list[dict[str, Any]], re
         "Sentinel-1. Observed pixels are unchanged; report.json says how good the restored ones are.",
         "keywords": ["Sentinel-2", "cloud-free", "gap filling", *(["simulated"] if simulated else [])],
         "license": "other",
-        "extent": _extent(items),
-        "summaries": {**_shared(items), **_gain(report["holdout"]["gain"])},
+        "extent": {"spatial": {"bbox": [placed.bbox]}, "temporal": {"interval": [interval]}},
+        "summaries": {**sensor(report), **_grid(placed, report), **_gain(report["holdout"]["gain"])},
         "links": [
             link("root", "./collection.json"),
             *(link("item", f"./{item['id']}.json", ITEM.media_type) for item in items),
@@ -37,21 +41,10 @@ def collection(result: Path, collection_id: str, items: list[dict[str, Any]], re
     }
 
 
-def _extent(items: list[dict[str, Any]]) -> dict[str, Any]:
-    boxes = [item["bbox"] for item in items]
-    whole = [min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]
-    interval = [items[0]["properties"]["start_datetime"], items[-1]["properties"]["end_datetime"]]
-    return {"spatial": {"bbox": [whole]}, "temporal": {"interval": [interval]}}
-
-
-def _shared(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """What all Items state alike: they lie on one grid."""
-    properties = items[0]["properties"]
-    lists = {"constellation", "gsd", "proj:code"} & set(properties)
-    return {
-        **{name: [properties[name]] for name in sorted(lists) if properties[name] is not None},
-        **({"instruments": properties["instruments"]} if "instruments" in properties else {}),
-    }
+def _grid(placed: Placed, report: dict[str, Any]) -> dict[str, Any]:
+    """What all images have alike: they lie on one grid."""
+    code = placed.projection["proj:code"]
+    return {"gsd": [report["input"]["grid"]["gsd_m"]], **({"proj:code": [code]} if code else {})}
 
 
 def _gain(gain: dict[str, Any] | None) -> dict[str, Any]:
@@ -63,7 +56,7 @@ def _gain(gain: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _assets(result: Path) -> dict[str, Any]:
-    """The files that are of no date: report, preview, cubes."""
+    """The files that are of no date: report, preview, cubes. A folder has no size of its own and no checksum."""
     named = {
         file.path if number else product.name: (product, file)
         for product in PRODUCTS
@@ -71,9 +64,12 @@ def _assets(result: Path) -> dict[str, Any]:
         for number, file in enumerate(product.files)
     }
     return {
-        name: {**described(product, file, f"../{file.path}"), **file_facts(result / file.path)}
+        name: {
+            **described(product, file, f"../{file.path}"),
+            **({} if file.is_folder else file_facts(result / file.path)),
+        }
         for name, (product, file) in named.items()
-        if (result / file.path).is_file()
+        if (result / file.path).exists()
     }
 
 

@@ -4,19 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rasterio
-from odc.geo.geobox import GeoBox
-from rasterio.warp import transform
-
 from seq2seq.products import PRODUCTS, STAC, Product
 from seq2seq.writers.stac.assets import raster_asset
 from seq2seq.writers.stac.documents import VERSION, extensions, link
+from seq2seq.writers.stac.placing import Placed
 
 _, ITEM = STAC.files
 _EXTENSIONS = extensions("eo", "projection", "raster", "file", "processing", "timestamps")
 _LINEAGE = "Clouds, shadows and gaps were restored from the same sequence and Sentinel-1 (method {method}); {observed}."
-# Decimals of degrees: a hundredth of a millimetre would be the tenth.
-_DECIMALS = 7
 
 
 @dataclass(frozen=True)
@@ -36,20 +31,16 @@ def items_of(result: Path, report: dict[str, Any]) -> list[DatedFiles]:
     return [each for each in found if each.files]
 
 
-def item_of(dated: DatedFiles, report: dict[str, Any], *, collection_id: str) -> dict[str, Any]:
-    """Describes one date as an Item; its files are read, headers for the grid and bytes for the checksums."""
-    _, first = next(iter(dated.files.values()))
-    with rasterio.open(first) as image:
-        geobox = GeoBox.from_rio(image)
-    footprint = footprint_of(geobox)
+def item_of(dated: DatedFiles, placed: Placed, report: dict[str, Any], *, collection_id: str) -> dict[str, Any]:
+    """Describes one date as an Item; its files are read, headers for the bands and bytes for the checksums."""
     return {
         "type": "Feature",
         "stac_version": VERSION,
         "stac_extensions": list(_EXTENSIONS),
         "id": dated.date,
         "collection": collection_id,
-        "geometry": {"type": "Polygon", "coordinates": [footprint]},
-        "bbox": bounds_of(footprint),
+        "geometry": {"type": "Polygon", "coordinates": [placed.footprint]},
+        "bbox": placed.bbox,
         "properties": {
             # The day is known, the hour is not.
             "datetime": f"{dated.date}T00:00:00Z",
@@ -60,24 +51,11 @@ def item_of(dated: DatedFiles, report: dict[str, Any], *, collection_id: str) ->
             "decloud:restored_percent": round(100 * dated.restored, 2),
             **_sensor(report),
             **_processing(report),
-            **_projection(geobox, footprint),
+            **placed.projection,
         },
         "links": [link(kind, "./collection.json") for kind in ("root", "parent", "collection")],
         "assets": {name: raster_asset(product, file, dated.date) for name, (product, file) in dated.files.items()},
     }
-
-
-def footprint_of(geobox: GeoBox) -> list[list[float]]:
-    """Returns the corners as a closed ring of (longitude, latitude), counter-clockwise where north is up."""
-    height, width = geobox.shape
-    corners = [geobox.affine @ corner for corner in ((0, 0), (0, height), (width, height), (width, 0), (0, 0))]
-    longitudes, latitudes = transform(geobox.crs.to_wkt(), "EPSG:4326", *zip(*corners, strict=True))
-    return [[round(x, _DECIMALS), round(y, _DECIMALS)] for x, y in zip(longitudes, latitudes, strict=True)]
-
-
-def bounds_of(ring: list[list[float]]) -> list[float]:
-    """Returns west, south, east, north."""
-    return [*map(min, zip(*ring, strict=True)), *map(max, zip(*ring, strict=True))]
 
 
 def _files(result: Path, date: str) -> dict[str, tuple[Product, Path]]:
@@ -86,9 +64,15 @@ def _files(result: Path, date: str) -> dict[str, tuple[Product, Path]]:
     return {name: (product, file) for name, (product, file) in named.items() if file.exists()}
 
 
+def sensor(report: dict[str, Any]) -> dict[str, Any]:
+    """Returns what saw the scene, as lists, such as summaries have; nothing of simulated data."""
+    return {} if report["input"]["simulated"] else {"constellation": ["sentinel-2"], "instruments": ["msi"]}
+
+
 def _sensor(report: dict[str, Any]) -> dict[str, Any]:
-    """Nothing of simulated data: no satellite saw it."""
-    return {} if report["input"]["simulated"] else {"constellation": "sentinel-2", "instruments": ["msi"]}
+    """An Item has one constellation, and a list of instruments."""
+    seen = sensor(report)
+    return {**seen, "constellation": seen["constellation"][0]} if seen else {}
 
 
 def _processing(report: dict[str, Any]) -> dict[str, Any]:
@@ -108,17 +92,3 @@ def _processing(report: dict[str, Any]) -> dict[str, Any]:
 def _utc(time: str) -> str:
     """RFC 3339 as STAC writes it."""
     return time.replace("+00:00", "Z")
-
-
-def _projection(geobox: GeoBox, footprint: list[list[float]]) -> dict[str, Any]:
-    code = geobox.crs.to_epsg()
-    crs = {"proj:code": f"EPSG:{code}"} if code else {"proj:code": None, "proj:wkt2": geobox.crs.to_wkt()}
-    corners = footprint[:-1]
-    longitude, latitude = (sum(axis) / len(corners) for axis in zip(*corners, strict=True))
-    return {
-        **crs,
-        "proj:shape": list(geobox.shape),
-        "proj:transform": list(geobox.affine)[:6],
-        "proj:bbox": list(geobox.boundingbox.bbox),
-        "proj:centroid": {"lat": round(latitude, _DECIMALS), "lon": round(longitude, _DECIMALS)},
-    }

@@ -18,7 +18,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import RasterExtension
 from pystac.extensions.timestamps import TimestampsExtension
 from pystac.validation.local_validator import get_local_schema_cache
-from simulated_result import SIZE_PX, write_result
+from simulated_result import GEOBOX, SIZE_PX, write_result
 
 from seq2seq.writers.stac import write_stac
 
@@ -93,7 +93,7 @@ def test_stac_states_statistics_units_and_the_range_of_the_gain_where_there_is_o
     report = json.loads((again / "report.json").read_text())
     report["holdout"]["gain"] = {"low_db": 1.84, "high_db": 5.62, "measured_db": 3.9, "dates": 7, "pixels": 99}
     (again / "report.json").write_text(json.dumps(report))
-    write_stac(again, "job-1")
+    write_stac(again, GEOBOX, "job-1")
     claimed = document(again, "collection")["summaries"]["decloud:gain_over_linear_db"]
     assert claimed == {"minimum": 1.8, "maximum": 5.6}
 

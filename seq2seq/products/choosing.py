@@ -1,0 +1,64 @@
+"""What a run writes, as its settings `format` and `products` say: names, checked against the table of products."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from seq2seq import products as table
+from seq2seq.errors import ConfigError
+from seq2seq.products.base import COG_FORMAT, Product
+from seq2seq.wording import not_one_of
+
+
+class OutputSettings(Protocol):
+    """The settings that say what is written: `ReconstructionConfig`, or its like."""
+
+    @property
+    def format(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a run writes. formats: of its images, without repetition."""
+
+    formats: tuple[str, ...] = (COG_FORMAT,)
+
+    @classmethod
+    def of(cls, settings: OutputSettings) -> "Outputs":
+        """Reads the settings. Raises `ConfigError` naming what is unknown and what is known."""
+        return cls(formats=_named("format", settings.format, formats()))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """All products that the run writes, in the order of the table."""
+        return tuple(product for product in table.made_by("run") if self._is_written(product))
+
+    @property
+    def rasters(self) -> tuple[Product, ...]:
+        """Those of each date, whatever the files that they come in."""
+        return tuple(product for product in table.made_by("run") if product.raster)
+
+    def _is_written(self, product: Product) -> bool:
+        return product.needs_format in (None, *self.formats)
+
+
+def formats() -> tuple[str, ...]:
+    """Lists the formats of images, the default first."""
+    wanted = (product.needs_format for product in table.made_by("run"))
+    return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+def _named(setting: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Names in `text`, apart by commas, as the table writes them."""
+    plain = {name.lower(): name for name in known}
+    given = _parts(text)
+    for name in given:
+        if name.lower() not in plain:
+            raise ConfigError(not_one_of(setting, name, known))
+    if not given:
+        raise ConfigError(f"{setting} is {text!r}, must name one of {', '.join(known)}, or several with commas")
+    return tuple(dict.fromkeys(plain[name.lower()] for name in given))
+
+
+def _parts(text: str) -> Iterable[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
