@@ -3,6 +3,8 @@
 import textwrap
 
 from seq2seq.products import made_by
+from seq2seq.products.base import HTML
+from seq2seq.products.choosing import Outputs
 
 # Narrow enough for a terminal of 80 columns.
 _ABOUT_WIDTH = 46
@@ -10,11 +12,15 @@ _ABOUT_WIDTH = 46
 
 def written_files() -> str:
     """Writes a line for each file; Typer leaves the breaks of a paragraph alone that begins with a backspace."""
+    always = Outputs().products
     rows = [
         (file.path, product.about if number == 0 else "The same, to be read.")
-        for product in made_by("run")
+        for product in always
         for number, file in enumerate(product.files)
+        if not number or file.media_type == HTML
     ]
+    asked_for = [product for product in made_by("run") if product not in always]
+    rows += [(product.path, f"With --format {product.format}. {product.about}") for product in asked_for]
     indent = max(len(path) for path, _ in rows) + 4
     lines = [
         textwrap.fill(

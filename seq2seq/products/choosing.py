@@ -42,6 +42,12 @@ class Outputs:
         return product.needs_format in (None, *self.formats)
 
 
+def as_single_files(format: str) -> str:
+    """Returns the setting `format` with a store that is a folder replaced by the same in one file, to be sent."""
+    in_one = {p.format: f"{p.format}.zip" for p in table.made_by("run") if p.format and p.files[0].is_folder}
+    return ",".join(in_one.get(name, name) for name in _named("format", format, formats()))
+
+
 def formats() -> tuple[str, ...]:
     """Lists the formats of images, the default first."""
     wanted = (product.needs_format for product in table.made_by("run"))

@@ -111,11 +111,12 @@ def _config(request: Request) -> "ReconstructionConfig":
     """The user's settings."""
     from seq2seq.config import ReconstructionConfig
     from seq2seq.errors import ConfigError
+    from seq2seq.products.choosing import as_single_files
 
     config = ReconstructionConfig.from_dict(request.params)
     if config.vgg16_weights is not None:
         raise ConfigError("vgg16_weights names a file, which the service never reads; leave it out")
-    return config
+    return config.replace(format=as_single_files(config.format))
 
 
 def _with_fitting_tiles(
