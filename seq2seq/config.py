@@ -85,7 +85,7 @@ class ReconstructionConfig:
     )
     # Names, because several may be wanted of one run, and each is made of the same arrays.
     format: str = setting(
-        "cog", about=_FORMAT_ABOUT, panel=OUTPUT, metavar="NAMES",
+        "cog", about=_FORMAT_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
     )  # fmt: skip
     feather_px: int = setting(
         0, about="Soften the seam between observed and restored pixels.", low=0, high=64, panel=OUTPUT, metavar="N"

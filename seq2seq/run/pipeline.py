@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from seq2seq.apart import check_apart
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import MissingDataError, OutputError
 from seq2seq.nn.devices import choose_device, peak_memory_gb
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
@@ -38,8 +38,6 @@ from seq2seq.writers import check_output, check_room, publish, write_file
 from seq2seq.writers.cubes import load_cubes
 from seq2seq.writers.stac import write_stac
 
-# Settings that another start may change: what is kept is the same without them.
-_NOT_OF_THE_FIT = ("max_minutes", "format")
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 
@@ -69,15 +67,13 @@ def run(
     check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
-    config.info.load()  # what the method needs and is not installed is said before anything is read
+    config.info.load()  # what is needed and not installed is said before anything is read
     load_cubes(config.outputs.products)
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
-        for warning in source.info.warnings:
-            on_progress(Progress("reading", message=warning))
         perceptual = resolve_perceptual(config, source.info.bands, device)
-        if perceptual.dropped:
-            on_progress(Progress("reading", message=perceptual.reason))
+        for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
+            on_progress(Progress("reading", message=message))
         job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
         check_room(out, job.store.least_bytes)
         job.claim_partial()
@@ -204,7 +200,8 @@ class _Job:
 
     def _key(self) -> str:
         """Same key, same run: input, settings that a fit depends on, version."""
-        settings = {name: value for name, value in self.config.to_dict().items() if name not in _NOT_OF_THE_FIT}
+        left_out = {"max_minutes", *(each.name for each in SETTINGS if each.written)}
+        settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
         text = json.dumps([self.info.fingerprint, settings, version("decloud")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
