@@ -8,7 +8,7 @@ from seq2seq.earlier_names import with_present_names
 from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
-from seq2seq.products.choosing import Outputs, formats
+from seq2seq.products.choosing import Outputs, formats, optional_names
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
 from seq2seq.validation.settings import ValidationSettings
 
@@ -17,6 +17,7 @@ READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
 NESTED = ("method_settings", "validation_settings")
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
 _FORMAT_ABOUT = f"How images are stored: {', '.join(formats())}; or several of them, with commas."
+_PRODUCTS_ABOUT = f"Spectral indices to write as well, with commas: {', '.join(optional_names())}."
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ class ReconstructionConfig:
     # Names, because several may be wanted of one run, and each is made of the same arrays.
     format: str = setting(
         "cog", about=_FORMAT_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
+    )  # fmt: skip
+    products: str | None = setting(
+        None, about=_PRODUCTS_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
     )  # fmt: skip
     feather_px: int = setting(
         0, about="Soften the seam between observed and restored pixels.", low=0, high=64, panel=OUTPUT, metavar="N"

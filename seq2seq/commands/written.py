@@ -3,7 +3,7 @@
 import textwrap
 
 from seq2seq.products import made_by
-from seq2seq.products.base import HTML
+from seq2seq.products.base import DATE, HTML
 from seq2seq.products.choosing import Outputs
 
 # Narrow enough for a terminal of 80 columns.
@@ -20,7 +20,13 @@ def written_files() -> str:
         if not number or file.media_type == HTML
     ]
     asked_for = [product for product in made_by("run") if product not in always]
-    rows += [(product.path, f"With --format {product.format}. {product.about}") for product in asked_for]
+    rows += [
+        (product.path, f"With --format {product.format}. {product.about}") for product in asked_for if product.format
+    ]
+    if any(product.optional for product in asked_for):
+        rows.append(
+            (f"INDEX/{DATE}.tif", "With --products, such as ndvi: a spectral index and its standard deviation.")
+        )
     indent = max(len(path) for path, _ in rows) + 4
     lines = [
         textwrap.fill(

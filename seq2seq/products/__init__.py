@@ -10,6 +10,7 @@ from seq2seq.products.comparison import COMPARISON_REPORT, RESULTS, TABLE, TABLE
 from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
+from seq2seq.products.indices import INDEX_PRODUCTS
 from seq2seq.products.uncertainty import UNCERTAINTY
 
 __all__ = [
@@ -37,6 +38,7 @@ PRODUCTS: tuple[Product, ...] = (
     DECLOUDED,
     UNCERTAINTY,
     CLOUD_MASK,
+    *INDEX_PRODUCTS,
     NETCDF,
     ZARR,
     ZARR_ZIP,

@@ -131,7 +131,8 @@ class Product:
     media_type: of its values. stac_role: what it is as an asset of a STAC Item; None: it is none. per_date: whether it
     has a file for each date. raster: how that is made. parts: its files, where they are not just NAME/DATE.tif or
     NAME.json, by its media type. format: it is written where this format of images is asked for; by default any run
-    writes documents, and `cog` rasters. variable: what the values of a raster are called in a cube.
+    writes documents, and `cog` rasters. variable: what the values of a raster are called in a cube. optional: it is
+    written where the setting `products` names it.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Product:
     parts: tuple[ProductFile, ...] = ()
     format: str | None = None
     variable: str | None = None
+    optional: bool = False
 
     @property
     def needs_format(self) -> str | None:

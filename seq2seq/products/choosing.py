@@ -7,6 +7,7 @@ from typing import Protocol
 from seq2seq import products as table
 from seq2seq.errors import ConfigError
 from seq2seq.products.base import COG_FORMAT, Product
+from seq2seq.products.indices import OF_INDICES
 from seq2seq.wording import not_one_of
 
 
@@ -16,17 +17,22 @@ class OutputSettings(Protocol):
     @property
     def format(self) -> str: ...  # noqa: D102
 
+    @property
+    def products(self) -> str | None: ...  # noqa: D102
+
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a run writes. formats: of its images, without repetition."""
+    """What a run writes. formats: of its images, each once. optional: names of the products that were asked for."""
 
     formats: tuple[str, ...] = (COG_FORMAT,)
+    optional: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: OutputSettings) -> "Outputs":
         """Reads the settings. Raises `ConfigError` naming what is unknown and what is known."""
-        return cls(formats=_named("format", settings.format, formats()))
+        optional = _named("products", settings.products, optional_names()) if settings.products is not None else ()
+        return cls(_named("format", settings.format, formats()), optional)
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -36,10 +42,20 @@ class Outputs:
     @property
     def rasters(self) -> tuple[Product, ...]:
         """Those of each date, whatever the files that they come in."""
-        return tuple(product for product in table.made_by("run") if product.raster)
+        return tuple(product for product in table.made_by("run") if product.raster and self._is_wanted(product))
+
+    def check_bands(self, bands: Sequence[str]) -> None:
+        """Raises `ConfigError` where the sequence, which has `bands`, lacks one that a product needs."""
+        lacking = {name: OF_INDICES[name].missing_in(bands) for name in self.optional}
+        told = [f"{name} needs {' and '.join(missing)}" for name, missing in lacking.items() if missing]
+        if told:
+            raise ConfigError(f"products: {', '.join(told)}; the sequence has {' '.join(bands)}")
 
     def _is_written(self, product: Product) -> bool:
-        return product.needs_format in (None, *self.formats)
+        return product.needs_format in (None, *self.formats) and self._is_wanted(product)
+
+    def _is_wanted(self, product: Product) -> bool:
+        return not product.optional or product.name in self.optional
 
 
 def as_single_files(format: str) -> str:
@@ -52,6 +68,11 @@ def formats() -> tuple[str, ...]:
     """Lists the formats of images, the default first."""
     wanted = (product.needs_format for product in table.made_by("run"))
     return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+def optional_names() -> tuple[str, ...]:
+    """Lists the products that are written only where they are asked for."""
+    return tuple(product.name for product in table.made_by("run") if product.optional)
 
 
 def _named(setting: str, text: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ def run(
     load_cubes(config.outputs.products)
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
+        config.outputs.check_bands(source.info.bands)
         perceptual = resolve_perceptual(config, source.info.bands, device)
         for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
             on_progress(Progress("reading", message=message))

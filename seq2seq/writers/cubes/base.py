@@ -24,6 +24,9 @@ from seq2seq.sequence import Dates, coordinates_of
 BLOCK_BYTES = 64 * 2**20
 LEAST_SIDE_PX, MOST_SIDE_PX = 32, 256
 
+# How a band is called that says how far another may be off.
+_SIGMA = "_sigma"
+
 # (T, C, h, w) or (T, h, w) values of one block, by the names of the variables.
 Block = Mapping[str, NDArray[Any]]
 
@@ -128,4 +131,10 @@ def variables_of(product: Product, profile: RasterProfile, scene: Scene) -> tupl
         about = {"long_name": product.title, **profile.cf, **shared, "coordinates": "spatial_ref wavelength"}
         return (Variable(product.variable or product.name, profile.dtype, True, about, fill),)
     about = {"long_name": product.title, **profile.cf, **shared, "coordinates": "spatial_ref"}
-    return tuple(Variable(name, profile.dtype, False, about, fill) for name in profile.bands)
+    return tuple(Variable(name, profile.dtype, False, _named(about, name), fill) for name in profile.bands)
+
+
+def _named(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not name.endswith(_SIGMA):
+        return attributes
+    return {**attributes, "long_name": f"one standard deviation of {name.removesuffix(_SIGMA)}"}

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 import rioxarray  # noqa: F401  registers `.rio`
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick_engine import use_schedule
 from sequence_files import DATES, s2_dn, write_sequence, write_tif
@@ -124,6 +124,7 @@ axis_keys = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(keys=st.tuples(axis_keys, axis_keys, axis_keys, axis_keys))
 def test_whatever_is_chosen_is_what_numpy_would_give(keys: tuple[Any, ...], stack: tuple[xr.DataArray, Any]) -> None:
     lazy, values = stack
