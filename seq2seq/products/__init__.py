@@ -11,6 +11,7 @@ from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.indices import INDEX_PRODUCTS
+from seq2seq.products.styles import styles_of
 from seq2seq.products.uncertainty import UNCERTAINTY
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PRODUCTS",
     "REPORT",
     "STAC",
+    "STYLES",
     "UNCERTAINTY",
     "ZARR",
     "ZARR_ZIP",
@@ -34,11 +36,12 @@ __all__ = [
     "top_names",
 ]
 
+_IMAGES = (DECLOUDED, UNCERTAINTY, CLOUD_MASK)
+STYLES = styles_of((*_IMAGES, *INDEX_PRODUCTS))
 PRODUCTS: tuple[Product, ...] = (
-    DECLOUDED,
-    UNCERTAINTY,
-    CLOUD_MASK,
+    *_IMAGES,
     *INDEX_PRODUCTS,
+    STYLES,
     NETCDF,
     ZARR,
     ZARR_ZIP,

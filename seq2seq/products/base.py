@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from seq2seq.products.styles import Style
     from seq2seq.radiometry import Radiometry
     from seq2seq.sequence import Bool, Float32
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON, GEOJSON = "application/json", "application/geo+json"
 HTML, PNG, ZIP = "text/html; charset=utf-8", "image/png", "application/zip"
-CSV, MARKDOWN = "text/csv; charset=utf-8", "text/markdown; charset=utf-8"
+CSV, MARKDOWN, XML = "text/csv; charset=utf-8", "text/markdown; charset=utf-8", "application/xml"
 NETCDF, ZARR = "application/netcdf", "application/vnd.zarr; version=3"
 SUFFIXES = {COG: ".tif", JSON: ".json", HTML: ".html", PNG: ".png", ZIP: ".zip", CSV: ".csv", MARKDOWN: ".md"}
 
@@ -77,6 +78,7 @@ class RasterProfile:
     dtype: numpy name. bands: their descriptions. overviews: averages, except "nearest" for classes and masks. tags:
     what the file says of itself beside its provenance. cf: attributes of a variable of a cube (CF conventions); its
     scale_factor and add_offset give the physical value also where the input's own tags, which files repeat, do not.
+    style: how viewers may show it, in the values that its tags make of the stored ones.
     """
 
     dtype: str
@@ -88,6 +90,7 @@ class RasterProfile:
     overviews: Literal["average", "nearest"] = "average"
     tags: Mapping[str, str] = field(default_factory=dict)
     cf: Mapping[str, Any] = field(default_factory=dict)
+    style: "Style | None" = None
 
 
 @dataclass(frozen=True)

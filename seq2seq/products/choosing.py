@@ -6,7 +6,7 @@ from typing import Protocol
 
 from seq2seq import products as table
 from seq2seq.errors import ConfigError
-from seq2seq.products.base import COG_FORMAT, Product
+from seq2seq.products.base import COG_FORMAT, Product, ProductFile
 from seq2seq.products.indices import OF_INDICES
 from seq2seq.wording import not_one_of
 
@@ -44,6 +44,13 @@ class Outputs:
         """Those of each date, whatever the files that they come in."""
         return tuple(product for product in table.made_by("run") if product.raster and self._is_wanted(product))
 
+    @property
+    def files(self) -> tuple[tuple[Product, ProductFile], ...]:
+        """All files that the run writes, with what they are; what lies beside a raster, only where that is written."""
+        unwanted = table.top_names("run") - {name for product in self.products for name in _own_names(product)}
+        pairs = ((product, file) for product in self.products for file in product.files)
+        return tuple((product, file) for product, file in pairs if file.path.partition("/")[0] not in unwanted)
+
     def check_bands(self, bands: Sequence[str]) -> None:
         """Raises `ConfigError` where the sequence, which has `bands`, lacks one that a product needs."""
         lacking = {name: OF_INDICES[name].missing_in(bands) for name in self.optional}
@@ -56,6 +63,11 @@ class Outputs:
 
     def _is_wanted(self, product: Product) -> bool:
         return not product.optional or product.name in self.optional
+
+
+def _own_names(product: Product) -> frozenset[str]:
+    """Those of its files and folders; a style lies in a raster's folder."""
+    return frozenset() if product is table.STYLES else product.top_names
 
 
 def as_single_files(format: str) -> str:

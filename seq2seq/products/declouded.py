@@ -3,11 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.products.base import COG, DateArrays, DateRaster, Product, RasterProfile, Scene
+from seq2seq.products.styles import Composite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from seq2seq.radiometry import Radiometry
+
+# Reflectance that is white on a screen: land seldom exceeds it, and the same on all dates shows changes.
+_WHITE = 0.3
 
 
 def profile(info: Scene) -> RasterProfile:
@@ -22,7 +26,14 @@ def profile(info: Scene) -> RasterProfile:
         offset=offset,
         tags={"REFLECTANCE": f"value x {radiometry.scale:.10g} + {radiometry.offset:.10g}"},
         cf={"long_name": "cloud-free reflectance", "units": "1", **_packing(radiometry)},
+        style=Composite.of(info.bands, _shown(radiometry, 0.0), _shown(radiometry, _WHITE)),
     )
+
+
+def _shown(radiometry: "Radiometry", reflectance: float) -> float:
+    """What viewers, who know the tags alone, take this reflectance for."""
+    scale, offset = radiometry.tags
+    return (reflectance - radiometry.offset) / radiometry.scale * scale + offset
 
 
 def _packing(radiometry: "Radiometry") -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.products.base import COG, DateArrays, DateRaster, Product, RasterProfile, Scene
 from seq2seq.products.formulas import compute, names_in, with_names
+from seq2seq.products.styles import BROWN_TO_BLUE, BROWN_TO_GREEN, WHITE_TO_RED, Ramp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,6 +109,10 @@ INDICES: tuple[Index, ...] = (
 )
 # fmt: on
 
+_COLOURS = {"vegetation": BROWN_TO_GREEN, "water": BROWN_TO_BLUE, "snow": BROWN_TO_BLUE}
+# Of indices that are no normalised differences.
+_SPANS = {"CIRE": (0.0, 6.0), "IRECI": (0.0, 2.0), "MCARI": (0.0, 0.4), "NIRv": (0.0, 0.4), "NDMI": (-0.4, 0.6)}
+
 
 def _profile(index: Index, info: Scene) -> RasterProfile:
     """The index and its standard deviation, as two bands."""
@@ -119,7 +124,13 @@ def _profile(index: Index, info: Scene) -> RasterProfile:
     }
     cf = {"long_name": index.title, "units": "1", "references": index.source, "formula": formula}
     names = (index.name, f"{index.name}_sigma")
-    return RasterProfile("float32", names, nodata=float("nan"), tags=tags, cf=cf)
+    return RasterProfile("float32", names, nodata=float("nan"), tags=tags, cf=cf, style=_style(index))
+
+
+def _style(index: Index) -> Ramp:
+    """From what is not of its kind to what is, over the values that land and water have."""
+    low, high = _SPANS.get(index.name, (-0.2, 0.9) if index.about == "vegetation" else (-0.6, 0.6))
+    return Ramp(low, high, _COLOURS.get(index.about, WHITE_TO_RED))
 
 
 def _encode(index: Index, arrays: DateArrays, info: Scene) -> "NDArray[Any]":
@@ -135,7 +146,7 @@ def _product(index: Index) -> Product:
     return Product(
         name=index.name.lower(),
         title=index.name,
-        about=f"{index.title}, and its standard deviation.",
+        about=f"{index.title}, and its standard deviation; made where `products` names it.",
         media_type=COG,
         stac_role="data",
         per_date=True,

@@ -190,11 +190,7 @@ def _suspicions(suspected: float) -> list[str]:
 
 def _files(config: ReconstructionConfig) -> tuple[FileReport, ...]:
     """What this run writes, from the table of products."""
-    return tuple(
-        FileReport(file.path, product.title, product.about)
-        for product in config.outputs.products
-        for file in product.files
-    )
+    return tuple(FileReport(file.path, product.title, product.about) for product, file in config.outputs.files)
 
 
 def _software() -> dict[str, str]:

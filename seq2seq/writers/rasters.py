@@ -12,7 +12,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from seq2seq.products.base import DateArrays, Product, Scene
+from seq2seq.products.styles import STYLE_SUFFIX
 from seq2seq.writers.cog import write_cog
+from seq2seq.writers.output import write_file
+from seq2seq.writers.qgis import qml
 
 # The windows of one date with their arrays, anew for each raster.
 Windows = Callable[[], Iterable[tuple[Window, DateArrays]]]
@@ -76,7 +79,9 @@ def write_rasters(
     provenance: Provenance,
     hidden: float,
 ) -> None:
-    """Writes the file of `date` of every raster among `products` into `folder`. hidden: see `Provenance.tags`.
+    """Writes the file of `date` of every raster among `products` into `folder`, and its style beside it.
+
+    hidden: see `Provenance.tags`.
 
     Raises `OutputError`.
     """
@@ -91,3 +96,6 @@ def write_rasters(
             geobox=info.geobox,
             profile=replace(profile, tags=tags),
         )
+        if profile.style is not None:
+            path = folder / product.files[0].at(date)
+            write_file(path.with_suffix(STYLE_SUFFIX), qml(profile.style, profile.bands))

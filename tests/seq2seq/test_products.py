@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from locations import ROOT
 
-from seq2seq.products import PRODUCTS, ZARR, ZARR_ZIP, made_by, product_at, top_names
+from seq2seq.products import PRODUCTS, STYLES, ZARR, ZARR_ZIP, made_by, product_at, top_names
 from seq2seq.products.base import COG, DATE, Product
 from seq2seq.products.choosing import Outputs, as_single_files, formats, optional_names
 
@@ -55,7 +55,13 @@ def test_what_a_run_leaves_is_what_people_know() -> None:
 
 
 def _tops(outputs: Outputs) -> set[str]:
-    return set().union(*(product.top_names for product in outputs.products))
+    return {file.path.partition("/")[0] for _, file in outputs.files}
+
+
+def test_a_style_is_listed_where_its_raster_is_written() -> None:
+    listed = {file.path for product, file in Outputs(("cog",), ("ndvi",)).files if product is STYLES}
+    assert listed == {f"{name}/DATE.qml" for name in ("declouded", "uncertainty", "cloud_mask", "ndvi")}
+    assert product_at("evi/2021-05-01.qml") is STYLES
 
 
 def test_what_lies_in_a_store_belongs_to_it() -> None:
