@@ -134,7 +134,7 @@ class ReconstructionConfig:
     @property
     def outputs(self) -> Outputs:
         """What a run writes. Raises `ConfigError`."""
-        return Outputs.of(self)
+        return Outputs.of(self.format, self.products)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; the inverse of `from_dict`."""

@@ -252,8 +252,8 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
 
 def _images(report: dict[str, Any], written: Path) -> list[str]:
     """Where the images are: in a folder, in cubes, or both. Reports of earlier versions name no format."""
-    outputs = Outputs(tuple(str(report["config"].get("format", COG_FORMAT)).split(",")))
-    cubes = [product for product in outputs.products if product.format]
+    outputs = Outputs.of(report["config"].get("format", COG_FORMAT))
+    cubes = [product for product in outputs.products if product.format and not product.per_date]
     folder = [f"Images   {written / DECLOUDED.name}"] if DECLOUDED in outputs.products else []
     return [*folder, *(f"Cube     {written / product.path}" for product in cubes)]
 

@@ -2,23 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from seq2seq import products as table
 from seq2seq.errors import ConfigError
 from seq2seq.products.base import COG_FORMAT, Product, ProductFile
 from seq2seq.products.indices import OF_INDICES
 from seq2seq.wording import not_one_of
-
-
-class OutputSettings(Protocol):
-    """The settings that say what is written: `ReconstructionConfig`, or its like."""
-
-    @property
-    def format(self) -> str: ...  # noqa: D102
-
-    @property
-    def products(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -29,10 +18,10 @@ class Outputs:
     optional: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: OutputSettings) -> "Outputs":
-        """Reads the settings. Raises `ConfigError` naming what is unknown and what is known."""
-        optional = _named("products", settings.products, optional_names()) if settings.products is not None else ()
-        return cls(_named("format", settings.format, formats()), optional)
+    def of(cls, format: str = COG_FORMAT, products: str | None = None) -> "Outputs":
+        """Reads the settings of these names. Raises `ConfigError` naming what is unknown and what is known."""
+        optional = _named("products", products, optional_names()) if products is not None else ()
+        return cls(_named("format", format, formats()), optional)
 
     @property
     def products(self) -> tuple[Product, ...]:
