@@ -20,7 +20,7 @@ _SAMPLED_DATES, _SAMPLED_PX = 6, 64
 _CLOUD, _CLEAR, _GAP_PX = (128, 142, 160), (17, 22, 26), 6
 
 
-@xr.register_dataset_accessor("decloud")
+@xr.register_dataset_accessor("decloud")  # type: ignore[no-untyped-call]
 class ResultAccessor:
     """Pictures and series of the result that a dataset is, see `decloud.open`."""
 

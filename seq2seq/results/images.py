@@ -32,7 +32,7 @@ class Decoding:
         return np.asarray((stored * np.float64(self.scale) + np.float64(self.offset)).astype(self.dtype))
 
 
-class ImageStack(BackendArray):  # type: ignore[misc]
+class ImageStack(BackendArray):
     """(T, C, H, W) of a file for each date, whose bands are opened by their numbers from 1."""
 
     def __init__(

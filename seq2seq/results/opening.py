@@ -106,7 +106,7 @@ def _open_zarr(path: Path) -> xr.Dataset:
 def _open_zipped(path: Path) -> xr.Dataset:
     from zarr.storage import ZipStore
 
-    return xr.open_dataset(ZipStore(path, mode="r"), engine="zarr", chunks=None)  # type: ignore[arg-type]
+    return xr.open_dataset(ZipStore(path, mode="r"), engine="zarr", chunks=None)
 
 
 def _open_netcdf(path: Path) -> xr.Dataset:

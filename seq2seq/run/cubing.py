@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,14 @@ class CubeBlocks:
         def blended(name: str) -> NDArray[np.floating]:
             return self._store.blended(name, slice(None), rows, columns)  # (T, C, h, w)
 
-        block: dict[str, NDArray[np.generic]] = {}
+        def of_date(t: int) -> DateArrays:
+            return DateArrays(lambda name: blended(name)[t])
+
+        dates = [of_date(t) for t in range(len(self._info.dates))]
+        block: dict[str, NDArray[Any]] = {}
         for product, raster in self._rasters:
             variables = variables_of(product, raster.profile(self._info), self._info)
-            dates = range(len(self._info.dates))
-            encoded = np.stack(
-                [raster.encode(DateArrays(lambda name, t=t: blended(name)[t]), self._info) for t in dates]
-            )
+            encoded = np.stack([raster.encode(arrays, self._info) for arrays in dates])
             banded = variables[0].banded
             block |= {v.name: encoded if banded else encoded[:, index] for index, v in enumerate(variables)}
         return block

@@ -27,7 +27,8 @@ def qml(style: Style, bands: Sequence[str]) -> bytes:
 
 
 def _renderer(pipe: Element, kind: str, **attributes: str) -> Element:
-    return SubElement(pipe, "rasterrenderer", type=kind, opacity="1", alphaBand="-1", nodataColor="", **attributes)
+    shared = {"type": kind, "opacity": "1", "alphaBand": "-1", "nodataColor": ""}
+    return SubElement(pipe, "rasterrenderer", {**shared, **attributes})
 
 
 def _add_composite(pipe: Element, style: Composite, bands: Sequence[str]) -> None:

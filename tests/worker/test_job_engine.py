@@ -15,6 +15,7 @@ from quick_engine import use_schedule
 from sequence_files import pack
 from service_workers import Workshop, job_processes, until
 
+import decloud
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import main as cli
 from seq2seq.simulation.simulate import simulate, write_simulation
@@ -87,6 +88,33 @@ def without_times(result: Path) -> dict[str, Any]:
     for point in report["training"]["curve"]:
         point.pop("seconds")
     return {name: value for name, value in report.items() if name not in TIMES}
+
+
+def test_a_job_sends_a_cube_in_one_file_and_the_indices_that_were_asked_for(
+    workshop: Workshop, fields: Path, tmp_path: Path
+) -> None:
+    asked = submit(workshop, fields, method="linear", format="Zarr,netcdf", products="NDVI")
+    job = workshop.work(asked, workshop.supervisor(command=QUICK))
+    result = published(workshop, job, tmp_path / "result")
+    assert {entry.name for entry in result.iterdir()} == {
+        *("cube.nc", "cube.zarr.zip", "manifest.json", "preview.png", "report.html", "report.json", "stac")
+    }
+    listed = {file["path"]: file for file in json.loads((result / "manifest.json").read_text())["files"]}
+    assert (listed["cube.nc"]["role"], listed["cube.nc"]["media_type"]) == ("netcdf", "application/netcdf")
+    assert (listed["cube.zarr.zip"]["role"], listed["cube.zarr.zip"]["media_type"]) == ("zarr_zip", "application/zip")
+    assert listed["cube.zarr.zip"]["size"] == (result / "cube.zarr.zip").stat().st_size
+    collection = json.loads((result / "stac" / "collection.json").read_text())
+    assert collection["id"] == job.id
+    assert {"netcdf", "zarr_zip"} < set(collection["assets"])
+    assert {"reflectance", "uncertainty", "cloud_mask", "NDVI", "NDVI_sigma"} == set(decloud.open(result).data_vars)
+
+
+def test_a_band_that_an_index_needs_and_is_missing_is_the_users_to_mend(workshop: Workshop, fields: Path) -> None:
+    job = workshop.work(submit(workshop, fields, products="nbr"), workshop.supervisor(command=QUICK))
+    failed = workshop.get(job)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert "products: nbr needs B12; the sequence has B02 B03 B04 B08" in failed.error["detail"]
 
 
 @pytest.mark.slow

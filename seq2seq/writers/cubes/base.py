@@ -77,7 +77,7 @@ class CubeLayout:
     def side_px(self, chunk_bytes: int, *, bands: int) -> int:
         """Returns the side of a chunk, a power of two, of which so many bands as float32 take at most `chunk_bytes`."""
         most = math.isqrt(max(1, chunk_bytes // (4 * len(self.dates) * bands)))
-        return min(MOST_SIDE_PX, max(LEAST_SIDE_PX, 2 ** int(math.log2(max(most, 1)))))
+        return min(MOST_SIDE_PX, max(LEAST_SIDE_PX, 1 << (most.bit_length() - 1)))
 
     def blocks(self, side_px: int) -> Iterator[tuple[slice, slice]]:
         """Yields rows and columns of whole chunks, as many side by side as `BLOCK_BYTES` allows, at least one."""
