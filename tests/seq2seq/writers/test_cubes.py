@@ -1,5 +1,6 @@
 """Cubes hold the very values of the images, open in others' programs with grid, dates and bands, and come whole."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,11 @@ from sequence_files import DATES, s2_dn, write_sequence
 from zarr.storage import ZipStore
 
 from seq2seq.config import ReconstructionConfig
-from seq2seq.errors import ConfigError, MissingExtraError, Stopped
+from seq2seq.errors import ConfigError, MissingExtraError, OutputError, Stopped
 from seq2seq.products.choosing import formats
 from seq2seq.run.pipeline import run
 from seq2seq.writers import partial_of
-from seq2seq.writers.cubes import CUBES, CubeLayout, base
+from seq2seq.writers.cubes import CUBES, Cube, CubeLayout, Variable, base
 
 CONFIG = ReconstructionConfig(method="linear", perceptual="off", device="cpu", tile_px=40, overlap_px=8)
 CUBE_FORMATS = [cube.product.format for cube in CUBES]
@@ -218,3 +219,42 @@ def test_blocks_cover_a_scene_once_and_are_bounded(dates: int, shape: tuple[int,
         size = dates * 13 * 4 * (rows.stop - rows.start) * (columns.stop - columns.start)
         assert size <= max(base.BLOCK_BYTES, dates * 13 * 4 * 32**2)
     assert (covered == 1).all()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3035", "EPSG:32733", "+proj=aea +lat_1=20 +lat_2=-23 +lon_0=25"])
+@pytest.mark.parametrize("cube", CUBES[:2], ids=lambda cube: cube.product.name)
+def test_any_grid_is_found_again_by_others(crs: str, cube: Cube, tmp_path: Path) -> None:
+    pixel = 1e-4 if crs == "EPSG:4326" else 10.0
+    grid = GeoBox((33, 40), Affine(pixel, 0, 20, 0, -pixel, 10), crs)
+    days = np.array(["2021-05-01", "2021-06-30"], dtype="datetime64[D]")
+    variable = Variable("reflectance", "float32", True, {"grid_mapping": "spatial_ref", "coordinates": "spatial_ref"})
+    layout = CubeLayout(days, ("B03", "B04"), grid, (variable,))
+    whole = np.random.default_rng(0).random((2, 2, 33, 40)).astype(np.float32)
+    path = tmp_path / cube.product.path
+    cube.write(path, layout, lambda rows, columns: {"reflectance": whole[..., rows, columns]}, lambda: None)
+    with opened(path) as dataset:
+        assert dataset.rio.crs == rasterio.CRS.from_wkt(grid.crs.to_wkt())
+        assert dataset.reflectance.rio.transform().almost_equals(grid.affine)
+        assert np.array_equal(dataset.reflectance.values, whole)
+        assert np.array_equal(dataset.time.values.astype("datetime64[D]"), days)
+
+
+@pytest.mark.parametrize("cube", CUBES, ids=lambda cube: cube.product.name)
+def test_a_disk_that_is_full_is_one_line_and_leaves_no_cube(
+    cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_blocks_small(monkeypatch)
+    grid = GeoBox((70, 70), Affine(10, 0, 0, 0, -10, 0), "EPSG:32631")
+    variable = Variable("reflectance", "float32", True, {})
+    layout = CubeLayout(np.array(["2021-05-01"], dtype="datetime64[D]"), ("B04",), grid, (variable,))
+    blocks = iter([True, False])
+
+    def read(rows: slice, columns: slice) -> Any:
+        if not next(blocks):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        shape = (1, 1, rows.stop - rows.start, columns.stop - columns.start)
+        return {"reflectance": np.ones(shape, dtype=np.float32)}
+
+    with pytest.raises(OutputError, match=r"cannot be written \(.*No space left on device.*MiB free\)"):
+        cube.write(tmp_path / cube.product.path, layout, read, lambda: None)
+    assert [entry.name for entry in tmp_path.iterdir()] in ([], ["cube.zarr"])  # a folder goes with OUT.partial

@@ -1,6 +1,7 @@
 """STAC of a result: valid, read by others' programs, and true of the files that lie beside."""
 
 import hashlib
+import itertools
 import json
 import shutil
 import warnings
@@ -12,6 +13,8 @@ import pystac
 import pytest
 import rasterio
 import rasterio.warp
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from pystac.extensions.eo import EOExtension
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
@@ -21,6 +24,7 @@ from pystac.validation.local_validator import get_local_schema_cache
 from simulated_result import GEOBOX, SIZE_PX, write_result
 
 from seq2seq.writers.stac import write_stac
+from seq2seq.writers.stac.placing import Placed
 
 with warnings.catch_warnings():
     # It announces the end of its own maintenance whenever it is imported.
@@ -165,3 +169,25 @@ def test_the_middle_of_an_item_lies_in_its_box_and_its_extent_is_that_of_the_ima
     assert box is not None
     assert box[0] < centroid["lon"] < box[2]
     assert box[1] < centroid["lat"] < box[3]
+
+
+@pytest.mark.parametrize(
+    ("crs", "code"),
+    [
+        ("EPSG:32733", "EPSG:32733"),
+        ("EPSG:4326", "EPSG:4326"),
+        ("+proj=aea +lat_1=20 +lat_2=-23 +lon_0=25 +datum=WGS84", None),
+    ],
+)
+def test_a_grid_without_a_code_is_told_in_words(crs: str, code: str | None) -> None:
+    pixel = 1e-4 if crs == "EPSG:4326" else 10.0
+    placed = Placed.of(GeoBox((20, 30), Affine(pixel, 0, 20, 0, -pixel, -10), crs))
+    assert placed.projection["proj:code"] == code
+    assert ("proj:wkt2" in placed.projection) is (code is None)
+    west, south, east, north = placed.bbox
+    assert west < placed.projection["proj:centroid"]["lon"] < east
+    assert south < placed.projection["proj:centroid"]["lat"] < north
+    ring = placed.footprint
+    assert ring[0] == ring[-1]
+    area = sum(x * v - u * y for (x, y), (u, v) in itertools.pairwise(ring))
+    assert area > 0  # counter-clockwise, as GeoJSON wants it
