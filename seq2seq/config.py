@@ -88,8 +88,8 @@ class ReconstructionConfig:
     format: str = setting(
         "cog", about=_FORMAT_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
     )  # fmt: skip
-    products: str | None = setting(
-        None, about=_PRODUCTS_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
+    products: str = setting(
+        "", about=_PRODUCTS_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
     )  # fmt: skip
     feather_px: int = setting(
         0, about="Soften the seam between observed and restored pixels.", low=0, high=64, panel=OUTPUT, metavar="N"

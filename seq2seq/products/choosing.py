@@ -18,10 +18,12 @@ class Outputs:
     optional: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, format: str = COG_FORMAT, products: str | None = None) -> "Outputs":
+    def of(cls, format: str = COG_FORMAT, products: str = "") -> "Outputs":
         """Reads the settings of these names. Raises `ConfigError` naming what is unknown and what is known."""
-        optional = _named("products", products, optional_names()) if products is not None else ()
-        return cls(_named("format", format, formats()), optional)
+        found = _named("format", format, formats())
+        if not found:
+            raise ConfigError(f"format is {format!r}, must name one of {', '.join(formats())}, or several with commas")
+        return cls(found, _named("products", products, optional_names()))
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -83,8 +85,6 @@ def _named(setting: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
     for name in given:
         if name.lower() not in plain:
             raise ConfigError(not_one_of(setting, name, known))
-    if not given:
-        raise ConfigError(f"{setting} is {text!r}, must name one of {', '.join(known)}, or several with commas")
     return tuple(dict.fromkeys(plain[name.lower()] for name in given))
 
 
