@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.products import PRODUCTS, STAC
 from seq2seq.writers.stac.assets import described, file_facts
 from seq2seq.writers.stac.documents import VERSION, extensions, link
-from seq2seq.writers.stac.items import ITEM, sensor
+from seq2seq.writers.stac.items import ITEM, observed, sensor
 from seq2seq.writers.stac.placing import Placed
 
 COLLECTION, _ = STAC.files
@@ -27,7 +27,7 @@ def collection(
         "id": collection_id,
         "title": "Cloud-free Sentinel-2 sequence" + (" (simulated data)" if simulated else ""),
         "description": "Sentinel-2 images in which clouds, shadows and gaps were restored from the same sequence and "
-        "Sentinel-1. Observed pixels are unchanged; report.json says how good the restored ones are.",
+        f"Sentinel-1; {observed(report)}. report.json says how good the restored ones are.",
         "keywords": ["Sentinel-2", "cloud-free", "gap filling", *(["simulated"] if simulated else [])],
         "license": "other",
         "extent": {"spatial": {"bbox": [placed.bbox]}, "temporal": {"interval": [interval]}},

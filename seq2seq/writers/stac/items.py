@@ -69,6 +69,12 @@ def sensor(report: dict[str, Any]) -> dict[str, Any]:
     return {} if report["input"]["simulated"] else {"constellation": ["sentinel-2"], "instruments": ["msi"]}
 
 
+def observed(report: dict[str, Any]) -> str:
+    """Says what became of the pixels that were observed."""
+    full = report["config"].get("full_prediction", False)
+    return "observed pixels were replaced as well" if full else "observed pixels are unchanged"
+
+
 def _sensor(report: dict[str, Any]) -> dict[str, Any]:
     """An Item has one constellation, and a list of instruments."""
     seen = sensor(report)
@@ -77,15 +83,13 @@ def _sensor(report: dict[str, Any]) -> dict[str, Any]:
 
 def _processing(report: dict[str, Any]) -> dict[str, Any]:
     """By what it was made and when: the result as a whole, since nothing of it is shown before all of it is there."""
-    full = report["config"].get("full_prediction", False)
-    observed = "observed pixels were replaced as well" if full else "observed pixels are unchanged"
     created = _utc(report["created"])
     return {
         "created": created,
         "updated": created,
         "published": created,
         "processing:software": {"decloud": report["version"]},
-        "processing:lineage": _LINEAGE.format(method=report["method"], observed=observed),
+        "processing:lineage": _LINEAGE.format(method=report["method"], observed=observed(report)),
     }
 
 
