@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from seq2seq.progress import Progress
     from seq2seq.readers import open_sequence, read_sequence
+    from seq2seq.results.opening import open
     from seq2seq.run.pipeline import run
     from seq2seq.run.reconstruction import Reconstruction, reconstruct
     from seq2seq.sequence import ImageSequence, Observations
@@ -51,6 +52,7 @@ __all__ = [
     "Stopped",
     "WeightsUnavailableError",
     "__version__",
+    "open",
     "open_sequence",
     "read_sequence",
     "reconstruct",
@@ -72,6 +74,7 @@ _NAMES = {
     "seq2seq.run.pipeline": ("run",),
     "seq2seq.progress": ("Progress",),
     "seq2seq.readers": ("open_sequence", "read_sequence"),
+    "seq2seq.results.opening": ("open",),
     "seq2seq.run.reconstruction": ("Reconstruction", "reconstruct"),
     "seq2seq.sequence": ("ImageSequence", "Observations"),
 }

@@ -33,10 +33,9 @@ def settings() -> str:
 
 def files() -> str:
     """What a run writes, file by file."""
-    from seq2seq.products import made_by
+    from seq2seq.commands.written import rows
 
-    rows = ((f"`OUT/{file.path}`", product.about) for product in made_by("run") for file in product.files)
-    return table(("file", ""), rows)
+    return table(("file", ""), ((f"`OUT/{path}`", about) for path, about in rows()))
 
 
 def outputs() -> str:
@@ -47,6 +46,14 @@ def outputs() -> str:
 
     found = description(find_process(DECLOUD), "", "")["outputs"].items()
     return table(("output", ""), ((f"`{name}`", f"{each['title']}. {each['description']}") for name, each in found))
+
+
+def indices() -> str:
+    """The spectral indices: names, formulas, sources."""
+    from seq2seq.products.indices import INDICES
+
+    rows = ((f"`{each.name.lower()}`", each.title, f"`{each.formula}`", f"[source]({each.source})") for each in INDICES)
+    return table(("`--products`", "", "formula", ""), rows)
 
 
 def methods() -> str:
@@ -153,6 +160,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "files": files,
     "outputs": outputs,
+    "indices": indices,
     "methods": methods,
     "validation": validation,
     "formats": formats,

@@ -8,30 +8,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Band:
-    """One band: `name` as in the product, centre `wavelength_nm` (0 for radar), native `gsd_m`."""
+    """One band: `name` as in the product, centre `wavelength_nm` (0 for radar), native `gsd_m`.
+
+    common_name: of the EO extension of STAC, section Common Band Names. colour: GDAL's colour interpretation, as GDAL
+    3.10 and later know it.
+    """
 
     name: str
     wavelength_nm: float
     gsd_m: int
+    common_name: str
+    colour: str
     atmospheric: bool = False  # B01, B09, B10 observe aerosol, water vapour and cirrus, not the ground
 
 
 S2_BANDS: dict[str, Band] = {
     band.name: band
     for band in (
-        Band("B01", 442.7, 60, atmospheric=True),
-        Band("B02", 492.4, 10),
-        Band("B03", 559.8, 10),
-        Band("B04", 664.6, 10),
-        Band("B05", 704.1, 20),
-        Band("B06", 740.5, 20),
-        Band("B07", 782.8, 20),
-        Band("B08", 832.8, 10),
-        Band("B8A", 864.7, 20),
-        Band("B09", 945.1, 60, atmospheric=True),
-        Band("B10", 1373.5, 60, atmospheric=True),
-        Band("B11", 1613.7, 20),
-        Band("B12", 2202.4, 20),
+        Band("B01", 442.7, 60, "coastal", "coastal", atmospheric=True),
+        Band("B02", 492.4, 10, "blue", "blue"),
+        Band("B03", 559.8, 10, "green", "green"),
+        Band("B04", 664.6, 10, "red", "red"),
+        Band("B05", 704.1, 20, "rededge", "rededge"),
+        Band("B06", 740.5, 20, "rededge", "rededge"),
+        Band("B07", 782.8, 20, "rededge", "rededge"),
+        Band("B08", 832.8, 10, "nir", "nir"),
+        Band("B8A", 864.7, 20, "nir08", "nir"),
+        Band("B09", 945.1, 60, "nir09", "nir", atmospheric=True),
+        Band("B10", 1373.5, 60, "cirrus", "swir", atmospheric=True),
+        Band("B11", 1613.7, 20, "swir16", "swir"),
+        Band("B12", 2202.4, 20, "swir22", "swir"),
     )
 }
 

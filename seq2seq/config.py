@@ -8,6 +8,7 @@ from seq2seq.earlier_names import with_present_names
 from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
+from seq2seq.products.choosing import Outputs, formats, optional_names
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
 from seq2seq.validation.settings import ValidationSettings
 
@@ -15,6 +16,8 @@ READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
 # Settings by name within settings: of the method, and of the proof.
 NESTED = ("method_settings", "validation_settings")
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
+_FORMAT_ABOUT = f"How images are stored: {', '.join(formats())}; or several of them, with commas."
+_PRODUCTS_ABOUT = f"Spectral indices to write as well, with commas: {', '.join(optional_names())}."
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,13 @@ class ReconstructionConfig:
     full_prediction: bool = setting(
         False, about="The prediction everywhere, also where the input was clear.", panel=OUTPUT
     )
+    # Names, because several may be wanted of one run, and each is made of the same arrays.
+    format: str = setting(
+        "cog", about=_FORMAT_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
+    )  # fmt: skip
+    products: str = setting(
+        "", about=_PRODUCTS_ABOUT, panel=OUTPUT, metavar="NAMES", written=True,
+    )  # fmt: skip
     feather_px: int = setting(
         0, about="Soften the seam between observed and restored pixels.", low=0, high=64, panel=OUTPUT, metavar="N"
     )
@@ -100,7 +110,7 @@ class ReconstructionConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        _ = self.resolved_settings, self.validation
+        _ = self.resolved_settings, self.validation, self.outputs
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
 
@@ -120,6 +130,11 @@ class ReconstructionConfig:
         settings = _resolved(ValidationSettings, self.validation_settings, "the proof", "validation_settings")
         assert isinstance(settings, ValidationSettings), settings
         return settings
+
+    @property
+    def outputs(self) -> Outputs:
+        """What a run writes. Raises `ConfigError`."""
+        return Outputs.of(self.format, self.products)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; the inverse of `from_dict`."""

@@ -15,6 +15,7 @@ from seq2seq.errors import MissingExtraError
 PACKAGES: dict[str, tuple[str, ...]] = {
     "core": ("torch", "lightgbm", "safetensors"),
     "clouds": ("s2cloudless",),
+    "xarray": ("h5netcdf", "zarr", "h5py"),
     "keras": ("h5py",),
     "inpainting": ("skimage",),
     "diffusion": ("diffusers", "transformers"),

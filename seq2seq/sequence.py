@@ -73,23 +73,8 @@ class ImageSequence:
         )
 
     def coordinates(self) -> dict[str, Any]:
-        """Makes the coordinates of a Dataset of this sequence: time, band, y, x and `spatial_ref`.
-
-        Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
-        scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
-        """
-        affine, (height, width), crs = self.geobox.affine, self.geobox.shape, self.geobox.crs
-        x = affine.c + affine.a * (np.arange(width) + 0.5)
-        y = affine.f + affine.e * (np.arange(height) + 0.5)
-        grid = {"crs_wkt": crs.to_wkt(), "GeoTransform": " ".join(map(repr, affine.to_gdal()))}
-        along_y, along_x = _axis_attributes(geographic=bool(crs.geographic), unit=str(crs.proj.axis_info[0].unit_name))
-        return {
-            "time": ("time", self.dates.astype("datetime64[ns]"), {"standard_name": "time", "axis": "T"}),
-            "band": ("band", list(self.bands), {"long_name": "band"}),
-            "y": ("y", y, along_y),
-            "x": ("x", x, along_x),
-            "spatial_ref": ((), 0, grid),
-        }
+        """Makes the coordinates of a Dataset of this sequence, see `coordinates_of`."""
+        return coordinates_of(self.dates, self.bands, self.geobox)
 
     def __repr__(self) -> str:
         return f"ImageSequence({', '.join(text for _, text in self.facts())})"
@@ -192,6 +177,26 @@ def crs_name(geobox: GeoBox) -> str:
     """Names a CRS, such as EPSG:32631, else as it names itself."""
     code = geobox.crs.to_epsg()
     return f"EPSG:{code}" if code else str(geobox.crs.proj.name)
+
+
+def coordinates_of(dates: Dates, bands: tuple[str, ...], geobox: GeoBox) -> dict[str, Any]:
+    """Makes the coordinates of a Dataset: time, band, y, x and `spatial_ref`, each (dimensions, values, attributes).
+
+    Grid and CRS travel by the CF convention that GDAL, rioxarray and odc-geo read: pixel-centre coordinates and a
+    scalar `spatial_ref` with `crs_wkt` and `GeoTransform`.
+    """
+    affine, (height, width), crs = geobox.affine, geobox.shape, geobox.crs
+    x = affine.c + affine.a * (np.arange(width) + 0.5)
+    y = affine.f + affine.e * (np.arange(height) + 0.5)
+    grid = {"crs_wkt": crs.to_wkt(), "GeoTransform": " ".join(map(repr, affine.to_gdal()))}
+    along_y, along_x = _axis_attributes(geographic=bool(crs.geographic), unit=str(crs.proj.axis_info[0].unit_name))
+    return {
+        "time": ("time", dates.astype("datetime64[ns]"), {"standard_name": "time", "axis": "T"}),
+        "band": ("band", list(bands), {"long_name": "band"}),
+        "y": ("y", y, along_y),
+        "x": ("x", x, along_x),
+        "spatial_ref": ((), 0, grid),
+    }
 
 
 def _axis_attributes(*, geographic: bool, unit: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -28,16 +28,17 @@ def setting(
     metavar: str | None = None,
     local: bool = False,
     advanced: bool = False,
+    written: bool = False,
 ) -> Any:
     """Declares a field of a settings dataclass.
 
     about: one sentence for people who fill a form. low, high: both allowed; None: no limit. panel: the heading that it
     stands under in help. local: of this machine (a device, a file), so that no remote caller may choose it. advanced:
-    for ablations, shown on request alone.
+    for ablations, shown on request alone. written: it says which files are written, and changes no value in them.
     """
     facts = {
         "about": about, "low": low, "high": high, "panel": panel, "metavar": metavar, "local": local,
-        "advanced": advanced,
+        "advanced": advanced, "written": written,
     }  # fmt: skip
     return field(default=default, metadata={METADATA: facts})
 
@@ -61,6 +62,7 @@ class Setting:
     metavar: str | None
     local: bool
     advanced: bool
+    written: bool
 
     @property
     def choices(self) -> tuple[Any, ...]:

@@ -13,6 +13,8 @@ from seq2seq.settings import Setting, settings_of
 
 METHOD_SETTINGS = "method_settings"  # declared by each method
 _NOTHING_CHOSEN = "Chosen by the service."
+# Names with commas: what there is to name is far shorter.
+_LONGEST_TEXT = 1000
 _HIDDEN: Any = SkipJsonSchema()  # type: ignore[type-arg]
 
 
@@ -35,7 +37,8 @@ def _field(setting: Setting) -> tuple[Any, Any]:
     if setting.name == "method":
         kind = Literal[tuple(info.name for info in METHODS)]
     whole = [Whole] if setting.kind is int else []
-    limits = Field(ge=setting.low, le=setting.high)
+    free_text = setting.kind is str and not setting.choices and not setting.local and setting.name != "method"
+    limits = Field(ge=setting.low, le=setting.high, max_length=_LONGEST_TEXT if free_text else None)
     return Annotated[kind, limits, *whole], Field(default=setting.default, description=about)
 
 

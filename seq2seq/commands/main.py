@@ -29,6 +29,8 @@ from seq2seq.config import METHOD, OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
 from seq2seq.products import DECLOUDED, PREVIEW, REPORT
+from seq2seq.products.base import COG_FORMAT
+from seq2seq.products.choosing import Outputs
 from seq2seq.readers.formats import readable
 from seq2seq.wording import one_line
 
@@ -247,11 +249,19 @@ def outcome(report: dict[str, Any], written: Path) -> list[str]:
         gain = report["holdout"]["gain"]
         proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
     return [
-        f"Images   {written / DECLOUDED.name}",
+        *_images(report, written),
         f"Picture  {written / PREVIEW.path}",
         f"Report   {written / REPORT.files[1].path}",
         f"Gain     {proof}",
     ]
+
+
+def _images(report: dict[str, Any], written: Path) -> list[str]:
+    """Where the images are: in a folder, in cubes, or both. Reports of earlier versions name no format."""
+    outputs = Outputs.of(report["config"].get("format", COG_FORMAT))
+    cubes = [product for product in outputs.products if product.format and not product.per_date]
+    folder = [f"Images   {written / DECLOUDED.name}"] if DECLOUDED in outputs.products else []
+    return [*folder, *(f"Cube     {written / product.path}" for product in cubes)]
 
 
 def _console() -> "Console":

@@ -128,7 +128,7 @@ def _shown_choices(setting: Setting) -> str:
 def _shown_default(setting: Setting) -> str:
     """` Default 12.`, or nothing where that is stated already or there is none."""
     default = setting.default
-    silent = default is None or setting.choices or isinstance(default, bool) or "by default" in setting.about
+    silent = default in (None, "") or setting.choices or isinstance(default, bool) or "by default" in setting.about
     return "" if silent else f" Default {default:g}." if isinstance(default, float) else f" Default {default}."
 
 

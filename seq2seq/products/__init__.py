@@ -7,8 +7,11 @@ here with its `Product`, and a line in the table.
 from seq2seq.products.base import Maker, Product, RasterProfile
 from seq2seq.products.cloud_mask import CLOUD_MASK
 from seq2seq.products.comparison import COMPARISON_REPORT, RESULTS, TABLE, TABLE_MD
+from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
+from seq2seq.products.indices import INDEX_PRODUCTS
+from seq2seq.products.styles import styles_of
 from seq2seq.products.uncertainty import UNCERTAINTY
 
 __all__ = [
@@ -17,11 +20,15 @@ __all__ = [
     "COMPARED",
     "DECLOUDED",
     "MANIFEST",
+    "NETCDF",
     "PREVIEW",
     "PRODUCTS",
     "REPORT",
     "STAC",
+    "STYLES",
     "UNCERTAINTY",
+    "ZARR",
+    "ZARR_ZIP",
     "Product",
     "RasterProfile",
     "made_by",
@@ -29,10 +36,15 @@ __all__ = [
     "top_names",
 ]
 
+_IMAGES = (DECLOUDED, UNCERTAINTY, CLOUD_MASK)
+STYLES = styles_of((*_IMAGES, *INDEX_PRODUCTS))
 PRODUCTS: tuple[Product, ...] = (
-    DECLOUDED,
-    UNCERTAINTY,
-    CLOUD_MASK,
+    *_IMAGES,
+    *INDEX_PRODUCTS,
+    STYLES,
+    NETCDF,
+    ZARR,
+    ZARR_ZIP,
     REPORT,
     PREVIEW,
     STAC,

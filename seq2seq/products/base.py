@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from seq2seq.products.styles import Style
     from seq2seq.radiometry import Radiometry
     from seq2seq.sequence import Bool, Float32
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON, GEOJSON = "application/json", "application/geo+json"
 HTML, PNG, ZIP = "text/html; charset=utf-8", "image/png", "application/zip"
-CSV, MARKDOWN = "text/csv; charset=utf-8", "text/markdown; charset=utf-8"
+CSV, MARKDOWN, XML = "text/csv; charset=utf-8", "text/markdown; charset=utf-8", "application/xml"
+NETCDF, ZARR = "application/netcdf", "application/vnd.zarr; version=3"
 SUFFIXES = {COG: ".tif", JSON: ".json", HTML: ".html", PNG: ".png", ZIP: ".zip", CSV: ".csv", MARKDOWN: ".md"}
+
+# The format of images that is written unless another is asked for.
+COG_FORMAT = "cog"
 
 # In the path of a file it stands for an acquisition's day, such as 2021-05-01.
 DATE = "DATE"
@@ -71,7 +76,9 @@ class RasterProfile:
     """How a raster is stored. Physical value = stored value x `scale` + `offset`, in `unit`.
 
     dtype: numpy name. bands: their descriptions. overviews: averages, except "nearest" for classes and masks. tags:
-    what the file says of itself beside its provenance.
+    what the file says of itself beside its provenance. cf: attributes of a variable of a cube (CF conventions); its
+    scale_factor and add_offset give the physical value also where the input's own tags, which files repeat, do not.
+    style: how viewers may show it, in the values that its tags make of the stored ones.
     """
 
     dtype: str
@@ -82,6 +89,8 @@ class RasterProfile:
     unit: str | None = None
     overviews: Literal["average", "nearest"] = "average"
     tags: Mapping[str, str] = field(default_factory=dict)
+    cf: Mapping[str, Any] = field(default_factory=dict)
+    style: "Style | None" = None
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,15 @@ class ProductFile:
         """The path of one date."""
         return self.path.replace(DATE, date)
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a store of many files below a folder of that name."""
+        return self.media_type == ZARR
+
     def is_at(self, path: str) -> bool:
-        """Whether `path` is this file, of whatever date."""
-        return re.fullmatch(re.escape(self.path).replace(DATE, _DATE), path) is not None
+        """Whether `path` is this file, of whatever date, or, where it is a folder, lies in it."""
+        inside = "(/.+)?" if self.is_folder else ""
+        return re.fullmatch(re.escape(self.path).replace(DATE, _DATE) + inside, path) is not None
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,9 @@ class Product:
 
     media_type: of its values. stac_role: what it is as an asset of a STAC Item; None: it is none. per_date: whether it
     has a file for each date. raster: how that is made. parts: its files, where they are not just NAME/DATE.tif or
-    NAME.json, by its media type.
+    NAME.json, by its media type. format: it is written where this format of images is asked for; by default any run
+    writes documents, and `cog` rasters. variable: what the values of a raster are called in a cube. optional: it is
+    written where the setting `products` names it.
     """
 
     name: str
@@ -130,6 +147,14 @@ class Product:
     raster: DateRaster | None = None
     made_by: Maker = "run"
     parts: tuple[ProductFile, ...] = ()
+    format: str | None = None
+    variable: str | None = None
+    optional: bool = False
+
+    @property
+    def needs_format(self) -> str | None:
+        """The format of images that it is written for; None: whatever the format."""
+        return self.format or (COG_FORMAT if self.raster else None)
 
     @property
     def files(self) -> tuple[ProductFile, ...]:

@@ -3,9 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.products.base import COG, DateArrays, DateRaster, Product, RasterProfile, Scene
+from seq2seq.products.styles import Composite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from seq2seq.radiometry import Radiometry
+
+# Reflectance that is white on a screen: land seldom exceeds it, and the same on all dates shows changes.
+_WHITE = 0.3
 
 
 def profile(info: Scene) -> RasterProfile:
@@ -19,7 +25,21 @@ def profile(info: Scene) -> RasterProfile:
         scale=scale,
         offset=offset,
         tags={"REFLECTANCE": f"value x {radiometry.scale:.10g} + {radiometry.offset:.10g}"},
+        cf={"long_name": "cloud-free reflectance", "units": "1", **_packing(radiometry)},
+        style=Composite.of(info.bands, _shown(radiometry, 0.0), _shown(radiometry, _WHITE)),
     )
+
+
+def _shown(radiometry: "Radiometry", reflectance: float) -> float:
+    """What viewers, who know the tags alone, take this reflectance for."""
+    scale, offset = radiometry.tags
+    return (reflectance - radiometry.offset) / radiometry.scale * scale + offset
+
+
+def _packing(radiometry: "Radiometry") -> dict[str, float]:
+    """As CF states it. What is 1 and 0 is left out: with an offset, readers take more bytes for each value."""
+    scale, offset = radiometry.scale, radiometry.offset
+    return {**({"scale_factor": scale} if scale != 1 else {}), **({"add_offset": offset} if offset else {})}
 
 
 def encode(arrays: DateArrays, info: Scene) -> "NDArray[Any]":
@@ -35,4 +55,5 @@ DECLOUDED = Product(
     stac_role="data",
     per_date=True,
     raster=DateRaster(profile, encode),
+    variable="reflectance",
 )

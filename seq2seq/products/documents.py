@@ -7,16 +7,22 @@ REPORT = Product(
     title="Report",
     about="How good the result is, measured on pixels that were hidden.",
     media_type=JSON,
+    stac_role="metadata",
     parts=(ProductFile("report.json", JSON), ProductFile("report.html", HTML)),
 )
-PREVIEW = Product(name="preview", title="Preview", about="A choice of dates, before and after.", media_type=PNG)
+PREVIEW = Product(
+    name="preview",
+    title="Preview",
+    about="A choice of dates, before and after.",
+    media_type=PNG,
+    stac_role="overview",
+)
 STAC = Product(
     name="stac",
     title="STAC",
     about="A Collection and an Item for each date.",
     media_type=JSON,
     per_date=True,
-    made_by="job",
     parts=(ProductFile("stac/collection.json", JSON), ProductFile(f"stac/{DATE}.json", GEOJSON)),
 )
 MANIFEST = Product(

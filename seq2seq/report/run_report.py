@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq.config import ReconstructionConfig
-from seq2seq.products import made_by
 from seq2seq.readers import SequenceInfo, SequenceSource
 from seq2seq.report.inspection import describe_input
 from seq2seq.report.schema import (
@@ -95,7 +94,7 @@ def compose_report(
             {"reading": seconds["reading"], **_tile_seconds(facts), "writing": seconds["writing"]}, peak_memory_gb
         ),
         perceptual=PerceptualReport(config.perceptual, perceptual.used, perceptual.reason),
-        files=_files(),
+        files=_files(config),
     )
 
 
@@ -189,11 +188,9 @@ def _suspicions(suspected: float) -> list[str]:
     ]
 
 
-def _files() -> tuple[FileReport, ...]:
-    """What every run writes, from the table of products."""
-    return tuple(
-        FileReport(file.path, product.title, product.about) for product in made_by("run") for file in product.files
-    )
+def _files(config: ReconstructionConfig) -> tuple[FileReport, ...]:
+    """What this run writes, from the table of products."""
+    return tuple(FileReport(file.path, product.title, product.about) for product, file in config.outputs.files)
 
 
 def _software() -> dict[str, str]:

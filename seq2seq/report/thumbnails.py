@@ -69,12 +69,16 @@ def scale_png(values: Float32, limit: float) -> bytes:
     """(h, w) reflectance from 0 to `limit` and more in the colours of `sigma_colours`; NaN is transparent."""
     from PIL import Image
 
+    return encoded(Image.fromarray(scale_colours(values, limit), "RGBA"), "PNG", optimize=True)
+
+
+def scale_colours(values: Float32, limit: float) -> UInt8:
+    """(h, w) reflectance from 0 to `limit` and more -> (h, w, 4) in the colours of `sigma_colours`."""
     place = np.clip(np.nan_to_num(values / limit if limit else values), 0, 1) * (len(_SIGMA) - 1)
     steps = np.arange(len(_SIGMA))
     channels = [np.interp(place, steps, _SIGMA[:, channel]) for channel in range(3)]
     alpha = np.where(np.isfinite(values), 255.0, 0.0)
-    colour = np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
-    return encoded(Image.fromarray(colour, "RGBA"), "PNG", optimize=True)
+    return np.stack([*channels, alpha], axis=-1).round().astype(np.uint8)
 
 
 def _mask_png(cloud: Float32) -> bytes:

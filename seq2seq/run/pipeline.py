@@ -6,6 +6,7 @@ killed is continued by the same call. Nothing appears under OUT before it is com
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict
@@ -15,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from seq2seq.apart import check_apart
-from seq2seq.config import ReconstructionConfig
+from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import MissingDataError, OutputError
 from seq2seq.nn.devices import choose_device, peak_memory_gb
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
+from seq2seq.products import top_names
 from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.report.candidates import titles_with
@@ -33,6 +35,8 @@ from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile
 from seq2seq.workspace import TileFolder, Workspace
 from seq2seq.writers import check_output, check_room, publish, write_file
+from seq2seq.writers.cubes import load_cubes
+from seq2seq.writers.stac import write_stac
 
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
@@ -47,10 +51,12 @@ def run(
     progress: bool | None = None,
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
+    collection_id: str | None = None,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
-    progress: whether to show it where `on_progress` is not given; by default in notebooks alone.
+    progress: whether to show it where `on_progress` is not given; by default in notebooks alone. collection_id: of the
+    result's STAC Collection; by default the folder's name.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
@@ -61,19 +67,19 @@ def run(
     check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
-    config.info.load()  # what the method needs and is not installed is said before anything is read
+    config.info.load()  # what is needed and not installed is said before anything is read
+    load_cubes(config.outputs.products)
     on_progress(Progress("reading"))
     with open_sequence(input_path, config) as source:
-        for warning in source.info.warnings:
-            on_progress(Progress("reading", message=warning))
+        config.outputs.check_bands(source.info.bands)
         perceptual = resolve_perceptual(config, source.info.bands, device)
-        if perceptual.dropped:
-            on_progress(Progress("reading", message=perceptual.reason))
+        for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
+            on_progress(Progress("reading", message=message))
         job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
         check_room(out, job.store.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.store.tiles]
-        job.write(facts)
+        job.write(facts, collection_id or Path(os.path.abspath(out)).name)
     publish(job.workspace.partial, out, overwrite)
     return out
 
@@ -121,11 +127,13 @@ class _Job:
             shutil.rmtree(folder.fit, ignore_errors=True)
         return TileFacts(**json.loads(folder.facts.read_text()))
 
-    def write(self, facts: list[TileFacts]) -> None:
-        """Images, pictures and report into OUT.partial."""
+    def write(self, facts: list[TileFacts], collection_id: str) -> None:
+        """Images, pictures, report and STAC into OUT.partial."""
         began, folder = time.monotonic(), self.workspace.partial
         writer = ResultWriter(self.source, self.store, self.config, folder)
+        self._clear(folder)
         writer.write_dates(self.on_progress, self.should_stop)
+        writer.write_cubes(self.on_progress, self.should_stop)
         pictures = writer.write_preview()
         self.seconds["writing"] = time.monotonic() - began
         report = compose_report(
@@ -139,8 +147,15 @@ class _Job:
         )
         titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
         write_report(folder, report, thumbnails=thumbnails(pictures), titles=titles)
+        write_stac(folder, self.info.geobox, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
+
+    def _clear(self, folder: Path) -> None:
+        """What an earlier start has written, perhaps of other outputs, is made again or is not wanted any more."""
+        for name in self.workspace.held() & top_names("run"):
+            entry = folder / name
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def _reconstruct(self, tile: Tile, observations: Observations, folder: TileFolder) -> TileFacts:
         if not observations.s2.observed.any():
@@ -185,8 +200,9 @@ class _Job:
         return np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
 
     def _key(self) -> str:
-        """Same key, same run: input, settings, version."""
-        settings = {name: value for name, value in self.config.to_dict().items() if name != "max_minutes"}
+        """Same key, same run: input, settings that a fit depends on, version."""
+        left_out = {"max_minutes", *(each.name for each in SETTINGS if each.written)}
+        settings = {name: value for name, value in self.config.to_dict().items() if name not in left_out}
         text = json.dumps([self.info.fingerprint, settings, version("decloud")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -66,14 +66,14 @@ class TileStore:
         for top in range(0, self.height, STRIP_PX):
             yield slice(top, min(top + STRIP_PX, self.height))
 
-    def blended(self, name: str, t: int, rows: slice) -> NDArray[np.floating]:
-        """Blends (C, h, W) one date of one array of all tiles."""
+    def blended(self, name: str, t: int | slice, rows: slice, columns: slice | None = None) -> NDArray[np.floating]:
+        """Blends (C, h, w) one date of one array of all tiles, or (T, C, h, w) several; all columns by default."""
 
         def part(tile: Tile, tile_rows: slice, tile_columns: slice) -> NDArray[np.floating]:
             array = np.load(self._workspace.tile(tile.index).array(name), mmap_mode="r")
             return np.asarray(array[t, :, tile_rows, tile_columns], dtype=np.float32)
 
-        return blend_window(self.tiles, rows, slice(0, self.width), part, overlap_px=self._overlap_px)
+        return blend_window(self.tiles, rows, columns or slice(0, self.width), part, overlap_px=self._overlap_px)
 
 
 def _save_array(path: Path, array: NDArray[Any]) -> None:

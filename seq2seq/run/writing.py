@@ -17,9 +17,11 @@ from seq2seq.readers import SequenceSource
 from seq2seq.report.preview import preview_png
 from seq2seq.report.quicklook import Miniatures, Pictures, display_bands
 from seq2seq.report.series import PixelSeries, SeriesLattice, ndvi_bands
+from seq2seq.run.cubing import CubeBlocks
 from seq2seq.run.tiles import TileStore
 from seq2seq.sequence import days_since_first
 from seq2seq.writers import write_file
+from seq2seq.writers.cubes import CUBES
 from seq2seq.writers.rasters import Provenance, write_rasters
 
 
@@ -28,6 +30,7 @@ class ResultWriter:
 
     def __init__(self, source: SequenceSource, store: TileStore, config: ReconstructionConfig, folder: Path) -> None:
         self._source, self._info, self._store, self._folder = source, source.info, store, folder
+        self._outputs = config.outputs
         size = (store.height, store.width)
         self._miniatures = Miniatures(self._info.dates, display_bands(self._info.bands), size)
         self._lattice = SeriesLattice(days_since_first(self._info.dates), size)
@@ -41,7 +44,10 @@ class ResultWriter:
         )
 
     def write_dates(self, on_progress: OnProgress, should_stop: ShouldStop) -> None:
-        """Writes the images of all dates. Raises `Stopped` between two of them, and `OutputError`."""
+        """Writes the images of all dates where they are wanted as files of their own, and looks at each.
+
+        Raises `Stopped` between two of them, and `OutputError`.
+        """
         dates = [str(date) for date in self._info.dates]
         for t, date in enumerate(dates):
             if should_stop():
@@ -51,12 +57,27 @@ class ResultWriter:
                 self._folder,
                 date,
                 partial(self._windows, t),
+                products=self._outputs.products,
                 info=self._info,
                 provenance=self._provenance,
                 hidden=float(self._source.cloud_fractions[t]),
             )
             for rows in self._store.strips():
                 self._look_at(t, rows)
+
+    def write_cubes(self, on_progress: OnProgress, should_stop: ShouldStop) -> None:
+        """Writes the cubes that are wanted. Raises `Stopped` between two blocks, and `OutputError`."""
+
+        def check_stop() -> None:
+            if should_stop():
+                raise Stopped("before writing all of a cube")
+
+        blocks = CubeBlocks(self._store, self._info, self._outputs.rasters)
+        layout = blocks.layout(self._provenance)
+        for cube in CUBES:
+            if cube.product in self._outputs.products:
+                on_progress(Progress("writing", message=f"{cube.product.title}: {cube.product.path}"))
+                cube.write(self._folder / cube.product.path, layout, blocks.read, check_stop)
 
     def write_preview(self) -> Pictures:
         """Writes the picture of all dates, and returns those of each."""

@@ -11,8 +11,11 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.env import GDALVersion
 from rasterio.windows import Window
 
+from seq2seq.bands import S2_BANDS, Band
 from seq2seq.products.base import RasterProfile
 from seq2seq.writers.failures import one_line_errors
 from seq2seq.writers.output import temporary_beside
@@ -20,6 +23,7 @@ from seq2seq.writers.statistics import BandStatistics
 
 Block = tuple[Window, NDArray[Any]]
 
+_OF_SCREENS = ("red", "green", "blue")
 # The COG driver's own default; web clients fetch one such tile per request.
 BLOCK_PX = 512
 # Room for GDAL's blocks while it copies, MiB: without a bound it takes 5 % of the machine.
@@ -65,6 +69,7 @@ def _write_tiled(path: Path, blocks: Iterable[Block], *, geobox: GeoBox, profile
         dataset.scales, dataset.offsets = (profile.scale,) * count, (profile.offset,) * count
         dataset.units = (profile.unit,) * count
         dataset.update_tags(**profile.tags)
+        _describe_bands(dataset, profile.bands)
         for window, values in blocks:
             _check_block(window, values, count=count, dtype=profile.dtype, shape=(height, width))
             dataset.write(values, window=window)
@@ -97,6 +102,23 @@ def _new_tiled(path: Path, geobox: GeoBox, profile: RasterProfile) -> Any:
         zlevel=1,  # read once and thrown away: speed before size
         bigtiff="IF_SAFER",
     )
+
+
+def _describe_bands(dataset: Any, bands: tuple[str, ...]) -> None:
+    """Colour and centre wavelength of the sensor's bands, by which viewers choose red, green and blue."""
+    known = [S2_BANDS.get(name) for name in bands]
+    if not any(known):
+        return
+    dataset.colorinterp = [_colour(band) for band in known]
+    for index, band in enumerate(known, start=1):
+        if band:
+            dataset.update_tags(index, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=f"{band.wavelength_nm / 1000:g}")
+
+
+def _colour(band: Band | None) -> ColorInterp:
+    """GDAL before 3.10 knows only what screens have."""
+    known = band is not None and (band.colour in _OF_SCREENS or GDALVersion.runtime().at_least("3.10"))
+    return ColorInterp[band.colour] if band and known else ColorInterp.undefined
 
 
 def _check_block(window: Window, values: NDArray[Any], *, count: int, dtype: str, shape: tuple[int, int]) -> None:

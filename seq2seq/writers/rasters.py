@@ -11,9 +11,11 @@ from typing import Protocol
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from seq2seq.products import made_by
-from seq2seq.products.base import DateArrays, Scene
+from seq2seq.products.base import DateArrays, Product, Scene
+from seq2seq.products.styles import STYLE_SUFFIX
 from seq2seq.writers.cog import write_cog
+from seq2seq.writers.output import write_file
+from seq2seq.writers.qgis import qml
 
 # The windows of one date with their arrays, anew for each raster.
 Windows = Callable[[], Iterable[tuple[Window, DateArrays]]]
@@ -38,6 +40,17 @@ class Provenance:
     simulated: bool
     full_prediction: bool
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The same of a cube, as CF calls it."""
+        observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
+        about = {
+            "source": f"decloud {self.version}, method {self.method}, seed {self.seed}",
+            "comment": f"observed pixels are {observed}",
+            "input_fingerprint": self.fingerprint,
+        }
+        return about | ({"simulated": "YES"} if self.simulated else {})
+
     def tags(self, product: str, date: str, *, hidden: float) -> dict[str, str]:
         """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1."""
         observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
@@ -57,13 +70,22 @@ class Provenance:
 
 
 def write_rasters(
-    folder: Path, date: str, windows: Windows, *, info: PlacedScene, provenance: Provenance, hidden: float
+    folder: Path,
+    date: str,
+    windows: Windows,
+    *,
+    products: Iterable[Product],
+    info: PlacedScene,
+    provenance: Provenance,
+    hidden: float,
 ) -> None:
-    """Writes the file of `date` of every raster in the table of products into `folder`. hidden: see `Provenance.tags`.
+    """Writes the file of `date` of every raster among `products` into `folder`, and its style beside it.
+
+    hidden: see `Provenance.tags`.
 
     Raises `OutputError`.
     """
-    for product in made_by("run"):
+    for product in products:
         if product.raster is None:
             continue
         encode, profile = product.raster.encode, product.raster.profile(info)
@@ -74,3 +96,6 @@ def write_rasters(
             geobox=info.geobox,
             profile=replace(profile, tags=tags),
         )
+        if profile.style is not None:
+            path = folder / product.files[0].at(date)
+            write_file(path.with_suffix(STYLE_SUFFIX), qml(profile.style, profile.bands))

@@ -53,10 +53,12 @@ def test_what_an_output_cannot_be_is_refused_with_what_it_is(
 
 
 def test_a_format_may_be_said_as_the_description_has_it(user: User) -> None:
+    asked = {}
     for name, about in user.get("/processes/decloud").json()["outputs"].items():
         schema = about["schema"].get("items", about["schema"])
-        asked = {"mediaType": schema["contentMediaType"], "schema": schema}
-        assert execute(user, outputs={name: {"format": asked}}, response="raw").status_code == 201, name
+        asked[name] = {"format": {"mediaType": schema["contentMediaType"], "schema": schema}}
+    answer = execute(user, outputs=asked, response="raw")
+    assert answer.status_code == 201, answer.text
 
 
 def test_outputs_that_this_job_did_not_make_are_left_out(api: ServedApi, user: User) -> None:

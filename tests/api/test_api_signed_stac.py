@@ -17,7 +17,6 @@ from simulated_result import write_result
 from tus_requests import code_of
 
 from worker import logs
-from worker.results.stac import write_stac
 
 COLLECTION = "stac/collection.json"
 SMALL = {COLLECTION: b"{}", "stac/2021-05-01.json": b"{}"}
@@ -33,7 +32,6 @@ def done(user: User, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of a job whose result is as a worker writes it."""
     folder = tmp_path_factory.mktemp("result")
     write_result(folder, dates=3, config={})
-    write_stac(folder, "job-1")
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return finished(user, files)
 

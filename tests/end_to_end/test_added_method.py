@@ -70,4 +70,4 @@ def test_a_run_uses_it_and_the_report_says_so(sequence: Path, tmp_path: Path) ->
     assert report["config"]["method_settings"] == {"quantile": 0.4}
     assert any("composite" in gap["weights"] for gap in report["holdout"]["by_gap"])
     assert "composite" in (out / "report.html").read_text()
-    assert len(list((out / "declouded").iterdir())) == 5
+    assert len(list((out / "declouded").glob("*.tif"))) == 5

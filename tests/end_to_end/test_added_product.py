@@ -21,11 +21,11 @@ def test_a_product_of_one_file_is_offered_written_described_listed_and_downloade
     seen = _run_with_one_more(tmp_path)
     dates = json.loads((tmp_path / "out" / "report.json").read_text())["input"]["dates"]
     assert len(dates) == 3
-    assert "ndvi/DATE.tif Vegetation index of each cloud-free image." in " ".join(seen["help"].split())
+    assert "brightness/DATE.tif Mean of the visible bands of each cloud-free image." in " ".join(seen["help"].split())
     for date in dates:
         _check_raster(tmp_path / "out", date)
         _check_asset(json.loads((tmp_path / "out" / "stac" / f"{date}.json").read_text()))
-    _check_service(seen, {f"ndvi/{date}.tif" for date in dates})
+    _check_service(seen, {f"brightness/{date}.tif" for date in dates})
     _check_manifest(tmp_path / "out")
     _check_report(tmp_path / "out")
     _check_download(tmp_path)
@@ -46,24 +46,22 @@ def _check_raster(out: Path, date: str) -> None:
     """It is made from the images that are delivered, and says what it is."""
     with rasterio.open(out / "declouded" / f"{date}.tif") as image:
         names = list(image.descriptions)
-        red, near = (image.read(names.index(band) + 1).astype(float) for band in ("B04", "B08"))
-    with rasterio.open(out / "ndvi" / f"{date}.tif") as index:
-        values, tags = index.read(1), index.tags()
-        assert index.descriptions == ("NDVI",)
-        assert np.isnan(index.nodata)
-    assert tags["PRODUCT"] == "ndvi"
+        visible = [image.read(names.index(band) + 1).astype(float) for band in ("B02", "B03", "B04")]
+    with rasterio.open(out / "brightness" / f"{date}.tif") as raster:
+        values, tags = raster.read(1), raster.tags()
+        assert raster.descriptions == ("brightness",)
+        assert np.isnan(raster.nodata)
+    assert tags["PRODUCT"] == "brightness"
     assert tags["ACQUISITION_DATE"] == date
-    assert tags["INDEX"] == "(nir - red) / (nir + red)"
-    shown = np.isfinite(values) & (near + red > 500)
-    assert shown.mean() > 0.5
-    assert values[shown] == pytest.approx(((near - red) / (near + red))[shown], abs=0.01)
+    assert tags["BANDS"] == "B02 B03 B04"
+    assert values == pytest.approx(np.mean(visible, axis=0) / 10_000, abs=1e-4)
 
 
 def _check_asset(item: dict[str, Any]) -> None:
     """STAC has it with its role, and without a wavelength."""
-    asset = item["assets"]["ndvi"]
+    asset = item["assets"]["brightness"]
     assert asset["roles"] == ["data"]
-    assert asset["href"] == f"../ndvi/{item['id']}.tif"
+    assert asset["href"] == f"../brightness/{item['id']}.tif"
     assert asset["raster:bands"][0]["nodata"] == "nan"
     assert "eo:bands" not in asset
     assert "eo:bands" in item["assets"]["declouded"]
@@ -71,43 +69,43 @@ def _check_asset(item: dict[str, Any]) -> None:
 
 def _check_service(seen: dict[str, Any], paths: set[str]) -> None:
     """The process describes it; a job that asked for it alone links its files and no other."""
-    described = seen["process"]["outputs"]["ndvi"]
-    assert described["title"] == "NDVI"
+    described = seen["process"]["outputs"]["brightness"]
+    assert described["title"] == "Brightness"
     assert described["schema"]["items"]["contentMediaType"].startswith("image/tiff")
-    assert set(seen["results"]) == {"ndvi"}
-    assert {link["path"] for link in seen["results"]["ndvi"]} == paths
-    assert all(link["title"].startswith("NDVI: ") for link in seen["results"]["ndvi"])
+    assert set(seen["results"]) == {"brightness"}
+    assert {link["path"] for link in seen["results"]["brightness"]} == paths
+    assert all(link["title"].startswith("Brightness: ") for link in seen["results"]["brightness"])
 
 
 def _check_manifest(out: Path) -> None:
     listed = json.loads((out / "manifest.json").read_text())["files"]
-    (first, *others) = [entry for entry in listed if entry["role"] == "ndvi"]
+    (first, *others) = [entry for entry in listed if entry["role"] == "brightness"]
     assert len(others) == 2
-    assert first["path"] == f"ndvi/{first['date']}.tif"
+    assert first["path"] == f"brightness/{first['date']}.tif"
     assert first["media_type"].endswith("profile=cloud-optimized")
 
 
 def _check_report(out: Path) -> None:
     """Both its forms list it among the files."""
     listed = {entry["path"]: entry for entry in json.loads((out / "report.json").read_text())["files"]}
-    about = "Vegetation index of each cloud-free image."
-    assert listed["ndvi/DATE.tif"] == {"path": "ndvi/DATE.tif", "title": "NDVI", "about": about}
-    assert f'<th scope="row">ndvi/DATE.tif</th><td>{about}</td>' in (out / "report.html").read_text()
+    about = "Mean of the visible bands of each cloud-free image."
+    assert listed["brightness/DATE.tif"] == {"path": "brightness/DATE.tif", "title": "Brightness", "about": about}
+    assert f'<th scope="row">brightness/DATE.tif</th><td>{about}</td>' in (out / "report.html").read_text()
 
 
 def _check_download(folder: Path) -> None:
     """By its name, and nothing else but a manifest of it."""
-    got = {path.name: path.read_bytes() for path in (folder / "got" / "ndvi").iterdir()}
-    assert got == {path.name: path.read_bytes() for path in (folder / "out" / "ndvi").iterdir()}
-    assert {path.name for path in (folder / "got").iterdir()} == {"ndvi", "manifest.json"}
+    got = {path.name: path.read_bytes() for path in (folder / "got" / "brightness").iterdir()}
+    assert got == {path.name: path.read_bytes() for path in (folder / "out" / "brightness").iterdir()}
+    assert {path.name for path in (folder / "got").iterdir()} == {"brightness", "manifest.json"}
 
 
 def main(folder: Path) -> None:
-    from ndvi_product import NDVI
+    from brightness_product import BRIGHTNESS
 
     from seq2seq import products
 
-    products.PRODUCTS = (*products.PRODUCTS, NDVI)  # before anything that reads the table is imported
+    products.PRODUCTS = (*products.PRODUCTS, BRIGHTNESS)  # before anything that reads the table is imported
     seen = {"help": _help(), **_served(folder, _result(folder))}
     (folder / "seen.json").write_text(json.dumps(seen))
 
@@ -129,13 +127,11 @@ def _result(folder: Path) -> Path:
     from seq2seq.run.pipeline import run
     from seq2seq.simulation.simulate import simulate, write_simulation
     from worker.results.manifest import write_manifest
-    from worker.results.stac import write_stac
 
     quick_engine.use_schedule(pytest.MonkeyPatch())
     write_simulation(simulate(dates=3, size=20, bands=BAND_SETS["10m"]), folder / "fields")
     config = ReconstructionConfig(perceptual="off", device="cpu")
     out = run(folder / "fields" / "input", folder / "out", config)
-    write_stac(out, "job-1")
     write_manifest(out)
     return out
 
@@ -155,12 +151,12 @@ def _served(folder: Path, out: Path) -> dict[str, Any]:
     api.start()
     try:
         user = api.user()
-        body = {"inputs": {"sequence": user.sequence}, "outputs": {"ndvi": {}}}
+        body = {"inputs": {"sequence": user.sequence}, "outputs": {"brightness": {}}}
         job = user.post("/processes/decloud/execution", json=body).json()["jobID"]
         files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
         api.finish(job, {path: content for path, content in files.items() if path != "manifest.json"})
         with Client(api.url, user.key) as client:
-            client.download(job, folder / "got", outputs=["ndvi"])
+            client.download(job, folder / "got", outputs=["brightness"])
         return {
             "process": user.get("/processes/decloud").json(),
             "results": user.get(f"/jobs/{job}/results").json(),

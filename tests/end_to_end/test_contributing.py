@@ -107,13 +107,13 @@ def test_the_format_is_named_by_commands_and_service(seen: dict[str, Any]) -> No
 
 
 def test_the_product_is_offered_by_commands_and_service(seen: dict[str, Any]) -> None:
-    assert "ndvi/DATE.tif Vegetation index of each cloud-free image." in seen["run --help"]
-    assert seen["process"]["outputs"]["ndvi"]["title"] == "NDVI"
+    assert "brightness/DATE.tif Mean of the visible bands of each cloud-free image." in seen["run --help"]
+    assert seen["process"]["outputs"]["brightness"]["title"] == "Brightness"
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_file_on_the_page_is_the_one_that_is_tried_in_a_run(page: str) -> None:
     """`test_added_method`, `test_added_format` and `test_added_product` run it."""
-    helper = {"method": "composite_method", "format": "npz_format", "product": "ndvi_product"}[page]
+    helper = {"method": "composite_method", "format": "npz_format", "product": "brightness_product"}[page]
     (_, content), _ = _BLOCK.findall(shown(page))
     assert content.strip() == (ROOT / "tests" / "helpers" / f"{helper}.py").read_text().strip()

@@ -34,7 +34,15 @@ class _State:
     faults: int
 
 
-def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgress, should_stop: ShouldStop) -> Path:
+def run(
+    simulation: Simulation,
+    out: Path,
+    *,
+    attempt: int,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    collection_id: str,
+) -> Path:
     """Into the folder `out`, as `pipeline.run` does, from the checkpoint of an earlier attempt where there is one.
 
     report.json holds under config.ran which attempt did which steps.
@@ -60,7 +68,7 @@ def run(simulation: Simulation, out: Path, *, attempt: int, on_progress: OnProgr
     if simulation.dates:
         from simulated_result import write_result
 
-        write_result(partial_of(out), dates=simulation.dates, config=facts)
+        write_result(partial_of(out), dates=simulation.dates, config=facts, collection_id=collection_id)
     else:
         write_file(partial_of(out) / REPORT.path, json.dumps({"config": facts}).encode())
     publish(partial_of(out), out, False)
@@ -138,6 +146,7 @@ def produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
         attempt=request.attempt,
         on_progress=lambda progress: report("progress", **vars(progress)),
         should_stop=should_stop,
+        collection_id=request.job_id,
     )
 
 

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from seq2seq.bands import TEN_METRE
 from seq2seq.products import PREVIEW
 from seq2seq.products.base import DateArrays
+from seq2seq.products.choosing import Outputs
 from seq2seq.radiometry import Radiometry
 from seq2seq.report.html_report import write_report
 from seq2seq.report.preview import preview_png
@@ -20,9 +21,11 @@ from seq2seq.report.quicklook import Miniatures, display_bands
 from seq2seq.report.thumbnails import thumbnails
 from seq2seq.writers import write_file
 from seq2seq.writers.rasters import Provenance, write_rasters
+from seq2seq.writers.stac import write_stac
 
 SIZE_PX = 16
 _WHOLE = slice(0, SIZE_PX)
+GEOBOX = GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,12 @@ class _Scene:
 _SCENE = _Scene(
     TEN_METRE,
     Radiometry("uint16", 1e-4, 0.0, 0.0, tags=(1e-4, 0.0)),
-    GeoBox((SIZE_PX, SIZE_PX), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631"),
+    GEOBOX,
 )
 
 
-def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
-    """Images of `dates` dates, preview and report, which holds `config`."""
+def write_result(folder: Path, *, dates: int, config: dict[str, Any], collection_id: str = "job-1") -> None:
+    """Images of `dates` dates, preview, report, which holds `config`, and STAC."""
     days = np.datetime64("2021-05-01") + 10 * np.arange(dates)
     pictures = Miniatures(days, display_bands(TEN_METRE), (SIZE_PX, SIZE_PX))
     slope = np.linspace(0.05, 0.25, SIZE_PX**2, dtype=np.float32).reshape(SIZE_PX, SIZE_PX)
@@ -54,6 +57,7 @@ def write_result(folder: Path, *, dates: int, config: dict[str, Any]) -> None:
     drawn = pictures.pictures()
     write_file(folder / PREVIEW.path, preview_png(drawn, note="simulated data"))
     write_report(folder, _report([str(day) for day in days], config), thumbnails=thumbnails(drawn))
+    write_stac(folder, _SCENE.geobox, collection_id)
 
 
 def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask: NDArray[np.bool_]) -> None:
@@ -62,6 +66,7 @@ def _write_date(folder: Path, date: str, pixels: NDArray[np.float32], cloud_mask
         folder,
         date,
         lambda: [(Window(0, 0, SIZE_PX, SIZE_PX), DateArrays(arrays.__getitem__))],
+        products=Outputs().products,
         info=_SCENE,
         provenance=Provenance("simulated", "simulated", 0, "", simulated=True, full_prediction=False),
         hidden=float(cloud_mask.mean()),

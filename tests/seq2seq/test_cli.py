@@ -112,6 +112,8 @@ def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, ca
         "vgg16_weights": "weights.pth",
         "false_colour": True,
         "full_prediction": True,
+        "format": "zarr,cog",
+        "products": "ndvi,evi",
         "feather_px": 2,
         "tile_px": 128,
         "overlap_px": 16,

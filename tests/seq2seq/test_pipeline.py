@@ -77,7 +77,7 @@ def test_every_date_comes_out_on_the_grid_and_in_the_format_of_the_input(plain):
     root, _, _ = plain
     inputs = sorted((root / "input" / "S2").glob("*.tif"))
     for folder in ("declouded", "uncertainty", "cloud_mask"):
-        assert [path.name for path in sorted((root / "out" / folder).glob("*"))] == [path.name for path in inputs]
+        assert [path.name for path in sorted((root / "out" / folder).glob("*.tif"))] == [path.name for path in inputs]
     for path in inputs:
         with rasterio.open(path) as before, rasterio.open(root / "out" / "declouded" / path.name) as after:
             for what in ("shape", "count", "crs", "transform", "dtypes", "nodata", "descriptions"):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from locations import ROOT
 
-from seq2seq.products import PRODUCTS, made_by, product_at, top_names
+from seq2seq.products import PRODUCTS, STYLES, ZARR, ZARR_ZIP, made_by, product_at, top_names
 from seq2seq.products.base import COG, DATE, Product
+from seq2seq.products.choosing import Outputs, as_single_files, formats, optional_names
 
 
 def test_names_and_files_are_unique() -> None:
@@ -42,16 +43,36 @@ def test_a_product_has_a_file_for_each_date_where_it_says_so() -> None:
 
 
 def test_what_a_run_leaves_is_what_people_know() -> None:
-    assert top_names("run") == {
-        "declouded",
-        "uncertainty",
-        "cloud_mask",
-        "report.json",
-        "report.html",
-        "preview.png",
-    }
-    assert top_names("run", "job") - top_names("run") == {"stac", "manifest.json"}
+    images = {"declouded", "uncertainty", "cloud_mask"}
+    documents = {"report.json", "report.html", "preview.png", "stac"}
+    assert _tops(Outputs()) == images | documents
+    assert _tops(Outputs(("netcdf", "zarr"))) == {"cube.nc", "cube.zarr"} | documents
+    assert _tops(Outputs(("cog",), ("ndvi",))) == {"ndvi"} | images | documents
+    everything = _tops(Outputs(formats(), optional_names()))
+    assert top_names("run") == everything
+    assert top_names("run", "job") - top_names("run") == {"manifest.json"}
     assert [product.name for product in made_by("download")] == ["archive"]
+
+
+def _tops(outputs: Outputs) -> set[str]:
+    return {file.path.partition("/")[0] for _, file in outputs.files}
+
+
+def test_a_style_is_listed_where_its_raster_is_written() -> None:
+    listed = {file.path for product, file in Outputs(("cog",), ("ndvi",)).files if product is STYLES}
+    assert listed == {f"{name}/DATE.qml" for name in ("declouded", "uncertainty", "cloud_mask", "ndvi")}
+    assert product_at("evi/2021-05-01.qml") is STYLES
+
+
+def test_what_lies_in_a_store_belongs_to_it() -> None:
+    assert product_at("cube.zarr/reflectance/c/0/0/1/2") is ZARR
+    assert product_at("cube.zarr.zip") is ZARR_ZIP
+    assert product_at("cube.zarrs/a") is None
+    assert product_at("cube.nc/a") is None
+
+
+def test_a_store_to_be_sent_is_one_file() -> None:
+    assert as_single_files("cog,zarr,netcdf") == "cog,zarr.zip,netcdf"
 
 
 def test_the_table_is_read_without_numpy() -> None:

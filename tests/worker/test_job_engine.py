@@ -15,6 +15,7 @@ from quick_engine import use_schedule
 from sequence_files import pack
 from service_workers import Workshop, job_processes, until
 
+import decloud
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import main as cli
 from seq2seq.simulation.simulate import simulate, write_simulation
@@ -60,14 +61,26 @@ def published(workshop: Workshop, job: Job, folder: Path) -> Path:
 
 
 def same_files(one: Path, other: Path) -> None:
-    """Byte for byte, but for the times in the report, and without what the service adds."""
+    """Byte for byte, but for times and the name of the collection, and without what the service adds."""
     names = sorted(path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file())
     added = {path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file()} - set(names)
-    assert all(name == "manifest.json" or name.startswith("stac/") for name in added), added
+    assert added == {"manifest.json"}
     for name in names:
-        if name not in ("report.json", "report.html"):
+        if name.startswith("stac/"):
+            assert without_origin(one / name) == without_origin(other / name), name
+        elif name not in ("report.json", "report.html"):
             assert (one / name).read_bytes() == (other / name).read_bytes(), name
     assert without_times(one) == without_times(other)
+
+
+def without_origin(document: Path) -> dict[str, Any]:
+    """A STAC document without its times, its collection's name, and the reports, which hold times."""
+    found: dict[str, Any] = json.loads(document.read_text())
+    for name in ("created", "updated", "published"):
+        found.get("properties", {}).pop(name, None)
+    found.pop("id" if found["type"] == "Collection" else "collection")
+    assets = found["assets"].items()
+    return {**found, "assets": {name: asset for name, asset in assets if not name.startswith("report")}}
 
 
 def without_times(result: Path) -> dict[str, Any]:
@@ -75,6 +88,33 @@ def without_times(result: Path) -> dict[str, Any]:
     for point in report["training"]["curve"]:
         point.pop("seconds")
     return {name: value for name, value in report.items() if name not in TIMES}
+
+
+def test_a_job_sends_a_cube_in_one_file_and_the_indices_that_were_asked_for(
+    workshop: Workshop, fields: Path, tmp_path: Path
+) -> None:
+    asked = submit(workshop, fields, method="linear", format="Zarr,netcdf", products="NDVI")
+    job = workshop.work(asked, workshop.supervisor(command=QUICK))
+    result = published(workshop, job, tmp_path / "result")
+    assert {entry.name for entry in result.iterdir()} == {
+        *("cube.nc", "cube.zarr.zip", "manifest.json", "preview.png", "report.html", "report.json", "stac")
+    }
+    listed = {file["path"]: file for file in json.loads((result / "manifest.json").read_text())["files"]}
+    assert (listed["cube.nc"]["role"], listed["cube.nc"]["media_type"]) == ("netcdf", "application/netcdf")
+    assert (listed["cube.zarr.zip"]["role"], listed["cube.zarr.zip"]["media_type"]) == ("zarr_zip", "application/zip")
+    assert listed["cube.zarr.zip"]["size"] == (result / "cube.zarr.zip").stat().st_size
+    collection = json.loads((result / "stac" / "collection.json").read_text())
+    assert collection["id"] == job.id
+    assert {"netcdf", "zarr_zip"} < set(collection["assets"])
+    assert {"reflectance", "uncertainty", "cloud_mask", "NDVI", "NDVI_sigma"} == set(decloud.open(result).data_vars)
+
+
+def test_a_band_that_an_index_needs_and_is_missing_is_the_users_to_mend(workshop: Workshop, fields: Path) -> None:
+    job = workshop.work(submit(workshop, fields, products="nbr"), workshop.supervisor(command=QUICK))
+    failed = workshop.get(job)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert "products: nbr needs B12; the sequence has B02 B03 B04 B08" in failed.error["detail"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """One attempt at one job, in a process of its own: `python -m worker.child.run_job FOLDER`.
 
 FOLDER/request.json says what to do. Input is imported into FOLDER/input, the result appears as FOLDER/out with its
-STAC documents and manifest. Paths in messages are relative to FOLDER: users see them. Progress goes as JSON lines into
+manifest. Paths in messages are relative to FOLDER: users see them. Progress goes as JSON lines into
 the supervisor's pipe; what is wrong goes into FOLDER/error.json, and the exit code says what kind of end it was. This
 process knows neither the database nor the storage.
 """
@@ -72,7 +72,7 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: 
     try:
         if not Path(OUT).exists():  # else an earlier attempt could not deliver it
             produce(request, report, should_stop)
-        _describe(request, report)
+        _describe(report)
     except Stopped:
         return STOPPED
     except BadInput as refused:
@@ -104,18 +104,19 @@ def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> No
     from seq2seq.run import pipeline
 
     config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), report)
-    pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop)
+    pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop, collection_id=request.job_id)
 
 
 def _config(request: Request) -> "ReconstructionConfig":
     """The user's settings."""
     from seq2seq.config import ReconstructionConfig
     from seq2seq.errors import ConfigError
+    from seq2seq.products.choosing import as_single_files
 
     config = ReconstructionConfig.from_dict(request.params)
     if config.vgg16_weights is not None:
         raise ConfigError("vgg16_weights names a file, which the service never reads; leave it out")
-    return config
+    return config.replace(format=as_single_files(config.format))
 
 
 def _with_fitting_tiles(
@@ -142,16 +143,11 @@ def _shape(folder: Path) -> tuple[int, int, int, int]:
         return len(files), first.count, first.height, first.width
 
 
-def _describe(request: Request, report: Report) -> None:
-    """STAC and the manifest, which are written last: what has a manifest is complete."""
-    from seq2seq.products import DECLOUDED
+def _describe(report: Report) -> None:
+    """The manifest, which is written last: what has one is complete."""
     from worker.results.manifest import write_manifest
 
     report("progress", phase="describing")
-    if Path(OUT, DECLOUDED.path).parent.exists():  # else GDAL need not be loaded
-        from worker.results.stac import write_stac
-
-        write_stac(Path(OUT), request.job_id)
     write_manifest(Path(OUT))
 
 

@@ -46,7 +46,9 @@ def describe_file(file: Path, path: str) -> dict[str, Any]:
         "size": size,
         "sha256": sha256.hexdigest(),
         "crc32": crc32,
-        "media_type": part.media_type if part else _MEDIA_TYPES.get(about.suffix, "application/octet-stream"),
+        "media_type": part.media_type
+        if part and not part.is_folder
+        else _MEDIA_TYPES.get(about.suffix, "application/octet-stream"),
     }
 
 

@@ -1,0 +1,121 @@
+"""`dataset.decloud`: pictures and series of an opened result."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from seq2seq.errors import MissingDataError
+from seq2seq.report.preview import choose_dates
+from seq2seq.report.quicklook import Stretch, display_bands
+from seq2seq.report.thumbnails import scale_colours
+from seq2seq.sequence import Float32
+from seq2seq.wording import nearest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# The stretch is fitted to squares of a few dates, not to the whole scene, which would have to be read for it.
+_SAMPLED_DATES, _SAMPLED_PX = 6, 64
+_CLOUD, _CLEAR, _GAP_PX = (128, 142, 160), (17, 22, 26), 6
+
+
+@xr.register_dataset_accessor("decloud")  # type: ignore[no-untyped-call]
+class ResultAccessor:
+    """Pictures and series of the result that a dataset is, see `decloud.open`."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+        self._stretch: Stretch | None = None
+
+    def rgb(self, date: Any) -> xr.DataArray:
+        """Returns the image of `date` for the screen: (y, x, rgb) uint8, in one stretch for all dates.
+
+        Natural colour where the bands have it, else a false colour, else grey; `bands` in its attributes are those
+        shown. `.plot.imshow()` draws it where matplotlib is installed. Raises `MissingDataError` for another date.
+        """
+        shown = list(display_bands([str(band) for band in self._dataset.band.values]))
+        image = self._of(date).reflectance.sel(band=shown)
+        pixels = self._fitted(shown).apply(np.asarray(image.values, dtype=np.float32))
+        coordinates = {name: image.coords[name] for name in ("y", "x", "spatial_ref", "time") if name in image.coords}
+        about = {"grid_mapping": "spatial_ref", "bands": " ".join(shown)}
+        return xr.DataArray(pixels, dims=("y", "x", "rgb"), coords=coordinates, name="rgb", attrs=about)
+
+    def plot(self, date: Any, *, max_px: int = 800) -> "Image":
+        """Draws `date`: the image, its uncertainty (mean over bands, from none to the most), its clouds, side by side.
+
+        A notebook shows it; `.save("date.png")` keeps it. max_px: of the longer side of each; larger scenes are
+        thinned. Raises `MissingDataError` for another date.
+        """
+        from PIL import Image
+
+        step = max(1, -(-max(self._dataset.sizes["y"], self._dataset.sizes["x"]) // max_px))
+        thinned = self._dataset.isel(y=slice(None, None, step), x=slice(None, None, step))
+        picture = self.rgb(date).values[::step, ::step]
+        sigma = thinned.decloud._of(date).uncertainty.mean("band").values
+        cloudy = thinned.decloud._of(date).cloud_mask.values > 0
+        limit = float(np.percentile(sigma[sigma > 0], 98)) if (sigma > 0).any() else 0.0
+        doubt = scale_colours(np.where(sigma > 0, sigma, np.nan), limit)
+        clouds = np.where(cloudy[..., None], np.array(_CLOUD, np.uint8), np.array(_CLEAR, np.uint8))
+        gap = np.full((picture.shape[0], _GAP_PX, 3), 255, dtype=np.uint8)
+        return Image.fromarray(np.hstack([picture, gap, doubt[..., :3], gap, clouds]))
+
+    def series(self, x: float, y: float) -> xr.Dataset:
+        """Returns what the pixel at `x`, `y`, in the units of the CRS, shows on all dates, read into memory.
+
+        Raises `MissingDataError` where that lies outside.
+        """
+        for axis, value in (("x", x), ("y", y)):
+            self._check_inside(axis, value)
+        pixel = self._dataset.sel(x=x, y=y, method="nearest")
+        return pixel.load()
+
+    def _check_inside(self, axis: str, value: float) -> None:
+        centres = self._dataset[axis].values
+        half = abs(float(centres[-1] - centres[0])) / max(len(centres) - 1, 1) / 2 or self._pixel() / 2
+        low, high = float(centres.min()) - half, float(centres.max()) + half
+        if not low <= value <= high:
+            raise MissingDataError(f"{axis} {value:g} lies outside the scene, which reaches from {low:g} to {high:g}")
+
+    def _pixel(self) -> float:
+        """The side of a pixel, where there is but one along an axis."""
+        return abs(float(str(self._dataset.spatial_ref.attrs["GeoTransform"]).split()[1]))
+
+    def _of(self, date: Any) -> xr.Dataset:
+        days = self._dataset.time.values.astype("datetime64[D]")
+        try:
+            found = np.flatnonzero(days == np.datetime64(date, "D"))
+        except ValueError:
+            found = np.array([], dtype=int)
+        if not found.size:
+            known = [str(day) for day in days]
+            raise MissingDataError(f"{date} is no date of this result, which has {_some(known)}{nearest(date, known)}")
+        return self._dataset.isel(time=int(found[0]))
+
+    def _fitted(self, bands: list[str]) -> Stretch:
+        """One for all dates, fitted when a picture is first asked for."""
+        if self._stretch is None:
+            values = self._samples(bands)
+            self._stretch = Stretch.of(values)
+        return self._stretch
+
+    def _samples(self, bands: list[str]) -> Float32:
+        """(C, N) of squares in the middle and in the quarters, on dates over the whole time."""
+        reflectance, sizes = self._dataset.reflectance.sel(band=bands), self._dataset.sizes
+        dates = choose_dates(np.zeros(sizes["time"]), _SAMPLED_DATES)
+        squares = [
+            reflectance.isel(time=dates, y=_square(sizes["y"], part), x=_square(sizes["x"], across)).values
+            for part, across in ((0.5, 0.5), (0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75))
+        ]
+        flat = [np.moveaxis(square, 1, 0).reshape(len(bands), -1) for square in squares]
+        return np.concatenate(flat, axis=1).astype(np.float32)
+
+
+def _square(length: int, part: float) -> slice:
+    side = min(_SAMPLED_PX, length)
+    start = min(max(0, int(length * part) - side // 2), length - side)
+    return slice(start, start + side)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more, to {names[-1]}" if len(names) > 3 else "")
