@@ -47,7 +47,8 @@ class Format(Protocol):
     """One way in which sequences come; a new one is one file beside the others, and a place in `formats.FORMATS`.
 
     name: what it is, as help texts and the process description say it. example: the name of one of its files, as deep
-    in folders as they lie: folders are listed that far. A name without a folder: it is a single file.
+    in folders as they lie: folders are listed that far. A name without a folder: it is a single file. Where files may
+    lie deeper than the example, `levels` (int) says how many names lead to them.
     """
 
     name: str

@@ -6,12 +6,14 @@ from seq2seq.errors import UnreadableFileError
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.formats import depth, wanted
 
+MAX_ENTRIES = 20_000
+
 
 def list_folder(path: Path, *, name: str) -> Root:
     """The files in the folder that some format wants, and the names of all else. Raises `UnreadableFileError`."""
     try:
         top = sorted(path.iterdir())
-        entries = _entries(top, depth())
+        entries = _entries(top, depth(), name)
         members, others = [], []
         for entry in entries:
             relative = entry.relative_to(path).as_posix()
@@ -24,10 +26,22 @@ def list_folder(path: Path, *, name: str) -> Root:
     return Root(name, path, "folder", tuple(members), tuple(others), tuple(entry.name for entry in top))
 
 
-def _entries(entries: list[Path], levels: int) -> list[Path]:
-    """All of them that are no folders, what lies in those that are, and the folders of the last level."""
-    if levels == 1:
+def _entries(entries: list[Path], levels: int, name: str) -> list[Path]:
+    """All of them that are no folders, what lies in those that are, and folders that are hidden or of the last level.
+
+    Raises `UnreadableFileError` where that is more than `MAX_ENTRIES`: a home folder, say.
+    """
+    if len(entries) > MAX_ENTRIES:
+        raise UnreadableFileError(
+            f"{name}: holds more than {MAX_ENTRIES:,} files and folders; give the folder of the images alone"
+        )
+    folders = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()] if levels > 1 else []
+    if not folders:
         return entries
-    files = [entry for entry in entries if not entry.is_dir()]
-    inside = sorted(entry for folder in entries if folder.is_dir() for entry in folder.iterdir())
-    return files + _entries(inside, levels - 1) if inside else files
+    files = sorted(set(entries).difference(folders))
+    inside: list[Path] = []
+    for folder in folders:
+        inside += folder.iterdir()
+        if len(files) + len(inside) > MAX_ENTRIES:
+            break  # and be refused below
+    return files + _entries(sorted(inside), levels - 1, name)

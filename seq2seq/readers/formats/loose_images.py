@@ -1,0 +1,72 @@
+"""GeoTIFFs in no fixed layout, which say by names, band descriptions and metadata what they are.
+
+Two formats of one reader: folders of them, and a single file with many dates.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from seq2seq.readers.base import Root
+
+if TYPE_CHECKING:
+    from seq2seq.readers.contents import Contents
+
+# Those of `readers.images`, which is not light enough to be asked; a test compares them.
+SUFFIXES = (".tif", ".tiff")
+# Products that are folders of their own, of which no image is read for itself.
+_PRODUCTS = (".safe", ".zarr")
+_NO_OPTICAL = frozenset({"S1", "MASK", "SCL"})
+
+
+class LooseImages:
+    """Folders and archives of images; read by `seq2seq.readers.loose`."""
+
+    name = "GeoTIFFs whose names, descriptions or metadata say which dates and bands they hold"
+    example = "fields/2020-06-04_B02.tif"
+    levels = 8
+
+    def wants(self, member: PurePosixPath) -> bool:
+        """Images at any depth up to `levels`, but none of a SAFE product."""
+        return len(member.parts) <= self.levels and is_loose_image(member)
+
+    def recognises(self, root: Root) -> bool:
+        """True where some image is not in a folder of radar or masks."""
+        if root.container == "file":
+            return False
+        folders = [{part.upper() for part in PurePosixPath(member.name).parts[:-1]} for member in root.members]
+        return any(not names & _NO_OPTICAL for names in folders)
+
+    def open(self, root: Root) -> AbstractContextManager["Contents"]:
+        """The images by sensor and date. Raises `InputError`s for names and bands that are ambiguous."""
+        from seq2seq.readers.loose.reader import open_loose
+
+        return open_loose(root)
+
+
+class ImageStack:
+    """One file with many dates as bands; read by `seq2seq.readers.loose`."""
+
+    name = "a GeoTIFF whose bands are of many dates, described as 2020-06-04_B02 or numbered between two dates"
+    example = "fields_2020-01-01_2020-12-31.tif"
+
+    def wants(self, member: PurePosixPath) -> bool:
+        """A file by itself."""
+        return len(member.parts) == 1 and is_loose_image(member)
+
+    def recognises(self, root: Root) -> bool:
+        """One such file."""
+        return root.container == "file" and len(root.members) == 1
+
+    def open(self, root: Root) -> AbstractContextManager["Contents"]:
+        """Its bands by sensor and date. Raises `InputError`s."""
+        from seq2seq.readers.loose.reader import open_loose
+
+        return open_loose(root)
+
+
+def is_loose_image(member: PurePosixPath) -> bool:
+    """True for the name of an image that is not hidden, nor in a folder that is, nor in a product of its own format."""
+    if member.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in member.parts):
+        return False
+    return not any(part.lower().endswith(_PRODUCTS) or part == "__MACOSX" for part in member.parts)
