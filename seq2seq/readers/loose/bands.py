@@ -247,7 +247,11 @@ def _day_of_file(named: Named, tags: Mapping[str, str]) -> date:
 
 def day_in_tags(tags: Mapping[str, str]) -> date | None:
     """The acquisition's day as a file's metadata state it; not when the file was written."""
-    upper = {key.upper(): str(value) for key, value in tags.items()}
+    upper = {key.upper(): value for key, value in tags.items()}
+    for key, value in tags.items():  # GDAL parts `system:time_start=...` at the colon
+        name, equals, rest = value.partition("=")
+        if equals:
+            upper[f"{key}:{name}".upper()] = rest
     for key in _DATE_TAGS:
         if days := dates_in(upper.get(key, "")[:100]).days:
             return days[0]
