@@ -5,11 +5,13 @@ from pathlib import PurePosixPath
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.loose_images import ImageStack, LooseImages
 from seq2seq.readers.formats.sensor_folders import SensorFolders
+from seq2seq.readers.formats.stac_catalogue import StacCatalogue
 
 FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
     # which says what it lacks.
     SensorFolders(),
+    StacCatalogue(),
     # The last, for they take every image.
     LooseImages(),
     ImageStack(),

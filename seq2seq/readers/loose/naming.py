@@ -20,6 +20,8 @@ _HARMONISED = re.compile(r"HARMONI[SZ]ED")
 # Names whose first date is the acquisition's, whatever follows.
 _ACQUISITION_FIRST = re.compile(r"S[12][A-D]_|S2[A-D](?:1C|2A)_|SENTINEL2[A-D]_|OPERA_|HLS\.")
 _DATED_FOLDERS = re.compile(r"(?:^|/)(20\d\d)/(\d{1,2})/(\d{1,2})(?=/)")
+# Results of ours and of others have them in bands that are called as observations are.
+_NO_OBSERVATIONS = frozenset({"UNCERTAINTY", "SIGMA", "STDDEV", "STD"})
 _NO_CLOUD = re.compile(r"_CLOUD_?(?:FREE|LESS)_")
 
 
@@ -48,8 +50,8 @@ def named(name: str, *, within: str = "", masks: tuple[str, ...]) -> Named:
     first."""
     path = PurePosixPath(name)
     stem = without_part(path.stem)
-    stated = stated_in(stem)
     levels = [stem, *reversed(path.parts[:-1])]  # the deepest first
+    stated = next((Stated(skip=level) for level in levels if level.upper() in _NO_OBSERVATIONS), stated_in(stem))
     found = next((dates for level in levels if (dates := dates_in(level)).days), Dates((), False, False, ""))
     words = [normal(dates_in(level).rest) for level in levels]
     day, days = _dated(found, stem) if found.days else _in_folders(path.parent.as_posix())

@@ -32,7 +32,7 @@ _TRIPLETS = (
     "patches of SEN12MS-CR are of one date each, no sequence; `decloud evaluate` scores methods on them, `decloud "
     "look` shows them"
 )
-_DSEN2_CR = {"S1", "S2_CLOUDFREE", "S2_CLOUDY"}
+_TRIPLET = {"S1", "S2_CLOUDFREE", "S2_CLOUDY"}  # folders of DSen2-CR, or files of one patch
 
 
 @dataclass
@@ -110,8 +110,8 @@ def _check(root: Root) -> None:
     if len(root.members) > MAX_FILES:
         raise UnreadableFileError(f"{root.name}: {len(root.members)} images, at most {MAX_FILES} are allowed")
     names = [PurePosixPath(member.name) for member in root.members]
-    folders = {part.upper() for name in names for part in name.parts[:-1]}
-    if any(is_triplet(name.stem) for name in names) or folders >= _DSEN2_CR:
+    words = {part.upper() for name in names for part in (*name.parts[:-1], name.stem)}
+    if any(is_triplet(name.stem) for name in names) or words >= _TRIPLET:
         raise InputError(f"{root.name}: {_TRIPLETS}", file=root.name)
 
 
