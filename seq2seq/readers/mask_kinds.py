@@ -61,10 +61,17 @@ CLOUD_PROBABILITY = 0.4
 CLEAR_SCORE = 0.6
 
 KINDS: tuple[MaskKind, ...] = (
-    MaskKind("MASK", ("MASK", "CLOUD_MASK", "CLOUDMASK", "CLOUDS", "CLOUD"), _not_zero, "every value but 0", own=True),
+    MaskKind(
+        "MASK",
+        ("MASK", "MASKS", "CLOUD_MASK", "CLOUD_MASKS", "CLOUDMASK", "CLOUDS", "CLOUD"),
+        _not_zero,
+        "every value but 0",
+        own=True,
+    ),
     MaskKind("cs_cdf", ("CS_CDF",), _below(CLEAR_SCORE), "Cloud Score+ below 0.60", share=True),
     MaskKind("cs", ("CS", "CLOUD_SCORE"), _below(CLEAR_SCORE), "Cloud Score+ below 0.60", share=True),
     MaskKind("dlmask", ("DLMASK", "S2_DLMASK"), _not_zero, "1 to 4, cloud and shadow"),
+    MaskKind("HLS_FMASK", (), _bits(1, 2, 3), "bits 1 cloud, 2 beside cloud or shadow, 3 shadow"),
     MaskKind("QAI", ("QAI",), _bits(0, 1, 2, 3), "bits 0 no data, 1 and 2 cloud, 3 shadow"),
     MaskKind(
         "cloud probability",

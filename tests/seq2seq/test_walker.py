@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from loose_images import DAYS, SIDE, classes, compact, db, dn, packed, read, said, write
 
-from seq2seq.readers import open_contents
+from seq2seq.readers import images, open_contents
+from seq2seq.readers.formats import loose_images
+from seq2seq.writers.working_copy import write_working_copy
 
 L2A = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 
@@ -37,7 +39,7 @@ def test_an_export_of_earth_engine_with_radar(tmp_path):
 def test_harmonised_exports_state_that_no_offset_is_left(tmp_path):
     with open_contents(earth_engine(tmp_path)) as contents:
         assert contents.s2[0].header.product.add_offset == 0
-        assert contents.s1[0].header.orbit == f"{(39156 - 73) % 175 + 1:03d}"
+        assert contents.s1[0].header.orbit == f"A{(39156 - 73) % 175 + 1:03d}"
     with open_contents(earth_engine(tmp_path / "other", collection="S2_SR")) as contents:
         assert contents.s2[0].header.product.add_offset is None
 
@@ -145,3 +147,47 @@ def test_a_zip_is_the_same_input_as_its_folder_also_with_a_folder_around_it(tmp_
     inputs = [read(path) for path in (root, root.parent, *archives)]
     assert len({info.fingerprint for info, _ in inputs}) == 1
     assert all(np.array_equal(sequence.s2.pixels, inputs[0][1].s2.pixels) for _, sequence in inputs)
+
+
+@pytest.mark.parametrize("tree", [earth_engine, sits])
+def test_a_working_copy_holds_the_same_sequence(tmp_path, tree):
+    """As the service makes one of an upload: nothing of it may need the original's names."""
+    original = tree(tmp_path / "in")
+    archive, copy = packed(original, tmp_path / "upload"), tmp_path / "copy"
+    copy.mkdir()
+    with open_contents(archive, name="mine.zip") as contents:
+        write_working_copy(contents, copy, origin="mine.zip", on_raster=lambda *_: None)
+    (info, sequence), (again, copied) = read(original), read(copy)
+    assert again.warnings == info.warnings
+    assert again.fingerprint == info.fingerprint
+    assert np.array_equal(copied.s2.pixels, sequence.s2.pixels)
+    assert np.array_equal(copied.cloud_mask, sequence.cloud_mask)
+    assert np.array_equal(copied.s1.pixels, sequence.s1.pixels)
+
+
+@pytest.mark.parametrize("masks", ["S2/{day}_SCL.tif", "SCL/{day}.tif"])
+def test_a_folder_s2_with_a_file_a_band_is_no_folder_with_a_file_a_date(tmp_path, masks):
+    for index, day in enumerate(DAYS):
+        for seed, band in enumerate(("B02", "B08")):
+            write(tmp_path, f"S2/{day}_{band}.tif", dn(10 * index + seed))
+        write(tmp_path, masks.format(day=day), classes())
+        write(tmp_path, f"S1/{day}.tif", db(index, 2))
+    info, sequence = read(tmp_path)
+    assert info.bands == ("B02", "B08")
+    assert np.allclose(sequence.s2.pixels[1, 1], dn(11)[0] * 1e-4, atol=1e-6)
+    assert info.mask_source == "scl"
+    assert info.s1_bands == ("VV", "VH")
+
+
+def test_a_result_of_ours_is_read_as_images_and_masks_without_their_uncertainty(tmp_path):
+    for index, day in enumerate(DAYS):
+        write(tmp_path, f"declouded/{day}.tif", dn(index, 4), bands=("B02", "B03", "B04", "B08"))
+        write(tmp_path, f"uncertainty/{day}.tif", dn(9, 4) * 1e-4, bands=("B02", "B03", "B04", "B08"))
+        write(tmp_path, f"cloud_mask/{day}.tif", np.zeros((1, SIDE, SIDE), np.uint8))
+    info, sequence = read(tmp_path)
+    assert np.allclose(sequence.s2.pixels[1], dn(1, 4) * 1e-4, atol=1e-6)
+    assert info.mask_source == "user"
+
+
+def test_names_of_images_are_those_that_something_opens():
+    assert loose_images.SUFFIXES == images.SUFFIXES

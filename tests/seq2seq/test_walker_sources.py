@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from affine import Affine
 from loose_images import DAYS, SIDE, classes, compact, db, dn, read, said, write
+from odc.geo.geobox import GeoBox
 from sen12_trees import write_series, write_triplet
 
 from seq2seq.errors import DecloudError, InputError, MissingDataError, UnknownBandsError
 from seq2seq.radiometry import to_linear
 from seq2seq.readers import open_contents, open_sequence
 from seq2seq.readers.loose.conventions import orbit_in
+from seq2seq.readers.loose.passes import pass_direction
 
 NAMES = ("B2", "B3", "B4", "B8")
 
@@ -61,6 +64,20 @@ def test_force_and_its_quality_bits(tmp_path):
     assert said(info, "3 images are not used: X0134_Y0097/20200604_LEVEL2_LND08_BOA.tif")
     with open_contents(tmp_path) as contents:
         assert contents.s2[0].header.product.add_offset == 0
+
+
+def test_harmonised_landsat_and_sentinel_is_read_as_far_as_it_is_sentinel(tmp_path):
+    quality = np.full((1, SIDE, SIDE), 0b01000000, np.uint8)
+    quality[0, 0], quality[0, 1], quality[0, 2] = 0b01000010, 0b01001000, 255
+    for index, number in enumerate((156, 161, 166)):
+        for sensor in ("S30", "L30"):
+            stem = f"HLS.{sensor}.T31UFS.2020{number}T105031.v2.0"
+            write(tmp_path, f"{stem}.B05.tif", dn(index).astype(np.int16), nodata=-9999)
+            write(tmp_path, f"{stem}.Fmask.tif", quality)
+    info, sequence = read(tmp_path)
+    assert [str(day) for day in info.dates] == list(DAYS)
+    assert info.bands == ("B05",)
+    assert sequence.s2.observed[0].all(axis=1).tolist() == [False] * 3 + [True] * 21
 
 
 def test_band_files_of_products_in_their_own_resolutions(tmp_path):
@@ -129,6 +146,18 @@ def test_bands_without_names_are_taken_in_the_order_of_products_and_it_is_said(t
     assert said(info, "have no names; taken in the order of 4-band products")
 
 
+def test_a_file_a_sensor_and_date_beside_each_other(tmp_path):
+    for index, day in enumerate(DAYS):
+        write(tmp_path, f"S2_{compact(day)}.tif", dn(index, 10))
+        write(tmp_path, f"S1_{compact(day)[:-1]}2.tif", db(index, 2)) if index == 0 else None
+        write(tmp_path, f"SCL_{compact(day)}.tif", classes())
+    info, sequence = read(tmp_path)
+    assert info.shape == (3, 10, SIDE, SIDE)
+    assert [str(day) for day in info.s1_acquisitions] == ["2020-06-02"]
+    assert info.mask_source == "scl"
+    assert np.allclose(sequence.s1.pixels[0], db(0, 2), atol=1e-4)
+
+
 def test_a_name_may_list_the_bands_of_a_file(tmp_path):
     for index, day in enumerate(DAYS):
         write(tmp_path, f"{day}_B11_B8A.tif", dn(index, 2))
@@ -186,7 +215,7 @@ def test_bursts_of_opera_are_one_acquisition_a_day(tmp_path):
     assert not sequence.s1.observed[:, :, 0].any()
     assert sequence.s1.observed[:, :, 1:].all()
     with open_contents(tmp_path) as contents:
-        assert contents.s1[0].header.orbit == "070"
+        assert contents.s1[0].header.orbit == "A070"
 
 
 @pytest.mark.parametrize(
@@ -201,6 +230,33 @@ def test_bursts_of_opera_are_one_acquisition_a_day(tmp_path):
 )
 def test_orbits_in_names(name, orbit):
     assert orbit_in(f"{name}_") == orbit
+
+
+@pytest.mark.parametrize(
+    ("time", "longitude", "latitude", "direction"),
+    [
+        ("T173953", 4.4, 50.5, "A"),  # Belgium in the evening
+        ("T055112", 4.4, 50.5, "D"),
+        ("T093000", 140, 36, "A"),  # Japan, 18:50 there
+        ("T230000", -77, -12, "A"),  # Peru, 17:50 there
+        ("T173953", 20, 78, ""),
+        ("", 4.4, 50.5, ""),
+    ],
+)
+def test_the_direction_of_a_radar_pass_is_told_by_the_time_of_day(time, longitude, latitude, direction):
+    grid = GeoBox((10, 10), Affine(1e-4, 0, longitude, 0, -1e-4, latitude), "EPSG:4326")
+    assert pass_direction(f"S1A_IW_20210809{time}_DVP_RTC30_G_gpuned_6FF8_VV.tif", grid) == direction
+
+
+def test_of_two_passes_a_day_in_opposite_directions_one_is_used(tmp_path):
+    optical(tmp_path)
+    for index, day in enumerate(DAYS):
+        for time in ("T173953", "T055112")[: 2 if index else 1]:
+            stem = f"S1A_IW_{compact(day)}{time}_SVP_RTC30_G_gduned_6FF8"
+            write(tmp_path, f"{stem}/{stem}_VV.tif", db(9 if time == "T173953" else 8))
+    info, sequence = read(tmp_path)
+    assert np.allclose(sequence.s1.pixels, db(9)[None], atol=1e-4)
+    assert said(info, f"S1 passed twice on {DAYS[1]}, {DAYS[2]}")
 
 
 # -- data sets
@@ -289,12 +345,24 @@ def test_nothing_of_sentinel_2(tmp_path):
     refused(tmp_path / "maps", "no image of Sentinel-2 is recognised: dem.tif", "2020-06-04_B02.tif")
 
 
+def test_a_file_that_cannot_be_opened_matters_only_where_it_is_of_the_sequence(tmp_path):
+    optical(tmp_path)
+    (tmp_path / "logo.tif").write_bytes(b"no image")
+    assert said(read(tmp_path)[0], "1 images are not used: logo.tif")
+    (tmp_path / "S2_20200619.tif").write_bytes(b"no image")
+    error = refused(tmp_path, "S2_20200619.tif: is not a TIFF")
+    assert error.places[0].date == "2020-06-19"
+
+
 def test_what_is_not_recognised_is_named_and_the_rest_is_read(tmp_path):
     optical(tmp_path)
     write(tmp_path, "dem.tif", dn())
     write(tmp_path, "PSScene_20200604.tif", dn(0, 3))
+    write(tmp_path, "2020-06-04-00_00_2020-06-04-23_59_Sentinel-2_L2A_True_color.tiff", dn(0, 3))
     info, _ = read(tmp_path)
-    assert said(info, "2 images are not used: PSScene_20200604.tif, dem.tif")
+    assert said(
+        info, "3 images are not used: 2020-06-04-00_00_2020-06-04-23_59_Sentinel-2_L2A_True_color.tiff, PSScene_"
+    )
     assert len(info.dates) == 3
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from seq2seq.bands import S1_ORDER_BY_COUNT, S2_ORDER_BY_COUNT
 from seq2seq.errors import InputError, UnknownBandsError
+from seq2seq.readers.loose.conventions import is_picture
 from seq2seq.readers.loose.naming import Named, mask_in
 from seq2seq.readers.loose.words import bands_in, common_name, dates_in, normal, steps
 from seq2seq.readers.names import listed
@@ -156,7 +157,7 @@ def _by_name(named: Named, texts: Sequence[_Text]) -> tuple[list[Found], bool]:
         return [Found(index, band, date.min) for index, band in enumerate(S1_ORDER_BY_COUNT[count])], True
     if named.sensor != "S1" and count in S2_ORDER_BY_COUNT and not any(text.text for text in texts):
         return [Found(index, band, date.min) for index, band in enumerate(S2_ORDER_BY_COUNT[count])], True
-    if named.sensor == "S2" and named.days and count > 1:
+    if named.sensor == "S2" and named.days and count > 1 and not is_picture(normal(named.name)):
         raise _unknown(named, texts)
     return [], False
 

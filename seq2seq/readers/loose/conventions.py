@@ -71,6 +71,12 @@ def _opera(match: re.Match[str]) -> Stated:
     return Stated(skip=f"{what} of OPERA")
 
 
+def _hls(match: re.Match[str]) -> Stated:
+    if match["sensor"] != "S30":  # of Landsat, whose B05 is another
+        return Stated(skip="Landsat of HLS")
+    return Stated(sensor="S2", mask="HLS_FMASK" if match["what"] == "FMASK" else None, offset_applied=True)
+
+
 def _sits(match: re.Match[str]) -> Stated:
     return Stated(sensor="S2", mask="SCL")
 
@@ -97,6 +103,7 @@ CONVENTIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Stated]], ..
         re.compile(r"(?P<product>OPERA_L2_RTC-S1_T(?P<track>\d{3})-\d{6}-IW\d_.*_V\d+\.\d+)_(?P<what>[A-Z0-9_]+)"),
         _opera,
     ),
+    (re.compile(r"HLS\.(?P<sensor>[SL]30)\..*\.(?P<what>[A-Z0-9]+)"), _hls),
     (re.compile(r"SENTINEL-2_MSI_[A-Z0-9]+_CLOUD_\d{4}-\d\d-\d\d"), _sits),
     (re.compile(r"(S[12])_ROIS\d{4}_\d+_IMGNO_\d+_\d{4}-\d\d-\d\d_PATCH_\d+"), _sen12ms),
     # What lies beside Sentinel-2 bands, and other satellites.
@@ -104,6 +111,7 @@ CONVENTIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Stated]], ..
     (re.compile(r"(L[COTEM]0[4-9])_.*"), _skipped),
 )
 
+_PICTURE = re.compile(r"_(?:RGB|(?:TRUE|FALSE|NATURAL)_COLOU?R|PREVIEW|QUICKLOOK|BROWSE|THUMBNAIL|ND[VWMS]I|EVI|SAVI)_")
 _TRIPLET = re.compile(r"ROIS\d{4}_(?:SPRING|SUMMER|FALL|WINTER)_S[12](?:_CLOUDY)?_\d+_P\d+")
 _RELATIVE_ORBIT = re.compile(r"_R(\d{3})_")
 _ABSOLUTE_ORBIT = re.compile(r"S1([A-C])_\w\w_[A-Z0-9_]{4}_\w{4}_\d{8}T\d{6}_\d{8}T\d{6}_(\d{6})_")
@@ -118,6 +126,11 @@ def stated_in(stem: str) -> Stated:
         if match := pattern.fullmatch(upper):
             return read(match)
     return Stated()
+
+
+def is_picture(words: str) -> bool:
+    """True for the normalised name of a picture or an index, whose bands need no meaning."""
+    return _PICTURE.search(words) is not None
 
 
 def is_triplet(stem: str) -> bool:

@@ -8,6 +8,7 @@ cloudier than any of them. Whoever wants another leaves out what goes before it.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from seq2seq.readers.mask_kinds import KINDS, RADAR_KINDS, SCL_NAMES, MaskKind, 
 from seq2seq.readers.names import listed
 from seq2seq.readers.scl import looks_like_scl, sampled_classes
 
-SCL = "SCL"
+SCL: Literal["SCL"] = "SCL"
 _BY_NAME = {name: kind for kind in KINDS for name in kind.names} | {
     kind.name.upper(): kind for kind in (*KINDS, *RADAR_KINDS)
 }

@@ -52,16 +52,16 @@ def named(name: str, *, within: str = "", masks: tuple[str, ...]) -> Named:
     stem = without_part(path.stem)
     levels = [stem, *reversed(path.parts[:-1])]  # the deepest first
     stated = next((Stated(skip=level) for level in levels if level.upper() in _NO_OBSERVATIONS), stated_in(stem))
-    found = next((dates for level in levels if (dates := dates_in(level)).days), Dates((), False, False, ""))
+    dated = next((dates for level in levels if (dates := dates_in(level)).days), Dates((), False, False, ""))
     words = [normal(dates_in(level).rest) for level in levels]
-    day, days = _dated(found, stem) if found.days else _in_folders(path.parent.as_posix())
+    day, days = _dated(dated, stem) if dated.days else _in_folders(path.parent.as_posix())
     bands, mask = _bands(words, masks)
     above = [normal(within)] if within else []
     return Named(
         name=name,
         day=day,
         days=days,
-        leading=found.leading,
+        leading=dated.leading,
         sensor=stated.sensor or next((found for each in words + above if (found := sensor_in(each))), None),
         bands=stated.bands or bands,
         mask=stated.mask or (None if stated.bands else mask),

@@ -20,6 +20,7 @@ from seq2seq.readers.loose.bands import BAND_TAGS, Found, find_bands
 from seq2seq.readers.loose.conventions import is_triplet
 from seq2seq.readers.loose.masks import MASK_NAMES, DatedMask, mask_layers, radar_kind
 from seq2seq.readers.loose.naming import Named, named
+from seq2seq.readers.loose.passes import pass_direction
 from seq2seq.readers.loose.values import are_unscaled, blanked, power, scaled, without_infinities
 from seq2seq.readers.loose.words import named_once, sensor_of_band
 from seq2seq.readers.names import listed
@@ -121,7 +122,13 @@ def _gather(member: Member, root: Root, found: Gathered) -> None:
     if facts.stated.skip:
         found.unused.append(member.name)
         return
-    raster = _opened(member, facts)
+    try:
+        raster = _opened(member, facts)
+    except InputError:
+        if facts.days or facts.sensor or facts.bands or facts.mask:
+            raise
+        found.unused.append(member.name)  # nothing says that it is of the sequence
+        return
     header = raster.header
     tags, descriptions = _metadata(raster, facts)
     bands = find_bands(facts, descriptions, tags, masks=MASK_NAMES)
@@ -193,9 +200,16 @@ def _renamed(raster: GeoTiff, bands: Sequence[Found], facts: Named, *, several: 
         date=day,
         descriptions=tuple(band.what for band in bands),
         product=product,
-        orbit=header.orbit or facts.orbit,
+        orbit=header.orbit or _orbit(header, bands, facts),
     )
     return replace(chosen, header=renamed)
+
+
+def _orbit(header: Header, bands: Sequence[Found], facts: Named) -> str:
+    """As the path tells it; of radar with its direction."""
+    if facts.orbit[:1].isalpha() or bands[0].is_mask or sensor_of_band(bands[0].what) != "S1":
+        return facts.orbit
+    return pass_direction(facts.name, header.geobox) + facts.orbit
 
 
 def _add_mask(found: Gathered, mask: DatedMask, facts: Named) -> None:
