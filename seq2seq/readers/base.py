@@ -38,8 +38,9 @@ class Root:
 
     def narrowed(self, wants: Callable[[PurePosixPath], bool]) -> "Root":
         """The same with no members but those that one format wants; the rest is among the others."""
-        wanted = tuple(member for member in self.members if wants(PurePosixPath(member.name)))
-        unwanted = tuple(member.name for member in self.members if member not in wanted)
+        answers = [(member, wants(PurePosixPath(member.name))) for member in self.members]
+        wanted = tuple(member for member, is_wanted in answers if is_wanted)
+        unwanted = tuple(member.name for member, is_wanted in answers if not is_wanted)
         return replace(self, members=wanted, others=(*self.others, *unwanted)) if unwanted else self
 
 

@@ -1,5 +1,6 @@
 """A folder as a container: its files, as deep as those of any format lie. Light: a client packs what is listed here."""
 
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from seq2seq.errors import UnreadableFileError
@@ -13,7 +14,11 @@ def list_folder(path: Path, *, name: str) -> Root:
     """The files in the folder that some format wants, and the names of all else. Raises `UnreadableFileError`."""
     try:
         top = sorted(path.iterdir())
-        entries = _entries(top, depth(), name)
+        entries = _entries(top, depth())
+        if len(entries) > MAX_ENTRIES:
+            raise UnreadableFileError(
+                f"{name}: holds more than {MAX_ENTRIES:,} files and folders; give the folder of the images alone"
+            )
         members, others = [], []
         for entry in entries:
             relative = entry.relative_to(path).as_posix()
@@ -26,22 +31,14 @@ def list_folder(path: Path, *, name: str) -> Root:
     return Root(name, path, "folder", tuple(members), tuple(others), tuple(entry.name for entry in top))
 
 
-def _entries(entries: list[Path], levels: int, name: str) -> list[Path]:
+def _entries(entries: list[Path], levels: int) -> list[Path]:
     """All of them that are no folders, what lies in those that are, and folders that are hidden or of the last level.
 
-    Raises `UnreadableFileError` where that is more than `MAX_ENTRIES`: a home folder, say.
+    Walking ends soon after `MAX_ENTRIES`: what is given may be somebody's whole disk.
     """
-    if len(entries) > MAX_ENTRIES:
-        raise UnreadableFileError(
-            f"{name}: holds more than {MAX_ENTRIES:,} files and folders; give the folder of the images alone"
-        )
-    folders = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()] if levels > 1 else []
-    if not folders:
+    if levels == 1 or len(entries) > MAX_ENTRIES:
         return entries
+    folders = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
     files = sorted(set(entries).difference(folders))
-    inside: list[Path] = []
-    for folder in folders:
-        inside += folder.iterdir()
-        if len(files) + len(inside) > MAX_ENTRIES:
-            break  # and be refused below
-    return files + _entries(sorted(inside), levels - 1, name)
+    inside = sorted(islice((entry for folder in folders for entry in folder.iterdir()), MAX_ENTRIES + 1))
+    return files + _entries(inside, levels - 1) if inside else files

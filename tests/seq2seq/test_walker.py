@@ -5,7 +5,7 @@ import pytest
 from loose_images import DAYS, SIDE, classes, compact, db, dn, packed, read, said, write
 
 from seq2seq.readers import images, open_contents
-from seq2seq.readers.formats import loose_images
+from seq2seq.readers.formats import sensor_folders
 from seq2seq.writers.working_copy import write_working_copy
 
 L2A = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
@@ -190,4 +190,4 @@ def test_a_result_of_ours_is_read_as_images_and_masks_without_their_uncertainty(
 
 
 def test_names_of_images_are_those_that_something_opens():
-    assert loose_images.SUFFIXES == images.SUFFIXES
+    assert sensor_folders.SUFFIXES == images.SUFFIXES

@@ -8,12 +8,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seq2seq.readers.base import Root
+from seq2seq.readers.formats.sensor_folders import SUFFIXES
 
 if TYPE_CHECKING:
     from seq2seq.readers.contents import Contents
 
-# Those of `readers.images`, which is not light enough to be asked; a test compares them.
-SUFFIXES = (".tif", ".tiff")
 # Products that are folders of their own, of which no image is read for itself.
 _PRODUCTS = (".safe", ".zarr")
 _NO_OPTICAL = frozenset({"S1", "MASK", "SCL"})
