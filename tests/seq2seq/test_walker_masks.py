@@ -120,6 +120,19 @@ def test_qa60_of_new_images_that_somebody_filled_is_used(tmp_path):
     assert sequence.s2.observed.all(axis=2).sum(axis=1).tolist() == [SIDE, SIDE - 6, SIDE]
 
 
+def test_a_mask_of_several_values_that_are_no_classes_is_told(tmp_path):
+    optical(tmp_path)
+    for day in DAYS:
+        write(
+            tmp_path,
+            f"{day}_clouds.tif",
+            np.concatenate([mask(0, 1, np.uint8)[:, :4], mask(0, 127, np.uint8)[:, 4:]], 1),
+        )
+    info, sequence = read(tmp_path)
+    assert is_masked(sequence)
+    assert said(info, "MASK holds the values 0, 1, 127: all but 0 are taken as cloud")
+
+
 def test_an_image_called_cloud_free_is_no_mask(tmp_path):
     for index, day in enumerate(DAYS):
         write(tmp_path, f"s2_cloud_free_{day}.tif", dn(index, 4), bands=NAMES)

@@ -158,6 +158,19 @@ def test_a_file_a_sensor_and_date_beside_each_other(tmp_path):
     assert np.allclose(sequence.s1.pixels[0], db(0, 2), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "names", [("B02_10", "B03_10", "B8A_20", "B11_20"), ("B2_mean", "B3_mean", "B8A_mean", "B11_mean")]
+)
+def test_numbers_and_words_after_bands_that_are_there_once_are_no_dates(tmp_path, names):
+    for index, day in enumerate(DAYS):
+        pixels = np.concatenate([dn(index, 4), dn(99)])
+        write(tmp_path, f"{compact(day)}.tif", pixels, bands=(*names, "B2_stdDev"))
+    info, sequence = read(tmp_path)
+    assert info.bands == ("B02", "B03", "B8A", "B11")
+    assert np.allclose(sequence.s2.pixels[1], pixels_of(1, 4), atol=1e-6)
+    assert said(info, "ignored: B2_stdDev")
+
+
 def test_a_name_may_list_the_bands_of_a_file(tmp_path):
     for index, day in enumerate(DAYS):
         write(tmp_path, f"{day}_B11_B8A.tif", dn(index, 2))
@@ -209,6 +222,8 @@ def test_bursts_of_opera_are_one_acquisition_a_day(tmp_path):
             for band, pixels in zip(("VV", "VH"), values, strict=True):
                 write(tmp_path, f"opera/{stem}_{band}.tif", pixels[None, rows], **place)
             write(tmp_path, f"opera/{stem}_mask.tif", hidden, **place)
+            static = f"OPERA_L2_RTC-S1-STATIC_T070-{burst}-IW1_{compact(day)}_S1A_30_v1.0_mask.tif"
+            write(tmp_path, f"opera/{static}", hidden, **place)
     info, sequence = read(tmp_path)
     assert info.s1_bands == ("VV", "VH")
     assert np.allclose(sequence.s1.pixels[1][:, :, 1:], db(4, 2)[:, :, 1:], atol=1e-4)
@@ -372,6 +387,13 @@ def test_a_product_of_its_own_format_beside_images_is_said_not_to_be_read(tmp_pa
     write(tmp_path, f"{name}/measurement/s1a-iw-grd-vv-20210809t173953-1.tiff", db())
     info, _ = read(tmp_path)
     assert said(info, "neither calibrated nor terrain-corrected")
+
+
+def test_archives_beside_images_are_told_to_be_unpacked(tmp_path):
+    optical(tmp_path)
+    (tmp_path / "S1A_IW_20210809T173953_DVP_RTC30_G_gpuned_6FF8.zip").write_bytes(b"PK")
+    info, _ = read(tmp_path)
+    assert said(info, "an archive in a folder or in an archive is not unpacked; unpack it there")
 
 
 def test_a_folder_of_thousands_of_files_is_refused_before_it_is_walked(tmp_path, monkeypatch):

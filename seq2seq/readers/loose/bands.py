@@ -9,13 +9,16 @@ from seq2seq.bands import S1_ORDER_BY_COUNT, S2_ORDER_BY_COUNT
 from seq2seq.errors import InputError, UnknownBandsError
 from seq2seq.readers.loose.conventions import is_picture
 from seq2seq.readers.loose.naming import Named, mask_in
-from seq2seq.readers.loose.words import bands_in, common_name, dates_in, normal, steps
+from seq2seq.readers.loose.words import bands_in, common_name, dates_in, normal, shown, steps
 from seq2seq.readers.names import listed
 
 _STEP_FIRST = re.compile(r"(\d{1,4})[_.-](.*)")
 _STEP_LAST = re.compile(r"(.*?)[_.-](\d{1,4})")
 # What programs call bands that have no name: "Band 1", "layer_2", "3".
 _NO_NAME = re.compile(r"(?i)(?:band|layer|lyr)?[ _.-]?(\d+)")
+_LONGEST = 200  # letters of a description
+# Composites of Earth Engine and others hold them beside the values.
+_STATISTIC = re.compile(r"_(?:STD|STDDEV|STDEV|VAR|VARIANCE|COUNT|MAD|UNCERTAINTY)_")
 _CLASSI_BANDS = 2  # of three: opaque clouds, cirrus, snow
 _DATE_TAGS = (
     "ACQUISITION_DATE",
@@ -77,7 +80,7 @@ def find_bands(
     Raises `UnknownBandsError` where an image of a known sensor has bands that nobody can tell, `InputError` where it
     has bands of use and no date, or several.
     """
-    texts = [_read(text or "", masks) for text in _named_texts(descriptions)]
+    texts = [_read((text or "")[:_LONGEST], masks) for text in _named_texts(descriptions)]
     if any(text.what or text.day for text in texts) and not named.stated.bands:
         found = _described(named, texts)
         assumed = False
@@ -86,8 +89,9 @@ def find_bands(
     if not found:
         return FoundBands((), tuple(text.text for text in texts if text.text))
     ignored = tuple(_without_step(texts[index], texts) for index in _others(found, len(texts)) if texts[index].text)
-    stepped = any(texts[band.index].step is not None for band in found)
-    return FoundBands(_dated(named, texts, found, tags), ignored, assumed, stepped)
+    dated = _dated(named, texts, found, tags)
+    stepped = len({band.day for band in dated}) > 1 and not any(texts[band.index].day for band in found)
+    return FoundBands(dated, ignored, assumed, stepped)
 
 
 def _named_texts(descriptions: Sequence[str | None]) -> list[str | None]:
@@ -117,12 +121,14 @@ def _read(text: str, masks: tuple[str, ...]) -> _Text:
             step, rest = int(match[number]), match[name]
             break
     what, is_mask = _what(rest, masks)
-    return _Text(what, is_mask, dates.days[0] if dates.days else None, step, text)
+    return _Text(what, is_mask, dates.days[0] if dates.days else None, step, shown(text))
 
 
 def _what(text: str, masks: tuple[str, ...]) -> tuple[str | None, bool]:
     """The band, polarisation or mask that a text names alone, and whether it is a mask."""
     words = normal(text)
+    if _STATISTIC.search(words):
+        return None, False
     bands = bands_in(words)
     if len(bands) == 1:
         return bands[0], False
@@ -208,7 +214,8 @@ def _days_of_steps(named: Named, texts: Sequence[_Text]) -> dict[int, date] | No
     Raises `InputError` where numbers go up and the name states no first and last day.
     """
     numbers = sorted({_step(text) for text in texts})
-    if all(text.step is None for text in texts) or any(text.day for text in texts):
+    each_once = len({text.what for text in texts}) == len(texts)  # B02_10, B05_20: of one day, with pixel sizes
+    if each_once or len(numbers) == 1 or any(text.day for text in texts):
         return None
     count = len(numbers)
     if len(named.days) == count:

@@ -103,6 +103,7 @@ CONVENTIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Stated]], ..
         re.compile(r"(?P<product>OPERA_L2_RTC-S1_T(?P<track>\d{3})-\d{6}-IW\d_.*_V\d+\.\d+)_(?P<what>[A-Z0-9_]+)"),
         _opera,
     ),
+    (re.compile(r"OPERA_L2_RTC-S1-(STATIC)_.*"), _skipped),
     (re.compile(r"HLS\.(?P<sensor>[SL]30)\..*\.(?P<what>[A-Z0-9]+)"), _hls),
     (re.compile(r"SENTINEL-2_MSI_[A-Z0-9]+_CLOUD_\d{4}-\d\d-\d\d"), _sits),
     (re.compile(r"(S[12])_ROIS\d{4}_\d+_IMGNO_\d+_\d{4}-\d\d-\d\d_PATCH_\d+"), _sen12ms),

@@ -58,7 +58,7 @@ def radar_kind(what: str) -> MaskKind | None:
 def mask_layers(found: Sequence[DatedMask]) -> tuple[list[Layer], list[str]]:
     """The masks that count as layers, and what to say about them."""
     said: list[str] = []
-    masks = _with_values(_scl_by_values(found), said)
+    masks = _with_values(_scl_by_values(found, said), said)
     order = [kind.name for kind in KINDS if kind.own] + [SCL] + [kind.name for kind in KINDS if not kind.own]
     by_day: dict[np.datetime64, list[DatedMask]] = defaultdict(list)
     for mask in masks:
@@ -75,12 +75,15 @@ def mask_layers(found: Sequence[DatedMask]) -> tuple[list[Layer], list[str]]:
     return _layers(chosen), said
 
 
-def _scl_by_values(found: Sequence[DatedMask]) -> list[DatedMask]:
-    """The same, where masks called CLOUD or MASK that hold classes of SCL are called so, and SCL of two values MASK."""
+def _scl_by_values(found: Sequence[DatedMask], said: list[str]) -> list[DatedMask]:
+    """The same, but masks called CLOUD or MASK that hold classes of SCL are SCL; other values than 0 and 1 are told."""
     own = {kind.name for kind in KINDS if kind.own}
-    plain = [mask for mask in found if mask.kind in own]
-    if plain and looks_like_scl(sampled_classes([mask.raster for mask in plain])):
+    values = sampled_classes([mask.raster for mask in found if mask.kind in own])
+    if looks_like_scl(values):
         return [replace(mask, what=SCL) if mask.kind in own else mask for mask in found]
+    if len(values - {0}) > 1:
+        there = listed([str(value) for value in sorted(values)])
+        said.append(f"MASK holds the values {there}: all but 0 are taken as cloud")
     return list(found)
 
 

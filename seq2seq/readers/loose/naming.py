@@ -64,7 +64,7 @@ def named(name: str, *, within: str = "", masks: tuple[str, ...]) -> Named:
         leading=dated.leading,
         sensor=stated.sensor or next((found for each in words + above if (found := sensor_in(each))), None),
         bands=stated.bands or bands,
-        mask=stated.mask or (None if stated.bands else mask),
+        mask=stated.mask or (None if stated.bands or sensor_in(words[0]) == "S1" else mask),
         stated=stated,
         harmonised=stated.offset_applied or _HARMONISED.search(f"{within}/{name}".upper()) is not None,
         orbit=stated.orbit or next((found for level in levels if (found := orbit_in(f"{level}_"))), ""),

@@ -103,6 +103,11 @@ def steps(first: date, last: date, count: int) -> tuple[date, ...]:
     return tuple(first + timedelta(days=round((last - first).days * index / count)) for index in range(count))
 
 
+def shown(text: str, longest: int = 60) -> str:
+    """A text out of a file as messages show it: printable, and no longer than that."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+
+
 def named_once(names: Iterable[str]) -> list[str]:
     """Each name once, in their order."""
     return list(dict.fromkeys(names))

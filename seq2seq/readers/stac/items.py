@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from seq2seq.errors import UnreadableFileError
-from seq2seq.readers.loose.words import dates_in, normal, sensor_in
+from seq2seq.readers.loose.words import dates_in, normal, sensor_in, shown
 
 MAX_BYTES = 16 * 2**20
 _PEEKED = 64 * 2**10
@@ -104,9 +104,9 @@ def _assets(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
             continue
         bands = _bands(asset)
         yield Asset(
-            key=str(key),
+            key=shown(str(key)),
             file=name,
-            item=str(item.get("id", "")),
+            item=shown(str(item.get("id", ""))),
             folder=PurePosixPath(name).parent,
             href=str(asset["href"]),
             day=_day(properties),
@@ -178,7 +178,7 @@ def _orbit(properties: Mapping[str, Any]) -> str:
 
 
 def _text(values: Mapping[str, Any], *keys: str) -> str | None:
-    return next((str(values[key])[:100] for key in keys if values.get(key)), None)
+    return next((shown(str(values[key])) for key in keys if values.get(key)), None)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from seq2seq.readers.loose.conventions import Stated, orbit_in
 from seq2seq.readers.loose.masks import MASK_NAMES
 from seq2seq.readers.loose.naming import Named
 from seq2seq.readers.loose.reader import Gathered, add, contents_of
+from seq2seq.readers.loose.words import shown
 from seq2seq.readers.stac.items import Asset, assets_in, is_stac
 
 _BASELINE = re.compile(r"(\d{2})\.(\d{2})")
@@ -56,7 +57,7 @@ def _check(assets: Sequence[Asset], images: Mapping[str, Member], root: Root) ->
         )
     local = [asset for asset in assets if not asset.is_remote]
     if not local:
-        host = urlsplit(assets[0].href).netloc or assets[0].href[:60]
+        host = shown(urlsplit(assets[0].href).netloc or assets[0].href)
         raise MissingDataError(
             f"{root.name}: the images of its {len({asset.item for asset in assets})} items are on a server ({host}), "
             "not here; `decloud fetch` gets them",
@@ -67,7 +68,7 @@ def _check(assets: Sequence[Asset], images: Mapping[str, Member], root: Root) ->
             where = "which is not in the input" if asset.member else "which leads out of the input"
             hint = "; give the folder that holds both" if root.container == "file" else ""
             raise MissingDataError(
-                f"{asset.file}: item {asset.item} has its image {asset.key} at {asset.href[:200]}, {where}{hint}",
+                f"{asset.file}: item {asset.item} has its image {asset.key} at {shown(asset.href, 200)}, {where}{hint}",
                 file=asset.file,
             )
 
