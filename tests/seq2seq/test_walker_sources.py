@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from loose_images import DAYS, SIDE, classes, compact, db, dn, read, said, write
 from odc.geo.geobox import GeoBox
@@ -125,8 +126,6 @@ def test_a_file_a_band_and_date_wherever_the_name_says_so(tmp_path, name):
     "tag", [{"ACQUISITION_DATE": "{day}"}, {"system:time_start": "{epoch}"}, {"time": "{day}T10:50"}]
 )
 def test_the_day_is_found_in_metadata(tmp_path, tag):
-    import rasterio
-
     for index, day in enumerate(DAYS):
         path = write(tmp_path, f"scene{index}.tif", dn(index, 4), bands=NAMES)
         epoch = int(np.datetime64(day, "ms").astype(int)) + 36_000_000
@@ -156,6 +155,27 @@ def test_a_file_a_sensor_and_date_beside_each_other(tmp_path):
     assert [str(day) for day in info.s1_acquisitions] == ["2020-06-02"]
     assert info.mask_source == "scl"
     assert np.allclose(sequence.s1.pixels[0], db(0, 2), atol=1e-4)
+
+
+def test_descriptions_say_the_band_in_many_words(tmp_path):
+    for index, day in enumerate(DAYS):
+        write(tmp_path, f"{day}.tif", dn(index, 3), bands=("B2, central wavelength 490 nm", "red", "nir08"))
+        write(tmp_path, f"radar_{day}.tif", db(index, 2), bands=("Sigma0_VH_db", "Gamma0-VV"))
+    info, sequence = read(tmp_path)
+    assert info.bands == ("B02", "B04", "B8A")
+    assert info.s1_bands == ("VV", "VH")
+    assert np.allclose(sequence.s1.pixels[1], db(1, 2)[::-1], atol=1e-4)
+
+
+def test_tags_of_bands_name_them_where_descriptions_do_not(tmp_path):
+    for index, day in enumerate(DAYS):
+        path = write(tmp_path, f"openEO_{day}Z.tif", dn(index, 2))
+        with rasterio.open(path, "r+") as file:
+            file.update_tags(1, DESCRIPTION="B08")
+            file.update_tags(2, DESCRIPTION="B03")
+    info, sequence = read(tmp_path)
+    assert info.bands == ("B03", "B08")
+    assert np.allclose(sequence.s2.pixels[1, 0], pixels_of(1, 2)[1], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ class ImageStack:
     example = "fields_2020-01-01_2020-12-31.tif"
 
     def wants(self, member: PurePosixPath) -> bool:
-        """A file by itself."""
-        return len(member.parts) == 1 and is_loose_image(member)
+        """A GeoTIFF by itself."""
+        return len(member.parts) == 1 and is_loose_image(member) and member.suffix.lower() in (".tif", ".tiff")
 
     def recognises(self, root: Root) -> bool:
         """One such file."""
@@ -65,7 +65,12 @@ class ImageStack:
 
 
 def is_loose_image(member: PurePosixPath) -> bool:
-    """True for the name of an image that is not hidden, nor in a folder that is, nor in a product of its own format."""
-    if member.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in member.parts):
-        return False
-    return not any(part.lower().endswith(_PRODUCTS) or part == "__MACOSX" for part in member.parts)
+    """True for the name of an image that lies loose."""
+    return member.suffix.lower() in SUFFIXES and is_loose(member)
+
+
+def is_loose(member: PurePosixPath) -> bool:
+    """True for what is not hidden, nor in a folder that is, nor in a product of its own format."""
+    return not any(
+        part.startswith(".") or part.lower().endswith(_PRODUCTS) or part == "__MACOSX" for part in member.parts
+    )

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seq2seq.readers.base import Root
-from seq2seq.readers.formats.loose_images import is_loose_image
+from seq2seq.readers.formats.loose_images import is_loose, is_loose_image
 
 if TYPE_CHECKING:
     from seq2seq.readers.contents import Contents
@@ -36,4 +36,5 @@ class StacCatalogue:
 
 
 def _is_json(member: PurePosixPath) -> bool:
-    return member.suffix.lower() in (".json", ".geojson") and not any(part.startswith(".") for part in member.parts)
+    """Not of Zarr, whose metadata may be STAC's too."""
+    return member.suffix.lower() in (".json", ".geojson") and member.name != "zarr.json" and is_loose(member)
