@@ -1,6 +1,7 @@
 """A ZIP as a container: what formats want is inflated, with caps, into a private folder under names of ours."""
 
 import errno
+import os
 import re
 import shutil
 import stat
@@ -166,7 +167,8 @@ def _is_wrapped(relatives: list[PurePosixPath]) -> bool:
 
 def _rank(relatives: list[PurePosixPath]) -> int:
     """The place in `FORMATS` of the first that recognises these names."""
-    members = tuple(Member(str(relative), Path(relative)) for relative in relatives)
+    nothing = Path(os.devnull)  # not yet unpacked: names alone are known
+    members = tuple(Member(str(relative), nothing) for relative in relatives)
     root = Root("", Path(), "archive", members)
     ranked = enumerate(formats.FORMATS)
     return next((rank for rank, known in ranked if known.recognises(root.narrowed(known.wants))), len(formats.FORMATS))

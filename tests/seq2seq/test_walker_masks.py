@@ -46,6 +46,7 @@ FILES = [
     ("{day}_CLP", mask(100, 103, np.uint8), "cloud probability"),
     ("{day}_CLM", mask(0, 1, np.uint8), "CLM"),
     ("{day}_MSK_CLASSI_OPAQUE", mask(0, 1, np.uint8), "MSK_CLASSI; masked are opaque clouds and cirrus"),
+    ("{day}_MSK_CLASSI_B00", np.concatenate([mask(0, 0, np.uint8), mask(0, 1, np.uint8), mask(1, 1, np.uint8)]), None),
     ("{day}_QA60", mask(1 << 9, 1 << 10, np.uint16), "QA60; masked are bits 10 opaque cloud, 11 cirrus"),
     ("{day}_MSK_CLDPRB_20m", mask(0, 90, np.uint8), "MSK_CLDPRB; masked are 40 % and more"),
 ]

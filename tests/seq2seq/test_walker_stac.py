@@ -178,6 +178,16 @@ def test_json_of_a_size_that_no_item_has_is_not_parsed(tmp_path, monkeypatch):
     refused(tmp_path, "bytes of JSON, at most 100 are read")
 
 
+def test_an_archive_is_judged_by_its_own_files_and_not_by_those_of_the_same_name_here(tmp_path, monkeypatch):
+    planetary_computer(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for index, day in enumerate(DAYS):
+        write(tmp_path, f"in/{day}_B02.tif", dn(index))
+        (tmp_path / "in/items").mkdir(exist_ok=True)
+        (tmp_path / f"in/items/{day}.json").write_text("{}")
+    assert read(packed(tmp_path / "in", tmp_path / "in.zip"))[0].bands == ("B02",)
+
+
 def test_json_that_is_no_stac_changes_nothing(tmp_path):
     for index, day in enumerate(DAYS):
         write(tmp_path, f"{day}_B02.tif", dn(index))

@@ -19,7 +19,8 @@ _NO_NAME = re.compile(r"(?i)(?:band|layer|lyr)?[ _.-]?(\d+)")
 _LONGEST = 200  # letters of a description
 # Composites of Earth Engine and others hold them beside the values.
 _STATISTIC = re.compile(r"_(?:STD|STDDEV|STDEV|VAR|VARIANCE|COUNT|MAD|UNCERTAINTY)_")
-_CLASSI_BANDS = 2  # of three: opaque clouds, cirrus, snow
+# In the file of a product, before snow.
+_CLASSI = ("MSK_CLASSI_OPAQUE", "MSK_CLASSI_CIRRUS")
 _DATE_TAGS = (
     "ACQUISITION_DATE",
     "ACQUISITIONDATE",
@@ -155,8 +156,8 @@ def _by_name(named: Named, texts: Sequence[_Text]) -> tuple[list[Found], bool]:
     count = len(texts)
     if len(named.bands) == count:
         return [Found(index, band, date.min) for index, band in enumerate(named.bands)], False
-    if named.mask and named.mask.startswith("MSK_CLASSI"):
-        return [Found(index, named.mask, date.min, True) for index in range(min(count, _CLASSI_BANDS))], False
+    if named.mask and named.mask.startswith("MSK_CLASSI") and count > 1:
+        return [Found(index, what, date.min, True) for index, what in enumerate(_CLASSI)], False
     if named.mask and count == 1:
         return [Found(0, named.mask, date.min, True)], False
     if named.sensor == "S1" and count in S1_ORDER_BY_COUNT and not any(text.text for text in texts):

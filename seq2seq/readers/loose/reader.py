@@ -178,7 +178,7 @@ def _band_name(tags: dict[str, Any]) -> str | None:
 
 
 def _check_unique(bands: Sequence[Found], name: str, day: date) -> None:
-    names = [band.what for band in bands if not band.what.startswith("MSK_CLASSI")]
+    names = [band.what for band in bands]
     twice = sorted({band for band in names if names.count(band) > 1})
     if twice:
         raise UnknownBandsError(
