@@ -98,6 +98,28 @@ def test_many_dates_as_bands_of_one_file(tmp_path, order, interleave):
         assert np.allclose(sequence.s2.pixels[index], dn(index, 2) * 1e-4, atol=1e-6)
 
 
+def test_scenes_of_a_day_in_one_file_are_pieces_and_passes_of_radar_are_told_apart(tmp_path):
+    """As `toBands()` of a collection names bands, where a place lies in two tiles and two radar passes."""
+    pixels, bands = [], []
+    for index, day in enumerate(DAYS):
+        image = dn(index, 2) * 1.0
+        for tile, rows in (("T31UFS", slice(0, 12)), ("T31UFT", slice(12, SIDE))):
+            piece = np.full_like(image, np.nan)
+            piece[:, rows] = image[:, rows]
+            pixels.append(piece)
+            bands += [f"{compact(day)}T105031_{compact(day)}T105027_{tile}_{band}" for band in ("B2", "B8")]
+        for time, orbit, seed in (("T174018", 39156, 1), ("T055112", 39149, 2))[: 2 if index else 1]:
+            pixels.append(db(seed, 2).astype(float))
+            stem = f"S1A_IW_GRDH_1SDV_{compact(day)}{time}_{compact(day)}{time}_{orbit:06d}_049F13_6FF8"
+            bands += [f"{stem}_{band}" for band in ("VV", "VH")]
+    info, sequence = read(write(tmp_path, "stack.tif", np.concatenate(pixels), bands=bands))
+    assert [str(day) for day in info.dates] == list(DAYS)
+    assert np.allclose(sequence.s2.pixels[1], dn(1, 2) * 1e-4, atol=1e-6)
+    assert sequence.s2.observed.all()
+    assert np.allclose(sequence.s1.pixels, db(1, 2)[None], atol=1e-4)
+    assert said(info, f"S1 passed twice on {DAYS[1]}, {DAYS[2]}")
+
+
 def test_dates_alone_as_descriptions_are_of_the_band_in_the_name(tmp_path):
     for seed, band in enumerate(("B02", "B08")):
         pixels = np.concatenate([dn(10 * index + seed) for index in range(len(DAYS))])

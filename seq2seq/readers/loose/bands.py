@@ -41,12 +41,16 @@ BAND_TAGS = ("DESCRIPTION", "BANDNAME", "BAND_NAME", "LONG_NAME", "NAME")
 
 @dataclass(frozen=True)
 class Found:
-    """One band that is understood. index: in the file, from 0. what: B02, VV, or a name of a mask in capitals."""
+    """One band that is understood. index: in the file, from 0. what: B02, VV, or a name of a mask in capitals.
+
+    scene: what the description says of the acquisition; bands of one day that differ in it are pieces side by side.
+    """
 
     index: int
     what: str
     day: date
     is_mask: bool = False
+    scene: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,14 @@ class FoundBands:
 
 @dataclass(frozen=True)
 class _Text:
-    """What a description says. step: which of many dates, by number."""
+    """What a description says. step: which of many dates, by number. text: as messages show it."""
 
     what: str | None
     is_mask: bool
     day: date | None
     step: int | None
     text: str
+    scene: str = ""
 
 
 def find_bands(
@@ -122,7 +127,21 @@ def _read(text: str, masks: tuple[str, ...]) -> _Text:
             step, rest = int(match[number]), match[name]
             break
     what, is_mask = _what(rest, masks)
-    return _Text(what, is_mask, dates.days[0] if dates.days else None, step, shown(text))
+    scene = _before(what, text, masks) if what and dates.days else ""
+    return _Text(what, is_mask, dates.days[0] if dates.days else None, step, shown(text), scene)
+
+
+def _before(what: str, text: str, masks: tuple[str, ...]) -> str:
+    """The words before those that end a description and name its band: a product's, as Earth Engine puts them there.
+
+    A date alone tells no scenes apart.
+    """
+    words = text.split("_")
+    for at in range(len(words) - 1, 0, -1):
+        if _what("_".join(words[at:]), masks)[0] == what:
+            scene = "_".join(words[:at])
+            return scene if normal(dates_in(scene).rest).strip("_") else ""
+    return ""
 
 
 def _what(text: str, masks: tuple[str, ...]) -> tuple[str | None, bool]:
@@ -145,7 +164,7 @@ def _described(named: Named, texts: Sequence[_Text]) -> list[Found]:
     found = []
     for index, text in enumerate(texts):
         if text.what:
-            found.append(Found(index, text.what, date.min, text.is_mask))
+            found.append(Found(index, text.what, date.min, text.is_mask, text.scene))
         elif text.day and (only or named.mask):
             found.append(Found(index, only or str(named.mask), date.min, only is None))
     return found

@@ -17,7 +17,7 @@ from seq2seq.readers.contents import Contents, Header, Raster, StatedProduct
 from seq2seq.readers.geotiff import GeoTiff
 from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.loose.bands import BAND_TAGS, Found, find_bands
-from seq2seq.readers.loose.conventions import is_triplet
+from seq2seq.readers.loose.conventions import is_triplet, orbit_in
 from seq2seq.readers.loose.masks import MASK_NAMES, DatedMask, mask_layers, radar_kind
 from seq2seq.readers.loose.naming import Named, named
 from seq2seq.readers.loose.passes import pass_direction
@@ -92,18 +92,18 @@ def contents_of(found: Gathered, root: Root, *, warnings: Sequence[str] = ()) ->
 
 
 def add(found: Gathered, raster: GeoTiff, bands: Sequence[Found], facts: Named) -> None:
-    """Adds the bands of one opened file, a layer for each day and sensor. Raises `UnknownBandsError` for one twice."""
-    days = sorted({band.day for band in bands})
-    for day in days:
-        of_day = [band for band in bands if band.day == day]
-        _check_unique(of_day, facts.name, day)
+    """Adds the bands of an opened file, a layer for each scene and sensor. Raises `UnknownBandsError` for one twice."""
+    several = len({band.day for band in bands}) > 1
+    for day, scene in sorted({(band.day, band.scene) for band in bands}):
+        of_scene = [band for band in bands if (band.day, band.scene) == (day, scene)]
+        _check_unique(of_scene, facts.name, day)
         for sensor in _SENSORS:
-            chosen = [band for band in of_day if not band.is_mask and sensor_of_band(band.what) == sensor]
+            chosen = [band for band in of_scene if not band.is_mask and sensor_of_band(band.what) == sensor]
             if chosen:
-                found.add(sensor, _renamed(raster, chosen, facts, several=len(days) > 1), facts)
-        for band in of_day:
+                found.add(sensor, _renamed(raster, chosen, facts, several=several), facts)
+        for band in of_scene:
             if band.is_mask:
-                _add_mask(found, DatedMask(band.what, _renamed(raster, [band], facts, several=len(days) > 1)), facts)
+                _add_mask(found, DatedMask(band.what, _renamed(raster, [band], facts, several=several)), facts)
 
 
 def _check(root: Root) -> None:
@@ -206,10 +206,11 @@ def _renamed(raster: GeoTiff, bands: Sequence[Found], facts: Named, *, several: 
 
 
 def _orbit(header: Header, bands: Sequence[Found], facts: Named) -> str:
-    """As the path tells it; of radar with its direction."""
-    if facts.orbit[:1].isalpha() or bands[0].is_mask or sensor_of_band(bands[0].what) != "S1":
-        return facts.orbit
-    return pass_direction(facts.name, header.geobox) + facts.orbit
+    """As path or description tell it; of radar with its direction."""
+    orbit = facts.orbit or orbit_in(f"{bands[0].scene}_")
+    if orbit[:1].isalpha() or bands[0].is_mask or sensor_of_band(bands[0].what) != "S1":
+        return orbit
+    return pass_direction(bands[0].scene or facts.name, header.geobox) + orbit
 
 
 def _add_mask(found: Gathered, mask: DatedMask, facts: Named) -> None:
