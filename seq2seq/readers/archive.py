@@ -18,6 +18,7 @@ from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError,
 from seq2seq.readers import formats
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.formats import wanted
+from seq2seq.readers.formats.loose_images import is_loose
 from seq2seq.readers.formats.sensor_folders import SUFFIXES
 from seq2seq.readers.geotiff import MAGIC, check_first_bytes
 
@@ -158,8 +159,9 @@ def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo],
 
 
 def _is_wrapped(relatives: list[PurePosixPath]) -> bool:
-    """True where one folder is around everything, and without it the archive is of an earlier format than with it."""
-    if len({relative.parts[0] for relative in relatives}) != 1 or any(len(each.parts) == 1 for each in relatives):
+    """True where one folder is around everything, which is no product's, and without it an earlier format reads it."""
+    tops = {relative.parts[0] for relative in relatives}
+    if len(tops) != 1 or any(len(each.parts) == 1 for each in relatives) or not is_loose(PurePosixPath(*tops)):
         return False
     ranks = [_rank(relatives), _rank([PurePosixPath(*relative.parts[1:]) for relative in relatives])]
     return ranks[1] < ranks[0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from loose_images import DAYS, SIDE, classes, compact, db, dn, read, said, write
+from loose_images import DAYS, SIDE, classes, compact, db, dn, packed, read, said, write
 from odc.geo.geobox import GeoBox
 from sen12_trees import write_series, write_triplet
 
@@ -407,6 +407,16 @@ def test_a_product_of_its_own_format_beside_images_is_said_not_to_be_read(tmp_pa
     write(tmp_path, f"{name}/measurement/s1a-iw-grd-vv-20210809t173953-1.tiff", db())
     info, _ = read(tmp_path)
     assert said(info, "neither calibrated nor terrain-corrected")
+
+
+@pytest.mark.parametrize("given", ["in", "in/{name}", "{name}.zip", "x.zip"])
+def test_a_radar_product_by_itself_is_refused_in_words(tmp_path, given):
+    name = "S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13_6FF8.SAFE"
+    write(tmp_path / "in", f"{name}/measurement/s1a-iw-grd-vv-20210809t173953-1.tiff", db(), crs=None)
+    path = tmp_path / given.format(name=name)
+    refused(
+        packed(tmp_path / "in", path) if path.suffix == ".zip" else path, "neither calibrated nor terrain-corrected"
+    )
 
 
 def test_archives_beside_images_are_told_to_be_unpacked(tmp_path):

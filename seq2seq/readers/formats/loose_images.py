@@ -30,8 +30,9 @@ class LooseImages:
         return len(member.parts) <= self.levels and is_loose_image(member)
 
     def recognises(self, root: Root) -> bool:
-        """True where some image is not in a folder of radar or masks."""
-        if root.container == "file":
+        """True where some image is not in a folder of radar or masks, and the whole is no product of its own format."""
+        own = PurePosixPath(root.name.replace("\\", "/").lower()).name.removesuffix(".zip")
+        if root.container == "file" or own.endswith(_PRODUCTS):
             return False
         folders = [{part.upper() for part in PurePosixPath(member.name).parts[:-1]} for member in root.members]
         return any(not names & _NO_OPTICAL for names in folders)
