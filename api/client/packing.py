@@ -15,7 +15,7 @@ from typing import IO, Any
 from api.client.errors import InvalidPayload
 from seq2seq.errors import InputError
 from seq2seq.readers.folder import list_folder
-from seq2seq.readers.formats import FORMATS, format_of
+from seq2seq.readers.formats import FORMATS, format_of, is_single_file
 
 _PIECE = 1 << 20
 _PLAIN_FILE = 0o100644 << 16
@@ -62,7 +62,7 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
         raise InvalidPayload(str(error)) from error
     known = format_of(root)
     if known is None:
-        wanted = " or ".join(known.example for known in FORMATS)
+        wanted = " or ".join(known.example for known in FORMATS if not is_single_file(known))
         there = ", ".join(root.top[:8]) or "nothing"
         raise InvalidPayload(f"{folder}: has nothing like {wanted}; it holds {there}")
     return sorted((member.name, member.path) for member in root.narrowed(known.wants).members)

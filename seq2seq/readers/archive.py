@@ -1,6 +1,7 @@
 """A ZIP as a container: what formats want is inflated, with caps, into a private folder under names of ours."""
 
 import errno
+import os
 import re
 import shutil
 import stat
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError, concerning
+from seq2seq.readers import formats
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.formats import wanted
+from seq2seq.readers.formats.loose_images import is_loose
 from seq2seq.readers.images import KINDS, START_BYTES
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -150,8 +153,7 @@ def _relative(member: zipfile.ZipInfo) -> PurePosixPath:
 def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
     """The members to inflate by name, and the names left out. One folder around everything is allowed."""
     relatives = [(member, _relative(member)) for member in members if "__MACOSX" not in member.filename]
-    tops = {relative.parts[0] for _, relative in relatives}
-    wrapped = len(tops) == 1 and not any(wanted(relative) for _, relative in relatives)
+    wrapped = _is_wrapped([relative for _, relative in relatives])
     chosen, ignored = {}, []
     for member, relative in relatives:
         inner = PurePosixPath(*relative.parts[1:]) if wrapped else relative
@@ -160,6 +162,24 @@ def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo],
         else:
             ignored.append(str(relative))
     return chosen, ignored
+
+
+def _is_wrapped(relatives: list[PurePosixPath]) -> bool:
+    """True where one folder is around everything, which is no product's, and without it an earlier format reads it."""
+    tops = {relative.parts[0] for relative in relatives}
+    if len(tops) != 1 or any(len(each.parts) == 1 for each in relatives) or not is_loose(PurePosixPath(*tops)):
+        return False
+    ranks = [_rank(relatives), _rank([PurePosixPath(*relative.parts[1:]) for relative in relatives])]
+    return ranks[1] < ranks[0]
+
+
+def _rank(relatives: list[PurePosixPath]) -> int:
+    """The place in `FORMATS` of the first that recognises these names."""
+    nothing = Path(os.devnull)  # not yet unpacked: names alone are known
+    members = tuple(Member(str(relative), nothing) for relative in relatives)
+    root = Root("", Path(), "archive", members)
+    ranked = enumerate(formats.FORMATS)
+    return next((rank for rank, known in ranked if known.recognises(root.narrowed(known.wants))), len(formats.FORMATS))
 
 
 def _check_first_bytes(archive: zipfile.ZipFile, chosen: dict[str, zipfile.ZipInfo]) -> None:

@@ -30,7 +30,12 @@ _NETCDF = f"NetCDF is not read yet; write {LAYOUT} (xarray with rioxarray: date.
 _ZARR = f"Zarr is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
 _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each subdataset)"
 
+_ARCHIVE = "an archive in a folder or in an archive is not unpacked; unpack it there"
+
 _BY_SUFFIX = {
+    ".zip": _ARCHIVE,
+    ".tar": _ARCHIVE,
+    ".tgz": _ARCHIVE,
     ".safe": _SAFE,
     ".jp2": _JP2,
     ".j2k": _J2K,

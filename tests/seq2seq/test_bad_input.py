@@ -53,6 +53,8 @@ def test_a_file_of_no_known_format(tmp_path):
 
 
 def test_no_s2_folder(root):
+    for path in (root / "S2").iterdir():
+        path.unlink()
     (root / "S2").rename(root / "optical")
     refused(root, errors.MissingDataError, "has no folder S2", "optical")
 

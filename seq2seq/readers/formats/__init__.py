@@ -5,7 +5,9 @@ from pathlib import PurePosixPath
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.eopatch import EOPatch
 from seq2seq.readers.formats.safe import Safe
+from seq2seq.readers.formats.loose_images import ImageStack, LooseImages
 from seq2seq.readers.formats.sensor_folders import SensorFolders
+from seq2seq.readers.formats.stac_catalogue import StacCatalogue
 
 FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
@@ -13,6 +15,10 @@ FORMATS: tuple[Format, ...] = (
     SensorFolders(),
     Safe(),
     EOPatch(),
+    StacCatalogue(),
+    # The last, for they take every image.
+    LooseImages(),
+    ImageStack(),
 )
 
 

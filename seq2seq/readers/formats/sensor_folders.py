@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seq2seq.readers.base import Root
+from seq2seq.readers.loose.words import bands_in, dates_in, normal
 
 if TYPE_CHECKING:
     from seq2seq.readers.contents import Contents
@@ -24,8 +25,10 @@ class SensorFolders:
         return sensor_of(member) is not None
 
     def recognises(self, root: Root) -> bool:
-        """True where there is some S2."""
-        return any(sensor_of(PurePosixPath(member.name)) == "S2" for member in root.members)
+        """True where there is some S2, and not a file for each band, which loose images may be."""
+        names = [PurePosixPath(member.name) for member in root.members]
+        optical = [normal(dates_in(name.stem).rest) for name in names if sensor_of(name) == "S2"]
+        return bool(optical) and not any(bands_in(words) or "_SCL_" in words for words in optical)
 
     def open(self, root: Root) -> AbstractContextManager["Contents"]:
         """The rasters of each folder. Raises `MissingDataError` without S2, and what the files raise."""
