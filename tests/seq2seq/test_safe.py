@@ -257,12 +257,16 @@ def test_products_of_sentinel_1_beside_are_left_out_and_the_remedy_is_said(tmp_p
     assert "HyP3" in said
 
 
-def test_images_beside_that_are_not_read_are_named(tmp_path):
+def test_radar_of_hyp3_beside_is_taken_along(tmp_path):
     for day in (FIRST, SECOND):
         write_product(tmp_path, day, bands=FEW)
-    write_tif(tmp_path / "S1A_IW_20220605T173953_DVP_RTC30_G_gpuned_6FF8" / "VV.tif", s1_db(1)[0])
+    product = "S1A_IW_20220605T173953_DVP_RTC30_G_gpuned_6FF8"
+    place = from_origin(600_000, 5_600_000, 10, 10)
+    for index, band in enumerate(("VV", "VH")):
+        power = 10 ** (s1_db(1, 48, 48)[0, index][None] / 10)
+        write_tif(tmp_path / product / f"{product}_{band}.tif", power, transform=place)
     with open_contents(tmp_path) as contents:
-        assert any("images beside the products are not read: S1A_IW_2022" in said for said in contents.warnings)
+        assert (len(contents.s2), len(contents.s1)) == (2, 1)
 
 
 def test_s1_and_masks_in_folders_of_their_own_are_taken_along(tmp_path):

@@ -53,7 +53,7 @@ def test_a_folder_or_a_zip_of_another_format(tmp_path, folder, inside, words, pa
         open_sequence(given)
 
 
-@pytest.mark.parametrize(("name", "content"), [("T31UFS_B02.jp2", b""), ("image", b"\0\0\0\x0cjP  \r\n")])
+@pytest.mark.parametrize(("name", "content"), [("image", b"\0\0\0\x0cjP  \r\n")])
 def test_an_image_of_jpeg_2000_by_itself_is_no_sequence(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableFileError, match=rf"{name}: a JPEG 2000 image by itself is no sequence"):

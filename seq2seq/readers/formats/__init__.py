@@ -4,8 +4,8 @@ from pathlib import PurePosixPath
 
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.eopatch import EOPatch
-from seq2seq.readers.formats.safe import Safe
 from seq2seq.readers.formats.loose_images import ImageStack, LooseImages
+from seq2seq.readers.formats.safe import Safe
 from seq2seq.readers.formats.sensor_folders import SensorFolders
 from seq2seq.readers.formats.stac_catalogue import StacCatalogue
 

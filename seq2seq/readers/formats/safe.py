@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seq2seq.readers.base import Root
-from seq2seq.readers.formats.sensor_folders import sensor_of
+from seq2seq.readers.formats.loose_images import is_loose_image
 
 if TYPE_CHECKING:
     from seq2seq.readers.contents import Contents
@@ -54,8 +54,8 @@ class Safe:
     levels = 7  # a folder of the user's own may lie around the products
 
     def wants(self, member: PurePosixPath) -> bool:
-        """Bands, scene classifications, metadata and whole products; S1 and masks in folders of their own."""
-        return _of_product(member) or sensor_of(member) in ("S1", "MASK")
+        """Bands, scene classifications, metadata and whole products; images beside them, for S1 and masks."""
+        return _of_product(member) or is_loose_image(member)
 
     def recognises(self, root: Root) -> bool:
         """True where there is anything of a product."""

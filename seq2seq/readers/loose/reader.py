@@ -14,7 +14,7 @@ from seq2seq.errors import InputError, MissingDataError, UnknownBandsError, Unre
 from seq2seq.readers.assembling import Layer, assemble
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents, Header, Raster, StatedProduct
-from seq2seq.readers.geotiff import GeoTiff
+from seq2seq.readers.gdal_file import GdalFile
 from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.loose.bands import BAND_TAGS, Found, find_bands
 from seq2seq.readers.loose.conventions import is_triplet, orbit_in
@@ -91,7 +91,22 @@ def contents_of(found: Gathered, root: Root, *, warnings: Sequence[str] = ()) ->
     )
 
 
-def add(found: Gathered, raster: GeoTiff, bands: Sequence[Found], facts: Named) -> None:
+def radar_and_masks(members: Sequence[Member], root: Root) -> tuple[list[Layer], list[Member], list[str]]:
+    """S1 and masks among images that lie beside Sentinel-2 of another format, the members used, and what to say.
+
+    Raises as `open_loose` does.
+    """
+    found = Gathered()
+    for member in members:
+        _gather(member, root, found)
+    masks, said = mask_layers(found.masks)
+    optical = sorted({layer.raster.header.name for layer in found.s2})
+    if optical:
+        said = [*said, f"images of S2 beside the products are not read: {listed(optical)}"]
+    return [*_radar(found), *masks], found.used, [*_remarks(found, root), *said]
+
+
+def add(found: Gathered, raster: GdalFile, bands: Sequence[Found], facts: Named) -> None:
     """Adds the bands of an opened file, a layer for each scene and sensor. Raises `UnknownBandsError` for one twice."""
     several = len({band.day for band in bands}) > 1
     for day, scene in sorted({(band.day, band.scene) for band in bands}):
@@ -151,7 +166,7 @@ def _within(root: Root) -> str:
     return "" if root.container == "file" else PurePosixPath(root.name.replace("\\", "/")).name
 
 
-def _opened(member: Member, facts: Named) -> GeoTiff:
+def _opened(member: Member, facts: Named) -> GdalFile:
     try:
         return open_image(member, np.datetime64(facts.day, "D") if facts.day else _NO_DAY)
     except InputError as error:
@@ -159,7 +174,7 @@ def _opened(member: Member, facts: Named) -> GeoTiff:
         raise
 
 
-def _metadata(raster: GeoTiff, facts: Named) -> tuple[dict[str, str], tuple[str | None, ...]]:
+def _metadata(raster: GdalFile, facts: Named) -> tuple[dict[str, str], tuple[str | None, ...]]:
     """The file's tags, where its name has no date, and the names of its bands, from their tags where they have none."""
     descriptions = raster.header.descriptions
     bare = not any(descriptions) and len(facts.bands) != len(descriptions)
@@ -186,7 +201,7 @@ def _check_unique(bands: Sequence[Found], name: str, day: date) -> None:
         )
 
 
-def _renamed(raster: GeoTiff, bands: Sequence[Found], facts: Named, *, several: bool) -> Raster:
+def _renamed(raster: GdalFile, bands: Sequence[Found], facts: Named, *, several: bool) -> Raster:
     """These bands of an opened file under their canonical names, with what its path says."""
     day = np.datetime64(bands[0].day, "D")
     chosen = raster.select([band.index for band in bands])

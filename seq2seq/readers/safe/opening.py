@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import UnknownBandsError
 from seq2seq.readers.assembling import Layer, assemble
-from seq2seq.readers.base import Member, Root
+from seq2seq.readers.base import Root
 from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Contents, Header, Raster
-from seq2seq.readers.formats.sensor_folders import sensor_of
+from seq2seq.readers.formats.loose_images import is_loose_image
+from seq2seq.readers.formats.safe import image_name
 from seq2seq.readers.images import fingerprint, open_image
-from seq2seq.readers.names import listed, parse_date, s1_bands
+from seq2seq.readers.loose.reader import radar_and_masks
+from seq2seq.readers.names import listed
 from seq2seq.readers.safe.archives import unpacked_products
 from seq2seq.readers.safe.products import Granule, Image, Product, check_dates, find_products, incomplete, newest
 from seq2seq.readers.unread import radar_products
@@ -35,13 +37,15 @@ def open_products(root: Root) -> Iterator[Contents]:
         granules, said = newest(products)
         bands, more = _common_bands(granules)
         said += [*incomplete(products), *more, *_without_metadata(products)]
-        said += [*radar_products(root.others), *_unread_images(root)]
-        beside = [member for member in members if sensor_of(PurePosixPath(member.name))]
+        said += [*radar_products(root.others)]
+        others = [member for member in members if _is_beside(PurePosixPath(member.name))]
+        beside, used, more = radar_and_masks(others, root)
+        said += more
         optical = _harmonised([layer for one in granules for layer in _layers(one, bands)], said)
         yield assemble(
-            [*optical, *(_layer_beside(member) for member in beside)],
+            [*optical, *beside],
             name=root.name,
-            fingerprint=fingerprint([*(file for product in products for file in product.files), *beside]),
+            fingerprint=fingerprint([*(file for product in products for file in product.files), *used]),
             warnings=said,
         )
 
@@ -133,27 +137,8 @@ def _with_product(raster: Any, header: Header) -> Raster:
     return stated
 
 
-def _layer_beside(member: Member) -> Layer:
-    """S1 or a mask in a folder of that name."""
-    path = PurePosixPath(member.name)
-    sensor = sensor_of(path)
-    raster = open_image(member, parse_date(path.name, name=member.name))
-    if sensor == "S1":
-        bands = s1_bands(raster.header.descriptions, name=member.name)
-        return Layer("S1", replace(raster, header=replace(raster.header, descriptions=bands)))
-    return Layer("MASK", _described(raster.select([0]), "MASK"))
-
-
-def _unread_images(root: Root) -> list[str]:
-    """What to say about images that lie beside the products."""
-    names = [PurePosixPath(name) for name in root.others]
-    unread = [str(name) for name in names if name.suffix.lower() in (".tif", ".tiff") and not _in_product(name)]
-    said = f"images beside the products are not read: {listed(unread)}; radar is read from S1/2020-08-01.tif"
-    return [said] if unread else []
-
-
-def _in_product(name: PurePosixPath) -> bool:
-    return any(part.lower().endswith(".safe") or part == "GRANULE" for part in name.parts)
+def _is_beside(name: PurePosixPath) -> bool:
+    return is_loose_image(name) and image_name(name) is None
 
 
 def _without_metadata(products: Sequence[Product]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from seq2seq.errors import MissingDataError, UnknownBandsError
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents, Header, StatedProduct
-from seq2seq.readers.geotiff import GeoTiff
+from seq2seq.readers.gdal_file import GdalFile
 from seq2seq.readers.images import open_image
 from seq2seq.readers.loose.bands import find_bands
 from seq2seq.readers.loose.conventions import Stated, orbit_in
@@ -115,7 +115,7 @@ def _facts(asset: Asset, member: Member) -> Named:
     )
 
 
-def _descriptions(asset: Asset, raster: GeoTiff) -> Sequence[str | None]:
+def _descriptions(asset: Asset, raster: GdalFile) -> Sequence[str | None]:
     """As the item names them, else as the file does; of one band, the asset's own name."""
     if any(asset.bands):
         return asset.bands
@@ -123,7 +123,7 @@ def _descriptions(asset: Asset, raster: GeoTiff) -> Sequence[str | None]:
     return described if any(described) or len(described) != 1 else (asset.key,)
 
 
-def _as_stated(raster: GeoTiff, asset: Asset) -> GeoTiff:
+def _as_stated(raster: GdalFile, asset: Asset) -> GdalFile:
     """With the scale, the no-data value and the product that the item states, where the file states none."""
     header = raster.header
     stated: Header = header
