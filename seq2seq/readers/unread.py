@@ -14,8 +14,7 @@ _S1_SAFE = (
     "Engine)"
 )
 _JP2 = f"JPEG 2000 is not read yet; write {LAYOUT} (gdalbuildvrt -separate, then gdal_translate -of GTiff)"
-_NETCDF = f"NetCDF is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
-_ZARR = f"Zarr is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
+_NETCDF = "this may be NetCDF, which is read where its name ends in .nc, and it lies by itself, in S2/ or in S1/"
 _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each subdataset)"
 
 _BY_SUFFIX = {
@@ -25,7 +24,6 @@ _BY_SUFFIX = {
     ".nc": _NETCDF,
     ".nc4": _NETCDF,
     ".cdf": _NETCDF,
-    ".zarr": _ZARR,
     ".h5": _HDF,
     ".hdf5": _HDF,
     ".hdf": _HDF,
@@ -35,16 +33,12 @@ _BY_START = (
     (b"CDF\x01", _NETCDF),
     (b"CDF\x02", _NETCDF),
     (b"CDF\x05", _NETCDF),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        f"NetCDF 4 and HDF are not read yet; write {LAYOUT} (xarray with rioxarray, or gdal_translate)",
-    ),
+    (b"\x89HDF\r\n\x1a\n", _NETCDF),
     (b"\x0e\x03\x13\x01", _HDF),
     (b"\0\0\0\x0cjP  ", _JP2),
     (b"\xff\x4f\xff\x51", _JP2),
 )
 _MARKERS = {"manifest.safe": _SAFE, "mtd_msil2a.xml": _SAFE, "mtd_msil1c.xml": _SAFE}
-_ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"})
 
 
 def advice_for(path: Path) -> str | None:
@@ -63,10 +57,7 @@ def advice_for(path: Path) -> str | None:
 def advice_among(names: Iterable[str]) -> str | None:
     """The same by the names of what lies in a folder or an archive: the first that is known counts."""
     for name in names:
-        path = PurePosixPath(name)
-        if path.name in _ZARR_MARKERS:
-            return _ZARR
-        for part in path.parts:
+        for part in PurePosixPath(name).parts:
             if known := _known(part.lower()):
                 return known
     return None

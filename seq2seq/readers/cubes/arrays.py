@@ -93,9 +93,7 @@ def chunk_regions(array: Array, region: Region) -> Iterator[Region]:
     if array.chunks is None:
         yield region
         return
-    spans = [
-        range(part.start // size * size, part.stop, size) for part, size in zip(region, array.chunks, strict=True)
-    ]
+    spans = [range(part.start // size * size, part.stop, size) for part, size in zip(region, array.chunks, strict=True)]
     for starts in product(*spans):
         yield tuple(
             slice(start, min(start + size, length))
@@ -108,9 +106,7 @@ def read(array: Array, region: Region) -> NDArray[Any]:
     check_numbers(array)
     out = np.empty([part.stop - part.start for part in region], dtype=array.dtype)
     for stored in chunk_regions(array, region):
-        shared = tuple(
-            slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(stored, region, strict=True)
-        )
+        shared = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(stored, region, strict=True))
         target = _within(shared, region)
         values = array.load(stored)
         out[target] = array.fill if values is None else values[_within(shared, stored)]
@@ -184,7 +180,7 @@ def _grown(part: slice, size: int, length: int) -> slice:
 
 def _bytes(array: Array, region: Region) -> int:
     assert array.dtype is not None
-    return math.prod(part.stop - part.start for part in region) * array.dtype.itemsize
+    return math.prod(part.stop - part.start for part in region) * int(array.dtype.itemsize)
 
 
 def _within(inner: Region, outer: Region) -> Region:

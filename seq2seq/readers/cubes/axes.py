@@ -106,8 +106,8 @@ def _step(values: Any, array: Array, axis: int) -> float:
     if not off <= _REGULAR_PX:
         steps = np.abs(np.diff(values))
         raise MisalignedGridsError(
-            f"{array.place}: coordinates {array.dims[axis]} are irregular, {steps.min():.6g} to {steps.max():.6g} apart; "
-            "resample it to a regular grid (gdalwarp, or rioxarray: cube.rio.reproject)",
+            f"{array.place}: coordinates {array.dims[axis]} are irregular, {steps.min():.6g} to {steps.max():.6g} "
+            "apart; resample it to a regular grid (gdalwarp, or rioxarray: cube.rio.reproject)",
             file=array.file,
         )
     return _rounded(step)
@@ -130,8 +130,8 @@ def _transform(array: Array, group: Group) -> Affine:
         if isinstance(listed, list) and len(listed) >= 6 and all(isinstance(one, int | float) for one in listed[:6]):
             return Affine(*listed[:6])
     raise MisalignedGridsError(
-        f"{array.place}: has no position: neither coordinates {array.dims[-2]} and {array.dims[-1]} nor a GeoTransform; "
-        "write them (rioxarray: cube.rio.write_transform)",
+        f"{array.place}: has no position: neither coordinates {array.dims[-2]} and {array.dims[-1]} nor a "
+        "GeoTransform; write them (rioxarray: cube.rio.write_transform)",
         file=array.file,
     )
 

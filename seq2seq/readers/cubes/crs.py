@@ -15,6 +15,8 @@ _EPSG = re.compile(r"(?i)\s*(?:\+init=)?(?:urn:ogc:def:crs:)?epsg:{1,2}(?:[\d.]*
 # Shift grids and the like, which PROJ would open.
 _FILES = re.compile(r"(?i)grids|parameterfile|paramfile|\+init|\+file|catalog|pipeline|extension")
 _HARMLESS = re.compile(r"(?i)EXTENSION\s*\[\s*\"PROJ4\"\s*,[^]]*?\+nadgrids=@null[^]]*?\]\s*,?")
+_AUTHORITY = re.compile(r'AUTHORITY\["EPSG",\s*"(\d{4,6})"\]\s*\]\s*$')
+_SAME_M = 0.01
 _TEXTS = ("crs_wkt", "spatial_ref", "proj:wkt2", "proj:code", "proj:epsg", "crs", "epsg")
 _VARIABLES = ("spatial_ref", "crs", "epsg", "proj:epsg", "proj:code")
 
@@ -80,7 +82,23 @@ def _read(statement: Any, array: Array) -> CRS | None:
 def _made(text: str, array: Array) -> CRS:
     try:
         made = CRS(text)
-        return CRS(f"EPSG:{made.epsg}") if made.epsg else made
+        code = made.epsg or _stated_code(text, made)
+        return CRS(f"EPSG:{code}") if code else made
     except Exception as error:  # pyproj has its own tree; whatever it dislikes, the CRS is the user's
         reason = " ".join(str(error).split())[:120]
         raise MisalignedGridsError(f"{array.place}: CRS {text[:40]!r} is not understood ({reason})") from error
+
+
+def _stated_code(text: str, made: CRS) -> int | None:
+    """The code that a WKT ends with, where it leads to the same places: PROJ does not know it by odd names of axes."""
+    found = _AUTHORITY.search(text)
+    if not found:
+        return None
+    stated = CRS(f"EPSG:{found[1]}")
+    area = stated.proj.area_of_use
+    if area is None or made.geographic != stated.geographic:
+        return None
+    middle = (area.west + area.east) / 2, (area.south + area.north) / 2
+    places = [CRS("EPSG:4326").transformer_to_crs(one)(*middle) for one in (made, stated)]
+    apart = max(abs(a - b) for a, b in zip(*places, strict=True))
+    return int(found[1]) if apart < (1e-7 if stated.geographic else _SAME_M) else None

@@ -41,8 +41,8 @@ def unshuffle(stored: bytes, size: int, *, itemsize: int) -> bytes:
 
 
 def without_sum(stored: bytes, size: int) -> bytes:
-    """Four bytes of a checksum at the end taken away."""
-    return _exactly(stored[:-4], size)
+    """Four bytes of a checksum at the end taken away, from whatever is left then: it may be packed."""
+    return stored[:-4]
 
 
 def unblosc(stored: bytes, size: int) -> bytes:
@@ -81,7 +81,7 @@ def decoder(name: str, settings: Mapping[str, Any], itemsize: int) -> Decoder | 
     return _BY_NAME.get(name)
 
 
-# `checksum` of crc32c: bytes that a checksum would find are found by who looks at the pixels.
+# A checksum is not looked at: what it would find, decompressing or the pixels show.
 _BY_NAME: dict[str, Decoder] = {
     "blosc": unblosc,
     "zstd": unzstd,

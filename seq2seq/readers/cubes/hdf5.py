@@ -1,16 +1,13 @@
 """NetCDF 4 as what it is, HDF5, opened so that a hostile file reaches nothing but itself.
 
 HDF5 follows links into other files, reads values from raw files, maps datasets of other files into one, and loads
-filters as plug-ins. None of that is needed: only what lies in the file itself is opened, attributes are read by name and
-after a look at their size, and chunks are taken as they are stored and decoded by `decoding`.
+filters as plug-ins. None of that is needed: only what lies in the file itself is opened, attributes are read by name
+and after a look at their size, and chunks are taken as they are stored and decoded by `decoding`.
 """
 
 import math
-import os
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,10 @@ from numpy.typing import NDArray
 from seq2seq.errors import UnreadableFileError
 from seq2seq.readers.cubes.arrays import MAX_ARRAYS, Array, Group, Region
 from seq2seq.readers.cubes.decoding import inflate, unshuffle, without_sum
+from seq2seq.readers.cubes.hdf5_files import OpenFiles, guarded
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = b"CDF"
-# Files that are open at the same time: a folder may hold one for each date.
-_OPEN = 16
 _ATTRIBUTE_BYTES, _ATTRIBUTE_ITEMS = 2**16, 64
 _TEXT_BYTES = 2**20
 _DEEPEST_GROUP = 3
@@ -32,8 +28,6 @@ _DEEPEST_GROUP = 3
 _BOUNDED = frozenset({4, 32000})
 _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 _NO_COORDINATES = "This is a netCDF dimension but not a netCDF variable"
-# What netCDF fills with where nothing is declared.
-NETCDF_FILL = 9.969209968386869e36
 
 WANTED = (
     *("units", "calendar", "axis", "standard_name", "scale_factor", "add_offset", "_FillValue", "missing_value"),
@@ -42,38 +36,12 @@ WANTED = (
 )
 
 
-@dataclass(eq=False)
-class OpenFiles:
-    """Handles of files, opened when they are read, at most `_OPEN` of them at a time."""
-
-    _handles: "OrderedDict[Path, Any]" = field(default_factory=OrderedDict)
-
-    def get(self, path: Path) -> Any:
-        """The file's identifier in h5py."""
-        import h5py
-
-        if path in self._handles:
-            self._handles.move_to_end(path)
-            return self._handles[path].id
-        while len(self._handles) >= _OPEN:
-            self._handles.popitem(last=False)[1].close()
-        # as h5py opens files: HDF5 refuses one that the same process has open in another way
-        self._handles[path] = h5py.File(path, "r")
-        return self._handles[path].id
-
-    def close(self) -> None:
-        """Of all files."""
-        with _hdf5("files"):
-            while self._handles:
-                self._handles.popitem()[1].close()
-
-
 def open_hdf5(path: Path, *, name: str, files: OpenFiles) -> list[Group]:
     """All groups of the file, its own first. Raises `UnreadableFileError`."""
-    _check_magic(path, name)
     import h5py
 
-    with _hdf5(name):
+    _check_magic(path, name)
+    with guarded(name):
         root = h5py.h5g.open(files.get(path), b"/")
         return list(_File(path, name, files).groups(root, "", None, {}))
 
@@ -93,30 +61,6 @@ def _check_magic(path: Path, name: str) -> None:
     if start != MAGIC:
         what = "is empty (0 bytes)" if not start else f"is no NetCDF 4, its first bytes are {start!r}"
         raise UnreadableFileError(f"{name}: {what}", file=name)
-
-
-@contextmanager
-def _hdf5(name: str) -> Iterator[None]:
-    """Around calls of HDF5: one at a time, without plug-ins, and with its errors in our words."""
-    import h5py
-    from h5py._hl.base import phil
-
-    with phil:
-        paths = [h5py.h5pl.get(index) for index in range(h5py.h5pl.size())]
-        for _ in paths:
-            h5py.h5pl.remove(0)
-        try:
-            yield
-        except UnreadableFileError:
-            raise
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError, OverflowError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise UnreadableFileError(f"{name}: cannot be read ({os.strerror(error.errno)})", file=name) from error
-            reason = " ".join(str(error).split()).rsplit("/", 1)[-1][:160]
-            raise UnreadableFileError(f"{name}: the file is corrupt or truncated ({reason})", file=name) from error
-        finally:
-            for known in paths:
-                h5py.h5pl.append(known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +133,9 @@ class _File:
             load=lambda region: self._load(path, filters, region),
         )
 
-    def _dims(self, dataset: Any, path: str, attributes: Mapping[str, Any], scales: Mapping[int, str]) -> tuple[str, ...]:
+    def _dims(
+        self, dataset: Any, path: str, attributes: Mapping[str, Any], scales: Mapping[int, str]
+    ) -> tuple[str, ...]:
         import h5py
 
         listed = attributes.get("DIMENSION_LIST")
@@ -220,11 +166,15 @@ class _File:
         """A region of what is not chunked, or that of one chunk; None where nothing was ever written."""
         import h5py
 
-        with _hdf5(f"{self.name}, {path}"):
+        with guarded(f"{self.name}, {path}"):
             dataset = h5py.h5d.open(self.files.get(self.path), path.encode())
             creation, is_text = dataset.get_create_plist(), _kind(dataset) != "numbers"
             self._check_filters(path, filters)
-            if is_text and max(dataset.get_storage_size(), dataset.get_type().get_size() * math.prod(dataset.shape)) > _TEXT_BYTES:
+            if (
+                is_text
+                and max(dataset.get_storage_size(), dataset.get_type().get_size() * math.prod(dataset.shape))
+                > _TEXT_BYTES
+            ):
                 raise self._refused(f"'{path}' holds more text than names take")
             if creation.get_layout() != h5py.h5d.CHUNKED or is_text:
                 return np.asarray(h5py.Dataset(dataset)[region]) if dataset.get_storage_size() else None
@@ -248,8 +198,8 @@ class _File:
             if code not in _BOUNDED | {_DEFLATE, _SHUFFLE, _FLETCHER32}:
                 name = bytes(label or b"").decode("ascii", "replace")[:60] or "unnamed"
                 raise self._refused(
-                    f"'{path}' is packed by HDF5's filter {code} ({name}), a plug-in, which is not loaded; pack it with "
-                    "gzip (nccopy -d 4, or xarray's to_netcdf with zlib)"
+                    f"'{path}' is packed by HDF5's filter {code} ({name}), a plug-in, which is not loaded; pack it "
+                    "with gzip (nccopy -d 4, or xarray's to_netcdf with zlib)"
                 )
 
     def _refused(self, words: str) -> UnreadableFileError:
@@ -294,8 +244,14 @@ def _kind(dataset: Any) -> str:
 
     stored = dataset.get_type()
     kinds = {h5py.h5t.INTEGER: "numbers", h5py.h5t.FLOAT: "numbers", h5py.h5t.STRING: "text"}
-    others = {h5py.h5t.COMPOUND: "records", h5py.h5t.VLEN: "lists", h5py.h5t.REFERENCE: "references",
-              h5py.h5t.OPAQUE: "opaque bytes", h5py.h5t.ENUM: "names", h5py.h5t.ARRAY: "arrays"}
+    others = {
+        h5py.h5t.COMPOUND: "records",
+        h5py.h5t.VLEN: "lists",
+        h5py.h5t.REFERENCE: "references",
+        h5py.h5t.OPAQUE: "opaque bytes",
+        h5py.h5t.ENUM: "names",
+        h5py.h5t.ARRAY: "arrays",
+    }
     return {**kinds, **others}.get(stored.get_class(), "something")
 
 

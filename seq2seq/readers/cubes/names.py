@@ -1,4 +1,4 @@
-"""The meaning of a variable's or a band's name in cubes: a band of Sentinel-2 or 1, a classification, a mask, or none."""
+"""The meaning of a variable's or band's name in cubes: a band of Sentinel-2 or 1, a classification, a mask, or none."""
 
 import re
 from typing import NamedTuple

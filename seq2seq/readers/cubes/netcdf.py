@@ -9,7 +9,8 @@ from seq2seq.readers.assembling import assemble
 from seq2seq.readers.base import Root
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.cubes.arrays import Group, RegionCache
-from seq2seq.readers.cubes.hdf5 import OpenFiles, open_hdf5
+from seq2seq.readers.cubes.hdf5 import open_hdf5
+from seq2seq.readers.cubes.hdf5_files import OpenFiles
 from seq2seq.readers.cubes.reading import Findings, read_group
 from seq2seq.readers.images import fingerprint
 
@@ -41,6 +42,6 @@ def without_bands(groups: list[Group]) -> str:
     names = [name for group in groups for name, array in group.arrays.items() if len(array.shape) > 1]
     holds = f"it holds {', '.join(names[:6])}" if names else "it holds no variable on a grid"
     return (
-        f"no variable is called after a band of Sentinel-2 or 1 (B02, S2-L2A-B02, SCL, VV), with axes of time, y and x; "
-        f"{holds}"
+        "no variable is called after a band of Sentinel-2 or 1 (B02, S2-L2A-B02, SCL, VV), with axes of time, y and x; "
+        + holds
     )

@@ -122,9 +122,11 @@ class Plane:
         part |= {self.axes.y: rows, self.axes.x: columns}
         region = tuple(part[axis] for axis in range(len(part)))
         values = cache.read(self.array, region, plane=(self.axes.y, self.axes.x))
-        flat = values.reshape(values.shape[self.axes.y], -1) if self.axes.y < self.axes.x else values.reshape(
-            values.shape[self.axes.x], -1
-        ).T
+        flat = (
+            values.reshape(values.shape[self.axes.y], -1)
+            if self.axes.y < self.axes.x
+            else values.reshape(values.shape[self.axes.x], -1).T
+        )
         return flat[:: -1 if self.grid.flip_y else 1, :: -1 if self.grid.flip_x else 1]
 
     @property

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import UnknownBandsError, UnreadableFileError
+from seq2seq.radiometry import S2_SCALE
 from seq2seq.readers.assembling import Layer, Sensor
 from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Header, Raster, Window
 from seq2seq.readers.cubes.arrays import MAX_BANDS, MAX_DATES, Array, Group, RegionCache, read_all
-from seq2seq.readers.cubes.axes import Axes, Grid, axes_of, grid_of
+from seq2seq.readers.cubes.axes import Axes, axes_of, grid_of
 from seq2seq.readers.cubes.names import MASKS, meaning
 from seq2seq.readers.cubes.rasters import CubeRaster, Plane, Storage, dates_with_data, storage_of
 from seq2seq.readers.cubes.times import days_of
 from seq2seq.readers.geotiff import MAX_PIXELS
 from seq2seq.readers.names import parse_date
-from seq2seq.radiometry import S2_SCALE
 from seq2seq.sequence import Bool, Dates, Float32
 
 MAX_CHUNKS = 1_000_000
@@ -88,7 +88,7 @@ def _bands(group: Group) -> Iterator[Band]:
         if axes is None or any(word in variable.lower() for word in _BESIDE):
             if known and known.sensor == "S2" and len(array.shape) >= 2 and not any(array.dims):
                 raise UnreadableFileError(
-                    f"{array.place}: its axes have no names (dimension scales); write it as NetCDF 4 (xarray: to_netcdf)",
+                    f"{array.place}: its axes have no names (dimension scales); write it with xarray's to_netcdf",
                     file=array.file,
                 )
             continue
@@ -137,7 +137,9 @@ def _check_size(band: Band) -> None:
     array, axes = band.array, band.axes
     height, width = array.shape[axes.y], array.shape[axes.x]
     if not all(array.shape):
-        raise UnreadableFileError(f"{array.place}: is empty, {' x '.join(map(str, array.shape))} values", file=array.file)
+        raise UnreadableFileError(
+            f"{array.place}: is empty, {' x '.join(map(str, array.shape))} values", file=array.file
+        )
     if height * width > MAX_PIXELS:
         raise UnreadableFileError(
             f"{array.place}: {width} x {height} px, at most {MAX_PIXELS:,} px are allowed", file=array.file
@@ -186,7 +188,8 @@ def _days(band: Band, group: Group, name: str, date: np.datetime64 | None) -> Da
         coordinate = group.find(dimension)
         if coordinate is None:
             raise UnreadableFileError(
-                f"{band.array.place}: axis {dimension} has no coordinates, so its dates are unknown", file=band.array.file
+                f"{band.array.place}: axis {dimension} has no coordinates, so its dates are unknown",
+                file=band.array.file,
             )
         return days_of(coordinate)
     for scalar in _SCALAR_TIMES:
@@ -197,9 +200,7 @@ def _days(band: Band, group: Group, name: str, date: np.datetime64 | None) -> Da
     return np.array([found], dtype="datetime64[D]")
 
 
-def _kept(
-    band: Band, plane: Plane, storage: Storage, found: Findings, kept: dict[Any, Bool], name: str
-) -> Bool:
+def _kept(band: Band, plane: Plane, storage: Storage, found: Findings, kept: dict[Any, Bool], name: str) -> Bool:
     """(T,) dates with data. Masks and classes are kept where S2 of the same axis is."""
     key = None if band.axes.time is None else band.array.dims[band.axes.time]
     if band.sensor in ("SCL", "MASK"):

@@ -98,12 +98,10 @@ def _of_text(value: Any, array: Array) -> np.datetime64:
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
     found = _TEXT.fullmatch(text.strip())
     try:
-        return np.datetime64(f"{found[1]}-{found[2]}-{found[3]}" if found else "", "D") if found else _no_date(text, array)
-    except ValueError:
-        return _no_date(text, array)
-
-
-def _no_date(text: str, array: Array) -> np.datetime64:
+        if found:
+            return np.datetime64(f"{found[1]}-{found[2]}-{found[3]}", "D")
+    except ValueError:  # 20209999: a number, no date
+        pass
     raise InputError(f"{array.place}: {text[:40]!r} is no date; expected YYYY-MM-DD", file=array.file)
 
 

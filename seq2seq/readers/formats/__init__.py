@@ -5,12 +5,14 @@ from pathlib import PurePosixPath
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.netcdf import NetCDFCubes
 from seq2seq.readers.formats.sensor_folders import SensorFolders
+from seq2seq.readers.formats.zarr import ZarrCubes
 
 FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
     # which says what it lacks.
     SensorFolders(),
     NetCDFCubes(),
+    ZarrCubes(),
 )
 
 
