@@ -26,8 +26,7 @@ def recognises(groups: Sequence[Group]) -> bool:
 
 def read_product(groups: Sequence[Group], *, name: str, cache: RegionCache, found: Findings) -> None:
     """Adds the layers of one product. Raises `UnreadableFileError` for one of another satellite."""
-    own = [group for group in groups if _lies_in(group, _REFLECTANCE)]
-    if not own:
+    if not any(_lies_in(group, _REFLECTANCE) for group in groups):
         hint = (
             "; EOPF's Sentinel-1 GRD is in radar geometry: get terrain-corrected backscatter (openEO sar_backscatter, "
             "Planetary Computer RTC, HyP3)"

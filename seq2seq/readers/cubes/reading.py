@@ -1,14 +1,14 @@
 """From groups of arrays to layers: which variables are bands, of which dates, and how they are stored."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from seq2seq.errors import UnknownBandsError, UnreadableFileError
+from seq2seq.errors import MissingDataError, UnknownBandsError, UnreadableFileError
 from seq2seq.radiometry import S2_SCALE
 from seq2seq.readers.assembling import Layer, Sensor
 from seq2seq.readers.composed import Converted
@@ -52,10 +52,11 @@ class Band:
 
 @dataclass
 class Findings:
-    """Layers, and what the user should know about them."""
+    """Layers, and what the user should know about them. bands: how many were found, also where no date has data."""
 
     layers: list[Layer] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    bands: int = 0
 
     def say(self, words: str) -> None:
         """Once."""
@@ -71,6 +72,7 @@ def read_group(
     Raises `InputError`s for bands that cannot be placed in time or space.
     """
     bands = _chosen(list(_bands(group)))
+    found.bands += len(bands)
     rasters: dict[tuple[Any, ...], list[Band]] = defaultdict(list)
     for band in sorted(bands, key=lambda band: ("S2", "S1", "SCL", "MASK").index(band.sensor)):
         _check_size(band)
@@ -284,10 +286,18 @@ def _in_a_byte(stored: Any, storage: Storage) -> Any:
     return np.where((classes < 0) | (classes > 254), np.where(classes == 255, 255, 254), classes).astype(np.uint8)
 
 
-def all_layers(groups: Mapping[str, Sequence[Group]], cache: RegionCache) -> Findings:
-    """The layers of several files by their names. Raises `InputError`s."""
-    found = Findings()
-    for name, of_file in groups.items():
-        for group in of_file:
-            read_group(group, name=name, cache=cache, found=found)
-    return found
+def read_groups(groups: Sequence[Group], *, name: str, cache: RegionCache, found: Findings) -> None:
+    """Adds the layers of one file. Raises `MissingDataError` where it has none."""
+    before, bands = len(found.layers), found.bands
+    for group in groups:
+        read_group(group, name=name, cache=cache, found=found)
+    if len(found.layers) > before:
+        return
+    if found.bands > bands:
+        raise MissingDataError(f"{name}: no pixel holds data on any date", file=name)
+    names = [variable for group in groups for variable, array in group.arrays.items() if len(array.shape) > 1]
+    raise MissingDataError(
+        f"{name}: no variable is called after a band of Sentinel-2 or 1 (B02, S2-L2A-B02, SCL, VV), with axes of time, "
+        f"y and x; it holds {', '.join(names[:6]) or 'no variable on a grid'}",
+        file=name,
+    )

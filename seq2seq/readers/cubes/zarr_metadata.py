@@ -186,9 +186,10 @@ def _stages(named: list[tuple[str, Mapping[str, Any]]], dtype: "np.dtype[Any] | 
     unknown = [name for name, found in stages if found is None]
     if unknown:
         return (), f"packed by {', '.join(unknown)[:80]}, which is not read; pack it with zstd, blosc or gzip"
-    packing = [index for index, (name, _) in enumerate(stages) if name in _COMPRESSORS]
-    if len(packing) > 1 or any(name == "shuffle" for name, _ in stages[packing[0] + 1 :] if packing):
-        return (), f"packed twice ({', '.join(name for name, _ in stages)[:80]}), which is not read"
+    names = [name for name, _ in stages]
+    packed = next((index for index, name in enumerate(names) if name in _COMPRESSORS), len(names))
+    if any(name != "crc32c" for name in names[packed + 1 :]):
+        return (), f"packed twice ({', '.join(names)[:80]}), which is not read"
     return tuple(stages), ""
 
 
