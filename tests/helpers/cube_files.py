@@ -96,7 +96,7 @@ def eopf_product(
         made = root.require_group(f"measurements/reflectance/{group}")
         _coordinates(made, step)
         for band, plane in zip(BANDS, values, strict=True):
-            about = {"_ARRAY_DIMENSIONS": ["y", "x"], "_eopf_attrs": scaled, "proj:epsg": 32631}
+            about: dict[str, Any] = {"_ARRAY_DIMENSIONS": ["y", "x"], "_eopf_attrs": scaled, "proj:epsg": 32631}
             array = made.create_array(band.lower(), shape=plane.shape, dtype="u2", chunks=(16, 16), fill_value=0)
             array[...] = plane
             array.attrs.update(about)

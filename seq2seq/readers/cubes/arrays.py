@@ -180,7 +180,7 @@ def _grown(part: slice, size: int, length: int) -> slice:
 
 def _bytes(array: Array, region: Region) -> int:
     assert array.dtype is not None
-    return math.prod(part.stop - part.start for part in region) * int(array.dtype.itemsize)
+    return int(math.prod(part.stop - part.start for part in region) * array.dtype.itemsize)
 
 
 def _within(inner: Region, outer: Region) -> Region:

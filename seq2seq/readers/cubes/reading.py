@@ -9,26 +9,22 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import MissingDataError, UnknownBandsError, UnreadableFileError
-from seq2seq.radiometry import S2_SCALE
 from seq2seq.readers.assembling import Layer, Sensor
-from seq2seq.readers.composed import Converted
-from seq2seq.readers.contents import Header, Raster, Window
+from seq2seq.readers.contents import Header
 from seq2seq.readers.cubes.arrays import MAX_BANDS, MAX_DATES, Array, Group, RegionCache, read_all
 from seq2seq.readers.cubes.axes import Axes, axes_of, grid_of
 from seq2seq.readers.cubes.names import MASKS, meaning
 from seq2seq.readers.cubes.rasters import CubeRaster, Plane, Storage, dates_with_data, storage_of
 from seq2seq.readers.cubes.times import days_of
+from seq2seq.readers.cubes.units import in_known_units
 from seq2seq.readers.geotiff import MAX_PIXELS
 from seq2seq.readers.names import parse_date
-from seq2seq.sequence import Bool, Dates, Float32
+from seq2seq.sequence import Bool, Dates
 
 MAX_CHUNKS = 1_000_000
 # Variables that have bands and are no reflectance.
 _BESIDE = ("uncertainty", "std", "stdev", "error", "quality", "confidence", "probability")
 _SCALAR_TIMES = ("time", "t", "timestamp", "date", "datetime")
-# Reflectance is never so high on average, and digital numbers never so low.
-_LEAST_DN = 10.0
-_SAMPLED_DATES, _SAMPLE_PX = 8, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +176,8 @@ def _add(
         header = _header(bands, planes, storage, f"{name} of {days[index]}", days[index])
         time = None if first.axes.time is None else int(index)
         rasters.append(CubeRaster(header, tuple(replace(plane, time=time) for plane in planes), storage, cache))
-    found.layers += [Layer(first.sensor, raster) for raster in _understood(first, rasters, storage, found, name)]
+    known = in_known_units(first.sensor, rasters, storage, name, found.say)
+    found.layers += [Layer(first.sensor, raster) for raster in known]
 
 
 def _days(band: Band, group: Group, name: str, date: np.datetime64 | None) -> Dates:
@@ -228,62 +225,6 @@ def _header(bands: Sequence[Band], planes: Sequence[Plane], storage: Storage, na
         offsets=(storage.offset,) * len(bands),
         chunk=planes[0].chunk,
     )
-
-
-def _understood(
-    band: Band, rasters: Sequence[CubeRaster], storage: Storage, found: Findings, name: str
-) -> Sequence[Raster]:
-    """The rasters in units that the readers know."""
-    unscaled = storage.scale == 1 and storage.offset == 0
-    if band.sensor == "S2" and unscaled and np.dtype(storage.dtype).kind == "f" and _looks_like_dn(rasters):
-        found.say(f"{name}: S2 holds digital numbers as floating point without a scale: read as reflectance x 10000")
-        return [replace(raster, header=_scaled(raster.header)) for raster in rasters]
-    if band.sensor == "S1" and unscaled and storage.dtype == "uint16":
-        found.say(f"{name}: S1 is 16 bit without a scale: read as dB = 20 log10(value) - 83, as openEO codes it")
-        return [_from_coded(raster) for raster in rasters]
-    if band.sensor == "SCL":
-        return [_classes(raster) for raster in rasters]
-    return rasters
-
-
-def _scaled(header: Header) -> Header:
-    return replace(header, scales=(S2_SCALE,) * len(header.scales))
-
-
-def _looks_like_dn(rasters: Sequence[CubeRaster]) -> bool:
-    parts = []
-    for raster in rasters[:: -(-len(rasters) // _SAMPLED_DATES) or 1]:
-        height, width = raster.header.geobox.shape
-        row, column = max(0, (height - _SAMPLE_PX) // 2), max(0, (width - _SAMPLE_PX) // 2)
-        window = Window(row, min(height, row + _SAMPLE_PX), column, min(width, column + _SAMPLE_PX))
-        parts.append(raster.read(window).ravel())
-    values = np.concatenate(parts) if parts else np.empty(0)
-    values = values[np.isfinite(values) & (values != 0)]
-    return bool(values.size and np.median(values) > _LEAST_DN)
-
-
-def _from_coded(raster: CubeRaster) -> Raster:
-    header = replace(raster.header, dtype="float32", nodata=float("nan"))
-    nodata = raster.header.nodata
-
-    def convert(coded: Any) -> Float32:
-        empty = (coded == 0) | (coded == np.iinfo(np.uint16).max)
-        empty |= coded == (0 if nodata is None else nodata)
-        return np.where(empty, np.nan, 20 * np.log10(np.maximum(coded, 1).astype(np.float32)) - 83).astype(np.float32)
-
-    return Converted(raster, header, convert)
-
-
-def _classes(raster: CubeRaster) -> Raster:
-    """Classes in a byte, 0 without data."""
-    header = replace(raster.header, dtype="uint8", nodata=0.0, scales=(1.0,), offsets=(0.0,))
-    return Converted(raster, header, lambda stored: _in_a_byte(stored, raster.storage))
-
-
-def _in_a_byte(stored: Any, storage: Storage) -> Any:
-    """What is no class stays none: 254 is."""
-    classes = np.where(storage.is_empty(stored) | ~np.isfinite(stored), 0, stored)
-    return np.where((classes < 0) | (classes > 254), np.where(classes == 255, 255, 254), classes).astype(np.uint8)
 
 
 def read_groups(groups: Sequence[Group], *, name: str, cache: RegionCache, found: Findings) -> None:
