@@ -1,5 +1,6 @@
 """Cubes in NetCDF as others publish them give the values that were written, on their grid and their days."""
 
+import sys
 from itertools import product
 
 import h5py
@@ -8,7 +9,14 @@ import pytest
 from cube_files import DAYS, X, Y, coded, cube, pack_all, stacked, to_netcdf
 from sequence_files import BANDS, DATES, HEIGHT, TRANSFORM, WIDTH, s1_db, s2_dn
 
-from seq2seq.errors import DecloudError, InputError, MisalignedGridsError, MissingDataError, UnreadableFileError
+from seq2seq.errors import (
+    DecloudError,
+    InputError,
+    MisalignedGridsError,
+    MissingDataError,
+    MissingExtraError,
+    UnreadableFileError,
+)
 from seq2seq.radiometry import to_linear
 from seq2seq.readers import open_contents, open_sequence, read_sequence
 from seq2seq.readers.contents import Window
@@ -286,6 +294,25 @@ def test_a_crs_is_found_where_writers_put_it(tmp_path, attributes, scalar):
         open_contents(to_netcdf(openeo(s2_dn()), tmp_path / "other.nc")) as other,
     ):
         assert same_grid(contents.s2[0].header.geobox, other.s2[0].header.geobox)
+
+
+def test_a_geotransform_stands_in_for_coordinates(tmp_path):
+    made = openeo(s2_dn()).drop_vars(["x", "y"])
+    made.crs.attrs["GeoTransform"] = "600000 10 0 5600000 0 -10"
+    with open_contents(to_netcdf(made, tmp_path / "cube.nc")) as contents:
+        assert contents.s2[0].header.geobox.affine == TRANSFORM
+    del made.crs.attrs["GeoTransform"]
+    with pytest.raises(
+        MisalignedGridsError, match=r"cube\.nc, B02: has no position: neither coordinates y and x nor a"
+    ):
+        open_sequence(to_netcdf(made, tmp_path / "cube.nc"))
+
+
+def test_a_missing_library_is_named_with_the_extra_that_brings_it(tmp_path, monkeypatch):
+    path = to_netcdf(openeo(s2_dn()), tmp_path / "cube.nc")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingExtraError, match=r"needs h5py, .*decloud\[cubes\]"):
+        open_sequence(path)
 
 
 def test_metres_without_a_crs_are_refused_with_the_remedy(tmp_path):

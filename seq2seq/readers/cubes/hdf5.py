@@ -43,7 +43,7 @@ def open_hdf5(path: Path, *, name: str, files: OpenFiles) -> list[Group]:
     _check_magic(path, name)
     with guarded(name):
         root = h5py.h5g.open(files.get(path), b"/")
-        return list(_File(path, name, files).groups(root, "", None, {}))
+        return list(_File(path, name, files).groups(root, "", None, {}, set()))
 
 
 def _check_magic(path: Path, name: str) -> None:
@@ -71,10 +71,14 @@ class _File:
     name: str
     files: OpenFiles
 
-    def groups(self, opened: Any, path: str, parent: Group | None, scales: Mapping[int, str]) -> Iterator[Group]:
-        """A group and those within. path: ends in a slash but for the file's own. scales: names by address."""
+    def groups(
+        self, opened: Any, path: str, parent: Group | None, scales: Mapping[int, str], seen: set[int]
+    ) -> Iterator[Group]:
+        """A group and those within, each once, for a group can lie in itself. path: ends in a slash but for the file's
+        own. scales: names by address. seen: addresses of groups."""
         import h5py
 
+        seen.add(h5py.h5o.get_info(opened).addr)
         objects = {name: h5py.h5o.open(opened, name.encode()) for name in self._own(opened, path)}
         datasets = {name: one for name, one in objects.items() if isinstance(one, h5py.h5d.DatasetID)}
         scales = {**scales, **{h5py.h5o.get_info(one).addr: name for name, one in datasets.items()}}
@@ -84,8 +88,8 @@ class _File:
         yield group
         if path.count("/") < _DEEPEST_GROUP:
             for name, one in objects.items():
-                if isinstance(one, h5py.h5g.GroupID):
-                    yield from self.groups(one, f"{path}{name}/", group, scales)
+                if isinstance(one, h5py.h5g.GroupID) and h5py.h5o.get_info(one).addr not in seen:
+                    yield from self.groups(one, f"{path}{name}/", group, scales, seen)
 
     def _own(self, opened: Any, path: str) -> list[str]:
         """Names of what lies in a group; nothing else may be pointed to from it."""

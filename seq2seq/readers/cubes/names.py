@@ -14,6 +14,7 @@ _S1_WORDS = re.compile(
     r"(?:S1[A-D]?|SENTINEL-?1|GRD|RTC|IW|ASC(?:ENDING)?|DESC(?:ENDING)?|SIGMA0?|GAMMA0?|BACKSCATTER|DB|LINEAR|POWER|"
     r"VV|VH|HH|HV|[-_ .])+"
 )
+_LONGEST = 80
 # Asset names of Earth Search and what people make of them.
 _COMMON = {
     "COASTAL": "B01", "BLUE": "B02", "GREEN": "B03", "RED": "B04", "REDEDGE1": "B05", "REDEDGE2": "B06",
@@ -33,6 +34,8 @@ class Meaning(NamedTuple):
 def meaning(name: str) -> Meaning | None:
     """What a name means, in any case; None for all that is no band of ours."""
     upper = name.strip().upper()
+    if len(upper) > _LONGEST:
+        return None
     if upper in MASKS:
         return Meaning("MASK", upper)
     if _SCL.fullmatch(upper):

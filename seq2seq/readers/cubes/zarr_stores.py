@@ -116,6 +116,11 @@ def opened_store(root: Root) -> Iterator[Store]:
         with zipfile.ZipFile(root.path) as archive:
             limits = ArchiveLimits(members=_MOST_MEMBERS)
             members = checked_members(archive, root.name, limits)
+            declared, allowed = sum(one.file_size for one in members), limits.allowed(root.path.stat().st_size)
+            if declared > allowed:
+                raise UnsafeArchiveError(
+                    f"{root.name}: inflates to {declared:,} bytes, an archive of its size may to {allowed:,}"
+                )
             yield ZipStore(root.name, archive, {str(relative_name(member)): member for member in members})
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise UnreadableFileError(f"{root.name}: not a readable ZIP ({str(error)[:160]})", file=root.name) from error
