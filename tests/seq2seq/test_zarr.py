@@ -157,6 +157,22 @@ def test_products_of_eopf_are_a_sequence_whose_offset_is_applied_once(products, 
     assert np.allclose(pixels, dn * 1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["cube", "products"])
+def test_each_band_is_read_once_for_a_window(tmp_path, monkeypatch, products, kind):
+    """Whatever the order of bands in a file, which is mostly that of the alphabet, and the resolutions beside it."""
+    names, dn = ("B12", "B11", "B8A", "B04"), s2_dn()
+    made = cube({band: dn[:, index] for index, band in enumerate(names)}, time="time", crs="spatial_ref")
+    path = to_zarr(made, tmp_path / "cube.zarr", chunks=(1, 24, 32)) if kind == "cube" else products[0]
+    monkeypatch.setattr(arrays, "_SMALL_BYTES", 0)
+    read, seen = arrays.read, []
+    monkeypatch.setattr(arrays, "read", lambda array, region: seen.append(array.name) or read(array, region))
+    with open_contents(path) as contents:
+        assert set(contents.s2[0].header.descriptions) == set(names if kind == "cube" else BANDS)
+        seen.clear()
+        contents.s2[0].read(Window(0, 8, 0, 8))
+    assert len(seen) == len(set(seen)) == 4
+
+
 def test_a_radar_product_of_eopf_is_sent_to_those_who_correct_terrain(tmp_path):
     import zarr
 

@@ -5,11 +5,13 @@ and offset are attributes as CF has them, and reflectance is what they make of t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from seq2seq.errors import UnreadableFileError
+from seq2seq.readers.composed import select
 from seq2seq.readers.cubes.arrays import Group, RegionCache
 from seq2seq.readers.cubes.reading import Findings, read_group
 from seq2seq.readers.names import parse_date
@@ -34,10 +36,18 @@ def read_product(groups: Sequence[Group], *, name: str, cache: RegionCache, foun
             else ""
         )
         raise UnreadableFileError(f"{name}: an EOPF product without {_REFLECTANCE}{hint}", file=name)
-    date = _date(groups[0], name)
+    date, own = _date(groups[0], name), Findings()
     for group in groups:
         if _lies_in(group, _REFLECTANCE) or _lies_in(group, _CLASSES):
-            read_group(group, name=name, cache=cache, found=found, date=date)
+            read_group(group, name=name, cache=cache, found=own, date=date)
+    # a band each: of coarse groups some bands are used, and each is resampled by itself
+    found.layers += [
+        replace(layer, raster=select(layer.raster, [index]))
+        for layer in own.layers
+        for index in range(len(layer.bands))
+    ]
+    for words in own.said:
+        found.say(words)
 
 
 def _lies_in(group: Group, path: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.bands import S2_BANDS
 from seq2seq.errors import MissingDataError, UnknownBandsError, UnreadableFileError
 from seq2seq.readers.assembling import Layer, Sensor
 from seq2seq.readers.contents import Header
@@ -70,7 +71,7 @@ def read_group(
     bands = _chosen(list(_bands(group)))
     found.bands += len(bands)
     rasters: dict[tuple[Any, ...], list[Band]] = defaultdict(list)
-    for band in sorted(bands, key=lambda band: ("S2", "S1", "SCL", "MASK").index(band.sensor)):
+    for band in sorted(bands, key=_rank):
         _check_size(band)
         rasters[band.alike].append(band)
     kept: dict[Any, Bool] = {}
@@ -105,6 +106,12 @@ def _labels(array: Array, dimension: str, group: Group) -> list[str]:
         return []
     values = read_all(coordinate, MAX_BANDS).reshape(-1)
     return [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values]
+
+
+def _rank(band: Band) -> tuple[int, int]:
+    """S2 first, as masks go by its dates; bands in the order that sequences have, so that none is read for itself."""
+    order = {"S2": tuple(S2_BANDS), "S1": ("VV", "VH", "HV", "HH")}.get(band.sensor, (band.name,))
+    return ("S2", "S1", "SCL", "MASK").index(band.sensor), order.index(band.name)
 
 
 def _chosen(bands: Sequence[Band]) -> list[Band]:

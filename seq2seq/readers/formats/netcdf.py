@@ -16,7 +16,7 @@ SUFFIXES = (".nc", ".nc4", ".netcdf")
 class NetCDFCubes:
     """A file holds any sensors and dates; read by `seq2seq.readers.cubes`."""
 
-    name = "a cube in NetCDF (openEO, Earth Engine, xarray; a folder or ZIP of several, such as one with S1)"
+    name = "a cube in NetCDF, or several in a folder or ZIP"
     example = "cube.nc"
 
     def wants(self, member: PurePosixPath) -> bool:

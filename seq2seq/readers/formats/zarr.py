@@ -19,7 +19,7 @@ _CHUNK = re.compile(r"c|\d+(?:\.\d+)*|c(?:\.\d+)+")
 class ZarrCubes:
     """Versions 2 and 3; read by `seq2seq.readers.cubes`. A ZIP of stores is read in place, never unpacked."""
 
-    name = "a cube in Zarr, as a folder or .zarr.zip (also a folder or ZIP of EOPF products)"
+    name = "a cube in Zarr, or with EOPF products"
     example = "cube.zarr/zarr.json"
 
     def wants(self, member: PurePosixPath) -> bool:
