@@ -21,6 +21,7 @@ from seq2seq.radiometry import to_linear
 from seq2seq.readers import open_contents, open_sequence, read_sequence
 from seq2seq.readers.contents import Window
 from seq2seq.readers.cubes import arrays
+from seq2seq.readers.cubes.names import meaning
 from seq2seq.readers.pairing import same_grid
 
 WHOLE = Window(0, HEIGHT, 0, WIDTH)
@@ -56,6 +57,26 @@ def test_a_cube_of_openeo_gives_its_bands_dates_and_grid(tmp_path, prefix):
     clear = dn != 65535
     assert np.allclose(pixels.s2.pixels[clear], dn[clear] * 1e-4, atol=1e-7)
     assert not pixels.s2.observed[1, 3:5, 3:9].any()
+
+
+NAMES = {
+    **dict.fromkeys(
+        ("B02", "b2", "s2_B02", "S2-L2A-B02", "SENTINEL2_L2A_B02", "B02_10m", "boa_b02", "blue"), ("S2", "B02")
+    ),
+    **dict.fromkeys(("B8A", "b8a", "S2_B8A_20m", "nir08"), ("S2", "B8A")),
+    **dict.fromkeys(("VV", "vv", "S1-SIGMA0-VV", "s1_vv", "sigma0_VV_db", "Gamma0_VV", "VV_asc"), ("S1", "VV")),
+    **dict.fromkeys(("SCL", "scl", "S2-L2A-SCL", "s2_SCL", "SCL_20m"), ("SCL", "SCL")),
+    "s2_dlmask": ("MASK", "S2_DLMASK"),
+    "cloud_mask": ("MASK", "CLOUD_MASK"),
+    **dict.fromkeys(
+        ("B13", "B00", "qa_B02", "mask_B02", "VV_VH", "vv_vh_ratio", "angle", "AOT", "ndvi", "2", "B" * 99)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_bands_are_told_from_others(name):
+    assert meaning(name) == NAMES[name]
 
 
 def test_radar_that_openeo_codes_is_decibels(tmp_path):

@@ -6,9 +6,14 @@ from typing import NamedTuple
 from seq2seq.bands import S2_BANDS
 from seq2seq.readers.assembling import Sensor
 
-# B02, s2_B2, S2-L2A-B02, B02_10m, B8A, boa_b05
-_S2_BAND = re.compile(r"(?:[A-Z0-9]+[-_ .])*?B0?(1[0-2]|[1-9]|8A)(?:[-_ ](?:10|20|60)M)?")
-_SCL = re.compile(r"(?:[A-Z0-9]+[-_ .])*?SCL(?:[-_ ](?:10|20|60)M)?")
+# B02, s2_B2, S2-L2A-B02, B02_10m, B8A, boa_b05: names of masks and qualities of a band end like that too, so that the
+# words before are known ones.
+_S2_WORDS = (
+    r"(?:(?:S2[A-D]?|SENTINEL[-_]?2[A-D]?|MSI(?:L1C|L2A)?|L1C|L2A|BOA|TOA|SR|SURFACE|REFLECTANCE|RHO|HARMONI[SZ]ED|BAND)"
+    r"[-_ .])*"
+)
+_S2_BAND = re.compile(_S2_WORDS + r"B0?(1[0-2]|[1-9]|8A)(?:[-_ ](?:10|20|60)M)?")
+_SCL = re.compile(_S2_WORDS + r"SCL(?:[-_ ](?:10|20|60)M)?")
 _POLARISATION = re.compile(r"(?<![A-Z])(VV|VH|HH|HV)(?![A-Z])")
 _S1_WORDS = re.compile(
     r"(?:S1[A-D]?|SENTINEL-?1|GRD|RTC|IW|ASC(?:ENDING)?|DESC(?:ENDING)?|SIGMA0?|GAMMA0?|BACKSCATTER|DB|LINEAR|POWER|"
