@@ -215,6 +215,19 @@ def test_a_chunk_that_unpacks_to_more_than_it_may_is_stopped_there(nc, store):
     assert peak_memory() - before < 2**28
 
 
+def test_a_filter_that_asks_for_more_room_than_a_chunk_takes_is_refused(nc):
+    def make(file):
+        return file.create_dataset("B02", data=np.zeros(SHAPE, "u2"), chunks=(5, 24, 32), compression="lzf")
+
+    replaced(nc, "B02", make)
+    with h5py.File(nc) as file:
+        setting = file["B02"].id.get_create_plist().get_filter(0)[2]
+    room = struct.pack("<III", *setting)
+    assert nc.read_bytes().count(room) == 1
+    nc.write_bytes(nc.read_bytes().replace(room, struct.pack("<III", *setting[:2], 2**31)))
+    refused(nc, "a chunk of 7,680 bytes states", UnreadableFileError)
+
+
 @pytest.mark.parametrize("codec", ["blosc", "zstd", "lz4", "bz2", "gzip"])
 def test_a_header_that_states_another_size_is_not_believed(store, codec):
     import numcodecs

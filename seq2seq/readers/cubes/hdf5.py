@@ -25,7 +25,8 @@ _ATTRIBUTE_BYTES, _ATTRIBUTE_ITEMS = 2**16, 64
 _TEXT_BYTES = 2**20
 _DEEPEST_GROUP = 3
 # Read by HDF5 itself where they occur, for they cannot grow much: SZIP and LZF.
-_BOUNDED = frozenset({4, 32000})
+_SZIP, _LZF = 4, 32000
+_BOUNDED = frozenset({_SZIP, _LZF})
 _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 _NO_COORDINATES = "This is a netCDF dimension but not a netCDF variable"
 
@@ -190,9 +191,11 @@ class _File:
             size = math.prod(shape) * dataset.dtype.itemsize
             if stored.size > size + 4096:
                 raise ValueError(f"a chunk of {size:,} bytes is stored in {stored.size:,}")
-            if _BOUNDED & set(codes):
-                return np.asarray(h5py.Dataset(dataset)[region])
             _, values = dataset.read_direct_chunk(tuple(part.start for part in region))
+            if _BOUNDED & set(codes):
+                if _stated_size(filters, values) > size:
+                    raise ValueError(f"a chunk of {size:,} bytes states {_stated_size(filters, values):,}")
+                return np.asarray(h5py.Dataset(dataset)[region])
             pixels = np.frombuffer(_decoded(values, codes, size, dataset.dtype.itemsize), dtype=dataset.dtype)
             inside = tuple(slice(0, part.stop - part.start) for part in region)
             return pixels.reshape(shape)[inside].astype(dataset.dtype.newbyteorder("="))
@@ -241,6 +244,13 @@ def _decoded(stored: bytes, codes: list[int], size: int, itemsize: int) -> bytes
     if len(stored) != size:
         raise ValueError(f"a chunk holds {len(stored):,} of {size:,} bytes")
     return stored
+
+
+def _stated_size(filters: list[Any], stored: bytes) -> int:
+    """What HDF5's SZIP and LZF make room for before they decode: the chunk's first bytes, and a setting."""
+    by_setting = [values[2] for code, _, values, _ in filters if code == _LZF and len(values) > 2]
+    by_chunk = [int.from_bytes(stored[:4], "little") for code, *_ in filters if code == _SZIP]
+    return int(max([0, *by_setting, *by_chunk]))
 
 
 def _kind(dataset: Any) -> str:
