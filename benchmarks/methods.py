@@ -61,7 +61,8 @@ def comparison(options: argparse.Namespace) -> Iterator[Row]:
         command += [] if options.max_minutes is None else ["--max-minutes", f"{options.max_minutes:g}"]
         _measured([DECLOUD, *command, "--out", out, "--quiet"])
         yield {
-            "key": name,
+            "key": name if options.max_minutes is None else f"{name}, {options.max_minutes:g} min",
+            "note": options.note,
             "command": shlex.join(["decloud", *command]),
             "simulated": shlex.join(["decloud", "simulate", name, *made]) if (made := CASES[name]) else None,
             "results": _kept(json.loads((out / "results.json").read_text(encoding="utf-8"))),
@@ -128,6 +129,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--max-minutes", type=float, metavar="MIN", help="of each method on each case; default: no limit"
     )
+    parser.add_argument("--note", metavar="TEXT", help="what else the page says of a comparison: a busy machine")
     parser.add_argument("--fusets", type=Path, metavar="PYTHON", help="of an environment that has FuseTS")
     parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / ".methods", metavar="DIR")
     parser.add_argument("--results", type=Path, default=HERE, metavar="DIR", help="default benchmarks/")

@@ -37,9 +37,9 @@ def _gains(rows: Sequence[Row]) -> str:
     """Methods down, cases across: over linear interpolation, of all gaps together; what a user gets, then alone."""
     gains = {row["key"]: _over_linear(row) for row in rows}
     names = dict.fromkeys(name for found in gains.values() for name in found)
-    lines = [[name, *(_pair(found.get(name)) for found in gains.values()), _mean(name, gains)] for name in names]
-    lines.sort(key=lambda line: -float(line[-1].replace("–", "-99").split()[0]))
-    return table(["over linear, dB: result (alone)", *gains, "mean of results"], lines)
+    ordered = sorted(names, key=lambda name: _place(name, gains))
+    lines = [[name, *(_pair(found.get(name)) for found in gains.values())] for name in ordered]
+    return table(["over linear, dB: result (alone)", *gains], lines)
 
 
 def _over_linear(row: Row) -> dict[str, tuple[float | None, float | None]]:
@@ -64,25 +64,25 @@ def _pair(found: tuple[float | None, float | None] | None) -> str:
     return f"{number(result, 2, sign=True)} ({number(alone, 2, sign=True)})"
 
 
-def _mean(name: str, gains: Mapping[str, Mapping[str, tuple[float | None, float | None]]]) -> str:
-    """Of the cases that all have; a dash where the method lacks one."""
+def _place(name: str, gains: Mapping[str, Mapping[str, tuple[float | None, float | None]]]) -> tuple[int, float]:
+    """By mean gain; behind them those that lack a case."""
     values = [found.get(name, (None, None))[0] for found in gains.values()]
     known = [value for value in values if value is not None]
-    return number(statistics.mean(known), 2, sign=True) if len(known) == len(values) else "–"
+    return len(values) - len(known), -statistics.mean(known or [0.0])
 
 
 def _case(row: Row) -> str:
     """The tables of one case."""
     results = row["results"]
     made = [f"    {row['simulated']}"] if row["simulated"] else []
-    blocks = [f"### {row['key']}", "\n".join([*made, f"    {row['command']}"])]
+    blocks = [f"### {row['key']}", "\n".join([*made, f"    {row['command']}"]), row.get("note") or ""]
     for gap in dict.fromkeys(each["gap"] for each in results["rows"]):
         inside = [each for each in results["rows"] if each["gap"] == gap]
         blocks += [f"Gaps: {gap}", table(_CASE_HEAD, map(_case_line, inside))]
     if results["failures"]:
         failed = ([each["method"], each["case"], each["reason"]] for each in results["failures"])
         blocks += ["Not finished:", table(["method", "case", "reason"], failed)]
-    return "\n\n".join(blocks)
+    return "\n\n".join(block for block in blocks if block)
 
 
 def _case_line(row: Row) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seq2seq.commands.main import INPUT_HELP
 from seq2seq.errors import Stopped
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PANEL = "Service"
 SHOWN = "Output"
+JOB = "Job"
 _SERVER = "Server"
 
 Server = Annotated[
@@ -37,6 +39,20 @@ Key = Annotated[
         rich_help_panel=_SERVER,
         help="API key. For a server of this machine by default the one in ./decloud-data/key.",
     ),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", rich_help_panel=JOB, help="Print the job's id and do not wait for it.")
+]
+JobName = Annotated[
+    str | None,
+    typer.Option("--name", rich_help_panel=JOB, metavar="TEXT", help="What you call it. Default: INPUT's name."),
+]
+Priority = Annotated[
+    int, typer.Option("--priority", rich_help_panel=JOB, metavar="N", help="Among your own jobs; higher is sooner.")
+]
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)]
+Out = Annotated[
+    Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
 ]
 Data = Annotated[
     Path | None,

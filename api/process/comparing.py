@@ -75,9 +75,10 @@ def comparison_estimate(params: dict[str, Any], limits: Settings) -> dict[str, A
     asked = ComparisonRequest.from_dict(params)
     methods = len(METHODS) if asked.methods is None else len({*asked.methods, LINEAR_INFO.name})
     cases = len(asked.gaps) * asked.seeds
+    size = f"{methods} method{'s' * (methods > 1)} on {cases} case{'s' * (cases > 1)}"
     return {
         "seconds": asked.longest_s(methods),
-        "detail": f"At most: {methods} methods on {cases} cases, {asked.max_minutes:g} minutes each; most methods take "
-        "far less. A job that takes longer than `limits` allows is ended without a table.",
+        "detail": f"At most: {size}, {asked.max_minutes:g} minutes each; most methods take far less. A job that takes "
+        "longer than `limits` allows is ended without a table.",
         "limits": {"seconds": limits.max_run_s, "pixels_dates": limits.max_pixels_dates},
     }

@@ -7,7 +7,8 @@ import typer
 
 from seq2seq.commands.options import build_config
 from seq2seq.commands.stopping import stop_on_signals
-from seq2seq.errors import Stopped
+from seq2seq.comparison.jobs import RULE, describe_jobs, parse_jobs
+from seq2seq.errors import ConfigError, Stopped
 from seq2seq.extras import naming_extra
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def benchmark(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML or JSON with settings, as for run.", show_default=False)
     ] = None,
+    jobs: Annotated[
+        str,
+        typer.Option(metavar="N", help=f"Methods that run at once, within max_memory_gb; {RULE}. Seconds suffer."),
+    ] = "1",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
     protocol: Annotated[
         Literal["igarss2021"] | None,
@@ -54,6 +59,7 @@ def benchmark(
 ) -> None:
     """Compare methods: hide clear pixels, the same for all, score what each makes of them, and write one table."""
     settings = build_config(config, {"max_minutes": max_minutes, "device": device})
+    wanted = parse_jobs(jobs)
     from rich.console import Console
 
     from seq2seq.commands.console import open_display
@@ -64,13 +70,15 @@ def benchmark(
     plan = make_plan(methods, gaps, seeds, settings)
     console = Console()
     if protocol is not None:
+        if wanted != 1:
+            raise ConfigError(f"--jobs {jobs}: --protocol runs one method after another; leave --jobs out")
         from seq2seq.commands.igarss2021 import run_protocol
 
         run_protocol(console, inputs, out, plan, quiet=quiet)
         return
     with open_display(console, quiet=quiet) as display, stop_on_signals(display, _STOPPING) as stop:
         try:
-            results = compare(inputs, out, plan, on_progress=display, should_stop=stop.is_set)
+            results = compare(inputs, out, plan, jobs=wanted, on_progress=display, should_stop=stop.is_set)
         except Stopped as stopped:
             raise Stopped("stopped; the same command goes on with what was not finished") from stopped
     if not quiet:
@@ -90,6 +98,8 @@ def _print(console: "Console", results: dict[str, Any], out: Path) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    if said := describe_jobs(results["jobs"], max_minutes=results["max_minutes"]):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     for failure in results["failures"]:
         line = f"{failure['method']}, {failure['case']}: {failure['reason']}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

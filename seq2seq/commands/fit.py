@@ -25,6 +25,7 @@ EXAMPLES = f"""
 [bold]Examples[/]
   decloud fit sen12mscr SEN12MS-CR --method {_FIRST}
   decloud fit sen12mscr SEN12MS-CR --method {_FIRST} --epochs 8 --resume
+  decloud fit sen12mscrts SEN12MS-CR-TS --method seq2point
   torchrun --nproc_per_node 4 -m decloud fit sen12mscr SEN12MS-CR --method {_FIRST}
   decloud run fields cloud-free --weights {_FIRST}-sen12mscr.safetensors
 

@@ -15,8 +15,12 @@ from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
 from seq2seq.commands.benchmark import benchmark
 from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from seq2seq.commands.evaluate import evaluate
+from seq2seq.commands.fetch import EXAMPLES as FETCH_EXAMPLES
+from seq2seq.commands.fetch import FetchCommand, fetch
 from seq2seq.commands.fit import EXAMPLES as FIT_EXAMPLES
 from seq2seq.commands.fit import fit
+from seq2seq.commands.look import EXAMPLES as LOOK_EXAMPLES
+from seq2seq.commands.look import look
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
@@ -158,9 +162,11 @@ def simulate(
     print(f"Next: decloud run {output_path / 'input'} OUT")
 
 
+app.command(cls=FetchCommand, epilog=FETCH_EXAMPLES)(fetch)
 app.command(epilog=FIT_EXAMPLES)(fit)
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command(epilog=LOOK_EXAMPLES)(look)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 

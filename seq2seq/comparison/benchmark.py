@@ -1,8 +1,8 @@
 """Every method on the same hidden pixels of every input: checked first, run case by case, written as one table."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,25 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.apart import check_apart
+from seq2seq.comparison.at_once import AtOnce, at_once
 from seq2seq.comparison.case import Case, CaseName, Outcome
+from seq2seq.comparison.comparison import Comparison
 from seq2seq.comparison.gaps import GAPS
+from seq2seq.comparison.in_turn import InTurn
+from seq2seq.comparison.jobs import auto_jobs
 from seq2seq.comparison.output import check_folder, write_all
-from seq2seq.comparison.parts import Parts
-from seq2seq.comparison.running import check_memory, run_method
+from seq2seq.comparison.parts import FOLDER, Parts
+from seq2seq.comparison.running import check_memory
 from seq2seq.comparison.table import table
+from seq2seq.comparison.task import OpenInput, Task
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, MissingDataError
 from seq2seq.methods import METHODS, find_method
-from seq2seq.nn.devices import choose_device
-from seq2seq.nn.vgg import Perceptual, resolve_perceptual
+from seq2seq.nn.devices import available_cores, available_devices, choose_device
+from seq2seq.nn.vgg import resolve_perceptual
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
-from seq2seq.readers import SequenceSource, open_sequence
+from seq2seq.readers import open_sequence
 from seq2seq.sequence import Observations
 from seq2seq.validation.holdout import LINEAR
 from seq2seq.wording import not_one_of
 
 ALL = "all"
-PHASE = "comparing"
 _EXPLANATION = (
     "Clear pixels were hidden, the same ones for every method, and no method has seen them. A method's row is what a "
     "user gets: its predictions blended with linear interpolation, by held-out pixels of its own. The row `alone` is "
@@ -80,18 +84,21 @@ def benchmark(
     out: Path,
     plan: Plan,
     *,
+    jobs: int | None = 1,
     on_progress: OnProgress = ignore_progress,
     should_stop: ShouldStop = never_stop,
 ) -> dict[str, Any]:
     """Compares, writes table.csv, table.md, report.html and results.json into `out`, and returns what the last holds.
 
-    What an earlier call has finished is not repeated. Raises `InputError`, `ConfigError` or `OutputError` before any
-    method runs, `Stopped` where `should_stop` said so.
+    jobs: methods that run at once, each in a process of its own; 1: one after another in this one; None: as
+    `jobs.auto_jobs` says. What an earlier call has finished is not repeated. Raises `InputError`, `ConfigError` or
+    `OutputError` before any method runs, `Stopped` where `should_stop` said so.
     """
     check_folder(out)
     for path in inputs:
         check_apart(path, out)
     device = choose_device(plan.config.device)
+    jobs = jobs or auto_jobs(plan.config.device, available_devices(), available_cores())
     with ExitStack() as stack:
         opened = []
         for path in dict.fromkeys(inputs):
@@ -104,82 +111,32 @@ def benchmark(
                 raise ConfigError(f"{name}: {error}; give a part of it, or a larger max_memory_gb") from error
             _check_cases(name, source.read(), plan)
             perceptual = resolve_perceptual(plan.config, source.info.bands, device)
-            opened.append(_Input(name, source, perceptual))
+            opened.append(OpenInput(name, source, perceptual))
             for warning in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
                 on_progress(Progress("reading", message=f"{name}: {warning}"))
-        outcomes = _Comparison(opened, plan, Parts(out), on_progress, should_stop).run()
-        results = _results(opened, plan, outcomes)
+        tasks = {each: _tasks(each, plan) for each in opened}
+        with _executor(jobs, out, plan, should_stop) as executor:
+            outcomes = Comparison(tasks, Parts(out), executor, on_progress).run()
+        results = _results(opened, plan, outcomes, jobs)
     write_all(out, results)
     return results
 
 
-@dataclass(frozen=True, eq=False)
-class _Input:
-    """An open input, and the perceptual loss for its bands."""
-
-    name: str
-    source: SequenceSource
-    perceptual: Perceptual
+def _executor(jobs: int, out: Path, plan: Plan, should_stop: ShouldStop) -> AbstractContextManager[InTurn | AtOnce]:
+    if jobs == 1:
+        return nullcontext(InTurn(should_stop))
+    return at_once(jobs, out / FOLDER, plan.config, should_stop)
 
 
-class _Comparison:
-    """All methods on all cases; what is shown of it."""
+def _tasks(given: OpenInput, plan: Plan) -> list[Task]:
+    return [_task(given, case, method, plan) for case in _cases(given.name, plan) for method in plan.methods]
 
-    def __init__(
-        self, inputs: Sequence[_Input], plan: Plan, parts: Parts, on_progress: OnProgress, should_stop: ShouldStop
-    ) -> None:
-        self._inputs, self._plan, self._parts = inputs, plan, parts
-        self._on_progress, self._should_stop = on_progress, should_stop
-        self._of = len(inputs) * len(plan.gaps) * len(plan.seeds) * len(plan.methods)
-        self._done = 0
-        self._remaining_s = sum(self._expected_s(each, name) for each in inputs for name in plan.methods) * (
-            len(plan.gaps) * len(plan.seeds)
-        )
 
-    def run(self) -> list[Outcome]:
-        """Input by input, so that one of them is in memory at a time."""
-        self._report()
-        return [outcome for given in self._inputs for outcome in self._of_input(given)]
-
-    def _of_input(self, given: _Input) -> Iterator[Outcome]:
-        observations = given.source.read()
-        for name in _cases(given.name, self._plan):
-            case = Case(name, observations, self._plan.config.validation)
-            for method in self._plan.methods:
-                yield self._outcome(given, case, method)
-
-    def _outcome(self, given: _Input, case: Case, method: str) -> Outcome:
-        fingerprint, config = given.source.info.fingerprint, self._plan.config_of(method, case.name.seed)
-        outcome = self._parts.find(fingerprint, case.name, config)
-        earlier = outcome is not None
-        self._remaining_s -= self._expected_s(given, method)
-        if outcome is None:
-            outcome = run_method(
-                case,
-                config,
-                perceptual=given.perceptual,
-                on_progress=self._passing_on,
-                should_stop=self._should_stop,
-            )
-            self._parts.keep(fingerprint, outcome, config)
-        self._done += 1
-        self._report(message=None if earlier else _line(outcome))
-        return outcome
-
-    def _passing_on(self, progress: Progress) -> None:
-        """What a method reports, as progress of the whole: one bar, however many methods there are."""
-        eta_s = None if progress.eta_s is None else progress.eta_s + self._remaining_s
-        self._on_progress(
-            Progress(PHASE, self._done, self._of, loss=progress.loss, holdout_psnr=progress.holdout_psnr, eta_s=eta_s)
-        )
-
-    def _report(self, message: str | None = None) -> None:
-        self._on_progress(Progress(PHASE, self._done, self._of, message=message))
-
-    def _expected_s(self, given: _Input, method: str) -> float:
-        config = self._plan.config_of(method, 0)
-        expected = config.info.cost(given.source.info.shape, config.resolved_settings).seconds
-        return expected if config.max_minutes is None else min(expected, 60 * config.max_minutes)
+def _task(given: OpenInput, case: CaseName, method: str, plan: Plan) -> Task:
+    config = plan.config_of(method, case.seed)
+    cost = config.info.cost(given.source.info.shape, config.resolved_settings)
+    expected_s = cost.seconds if config.max_minutes is None else min(cost.seconds, 60 * config.max_minutes)
+    return Task(case, config, expected_s, cost.memory_gb)
 
 
 def _check_cases(name: str, observations: Observations, plan: Plan) -> None:
@@ -198,7 +155,7 @@ def _cases(name: str, plan: Plan) -> list[CaseName]:
     return [CaseName(name, gap, seed) for gap in plan.gaps for seed in plan.seeds]
 
 
-def _results(inputs: Sequence[_Input], plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _results(inputs: Sequence[OpenInput], plan: Plan, outcomes: Sequence[Outcome], asked: int) -> dict[str, Any]:
     references = dict.fromkeys([LINEAR, ReconstructionConfig.method])
     compared = [name for name in references if name in plan.methods]
     devices = sorted({each.device for each in outcomes if each.device})
@@ -212,7 +169,8 @@ def _results(inputs: Sequence[_Input], plan: Plan, outcomes: Sequence[Outcome]) 
         "seeds": list(plan.seeds),
         "max_minutes": plan.config.max_minutes,
         "device": ", ".join(devices),
-        "command": _command(inputs, plan),
+        "jobs": max((each.jobs for each in outcomes), default=1),
+        "command": _command(inputs, plan, asked),
         "explanation": _EXPLANATION,
         "rows": table(outcomes, plan.gaps, compared),
         "failures": [
@@ -223,20 +181,15 @@ def _results(inputs: Sequence[_Input], plan: Plan, outcomes: Sequence[Outcome]) 
     }
 
 
-def _command(inputs: Sequence[_Input], plan: Plan) -> str:
+def _command(inputs: Sequence[OpenInput], plan: Plan, jobs: int) -> str:
     """What makes the same table; settings of a file are in `config`."""
     words = ["decloud", "benchmark", *(each.name for each in inputs), "--methods", ",".join(plan.methods)]
     words += ["--gaps", ",".join(plan.gaps), "--seeds", str(len(plan.seeds))]
     if plan.config.max_minutes is not None:
         words += ["--max-minutes", f"{plan.config.max_minutes:g}"]
+    if jobs > 1:
+        words += ["--jobs", str(jobs)]
     return shlex.join(words)
-
-
-def _line(outcome: Outcome) -> str:
-    """`fields, cloud, seed 0: nearest 31.20 dB in 0.4 s`."""
-    if outcome.result is None:
-        return f"{outcome.case}: {outcome.method} not finished: {outcome.reason}"
-    return f"{outcome.case}: {outcome.method} {outcome.result.scores.psnr:.2f} dB in {outcome.seconds:.1f} s"
 
 
 def _names(text: str) -> list[str]:

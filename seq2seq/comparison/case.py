@@ -73,7 +73,7 @@ class Outcome:
     result: scores of what a user gets, blended by the engine. alone: of the method's own prediction, `candidate`; None
     where it has none. seconds: of the reconstruction, reading and scoring left out. memory_gb: None where not measured.
     steps_done, steps_total: of its fits, see `Reconstruction`. picture: what a page shows of it, kept in a
-    file of its own. reason: why there are no scores.
+    file of its own. reason: why there are no scores. jobs: as many ran at once, at most, while it did.
     """
 
     case: CaseName
@@ -87,6 +87,7 @@ class Outcome:
     reason: str | None = None
     steps_done: int = 0
     steps_total: int = 0
+    jobs: int = 1
     picture: MethodPicture | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,23 +3,23 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from seq2seq.comparison.case import Outcome
+from seq2seq.comparison.jobs import describe_jobs
 from seq2seq.comparison.parts import FOLDER
 from seq2seq.comparison.scoring import GAP_CLASSES
 from seq2seq.comparison.table import Difference, Row
 from seq2seq.comparison.verdict import LEGEND, verdicts
-from seq2seq.errors import OutputError
 from seq2seq.report.benchmark_pictures import Pictures
 from seq2seq.report.benchmark_report import render
 from seq2seq.report.figures import fixed, or_dash, ranged
 from seq2seq.report.plain import to_plain
 from seq2seq.validation.holdout import LINEAR
 from seq2seq.writers import write_file
+from seq2seq.writers.own_folder import check_own_folder
 
 CSV, MARKDOWN, PAGE, VALUES = "table.csv", "table.md", "report.html", "results.json"
 _OURS = {CSV, MARKDOWN, PAGE, VALUES, FOLDER}
@@ -27,22 +27,15 @@ _OURS = {CSV, MARKDOWN, PAGE, VALUES, FOLDER}
 
 def check_folder(out: Path) -> None:
     """Raises `OutputError` where a comparison may not write into `out`: only into a new or empty folder, or its own."""
-    out = Path(os.path.abspath(out))
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise OutputError(f"{out}: is not a folder; give the name of a folder that does not exist yet")
-    parent = next(folder for folder in (out, *out.parents) if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{out}: no permission to write in {parent}")
-    foreign = sorted({entry.name for entry in out.iterdir()} - _OURS) if out.exists() else []
-    if foreign:
-        raise OutputError(f"{out}: holds {foreign[0]}, which no benchmark has written; give another folder")
+    check_own_folder(out, _OURS, "benchmark")
 
 
 def write_all(out: Path, results: Mapping[str, Any]) -> None:
     """Writes the four files. results: facts, `rows` of the table, `failures` and `outcomes`. Raises `OutputError`."""
     rows: Sequence[Row] = results["rows"]
     values = to_plain({**results, "outcomes": [each.to_dict() for each in results["outcomes"]]})
-    values |= {"verdicts": verdicts(values["rows"]), "legend": LEGEND}
+    at_once = describe_jobs(values["jobs"], max_minutes=values["max_minutes"])
+    values |= {"verdicts": verdicts(values["rows"]), "legend": LEGEND, "at_once": at_once}
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     write_file(out / VALUES, (text + "\n").encode())
     write_file(out / CSV, as_csv(rows).encode())
@@ -75,6 +68,8 @@ def as_markdown(values: Mapping[str, Any]) -> str:
     """A table for each kind of gap, then what failed. values: as results.json holds them."""
     made = f"decloud {values['version']}, {values['device'] or 'no device'}, {values['created']}:"
     lines = ["# Methods side by side", "", made, "", f"    {values['command']}", "", values["explanation"], ""]
+    if values["at_once"]:
+        lines += [values["at_once"], ""]
     for gap in dict.fromkeys(row["gap"] for row in values["rows"]):
         rows = [row for row in values["rows"] if row["gap"] == gap]
         head, cells = _shown(rows)

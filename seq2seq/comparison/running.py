@@ -53,11 +53,19 @@ def run_method(
             return _run(case, config, perceptual, on_progress, should_stop)
     except Stopped:
         raise
-    except DecloudError as error:
-        reason = one_line(error, _LONGEST_REASON)
     except Exception as error:  # a method may be anybody's
-        reason = one_line(f"{type(error).__name__}: {error}", _LONGEST_REASON)
-    return Outcome(case.name, config.method, reason=reason)
+        return Outcome(case.name, config.method, reason=reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    """One line on what went wrong; a bug is named by its type."""
+    text = error if isinstance(error, DecloudError) else f"{type(error).__name__}: {error}"
+    return one_line(text, _LONGEST_REASON)
+
+
+def limit_s(config: ReconstructionConfig) -> float | None:
+    """After so many seconds a method is stopped that is not done; None where it has no budget."""
+    return None if config.max_minutes is None else OVERTIME * 60 * config.max_minutes + GRACE_S
 
 
 def _run(
@@ -102,8 +110,8 @@ def _in_time(
     keep: Callable[[Mapping[str, Float32]], None],
 ) -> Reconstruction:
     """Raises `TimedOutError` where the method is not done long after its budget."""
-    budget_s = None if config.max_minutes is None else 60 * config.max_minutes
-    until = None if budget_s is None else time.monotonic() + OVERTIME * budget_s + GRACE_S
+    limit = limit_s(config)
+    until = None if limit is None else time.monotonic() + limit
     try:
         return reconstruct(
             case.visible,
@@ -114,12 +122,17 @@ def _in_time(
             on_candidates=keep,
         )
     except Stopped as stopped:
-        if should_stop() or budget_s is None or until is None:
+        if should_stop() or limit is None:
             raise
-        limit = OVERTIME * budget_s + GRACE_S
-        raise TimedOutError(
-            f"was not done after {format_duration(limit)}, with a budget of {format_duration(budget_s)}"
-        ) from stopped
+        raise TimedOutError(overtime(config)) from stopped
+
+
+def overtime(config: ReconstructionConfig) -> str:
+    """Words that a method had to be stopped. Of a config with a budget."""
+    limit, minutes = limit_s(config), config.max_minutes
+    assert limit is not None, "no budget, no limit"
+    assert minutes is not None
+    return f"was not done after {format_duration(limit)}, with a budget of {format_duration(60 * minutes)}"
 
 
 def check_memory(shape: Shape, config: ReconstructionConfig) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seq2seq.errors import OutputError
 from seq2seq.evaluation.base import Protocol
 from seq2seq.evaluation.scored import FOLDER, Failure, SampleScores, combine
 from seq2seq.report.figures import fixed, or_dash
 from seq2seq.report.plain import to_plain
 from seq2seq.writers import write_file
+from seq2seq.writers.own_folder import check_own_folder
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.runner import Plan
@@ -41,15 +40,7 @@ class Row:
 
 def check_folder(out: Path) -> None:
     """Raises `OutputError` unless `out` is new, empty, or of an evaluation."""
-    out = Path(os.path.abspath(out))
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise OutputError(f"{out}: is not a folder; give the name of a folder that does not exist yet")
-    parent = next(folder for folder in (out, *out.parents) if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{out}: no permission to write in {parent}")
-    foreign = sorted({entry.name for entry in out.iterdir()} - _OURS) if out.exists() else []
-    if foreign:
-        raise OutputError(f"{out}: holds {foreign[0]}, which no evaluation has written; give another folder")
+    check_own_folder(out, _OURS, "evaluation")
 
 
 def rows(protocol: Protocol, method: str, scores: Sequence[SampleScores]) -> list[Row]:

@@ -123,10 +123,20 @@ class Method(Protocol):
         """
 
 
-class Trainable(Protocol):
-    """What learns from the samples of a data set. The loop draws, counts, averages over processes and keeps the state.
+@dataclass(frozen=True)
+class Learner:
+    """A network that learns, and what updates it. name: in a checkpoint; "" where a run reads its weights."""
 
-    The same settings, bands, radar channels and seed: the same network to begin with.
+    network: "torch.nn.Module"
+    optimizer: "torch.optim.Optimizer"
+    name: str = ""
+
+
+class Trainable(Protocol):
+    """What learns from the samples of a data set. The loop draws, counts, adds up over processes and keeps the state.
+
+    The same settings, bands, radar channels and seed: the same networks to begin with. Whatever a loss draws comes from
+    torch's own generator, which the loop seeds.
     """
 
     def __init__(self, settings: Any, bands: tuple[str, ...], sar_channels: int, seed: int) -> None:
@@ -134,7 +144,7 @@ class Trainable(Protocol):
 
     @property
     def network(self) -> "torch.nn.Module":
-        """All that is learnt; its arrays by name are the weights that a run reads."""
+        """Returns the network that a run uses; its arrays by name are the weights that it reads."""
 
     @property
     def sar_channels(self) -> int:
@@ -148,11 +158,21 @@ class Trainable(Protocol):
     def steps(self) -> int | None:
         """Steps, where its settings name them."""
 
-    def optimizer(self) -> "torch.optim.Optimizer":
-        """Makes an optimiser of the network, which is on its device by then."""
+    def learners(self, device: "torch.device") -> Sequence[Learner]:
+        """Moves to the device all that learns, each network with its optimiser, in the order of a step's updates."""
+
+    def prepare(self, learners: Sequence[Learner], step: int, of: int) -> None:
+        """Sets what depends on the steps made so far, of how many: rates, and what is not to learn yet."""
+
+    def case_of(self, sample: "Sample", rng: "Generator | None" = None) -> "Sample":
+        """Returns the sample as it is learnt from and scored; of a whole series, one that asks for a date of it.
+
+        rng: draws the date; None: always the same. Raises `MissingDataError` where it shows nothing to learn from.
+        Called by several threads at once, as `example` is.
+        """
 
     def example(self, sample: "Sample", rng: "Generator") -> Any:
-        """Draws what one sample adds to a batch, such as a crop. Called by several threads at once."""
+        """Draws what a case adds to a batch, such as a crop."""
 
     def batch_of(self, examples: Sequence[Any]) -> Any:
         """Puts examples together."""
@@ -161,13 +181,13 @@ class Trainable(Protocol):
         """Splits a batch into parts that fit into the memory of the device; their gradients are added up."""
 
     def known(self, batch: Any) -> int:
-        """Counts what `loss` is the mean of."""
+        """Counts what a loss is the mean of."""
 
-    def loss(self, network: "torch.nn.Module", batch: Any, device: "torch.device") -> "torch.Tensor":
-        """Returns the mean loss of a batch. network: `self.network`, or what stands for it among several processes."""
+    def losses(self, batch: Any, device: "torch.device") -> "Iterator[torch.Tensor]":
+        """Yields the mean loss of each learner in turn. The next one is asked for when the one before is updated."""
 
     def predict(self, sample: "Sample", device: "torch.device") -> "Float32":
-        """Predicts (N, C, H, W) reflectance of the dates that are asked for."""
+        """Predicts (N, C, H, W) reflectance of the dates that a case asks for."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,15 @@ def rotated_and_flipped(rng: np.random.Generator, crop: Crop) -> Crop:
     return image, sar, target, clear, known
 
 
+def flipped(rng: np.random.Generator, crop: Crop) -> Crop:
+    """A crop as it is, or left for right."""
+    if not rng.integers(2):
+        return crop
+    parts: Iterator[Any] = (np.flip(part, -1) for part in crop)
+    image, sar, target, clear, known = parts
+    return image, sar, target, clear, known
+
+
 @dataclass(frozen=True, eq=False)
 class Inputs:
     """optical: (T, C, H, W) in 0..5, 0 where hidden. sar: (T, S, H, W) in 0..2, or None."""

@@ -13,6 +13,8 @@ from seq2seq.errors import ConfigError
 
 # Dates x pixels of a step of a network; one thread makes smaller ones as fast as two.
 STEP_SHARED_FROM = 4_000
+# Of a GPU's memory, what the images that a step remembers may take.
+STEP_GPU_SHARE = 0.5
 
 
 def available_devices() -> list[str]:
@@ -60,6 +62,12 @@ def deterministic() -> AbstractContextManager[object]:
         enabled=True, benchmark=False, deterministic=True
     )
     return context
+
+
+def step_memory(device: torch.device, *, elsewhere: float) -> float:
+    """Returns the bytes that a step may remember of its images: a share of a GPU's memory, or `elsewhere`."""
+    on_gpu = device.type == "cuda"
+    return STEP_GPU_SHARE * torch.cuda.get_device_properties(device).total_memory if on_gpu else elsewhere
 
 
 def available_cores() -> int:

@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from seq2seq.errors import OutputError, UnreadableFileError, UnsafeArchiveError, concerning
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.formats import wanted
-from seq2seq.readers.formats.sensor_folders import SUFFIXES
-from seq2seq.readers.geotiff import MAGIC, check_first_bytes
+from seq2seq.readers.images import KINDS, START_BYTES
 
 _NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _PIECE = 2**20
@@ -67,19 +66,24 @@ def unpacked(path: Path, *, name: str) -> Iterator[Root]:
 
 
 def extract(
-    path: Path, folder: Path, *, name: str | None = None, limits: ArchiveLimits = DEFAULT_LIMITS
+    path: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
+    limits: ArchiveLimits = DEFAULT_LIMITS,
+    is_within: bool = False,
 ) -> tuple[list[Member], list[str]]:
     """Inflates what any format wants into `folder` as 0.tif, 1.tif, ...; also names what it left out.
 
-    name: what messages call the archive. Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the
-    folder, links, encryption, duplicate names, archives within, more than `limits`), `UnreadableFileError` for a
-    damaged one or a TIFF that does not begin like one, before anything is written; `OutputError` where the disk is full
-    or about to be.
+    name: what messages call the archive. is_within: it lies in another input, and holds no archive that a format wants.
+    Raises `UnsafeArchiveError` for what no honest archive holds (ways out of the folder, links, encryption, duplicate
+    names, archives that no format wants, more than `limits`), `UnreadableFileError` for a damaged one or an image that
+    does not begin like one, before anything is written; `OutputError` where the disk is full or about to be.
     """
     source = name or path.name
     try:
         with zipfile.ZipFile(path) as archive:
-            members = checked_members(archive, source, limits)
+            members = checked_members(archive, source, limits, is_within)
             chosen, ignored = _chosen(members)
             _check_first_bytes(archive, chosen)
             allowed = limits.allowed(path.stat().st_size)
@@ -92,14 +96,16 @@ def extract(
         raise UnreadableFileError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
-def checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimits) -> list[zipfile.ZipInfo]:
+def checked_members(
+    archive: zipfile.ZipFile, source: str, limits: ArchiveLimits, is_within: bool = False
+) -> list[zipfile.ZipInfo]:
     """All files of the archive, after every check that needs no inflating."""
     members = archive.infolist()
     if len(members) > limits.members:
         raise UnsafeArchiveError(f"{source}: {len(members)} members, at most {limits.members} are allowed")
     seen: set[str] = set()
     for member in members:
-        _check_member(member, source)
+        _check_member(member, source, is_within)
         key = str(relative_name(member)).casefold()
         if key in seen:
             raise UnsafeArchiveError(f"{source}: {member.filename!r} is there more than once", file=member.filename)
@@ -112,13 +118,13 @@ def checked_members(archive: zipfile.ZipFile, source: str, limits: ArchiveLimits
     return [member for member in members if not member.is_dir()]
 
 
-def _check_member(member: zipfile.ZipInfo, source: str) -> None:
-    if fault := _fault(member):
+def _check_member(member: zipfile.ZipInfo, source: str, is_within: bool) -> None:
+    if fault := _fault(member, is_within):
         name, reason = fault
         raise UnsafeArchiveError(f"{source}: {name!r} {reason}", file=name or None)
 
 
-def _fault(member: zipfile.ZipInfo) -> tuple[str, str] | None:
+def _fault(member: zipfile.ZipInfo, is_within: bool) -> tuple[str, str] | None:
     """The name of a member that no honest archive holds, and what is wrong with it."""
     name, relative = member.filename, relative_name(member)
     mode = member.external_attr >> 16
@@ -132,7 +138,7 @@ def _fault(member: zipfile.ZipInfo) -> tuple[str, str] | None:
         return name, "is a link or a device"
     if member.flag_bits & 0x1:
         return name, "is encrypted"
-    if relative.suffix.lower() in _NESTED:
+    if relative.suffix.lower() in _NESTED and (is_within or not wanted(relative)):
         return name, "is an archive within the archive"
     return None
 
@@ -158,11 +164,11 @@ def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo],
 
 
 def _check_first_bytes(archive: zipfile.ZipFile, chosen: dict[str, zipfile.ZipInfo]) -> None:
-    """Of all members that are called TIFF, before the first is unpacked whole."""
+    """Of all members that are called images, before the first is unpacked whole."""
     for name, member in sorted(chosen.items()):
-        if PurePosixPath(name).suffix.lower() in SUFFIXES:
+        if kind := KINDS.get(PurePosixPath(name).suffix.lower()):
             with archive.open(member) as packed, concerning(name):
-                check_first_bytes(packed.read(len(MAGIC[0])), name)
+                kind.check_first_bytes(packed.read(START_BYTES), name)
 
 
 def _inflate(
@@ -202,12 +208,13 @@ def _inflate_member(
                     f"most to {limits.total_bytes:,}",
                     file=member.filename,
                 )
-            _check_space(target.parent, len(piece), source, limits)
+            check_space(target.parent, len(piece), source, limits)
             plain.write(piece)
     return written
 
 
-def _check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) -> None:
+def check_space(folder: Path, wanted: int, source: str, limits: ArchiveLimits) -> None:
+    """Raises `OutputError` where so many bytes more would not leave free on the disk what must stay free."""
     free = shutil.disk_usage(folder).free
     if free - wanted < limits.disk_floor_bytes:
         raise OutputError(

@@ -18,7 +18,7 @@ from seq2seq.errors import MisalignedGridsError, MissingDataError, UnknownBandsE
 from seq2seq.readers.checks import check_resampled
 from seq2seq.readers.composed import Converted, Mosaic, Stacked, alike, as_reflectance, on_grid, select
 from seq2seq.readers.contents import Contents, Raster
-from seq2seq.readers.geotiff import MAX_PIXELS
+from seq2seq.readers.gdal_file import MAX_PIXELS
 from seq2seq.readers.names import listed
 from seq2seq.readers.pairing import describe_grid, footprint, gsd_m, same_grid
 

@@ -38,8 +38,9 @@ class Root:
 
     def narrowed(self, wants: Callable[[PurePosixPath], bool]) -> "Root":
         """The same with no members but those that one format wants; the rest is among the others."""
-        wanted = tuple(member for member in self.members if wants(PurePosixPath(member.name)))
-        unwanted = tuple(member.name for member in self.members if member not in wanted)
+        answers = [(member, wants(PurePosixPath(member.name))) for member in self.members]
+        wanted = tuple(member for member, is_wanted in answers if is_wanted)
+        unwanted = tuple(member.name for member, is_wanted in answers if not is_wanted)
         return replace(self, members=wanted, others=(*self.others, *unwanted)) if unwanted else self
 
 
@@ -47,7 +48,8 @@ class Format(Protocol):
     """One way in which sequences come; a new one is one file beside the others, and a place in `formats.FORMATS`.
 
     name: what it is, as help texts and the process description say it. example: the name of one of its files, as deep
-    in folders as they lie: folders are listed that far. A name without a folder: it is a single file.
+    in folders as they lie: folders are listed that far. A name without a folder: it is a single file. Where files may
+    lie deeper than the example, `levels` (int) says how many names lead to them.
     """
 
     name: str

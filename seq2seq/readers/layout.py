@@ -10,8 +10,8 @@ from seq2seq.errors import DuplicateDatesError, MissingDataError, Place, Unreada
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents
 from seq2seq.readers.formats.sensor_folders import SENSORS, sensor_of
-from seq2seq.readers.geotiff import GeoTiff, open_geotiff
-from seq2seq.readers.images import fingerprint
+from seq2seq.readers.gdal_file import MAX_BANDS, GdalFile
+from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.names import parse_date
 from seq2seq.readers.unread import advice_among, advice_for
 
@@ -21,7 +21,7 @@ _SIDECARS = (".xml", ".ovr", ".tfw", ".msk", ".txt", ".md", ".json")
 
 @dataclass(frozen=True)
 class SensorFile:
-    """A GeoTIFF of one sensor. `name` is the user's (`S2/2020-08-01.tif`), `path` where its bytes are."""
+    """An image of one sensor. `name` is the user's (`S2/2020-08-01.tif`), `path` where its bytes are."""
 
     sensor: str
     name: str
@@ -65,7 +65,7 @@ def _files(root: Root) -> list[SensorFile]:
     ]
 
 
-def _acquisitions(files: Sequence[SensorFile], sensor: str) -> list[GeoTiff]:
+def _acquisitions(files: Sequence[SensorFile], sensor: str) -> list[GdalFile]:
     """The headers of one sensor's files, sorted by date. Raises `DuplicateDatesError` naming both files."""
     mine = [file for file in files if file.sensor == sensor]
     if len(mine) > MAX_FILES_PER_SENSOR:
@@ -79,7 +79,7 @@ def _acquisitions(files: Sequence[SensorFile], sensor: str) -> list[GeoTiff]:
                 date=date,
                 others=(Place(next_name, str(date)),),
             )
-    return [open_geotiff(path, name=name, date=date) for date, name, path in dated]
+    return [open_image(Member(name, path), date, max_bands=MAX_BANDS) for date, name, path in dated]
 
 
 def _ignored(root: Root) -> list[str]:

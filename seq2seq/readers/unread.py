@@ -1,26 +1,39 @@
 """Formats that are not read yet: their names, and a way that works today."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 LAYOUT = "one GeoTIFF a date, S2/2020-08-01.tif, its bands described as B02, B03, ..."
 _SAFE = (
-    f"a SAFE product is not read yet; write {LAYOUT} (gdal_translate of the bands' .jp2, stacked by gdalbuildvrt "
-    "-separate and cut to one grid), and its SCL as SCL/2020-08-01.tif"
+    "a SAFE product without its images and metadata; download it whole: MTD_MSIL2A.xml and "
+    "GRANULE/*/IMG_DATA/R*m/*.jp2 are read"
 )
 _S1_SAFE = (
     "a SAFE product of Sentinel-1 is neither calibrated nor terrain-corrected, and is not read; get sigma0 or gamma0 "
     "as GeoTIFF, S1/2020-08-01.tif with bands VV and VH (HyP3, Planetary Computer RTC, openEO sar_backscatter, Earth "
     "Engine)"
 )
-_JP2 = f"JPEG 2000 is not read yet; write {LAYOUT} (gdalbuildvrt -separate, then gdal_translate -of GTiff)"
+EOPATCH_PICKLES = (
+    "an EOPatch with pickles (bbox.pkl, timestamp.pkl, ...) is not read, for loading them can run any program; save it "
+    "again with eo-learn 1.5 or later: EOPatch.load(folder).save(new_folder)"
+)
+_JP2 = (
+    "a JPEG 2000 image by itself is no sequence; give SAFE products whole, or one image a date as S2/2020-08-01.jp2 "
+    "(10, 12 or 13 bands in the order of Sentinel-2, or B02 B03 B04 B08)"
+)
+_J2K = (
+    "a bare codestream of JPEG 2000 has no position and is not read; write a .jp2 with one (gdal_translate -of "
+    "JP2OpenJPEG -a_srs -a_ullr), or GeoTIFF"
+)
 _NETCDF = "this may be NetCDF, which is read where its name ends in .nc, and it lies by itself, in S2/ or in S1/"
 _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each subdataset)"
 
 _BY_SUFFIX = {
     ".safe": _SAFE,
     ".jp2": _JP2,
-    ".j2k": _JP2,
+    ".j2k": _J2K,
+    ".j2c": _J2K,
     ".nc": _NETCDF,
     ".nc4": _NETCDF,
     ".cdf": _NETCDF,
@@ -36,9 +49,12 @@ _BY_START = (
     (b"\x89HDF\r\n\x1a\n", _NETCDF),
     (b"\x0e\x03\x13\x01", _HDF),
     (b"\0\0\0\x0cjP  ", _JP2),
-    (b"\xff\x4f\xff\x51", _JP2),
+    (b"\xff\x4f\xff\x51", _J2K),
 )
-_MARKERS = {"manifest.safe": _SAFE, "mtd_msil2a.xml": _SAFE, "mtd_msil1c.xml": _SAFE}
+_MARKERS = {"manifest.safe": _SAFE} | {
+    f"{name}.pkl{suffix}": EOPATCH_PICKLES for name in ("bbox", "timestamp", "meta_info") for suffix in ("", ".gz")
+}
+_S1_PRODUCT = re.compile(r"(?i)S1[A-D]_\w\w_(?:GRD|SLC|OCN|RAW|ETA)\w_.*\.(?:SAFE|zip)")
 
 
 def advice_for(path: Path) -> str | None:
@@ -63,8 +79,14 @@ def advice_among(names: Iterable[str]) -> str | None:
     return None
 
 
+def radar_products(names: Iterable[str]) -> list[str]:
+    """What to say where other files of an input are read and products of Sentinel-1 lie beside them."""
+    found = sorted({part for name in names for part in PurePosixPath(name).parts if _S1_PRODUCT.fullmatch(part)})
+    return [f"S1 is left out, {found[0]}{' and others' if len(found) > 1 else ''}: {_S1_SAFE}"] if found else []
+
+
 def _known(name: str) -> str | None:
     suffix = PurePosixPath(name).suffix
-    if suffix == ".safe" and name.startswith("s1"):
+    if (suffix == ".safe" and name.startswith("s1")) or _S1_PRODUCT.fullmatch(name):
         return _S1_SAFE
     return _MARKERS.get(name) or _BY_SUFFIX.get(suffix)

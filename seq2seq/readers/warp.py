@@ -12,7 +12,7 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from seq2seq.readers.contents import Raster, Window
-from seq2seq.readers.geotiff import pixel_errors
+from seq2seq.readers.gdal_file import pixel_errors
 from seq2seq.readers.pairing import footprint, gsd_m, same_grid
 
 # As good as exact: what the approximate transformer gives depends on the window, and windows must equal the crop of

@@ -12,7 +12,7 @@ from seq2seq.errors import ConfigError, MissingDataError, OutputError
 from seq2seq.methods import METHODS
 from seq2seq.methods.base import MethodInfo, Training
 from seq2seq.model_card import SUFFIX
-from seq2seq.settings import check_settings, from_mapping
+from seq2seq.settings import check_settings, from_mapping, settings_of
 from seq2seq.wording import not_one_of
 
 
@@ -71,7 +71,7 @@ class TrainingJob:
 
     def recorded_settings(self) -> dict[str, Any]:
         """Returns the method's settings as plain values; of files the names alone, for others to read."""
-        files = {"weights"}
+        files = {each.name for each in settings_of(self.method.settings) if each.local}
         values = asdict(self.settings)
         return {name: Path(value).name if name in files and value else value for name, value in values.items()}
 

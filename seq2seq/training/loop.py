@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from seq2seq.datasets.base import Samples
-from seq2seq.errors import ConfigError, InputError, MissingDataError, Stopped
-from seq2seq.methods.base import Trainable
+from seq2seq.errors import ConfigError, InputError, InvalidPixelsError, MissingDataError, Stopped
+from seq2seq.methods.base import Learner, Trainable
 from seq2seq.nn.devices import deterministic, set_threads
 from seq2seq.nn.trained import write_trained
 from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
@@ -57,9 +57,24 @@ def train(
         first = samples[0]
         channels = 0 if first.s1 is None else first.s1.shape[1]
         trainable = job.training.load()(job.settings, first.bands, channels, job.seed)
-        loop = _Loop(job, processes, samples, first.bands, trainable, on_progress, should_stop)
+        trainable.case_of(first)  # raises before any step
+        sides = first.s2.shape[2:]
+        loop = _Loop(job, processes, samples, first.bands, sides, trainable, on_progress, should_stop)
         loop.run()
         return loop.finish() if processes.first else None
+
+
+def _described(bands: tuple[str, ...], sides: tuple[int, ...]) -> str:
+    return f"{len(bands)} bands ({' '.join(bands)}) of {' x '.join(map(str, sides))} px"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Of a step. losses: of each learner in turn. share: of what the whole batch knows. seed: of what they draw."""
+
+    losses: Iterator[torch.Tensor]
+    share: float
+    seed: int
 
 
 @dataclass
@@ -70,6 +85,7 @@ class _Loop:
     processes: Processes
     samples: Samples
     bands: tuple[str, ...]
+    sides: tuple[int, ...]
     trainable: Trainable
     on_progress: OnProgress
     should_stop: ShouldStop
@@ -84,8 +100,7 @@ class _Loop:
             raise ConfigError(f"batch is {self.batch}, must be a multiple of the {self.processes.count} processes")
         self.steps = job.steps_for(len(self.samples), self.batch, trainable.steps)
         self.order = Order(len(self.samples), job.seed)
-        self.network = trainable.network.to(device)
-        self.optimizer = trainable.optimizer()
+        self.learners = trainable.learners(device)
         key = {
             "settings": job.recorded_settings(), "data set": job.dataset.name, "split": job.split,
             "samples": len(self.samples), "bands": list(self.bands), "batch": self.batch, "seed": job.seed,
@@ -97,12 +112,11 @@ class _Loop:
         """All steps. Raises `Stopped` after a checkpoint, `ConfigError` where the loss is no number."""
         if self.job.resume and self.job.checkpoint.exists():
             self._load()
-        shared, batches = self.processes.share(self.network), self._batches()
         looks = {round(self.steps * k / SCORED_TIMES) for k in range(1, SCORED_TIMES + 1)}
         began = saved = time.monotonic()
         first = self.steps_done
-        for batch in batches:
-            self._step(shared, batch)
+        for batch in self._batches():
+            self._step(batch)
             now = time.monotonic()
             eta_s = (now - began) / (self.steps_done - first) * (self.steps - self.steps_done)
             self._report(eta_s, self._score() if self.steps_done in looks else None)
@@ -132,32 +146,53 @@ class _Loop:
             yield self.trainable.batch_of(drawn)
 
     def _example(self, position: int) -> Any:
-        sample = self.samples[self.order.sample(position)]
-        return self.trainable.example(sample, self.order.generator(position))
+        sample, rng = self.samples[self.order.sample(position)], self.order.generator(position)
+        if self.sides != sample.s2.shape[2:] or self.bands != sample.bands:
+            raise InvalidPixelsError(
+                f"{sample.name}: has {_described(sample.bands, sample.s2.shape[2:])}, the first sample has "
+                f"{_described(self.bands, self.sides)}; a network learns from samples that are alike"
+            )
+        return self.trainable.example(self.trainable.case_of(sample, rng), rng)
 
-    def _step(self, shared: torch.nn.Module, batch: Any) -> None:
-        """One update. Losses are means over what is known, so parts and processes count by how much they know."""
+    def _step(self, batch: Any) -> None:
+        """One update of each learner. Losses are means over what is known, so parts and processes count by that."""
         trainable, processes = self.trainable, self.processes
         known, stop = processes.sum(trainable.known(batch), self.should_stop())
         if stop:
             self._save()
             raise Stopped(f"step {self.steps_done} of {self.steps}")
-        torch.manual_seed((self.job.seed << 32) + self.steps_done * processes.count + processes.rank)
-        self.optimizer.zero_grad()
-        total, parts = 0.0, list(trainable.parts(batch, processes.device))
+        trainable.prepare(self.learners, self.steps_done, self.steps)
+        parts = [
+            _Part(trainable.losses(part, processes.device), trainable.known(part) / max(known, 1), self._seed(number))
+            for number, part in enumerate(trainable.parts(batch, processes.device))
+        ]
         with deterministic():
-            for number, part in enumerate(parts, 1):
-                loss = trainable.loss(shared, part, processes.device) * (trainable.known(part) / max(known, 1))
-                processes.backward(shared, loss, last=number == len(parts))
-                total += loss.item()
-            (self.loss,) = processes.sum(total)
-            if not math.isfinite(self.loss):
-                raise ConfigError(
-                    f"step {self.steps_done + 1} of {self.steps}: the loss is {self.loss}; a lower rate may help "
-                    "(--set learning_rate=X --overwrite); --resume goes on from the last checkpoint"
-                )
-            self.optimizer.step()
+            for learner in self.learners:
+                self._update(learner, parts)
         self.steps_done += 1
+
+    def _update(self, learner: Learner, parts: Sequence[_Part]) -> None:
+        """The losses of all parts, their gradients together, and what they change."""
+        total = 0.0
+        learner.optimizer.zero_grad()
+        for part in parts:
+            torch.manual_seed(part.seed)
+            loss = next(part.losses) * part.share
+            torch.autograd.backward(loss)
+            total += loss.item()
+        (self.loss,) = self.processes.sum(total)
+        if not math.isfinite(self.loss):
+            raise ConfigError(
+                f"step {self.steps_done + 1} of {self.steps}: the loss is {self.loss}; a lower rate may help "
+                "(--set learning_rate=X --overwrite); --resume goes on from the last checkpoint"
+            )
+        self.processes.add_gradients(learner.network)
+        learner.optimizer.step()
+
+    def _seed(self, part: int) -> int:
+        """Of what the losses of a part draw, such as dropout: by its position in the row, whatever the processes."""
+        share = self.batch // self.processes.count
+        return (self.job.seed << 32) + self.steps_done * self.batch + self.processes.rank * share + part
 
     def _validated(self) -> tuple[Samples, list[int]] | None:
         """The samples that are scored; a folder without that split has none, and says so."""
@@ -187,10 +222,10 @@ class _Loop:
     def _save(self) -> None:
         if self.processes.first:
             facts = {"steps": self.steps_done, "loss": self.loss, "scores": [asdict(each) for each in self.scores]}
-            self.checkpoint.save(self.network, self.optimizer, facts)
+            self.checkpoint.save(self.learners, facts)
 
     def _load(self) -> None:
-        facts = self.checkpoint.load(self.network, self.optimizer)
+        facts = self.checkpoint.load(self.learners)
         self.steps_done, self.loss = facts["steps"], facts["loss"]
         self.scores = [Score(**each) for each in facts["scores"]]
         if self.steps_done > self.steps:

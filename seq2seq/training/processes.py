@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
 
 from seq2seq.nn.devices import available_devices, choose_device
 
@@ -35,19 +34,20 @@ class Processes:
         found: list[float] = total.tolist()
         return found
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """Returns what stands for the network while it learns: gradients of `backward` are means over processes."""
-        if self.count == 1:
-            return network
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=ids)
+    def add_gradients(self, network: nn.Module) -> None:
+        """Replaces each gradient by its sum over all processes. To be called by all of them, with the same ones set.
 
-    def backward(self, network: nn.Module, loss: Tensor, *, last: bool) -> None:
-        """Adds the gradients of `loss`, this process's share of a sum over all. last: of a step, which meets others."""
-        waits = not last and isinstance(network, DistributedDataParallel)
-        context: AbstractContextManager[object] = network.no_sync() if waits else nullcontext()  # type: ignore[operator]
-        with context:
-            torch.autograd.backward(loss * self.count)  # their mean times their number is their sum
+        One message for all arrays, after the backward pass: so that it does not matter how many networks a step
+        updates, which of them a loss goes through, and what is frozen.
+        """
+        if self.count == 1:
+            return
+        gradients = [each.grad for each in network.parameters() if each.grad is not None]
+        together = torch.cat([each.flatten() for each in gradients])
+        dist.all_reduce(together)
+        totals = torch.split_with_sizes(together, [each.numel() for each in gradients])
+        for gradient, total in zip(gradients, totals, strict=True):
+            gradient.copy_(total.view_as(gradient))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def score(trainable: Trainable, samples: Samples, chosen: list[int], processes: 
     """Scores the chosen samples, shared among the processes."""
     absolute = squared = count = 0.0
     for index in chosen[processes.rank :: processes.count]:
-        sample = samples[index]
+        sample = trainable.case_of(samples[index])
         error = trainable.predict(sample, processes.device) - sample.truth
         scored = error.transpose(0, 2, 3, 1)[sample.scored].astype(np.float64)  # (pixels, bands)
         absolute += float(np.abs(scored).sum())

@@ -1,10 +1,13 @@
-"""The comparison of methods as a process: its description, what it refuses, and its results."""
+"""The comparison of methods as a process: its description, refusals and results, and what the docs say of it."""
 
+import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from locations import ROOT
 from service_api import ServedApi, User
 
 from seq2seq.comparison.gaps import GAPS
@@ -12,6 +15,7 @@ from seq2seq.methods import METHODS
 from seq2seq.processes import GAP_KINDS
 
 ADDRESS = "/processes/benchmark/execution"
+SECTION = (ROOT / "docs" / "ogc.md").read_text().partition("## The process `benchmark`\n")[2].partition("\n## ")[0]
 FILES = {"table.csv": b"gap,method\n", "table.md": b"# Table\n", "report.html": b"<p>", "results.json": b"{}"}
 
 
@@ -114,3 +118,70 @@ def test_one_output_comes_raw(api: ServedApi, user: User) -> None:
     answer = user.get(f"/jobs/{job}/results")
     assert (answer.content, answer.headers["content-type"].partition(";")[0]) == (FILES["report.html"], "text/html")
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("name", [info.name for info in METHODS])
+@pytest.mark.parametrize(("process", "naming"), [("decloud", "method"), ("benchmark", "methods")])
+def test_every_method_is_taken_by_either_process(user: User, process: str, naming: str, name: str) -> None:
+    for named in (name, f"no-{name}"):
+        inputs = {"sequence": user.sequence, naming: [named] if naming == "methods" else named}
+        answer = user.post(f"/processes/{process}/execution?validate_only=true", json={"inputs": inputs})
+        assert answer.status_code == (200 if named == name else 400), answer.text
+
+
+def test_a_list_is_taken_plain_and_qualified(api: ServedApi, user: User) -> None:
+    for methods in (["linear", "median"], {"value": ["linear", "median"], "mediaType": "application/json"}):
+        assert api.job(execute(user, methods=methods).json()["id"]).params == {"methods": ["linear", "median"]}
+
+
+# -- the docs
+
+
+def said_by(answer: Any, documented: Any) -> Any:
+    """Of an answer what the docs show of it, in their words: no host, `ID` for each id."""
+    if isinstance(documented, dict):
+        return {name: said_by(answer.get(name), about) for name, about in documented.items()}
+    if isinstance(answer, str):
+        return re.sub(r"^http://[^/]+", "", re.sub(r"[0-9a-f-]{36}", "ID", answer))
+    return answer
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table whose first heading is that."""
+    (table,) = re.findall(rf"^\| {heading} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", SECTION, re.MULTILINE)
+    return [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
+
+
+def test_the_example_of_the_docs_is_answered_as_they_say(api: ServedApi, user: User) -> None:
+    request, created, estimate, results = map(json.loads, re.findall(r"^```json\n(.*?)^```", SECTION, re.M | re.S))
+    assert said_by(user.sequence, {"href": ""}) == request["inputs"]["sequence"]
+    request["inputs"]["sequence"] = user.sequence
+
+    foreseen = user.post(f"{ADDRESS}?validate_only=true", json=request).json()
+    assert said_by(foreseen, estimate) == estimate
+    answer = user.post(ADDRESS, json=request)
+    assert answer.status_code == 201
+    assert said_by(answer.headers["location"], "") == "/jobs/ID"
+    told = answer.json()
+    told["inputs"]["sequence"] = {"href": said_by(told["inputs"]["sequence"]["href"], "")}
+    assert said_by(told, created) == created
+    api.finish(told["id"], FILES)
+    links = user.get(f"/jobs/{told['id']}/results").json()
+    assert set(links) == set(results)
+    assert said_by(links, results) == results
+
+
+def test_the_tables_of_the_docs_are_the_processs_own(user: User) -> None:
+    described = user.get("/processes/benchmark").json()
+    inputs = {name: (takes, default) for name, takes, default in rows("input")}
+    assert set(inputs) == set(described["inputs"])
+    for name in ("seeds", "max_minutes"):
+        schema = described["inputs"][name]["schema"]
+        takes, default = inputs[name]
+        assert takes.startswith(f"{schema['minimum']:g} to {schema['maximum']:g}")
+        assert default == f"{schema['default']:g}"
+    assert json.loads(inputs["methods"][1]) == described["inputs"]["methods"]["schema"]["default"]
+    assert all(f"`{kind}`" in inputs["gaps"][0] for kind in GAP_KINDS)
+    outputs = {name: kind for name, _, kind in rows("output")}
+    schemas = {name: about["schema"]["contentMediaType"] for name, about in described["outputs"].items()}
+    assert {name: kind.partition(";")[0] for name, kind in schemas.items()} == outputs

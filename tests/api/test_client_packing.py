@@ -83,7 +83,7 @@ def test_the_archive_is_gone_after(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ("names", "said"),
     [
         ([], "has nothing like S2/2020-08-01.tif or .*; it holds nothing"),
-        (["S1/2021-05-01.tif", "x/y.tif"], "has nothing like S2/2020-08-01.tif or .*; it holds S1, x"),
+        (["S1/2021-05-01.tif", "x/y.png"], "has nothing like S2/2020-08-01.tif or .*; it holds S1, x"),
         (["S2/readme.txt"], "has nothing like S2/2020-08-01.tif or .*; it holds S2"),
     ],
 )

@@ -25,7 +25,7 @@ from api.commands.whereabouts import key_for, server_url
 from seq2seq.config import SETTINGS
 from seq2seq.errors import ConfigError
 
-COMMANDS = ["serve", "submit", "watch", "jobs", "download", "cancel", "keys", "demo"]
+COMMANDS = ["serve", "submit", "submit-benchmark", "watch", "jobs", "download", "cancel", "keys", "demo"]
 # The method of these tests, in place of the settings of a reconstruction.
 SIMULATED = inputs(dates=1, steps=3, seconds=0.3)
 
@@ -273,7 +273,7 @@ def test_a_key_that_others_can_read_on_its_way_is_pointed_out(
     ("arguments", "said"),
     [
         (["submit", "nowhere"], "error: nowhere: does not exist"),
-        (["submit", "."], "error: .: has nothing like S2/2020-08-01.tif; it holds fields, full"),
+        (["submit", "full"], "error: full: has nothing like S2/2020-08-01.tif"),
         (["submit", "fields", "full"], "is not empty (mine.txt)"),
         (["submit", "fields", "--seed", "-1"], "error: seed is -1, must be from 0"),
         (["submit", "fields", "out", "--detach"], "error: --detach does not wait"),

@@ -69,6 +69,30 @@ def write_toy(folder: Path, *, train: int = 8, val: int = 3, size: int = 24, s1:
     return folder
 
 
+def write_toy_series(
+    folder: Path, *, train: int = 4, val: int = 2, dates: int = 5, size: int = 16, whole: bool = False, s1: bool = True
+) -> Path:
+    """Simulated sequences, each of other land. One date of them is asked for, and not shown; of `whole` ones, all are
+    shown, asked for and not scored, as data sets of series have it."""
+    for split, count, seed in (("train", train, 10), ("val", val, 50)):
+        (folder / split).mkdir(parents=True)
+        for number in range(count):
+            made = simulate(dates=dates, size=size, bands=TEN_METRE, cloud=0.4, seed=seed + number)
+            radar = np.stack([made.s1.pixels[np.abs(made.s1.dates - date).argmin()] for date in made.s2.dates])
+            asked = np.full(dates, True) if whole else np.arange(dates) == dates // 2
+            shown = np.full(dates, True) if whole else ~asked
+            arrays = {
+                "s2": made.s2.pixels[shown], "valid": np.ones_like(made.cloud_mask[shown]),
+                "cloud": made.cloud_mask[shown], "dates": made.s2.dates[shown], "asked": made.s2.dates[asked],
+                "truth": (made.s2 if whole else made.truth).pixels[asked],
+                "scored": np.full_like(made.cloud_mask[asked], not whole),
+            }  # fmt: skip
+            if s1:
+                arrays |= {"s1": radar[shown], **({} if whole else {"asked_s1": radar[asked]})}
+            np.savez(folder / split / f"{number:03}.npz", **arrays)
+    return folder
+
+
 def register(patch: pytest.MonkeyPatch) -> None:
     """The set is one of those that are known, until `patch` is undone."""
     patch.setattr("seq2seq.datasets.DATASETS", (TOY,))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from quick_engine import observations, use_schedule
 
-from seq2seq.comparison import benchmark as comparison
+from seq2seq.comparison import in_turn
 from seq2seq.comparison.benchmark import benchmark, make_plan
 from seq2seq.comparison.case import Case, CaseName, Outcome
 from seq2seq.comparison.output import as_csv, as_markdown
@@ -78,7 +78,7 @@ def page(outcomes: list[Outcome], **changes) -> tuple[str, dict]:
         "version": "1", "created": "today", "inputs": list(dict.fromkeys(each.case.input for each in outcomes)),
         "simulated": False, "methods": {each.method: each.method for each in outcomes}, "gaps": gaps, "seeds": [0],
         "max_minutes": None, "device": "cpu", "command": "decloud benchmark", "explanation": "Hidden.",
-        "legend": "Cut:",
+        "legend": "Cut:", "at_once": "",
         "rows": table(outcomes, gaps, ["linear", "guided"]), "failures": [], **changes,
     }  # fmt: skip
     values = to_plain({**results, "outcomes": [each.to_dict() for each in outcomes]})
@@ -189,7 +189,7 @@ def test_the_pictures_of_an_earlier_call_are_shown_again_and_what_lacks_them_is_
         ran.append((config.method, case.name.seed))
         return run_method(case, config, **rest)
 
-    monkeypatch.setattr(comparison, "run_method", counting)
+    monkeypatch.setattr(in_turn, "run_method", counting)
     benchmark([folder], tmp_path, plan)
     assert (ran, IMAGES.findall((tmp_path / "report.html").read_text())) == ([], before)
     next((tmp_path / ".parts").glob("nearest-cloud-0-*.npz")).unlink()

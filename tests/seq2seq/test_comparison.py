@@ -15,6 +15,7 @@ from quick_engine import use_schedule
 from seq2seq import methods
 from seq2seq.commands import main as cli
 from seq2seq.comparison import benchmark as comparison
+from seq2seq.comparison import in_turn
 from seq2seq.comparison.benchmark import benchmark, make_plan
 from seq2seq.comparison.case import Case, CaseName, Outcome
 from seq2seq.comparison.gaps import GAPS, hide_gap
@@ -298,7 +299,7 @@ def test_what_was_finished_is_not_repeated_and_what_goes_on_equals_what_is_fresh
         ran.append(config.method)
         return run_method(case, config, **rest)
 
-    monkeypatch.setattr(comparison, "run_method", counting)
+    monkeypatch.setattr(in_turn, "run_method", counting)
     with pytest.raises(Stopped):
         benchmark([folder], resumed, quick_plan(), should_stop=lambda: len(ran) > 3)
     assert len(ran) == 4
@@ -371,7 +372,7 @@ def test_names_that_are_none_are_said_with_the_nearest(methods_text, gaps, messa
 
 
 def test_bad_input_is_said_before_anything_runs(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "run_method", lambda *_, **__: pytest.fail("a method ran"))
+    monkeypatch.setattr(in_turn, "run_method", lambda *_, **__: pytest.fail("a method ran"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").touch()
     with pytest.raises(OutputError, match=r"holds mine\.txt"):

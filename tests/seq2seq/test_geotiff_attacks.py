@@ -13,6 +13,7 @@ from sequence_files import BANDS, DATES, TRANSFORM, s1_db, s2_dn, write_sequence
 
 from seq2seq.errors import DecloudError, UnreadableFileError
 from seq2seq.readers import geotiff, open_sequence, read_sequence
+from seq2seq.readers.gdal_file import HARDENED
 from seq2seq.readers.tiff_extent import declared_bytes
 
 SECOND = f"S2/{DATES[1]}.tif"
@@ -93,7 +94,7 @@ def test_gdal_would_have_opened_overviews_in_another_file(tmp_path):
     write_tif(tmp_path / "secret.tif", np.full((4, 12, 16), 4242, np.uint16))
     with rasterio.open(path, "r+") as file:
         file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(tmp_path / "secret.tif"))
-    with rasterio.Env(**geotiff._HARDENED), rasterio.open(path, driver="GTiff") as unprotected:
+    with rasterio.Env(**HARDENED), rasterio.open(path, driver="GTiff") as unprotected:
         assert (unprotected.read(1, out_shape=(12, 16)) == 4242).all()
     with pytest.raises(UnreadableFileError, match="its metadata point to another file"):
         geotiff.open_geotiff(path, name="a.tif", date=np.datetime64(DATES[0]))

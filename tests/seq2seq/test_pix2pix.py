@@ -10,7 +10,8 @@ from quick_engine import observations, with_hidden_values
 from seq2seq.errors import ConfigError, WeightsUnavailableError
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.pix2pix.fit import Pix2Pix, inputs_of, scale_radar
+from seq2seq.methods.pix2pix.fit import Pix2Pix
+from seq2seq.methods.pix2pix.learning import inputs_of, scale_radar
 from seq2seq.methods.pix2pix.settings import PRESETS, Pix2PixSettings
 from seq2seq.nn.pix2pix import PatchGan, UNet
 from seq2seq.nn.trained import write_trained

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from seq2seq.errors import ConfigError, MissingDataError, Stopped, WeightsUnavailableError
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.seq2point.fit import Seq2PointMethod, rate_at
+from seq2seq.methods.network_fit import rate_at
+from seq2seq.methods.seq2point.fit import Seq2PointMethod
 from seq2seq.methods.seq2point.samples import Samples, nearest_dates
 from seq2seq.methods.seq2point.settings import Seq2PointSettings
 from seq2seq.methods.seq2point.weights import read_weights, write_weights

@@ -1,10 +1,6 @@
 """Training on a data set: order, reading ahead, exact resume, several processes, the card, the use of the weights."""
 
 import hashlib
-import os
-import socket
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -13,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from locations import HELPERS, ROOT
 from quick_engine import use_schedule
 from safetensors.torch import load_file, save_file
 from toy_dataset import TOY, in_float32, open_toy, register, write_toy
+from training_processes import learn_in_processes
 
 from seq2seq.commands.main import main as command_line
 from seq2seq.errors import ConfigError, InputError, OutputError, Stopped
@@ -134,7 +130,7 @@ def test_what_is_not_valid_is_0_and_what_is_not_scored_changes_no_loss(folder):
         given = replace(sample, s2=s2, valid=valid, truth=truth, scored=scored)
         batch = made.batch_of([made.example(given, np.random.default_rng(1))])
         assert made.known(batch) == scored.sum()
-        losses.append(made.loss(made.network, batch, CPU).item())
+        losses.append(made.loss(batch, CPU).item())
     assert np.isfinite(losses[0])
     assert losses[0] == losses[1]
 
@@ -217,35 +213,10 @@ def test_parts_of_a_batch_add_up_to_the_batch(folder, tmp_path, monkeypatch):
         assert torch.allclose(values, other[name], atol=1e-5), name
 
 
-def _torchrun(folder, out, processes, port):
-    """The command as torchrun starts it, in `processes` processes; their weights and what each said."""
-    options = [f"--set={name}={value}" for name, value in TINY.items()]
-    command = [
-        sys.executable, str(HELPERS / "toy_dataset.py"), "fit", "--method", "dsen2-cr", "toy", str(folder), "--out",
-        str(out), "--steps", "6", "--batch", "4", "--device", "cpu", *options,
-    ]  # fmt: skip
-    shared = {
-        "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
-    }  # fmt: skip
-    started = [
-        subprocess.Popen(
-            command, env={**os.environ, **shared, "RANK": str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for rank in range(processes)
-    ]
-    said = [each.communicate(timeout=100)[0].decode() for each in started]
-    assert [each.returncode for each in started] == [0] * processes, said
-    return load_file(out), said
-
-
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does_and_one_of_them_speaks(folder, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    two, said = _torchrun(folder, tmp_path / "two.safetensors", 2, port)
-    one, _ = _torchrun(folder, tmp_path / "one.safetensors", 1, port)
+    two, said = learn_in_processes(2, "dsen2-cr", folder, tmp_path / "two.safetensors", TINY)
+    one, _ = learn_in_processes(1, "dsen2-cr", folder, tmp_path / "one.safetensors", TINY)
     assert "SHA-256" in said[0]
     assert not said[1].strip()
     for name, values in one.items():

@@ -2,29 +2,22 @@
 
 from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape, Trainable, Training
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
+from seq2seq.methods.presets import PREDICTIONS, RADAR_CHANNELS, cost_of_network
 
 # Of two cores, from CPU time: seconds of one parameter at one pixel, there and back; there alone takes a third.
 _S_PER_PARAMETER_PX = 1.1e-10
-_PREDICTIONS = 6  # for the curve, to score, to deliver
-_FIXED_S = 8.0
-_PROGRAM_GB = 0.9
-_BYTES_PER_VALUE = 60
-_RADAR_CHANNELS = 2
 
 
 def _cost(shape: Shape, settings: Dsen2CrSettings) -> Cost:
     dates, bands, height, width = shape
     plan = settings.plan
     px = dates * height * width
-    parameters = 18 * plan.blocks * plan.width**2 + 9 * plan.width * (2 * bands + _RADAR_CHANNELS)
+    parameters = 18 * plan.blocks * plan.width**2 + 9 * plan.width * (2 * bands + RADAR_CHANNELS)
     crop_px = min(plan.crop_px, height, width) ** 2
-    trained = plan.steps * plan.batch * crop_px + _PREDICTIONS * px / 3
+    trained = plan.steps * plan.batch * crop_px + PREDICTIONS * px / 3
     remembered = plan.crops_at_once(crop_px) * plan.remembered_bytes(crop_px) if plan.steps else 0.0
-    values = _BYTES_PER_VALUE * (bands + _RADAR_CHANNELS) * px + 16 * plan.width * height * width
-    return Cost(
-        seconds=_FIXED_S + _S_PER_PARAMETER_PX * parameters * trained,
-        memory_gb=_PROGRAM_GB + (remembered + values) / 2**30,
-    )
+    predicted = 16 * plan.width * height * width
+    return cost_of_network(shape, seconds=_S_PER_PARAMETER_PX * parameters * trained, memory=remembered + predicted)
 
 
 def _load() -> type[Method]:

@@ -1,6 +1,5 @@
 """The fit: a residual network learns from pairs of the sequence itself, or comes with weights of others."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -8,15 +7,16 @@ import numpy as np
 import torch
 
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.dsen2_cr.learning import apply, as_tensor, loss_of, make_network, make_optimizer
+from seq2seq.methods.dsen2_cr.learning import apply, loss_of, make_network, make_optimizer
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.image_pairs import Inputs, Pairs, unscale_optical
+from seq2seq.methods.network_fit import NetworkFit, as_tensor
 from seq2seq.nn.devices import deterministic, share_steps
 from seq2seq.nn.dsen2_cr import Dsen2Cr
 from seq2seq.sequence import Float32, Observations
 
 
-class Dsen2CrFit:
+class Dsen2CrFit(NetworkFit[Dsen2Cr]):
     """The fit of one sequence, step by step; see `Fit`."""
 
     def __init__(
@@ -30,28 +30,16 @@ class Dsen2CrFit:
         check_stop: Callable[[], None],
     ) -> None:
         self._pairs, self._settings, self._plan = pairs, settings, settings.plan
-        self._seed, self._device, self._check_stop = seed, device, check_stop
-        self.network = network.to(device)
-        self.optimizer = make_optimizer(self.network, settings)
-        self.steps_total, self.steps_done = self._plan.steps, 0
+        network = network.to(device)
+        optimizer = make_optimizer(network, settings)
+        super().__init__(network, optimizer, steps=self._plan.steps, seed=seed, device=device, check_stop=check_stop)
 
     def step(self, elapsed_share: float | None = None) -> float:
         """One update on a batch of crops at the same learning rate throughout; returns the loss before it."""
-        rng = np.random.default_rng((self._seed, self.steps_done))
-        batch = self._pairs.draw(rng, batch=self._plan.batch, crop_px=self._plan.crop_px)
-        known, total = max(1, int(np.count_nonzero(batch.known))), 0.0
-        self.optimizer.zero_grad()
-        with deterministic():
-            for part in batch.parts(self._plan.crops_at_once(batch.known[0].size)):
-                self._check_stop()
-                loss = loss_of(self.network, part, self._settings, self._device) * (
-                    int(np.count_nonzero(part.known)) / known
-                )
-                torch.autograd.backward(loss)
-                total += loss.item()
-            self.optimizer.step()
-        self.steps_done += 1
-        return total
+        plan = self._plan
+        batch = self._pairs.draw(self._generator(), batch=plan.batch, crop_px=plan.crop_px)
+        parts = batch.parts(plan.crops_at_once(batch.known[0].size))
+        return self._update(batch.known, parts, lambda part: loss_of(self.network, part, self._settings, self._device))
 
     @torch.no_grad()
     def predict(self, visible: Observations) -> dict[str, Float32]:
@@ -65,17 +53,6 @@ class Dsen2CrFit:
                 output = apply(self.network, as_tensor(image[None], self._device), sar)[0].cpu().numpy()
             predicted[date] = np.clip(unscale_optical(output), 0, 1)
         return {"network": predicted}
-
-    def state_dict(self) -> dict[str, Any]:
-        """A copy of all that the next steps depend on besides the arguments of the constructor."""
-        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        return copy.deepcopy({**state, "steps_done": self.steps_done})
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        self.steps_done = int(state["steps_done"])
 
 
 class Dsen2CrMethod:

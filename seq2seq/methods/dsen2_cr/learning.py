@@ -1,9 +1,7 @@
 """A step of DSen2-CR, whatever it learns from: the network in the precision of the device, its loss and optimiser."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +10,7 @@ from seq2seq.errors import ConfigError
 from seq2seq.methods.dsen2_cr.settings import Dsen2CrSettings
 from seq2seq.methods.dsen2_cr.weights import read_network
 from seq2seq.methods.image_pairs import Batch
+from seq2seq.methods.network_fit import as_tensor
 from seq2seq.model_card import read_card
 from seq2seq.nn.devices import autocast
 from seq2seq.nn.dsen2_cr import Dsen2Cr
@@ -55,11 +54,6 @@ def apply(network: nn.Module, image: Tensor, sar: Tensor | None) -> Tensor:
     with autocast(image.device):
         output: Tensor = network(image, sar)
     return output
-
-
-def as_tensor(values: Any, device: torch.device) -> Tensor:
-    """An array on the device."""
-    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
 
 def _check(network: Dsen2Cr, settings: Dsen2CrSettings, bands: tuple[str, ...], sar_channels: int) -> None:

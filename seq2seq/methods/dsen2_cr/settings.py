@@ -1,8 +1,9 @@
 """What of DSen2-CR may be varied. The published width, depth and rate are a preset; a sequence has a smaller one."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -23,15 +24,13 @@ class Plan:
         None: `REMEMBERED_BYTES`.
         """
         memory = REMEMBERED_BYTES if memory is None else memory
-        return max(1, min(self.batch, int(memory // self.remembered_bytes(crop_px))))
+        return at_once(self.batch, self.remembered_bytes(crop_px), memory)
 
     def remembered_bytes(self, crop_px: float) -> float:
         """By a step, of one crop: three images of each block, a few around them."""
         return 4 * self.width * (3 * self.blocks + 4) * crop_px
 
 
-# A step goes over its batch in parts of this size; their gradients add up to that of the batch.
-REMEMBERED_BYTES = 2**30
 # A network of 18.9 million parameters needs a data set and a GPU. What one sequence can teach in minutes on two cores
 # fits a smaller one, which then needs a higher rate than the published 7e-5. The published schedule, 8 passes over
 # SEN12MS-CR, has no counterpart on one sequence: the steps of `paper` are ours.
@@ -39,10 +38,6 @@ PRESETS = {
     "sequence": Plan(width=48, blocks=6, steps=400, batch=4, crop_px=64, learning_rate=1e-3),
     "paper": Plan(width=256, blocks=16, steps=2000, batch=16, crop_px=128, learning_rate=7e-5),
 }
-
-
-def _of_preset(about: str, low: float, high: float) -> Any:
-    return hyperparameter(None, f"{about}; by default the preset's.", low, high)
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,13 @@ class Dsen2CrSettings:
         metavar="FILE",
         local=True,
     )
-    clouds: Literal["shown", "hidden"] = setting(
-        "shown",
-        about="Of training on a data set: it sees the clouds, as published, or 0 in their place, as a run shows them.",
-    )
-    width: int | None = _of_preset("Features of a layer", 1, 4096)
-    blocks: int | None = _of_preset("Residual blocks", 1, 256)
-    steps: int | None = _of_preset("Steps", 1, 10_000_000)
-    batch: int | None = _of_preset("Crops of a step", 1, 4096)
-    crop_px: int | None = _of_preset("Side of a crop", 1, 4096)
-    learning_rate: float | None = _of_preset("Of Nadam", 1e-8, 1.0)
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
+    width: int | None = of_preset("Features of a layer", 1, 4096)
+    blocks: int | None = of_preset("Residual blocks", 1, 256)
+    steps: int | None = of_preset("Steps", 1, 10_000_000)
+    batch: int | None = of_preset("Crops of a step", 1, 4096)
+    crop_px: int | None = of_preset("Side of a crop", 1, 4096)
+    learning_rate: float | None = of_preset("Of Nadam", 1e-8, 1.0)
     whole_share: float = hyperparameter(0.2, "Share of crops that are hidden whole.", 0.0, 1.0)
     target_weight: float = hyperparameter(1.0, "Of CARL: the target's term beside the cloud-adaptive one.", 0.0, 1e3)
 
@@ -84,12 +76,4 @@ class Dsen2CrSettings:
     def plan(self) -> Plan:
         """The preset with what was named in its place; weights of others are of the paper's size, their own decides."""
         preset = PRESETS["paper" if self.weights else self.preset]
-        steps = (0 if self.weights else preset.steps) if self.steps is None else self.steps
-        return Plan(
-            width=preset.width if self.width is None else self.width,
-            blocks=preset.blocks if self.blocks is None else self.blocks,
-            steps=steps,
-            batch=preset.batch if self.batch is None else self.batch,
-            crop_px=preset.crop_px if self.crop_px is None else self.crop_px,
-            learning_rate=preset.learning_rate if self.learning_rate is None else self.learning_rate,
-        )
+        return with_named(replace(preset, steps=0) if self.weights else preset, self)

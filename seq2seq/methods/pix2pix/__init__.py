@@ -1,16 +1,12 @@
 """pix2pix (Isola et al. 2017), the baseline of the papers on cloud removal: a U-Net with an adversary."""
 
-from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape
+from seq2seq.methods.base import CandidateInfo, Cost, Method, MethodInfo, Shape, Trainable, Training
 from seq2seq.methods.pix2pix.settings import Pix2PixSettings, Plan
+from seq2seq.methods.presets import PREDICTIONS, RADAR_CHANNELS, cost_of_network
 
 # Measured: seconds of one multiplication and addition of a step, there and back, of both networks; of one parameter in
 # the optimiser; of what is the same for all steps.
 _S_PER_MAC, _S_PER_PARAMETER, _S_PER_STEP = 2e-10, 4e-9, 0.01
-_PREDICTIONS = 6  # for the curve, to score, to deliver
-_FIXED_S = 8.0
-_PROGRAM_GB = 0.9
-_BYTES_PER_VALUE = 60
-_RADAR_CHANNELS = 2
 
 
 def _macs_per_px(plan: Plan, channels: float, downs: int) -> float:
@@ -26,21 +22,24 @@ def _cost(shape: Shape, settings: Pix2PixSettings) -> Cost:
     dates, bands, height, width = shape
     plan = settings.plan
     px, crop_px = dates * height * width, min(plan.crop_px, height, width) ** 2
-    macs = _macs_per_px(plan, bands + _RADAR_CHANNELS, plan.downs_for(height, width))
+    macs = _macs_per_px(plan, bands + RADAR_CHANNELS, plan.downs_for(height, width))
     parameters = 1.3e4 * plan.width**2
     step_s = _S_PER_STEP + _S_PER_MAC * macs * plan.batch * crop_px + _S_PER_PARAMETER * parameters
     remembered = 4 * (5 * parameters + 40 * plan.width * (plan.batch * crop_px + height * width))
-    values = _BYTES_PER_VALUE * (bands + _RADAR_CHANNELS) * px
-    return Cost(
-        seconds=_FIXED_S + plan.steps * step_s + _PREDICTIONS * _S_PER_MAC * macs * px / 4,
-        memory_gb=_PROGRAM_GB + (remembered + values) / 2**30,
-    )
+    seconds = plan.steps * step_s + PREDICTIONS * _S_PER_MAC * macs * px / 4
+    return cost_of_network(shape, seconds=seconds, memory=remembered)
 
 
 def _load() -> type[Method]:
     from seq2seq.methods.pix2pix.fit import Pix2Pix
 
     return Pix2Pix
+
+
+def _load_training() -> type[Trainable]:
+    from seq2seq.methods.pix2pix.training import Pix2PixTraining
+
+    return Pix2PixTraining
 
 
 INFO = MethodInfo(
@@ -52,4 +51,5 @@ INFO = MethodInfo(
     cost=_cost,
     load=_load,
     candidates={"generator": CandidateInfo("Generator", share=1.0, followed=True)},
+    training=Training(_load_training, passes=200.0, settings={"preset": "paper"}),
 )

@@ -1,8 +1,9 @@
 """What of pix2pix may be varied. The published size and schedule are a preset; a sequence has a smaller one."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from seq2seq.methods.presets import clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -29,10 +30,6 @@ PRESETS = {
 }
 
 
-def _of_preset(about: str, low: float, high: float) -> Any:
-    return hyperparameter(None, f"{about}; by default the preset's.", low, high)
-
-
 @dataclass(frozen=True)
 class Pix2PixSettings:
     """Radar, pairs to learn from, weights; and the networks with their schedule, where not the preset's."""
@@ -51,25 +48,18 @@ class Pix2PixSettings:
         metavar="FILE",
         local=True,
     )
-    width: int | None = _of_preset("Features of the first level", 1, 1024)
-    downs: int | None = _of_preset("Halvings, as many as the scene has room for", 5, 8)
-    steps: int | None = _of_preset("Steps", 1, 10_000_000)
-    batch: int | None = _of_preset("Crops of a step", 1, 4096)
-    crop_px: int | None = _of_preset("Side of a crop", 16, 4096)
-    learning_rate: float | None = _of_preset("Of Adam", 1e-8, 1.0)
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
+    width: int | None = of_preset("Features of the first level", 1, 1024)
+    downs: int | None = of_preset("Halvings, as many as the scene has room for", 5, 8)
+    steps: int | None = of_preset("Steps", 1, 10_000_000)
+    batch: int | None = of_preset("Crops of a step", 1, 4096)
+    crop_px: int | None = of_preset("Side of a crop", 16, 4096)
+    learning_rate: float | None = of_preset("Of Adam", 1e-8, 1.0)
     l1_weight: float = hyperparameter(100.0, "Weight of the mean absolute error beside the judge's.", 0.0, 1e6)
     whole_share: float = hyperparameter(0.2, "Share of crops that are hidden whole.", 0.0, 1.0)
 
     @property
     def plan(self) -> Plan:
         """The preset with what was named in its place; weights of others are not trained."""
-        preset = PRESETS[self.preset]
-        steps = 0 if self.weights else preset.steps if self.steps is None else self.steps
-        return Plan(
-            width=preset.width if self.width is None else self.width,
-            downs=preset.downs if self.downs is None else self.downs,
-            steps=steps,
-            batch=preset.batch if self.batch is None else self.batch,
-            crop_px=preset.crop_px if self.crop_px is None else self.crop_px,
-            learning_rate=preset.learning_rate if self.learning_rate is None else self.learning_rate,
-        )
+        plan = with_named(PRESETS[self.preset], self)
+        return replace(plan, steps=0) if self.weights else plan

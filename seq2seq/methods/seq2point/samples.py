@@ -3,7 +3,7 @@
 The date itself is no input: where it is known, it is the target.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ def nearest_dates(
     return sorted(others[:count])
 
 
+# images (T, I, h, w), target (C, h, w), known (h, w)
+Example = tuple[Float32, Float32, Bool]
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """images: (B, T, I, h, w), target: (B, C, h, w) in 0..5, known: (B, h, w), where the target is."""
@@ -41,6 +45,12 @@ class Batch:
     images: Float32
     target: Float32
     known: Bool
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> "Batch":
+        """Of examples of one size."""
+        images, target, known = (np.stack(each) for each in zip(*examples, strict=True))
+        return cls(images, target, known)
 
     def parts(self, size: int) -> Iterator["Batch"]:
         """The same in batches of at most `size`."""
@@ -74,11 +84,22 @@ class Samples:
 
     def draw(self, rng: np.random.Generator, *, batch: int, crop_px: int, rotated: bool) -> Batch:
         """Crops whose targets are dates in proportion to what is known of them."""
-        side = min(crop_px, *self.observed.shape[1:])
         weights = self.observed.sum(axis=(1, 2), dtype=np.float64)
         dates = rng.choice(len(weights), size=batch, p=weights / weights.sum())
-        drawn = [self._crop(rng, int(date), side, rotated=rotated) for date in dates]
-        return Batch(*(np.stack(each) for each in zip(*drawn, strict=True)))
+        return Batch.of([self.crop(rng, int(date), crop_px, rotated=rotated) for date in dates])
+
+    def crop(self, rng: np.random.Generator, date: int, crop_px: int, *, rotated: bool) -> Example:
+        """At a random place, of the date and of those that it is made from."""
+        side = min(crop_px, *self.observed.shape[1:])
+        row, column = (int(rng.integers(length - side + 1)) for length in self.observed.shape[1:])
+        rows, columns = slice(row, row + side), slice(column, column + side)
+        images = self.images(date, (rows, columns))
+        target, known = self.inputs.optical[date][:, rows, columns], self.observed[date][rows, columns]
+        if not rotated:
+            return images, target, known
+        quarters, flip = int(rng.integers(4)), (None, -2, -1)[int(rng.integers(3))]
+        images, target, known = (_rotated(part, quarters, flip) for part in (images, target, known))
+        return images, target, known
 
     def _image(self, date: int, target: int, rows: slice, columns: slice) -> Float32:
         optical, sar = self.inputs.optical, self.inputs.sar
@@ -91,18 +112,6 @@ class Samples:
             days = np.clip(float(self.days[date] - self.days[target]), -MOST_DAYS, MOST_DAYS)
             parts.append(np.full((1, *parts[0].shape[1:]), days / DAYS_UNIT, np.float32))
         return np.concatenate(parts)
-
-    def _crop(self, rng: np.random.Generator, date: int, side: int, *, rotated: bool) -> tuple[Float32, Float32, Bool]:
-        """One sample: images, target, known."""
-        row, column = (int(rng.integers(length - side + 1)) for length in self.observed.shape[1:])
-        rows, columns = slice(row, row + side), slice(column, column + side)
-        images = self.images(date, (rows, columns))
-        target, known = self.inputs.optical[date][:, rows, columns], self.observed[date][rows, columns]
-        if not rotated:
-            return images, target, known
-        quarters, flip = int(rng.integers(4)), (None, -2, -1)[int(rng.integers(3))]
-        images, target, known = (_rotated(part, quarters, flip) for part in (images, target, known))
-        return images, target, known
 
 
 def _rotated(part: NDArray[Any], quarters: int, flip: int | None) -> NDArray[Any]:

@@ -1,8 +1,9 @@
 """What of the sequence-to-point network may be varied. The published sizes are a preset; a sequence has others."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from seq2seq.methods.presets import REMEMBERED_BYTES, at_once, clouds_of_training, of_preset, with_named
 from seq2seq.settings import hyperparameter, setting
 
 
@@ -24,17 +25,19 @@ class Plan:
     initial_std: float | None = None
     rotated: bool = True
 
-    def samples_at_once(self, dates: int, crop_px: float) -> int:
-        """Of a batch, as many samples of so many pixels as keep what a step remembers within `REMEMBERED_BYTES`."""
-        return max(1, min(self.batch, int(REMEMBERED_BYTES // self.remembered_bytes(dates, crop_px))))
+    def samples_at_once(self, dates: int, crop_px: float, memory: float | None = None) -> int:
+        """Of a batch, as many samples of so many pixels as keep what a step remembers within `memory` bytes.
+
+        None: `REMEMBERED_BYTES`.
+        """
+        memory = REMEMBERED_BYTES if memory is None else memory
+        return at_once(self.batch, self.remembered_bytes(dates, crop_px), memory)
 
     def remembered_bytes(self, dates: int, crop_px: float) -> float:
         """By a step, of one sample: three images of each 2-D block and date, padded and stacked volumes of the head."""
         return 4 * self.width * dates * (3 * self.blocks + 12 * self.head_blocks + 10) * crop_px
 
 
-# A step goes over its batch in parts of this size; their gradients add up to that of the batch.
-REMEMBERED_BYTES = 2**30
 # The published network needs a data set and a GPU. What one sequence can teach in minutes on two cores fits a smaller
 # one, at a higher rate. The published schedule, 200 passes over SEN12MS-CR-TS, has no counterpart on one sequence: the
 # steps of `paper` are ours.
@@ -52,10 +55,6 @@ PRESETS = {
         rotated=False,
     ),
 }
-
-
-def _of_preset(about: str, low: float, high: float) -> Any:
-    return hyperparameter(None, f"{about}; by default the preset's.", low, high)
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,14 @@ class Seq2PointSettings:
         metavar="FILE",
         local=True,
     )
-    width: int | None = _of_preset("Features of a layer", 1, 4096)
-    blocks: int | None = _of_preset("Residual blocks of each date", 1, 256)
-    head_blocks: int | None = _of_preset("Residual blocks of all dates together", 0, 256)
-    steps: int | None = _of_preset("Steps", 1, 10_000_000)
-    batch: int | None = _of_preset("Samples of a step", 1, 4096)
-    crop_px: int | None = _of_preset("Side of a crop", 1, 4096)
-    learning_rate: float | None = _of_preset("Of Adam, in the first half of the steps", 1e-8, 1.0)
+    clouds: Literal["shown", "hidden"] = clouds_of_training()
+    width: int | None = of_preset("Features of a layer", 1, 4096)
+    blocks: int | None = of_preset("Residual blocks of each date", 1, 256)
+    head_blocks: int | None = of_preset("Residual blocks of all dates together", 0, 256)
+    steps: int | None = of_preset("Steps", 1, 10_000_000)
+    batch: int | None = of_preset("Samples of a step", 1, 4096)
+    crop_px: int | None = of_preset("Side of a crop", 1, 4096)
+    learning_rate: float | None = of_preset("Of Adam, in the first half of the steps", 1e-8, 1.0)
     l1_weight: float = hyperparameter(100.0, "Weight of the masked L1 loss.", 1e-6, 1e6)
     freeze_trunk_steps: int = hyperparameter(0, "First steps in which features of a date stay.", 0, 10_000_000)
     least_visible: float = hyperparameter(
@@ -106,15 +106,4 @@ class Seq2PointSettings:
     def plan(self) -> Plan:
         """The preset with what was named in its place; weights of others are of the paper's size, their own decides."""
         preset = PRESETS["paper" if self.weights else self.preset]
-        steps = (0 if self.weights else preset.steps) if self.steps is None else self.steps
-        return Plan(
-            width=preset.width if self.width is None else self.width,
-            blocks=preset.blocks if self.blocks is None else self.blocks,
-            head_blocks=preset.head_blocks if self.head_blocks is None else self.head_blocks,
-            steps=steps,
-            batch=preset.batch if self.batch is None else self.batch,
-            crop_px=preset.crop_px if self.crop_px is None else self.crop_px,
-            learning_rate=preset.learning_rate if self.learning_rate is None else self.learning_rate,
-            initial_std=preset.initial_std,
-            rotated=preset.rotated,
-        )
+        return with_named(replace(preset, steps=0) if self.weights else preset, self)

@@ -37,7 +37,8 @@ def write_weights(network: Seq2Point, path: Path, *, bands: Sequence[str], card:
 def read_weights(path: Path) -> Trained:
     """The network that `path` holds, of the sizes that its arrays have. Raises WeightsUnavailableError."""
     state, card = read_trained(path, METHOD)
-    variant = card.get("variant")
+    settings = card.get("settings")
+    variant = card.get("variant", settings.get("variant") if isinstance(settings, dict) else None)
     if variant not in ("verbatim", "corrected"):
         raise WeightsUnavailableError(
             f"{METHOD} weights: {path}: variant is {variant!r} in its card, must be corrected or verbatim"

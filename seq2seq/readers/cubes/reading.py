@@ -18,7 +18,7 @@ from seq2seq.readers.cubes.names import MASKS, meaning
 from seq2seq.readers.cubes.rasters import CubeRaster, Plane, Storage, dates_with_data, storage_of
 from seq2seq.readers.cubes.times import days_of
 from seq2seq.readers.cubes.units import in_known_units
-from seq2seq.readers.geotiff import MAX_PIXELS
+from seq2seq.readers.gdal_file import MAX_PIXELS
 from seq2seq.readers.names import parse_date
 from seq2seq.sequence import Bool, Dates
 

@@ -3,7 +3,9 @@
 from pathlib import PurePosixPath
 
 from seq2seq.readers.base import Format, Root
+from seq2seq.readers.formats.eopatch import EOPatch
 from seq2seq.readers.formats.netcdf import NetCDFCubes
+from seq2seq.readers.formats.safe import Safe
 from seq2seq.readers.formats.sensor_folders import SensorFolders
 from seq2seq.readers.formats.zarr import ZarrCubes
 
@@ -11,6 +13,8 @@ FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
     # which says what it lacks.
     SensorFolders(),
+    Safe(),
+    EOPatch(),
     NetCDFCubes(),
     ZarrCubes(),
 )
@@ -28,7 +32,7 @@ def format_of(root: Root) -> Format | None:
 
 def depth() -> int:
     """The number of names, below the folder's own, that lead to the deepest files of any format."""
-    return max(len(PurePosixPath(known.example).parts) for known in FORMATS)
+    return max(getattr(known, "levels", len(PurePosixPath(known.example).parts)) for known in FORMATS)
 
 
 def is_single_file(known: Format) -> bool:

@@ -1,4 +1,4 @@
-"""GeoTIFFs in folders that are called after what they hold: `S2/DATE*.tif`, optional `S1/`, `MASK/` and `SCL/`."""
+"""Images in folders that are called after what they hold: `S2/DATE*.tif`, optional `S1/`, `MASK/` and `SCL/`."""
 
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from seq2seq.readers.contents import Contents
 
 SENSORS = ("S2", "S1", "MASK", "SCL")
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", ".jp2")
 
 
 class SensorFolders:
@@ -20,7 +20,7 @@ class SensorFolders:
     example = "S2/2020-08-01.tif"
 
     def wants(self, member: PurePosixPath) -> bool:
-        """GeoTIFFs in the four folders."""
+        """Images in the four folders."""
         return sensor_of(member) is not None
 
     def recognises(self, root: Root) -> bool:
@@ -35,7 +35,7 @@ class SensorFolders:
 
 
 def sensor_of(relative: PurePosixPath) -> str | None:
-    """S2, S1, MASK or SCL for a GeoTIFF in a folder of that name (any case), None for every other file."""
+    """S2, S1, MASK or SCL for an image in a folder of that name (any case), None for every other file."""
     if len(relative.parts) != 2 or relative.suffix.lower() not in SUFFIXES or relative.name.startswith("."):
         return None
     folder = relative.parts[0].upper()
