@@ -16,6 +16,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "core": ("torch", "lightgbm", "safetensors"),
     "clouds": ("s2cloudless",),
     "xarray": ("h5netcdf", "zarr", "h5py"),
+    "cubes": ("h5py", "numcodecs"),
     "keras": ("h5py",),
     "inpainting": ("skimage",),
     "diffusion": ("diffusers", "transformers"),
@@ -45,15 +46,18 @@ CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 
 @contextmanager
-def naming_extra() -> Iterator[None]:
-    """Raises `MissingExtraError`, around imports, for a package that an extra would have brought. Others pass."""
+def naming_extra(extra: str | None = None) -> Iterator[None]:
+    """Raises `MissingExtraError`, around imports, for a package that an extra would have brought. Others pass.
+
+    extra: the one to name of several that bring the package.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRAS:
             raise
-        raise MissingExtraError(how_to_install(package), name=package) from error
+        raise MissingExtraError(how_to_install(package, extra), name=package) from error
 
 
 def check_extra(extra: str) -> None:
@@ -69,7 +73,8 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def how_to_install(package: str) -> str:
+def how_to_install(package: str, extra: str | None = None) -> str:
     """Returns one sentence on a package that is not there."""
+    named = extra if extra and package in PACKAGES[extra] else _EXTRAS[package]
     without_gpu = f" (without a GPU, first: {CPU_TORCH})" if package == "torch" else ""
-    return f"this needs {package}, which is not installed: pip install 'decloud[{_EXTRAS[package]}]'{without_gpu}"
+    return f"this needs {package}, which is not installed: pip install 'decloud[{named}]'{without_gpu}"

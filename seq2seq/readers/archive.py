@@ -86,7 +86,7 @@ def extract(
     source = name or path.name
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _checked_members(archive, source, limits, is_within)
+            members = checked_members(archive, source, limits, is_within)
             chosen, ignored = _chosen(members)
             _check_first_bytes(archive, chosen)
             allowed = limits.allowed(path.stat().st_size)
@@ -99,8 +99,8 @@ def extract(
         raise UnreadableFileError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
-def _checked_members(
-    archive: zipfile.ZipFile, source: str, limits: ArchiveLimits, is_within: bool
+def checked_members(
+    archive: zipfile.ZipFile, source: str, limits: ArchiveLimits, is_within: bool = False
 ) -> list[zipfile.ZipInfo]:
     """All files of the archive, after every check that needs no inflating."""
     members = archive.infolist()
@@ -109,7 +109,7 @@ def _checked_members(
     seen: set[str] = set()
     for member in members:
         _check_member(member, source, is_within)
-        key = str(_relative(member)).casefold()
+        key = str(relative_name(member)).casefold()
         if key in seen:
             raise UnsafeArchiveError(f"{source}: {member.filename!r} is there more than once", file=member.filename)
         seen.add(key)
@@ -129,7 +129,7 @@ def _check_member(member: zipfile.ZipInfo, source: str, is_within: bool) -> None
 
 def _fault(member: zipfile.ZipInfo, is_within: bool) -> tuple[str, str] | None:
     """The name of a member that no honest archive holds, and what is wrong with it."""
-    name, relative = member.filename, _relative(member)
+    name, relative = member.filename, relative_name(member)
     mode = member.external_attr >> 16
     if not relative.parts:
         return member.orig_filename, "is no name of a file"
@@ -146,13 +146,14 @@ def _fault(member: zipfile.ZipInfo, is_within: bool) -> tuple[str, str] | None:
     return None
 
 
-def _relative(member: zipfile.ZipInfo) -> PurePosixPath:
+def relative_name(member: zipfile.ZipInfo) -> PurePosixPath:
+    """The name of a member as a path within the archive."""
     return PurePosixPath(member.filename.replace("\\", "/"))  # some Windows programs write backslashes
 
 
 def _chosen(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
     """The members to inflate by name, and the names left out. One folder around everything is allowed."""
-    relatives = [(member, _relative(member)) for member in members if "__MACOSX" not in member.filename]
+    relatives = [(member, relative_name(member)) for member in members if "__MACOSX" not in member.filename]
     wrapped = _is_wrapped([relative for _, relative in relatives])
     chosen, ignored = {}, []
     for member, relative in relatives:

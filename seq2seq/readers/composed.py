@@ -6,7 +6,7 @@ A format finds files; with these it makes acquisitions. Each reads no more of th
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,17 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.radiometry import detect_radiometry
 from seq2seq.readers.contents import Header, Raster, Window, selected
-from seq2seq.readers.gdal_file import GdalFile
 from seq2seq.readers.pairing import same_grid
 from seq2seq.readers.warp import read_on
 from seq2seq.sequence import Bool, Float32
+
+
+@runtime_checkable
+class Selectable(Protocol):
+    """A raster that reads some of its bands without the others."""
+
+    def select(self, bands: Sequence[int]) -> Raster:
+        """These of its bands, from 0, alone."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def select(raster: Raster, bands: Sequence[int]) -> Raster:
     """These bands, from 0, of `raster`; the raster itself where they are all of it."""
     if tuple(bands) == tuple(range(len(raster.header.descriptions))):
         return raster
-    return raster.select(bands) if isinstance(raster, GdalFile) else Selection(raster, tuple(bands))
+    return raster.select(bands) if isinstance(raster, Selectable) else Selection(raster, tuple(bands))
 
 
 def on_grid(raster: Raster, grid: GeoBox, *, nearest: bool = False, fill: float | None = None) -> Raster:

@@ -26,8 +26,7 @@ _J2K = (
     "a bare codestream of JPEG 2000 has no position and is not read; write a .jp2 with one (gdal_translate -of "
     "JP2OpenJPEG -a_srs -a_ullr), or GeoTIFF"
 )
-_NETCDF = f"NetCDF is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
-_ZARR = f"Zarr is not read yet; write {LAYOUT} (xarray with rioxarray: date.rio.to_raster)"
+_NETCDF = "this may be NetCDF, which is read where its name ends in .nc, and it lies by itself, in S2/ or in S1/"
 _HDF = f"HDF is not read yet; write {LAYOUT} (gdal_translate -of GTiff of each subdataset)"
 
 _ARCHIVE = "an archive in a folder or in an archive is not unpacked; unpack it there"
@@ -43,7 +42,6 @@ _BY_SUFFIX = {
     ".nc": _NETCDF,
     ".nc4": _NETCDF,
     ".cdf": _NETCDF,
-    ".zarr": _ZARR,
     ".h5": _HDF,
     ".hdf5": _HDF,
     ".hdf": _HDF,
@@ -53,10 +51,7 @@ _BY_START = (
     (b"CDF\x01", _NETCDF),
     (b"CDF\x02", _NETCDF),
     (b"CDF\x05", _NETCDF),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        f"NetCDF 4 and HDF are not read yet; write {LAYOUT} (xarray with rioxarray, or gdal_translate)",
-    ),
+    (b"\x89HDF\r\n\x1a\n", _NETCDF),
     (b"\x0e\x03\x13\x01", _HDF),
     (b"\0\0\0\x0cjP  ", _JP2),
     (b"\xff\x4f\xff\x51", _J2K),
@@ -65,7 +60,6 @@ _MARKERS = {"manifest.safe": _SAFE} | {
     f"{name}.pkl{suffix}": EOPATCH_PICKLES for name in ("bbox", "timestamp", "meta_info") for suffix in ("", ".gz")
 }
 _S1_PRODUCT = re.compile(r"(?i)S1[A-D]_\w\w_(?:GRD|SLC|OCN|RAW|ETA)\w_.*\.(?:SAFE|zip)")
-_ZARR_MARKERS = frozenset({".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json"})
 
 
 def advice_for(path: Path) -> str | None:
@@ -84,10 +78,7 @@ def advice_for(path: Path) -> str | None:
 def advice_among(names: Iterable[str]) -> str | None:
     """The same by the names of what lies in a folder or an archive: the first that is known counts."""
     for name in names:
-        path = PurePosixPath(name)
-        if path.name in _ZARR_MARKERS:
-            return _ZARR
-        for part in path.parts:
+        for part in PurePosixPath(name).parts:
             if known := _known(part.lower()):
                 return known
     return None

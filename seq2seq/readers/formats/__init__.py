@@ -5,9 +5,11 @@ from pathlib import PurePosixPath
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.formats.eopatch import EOPatch
 from seq2seq.readers.formats.loose_images import ImageStack, LooseImages
+from seq2seq.readers.formats.netcdf import NetCDFCubes
 from seq2seq.readers.formats.safe import Safe
 from seq2seq.readers.formats.sensor_folders import SensorFolders
 from seq2seq.readers.formats.stac_catalogue import StacCatalogue
+from seq2seq.readers.formats.zarr import ZarrCubes
 
 FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked. A folder or an archive that none of them recognises is opened as the first,
@@ -15,6 +17,8 @@ FORMATS: tuple[Format, ...] = (
     SensorFolders(),
     Safe(),
     EOPatch(),
+    NetCDFCubes(),
+    ZarrCubes(),
     StacCatalogue(),
     # The last, for they take every image.
     LooseImages(),
