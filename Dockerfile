@@ -37,7 +37,7 @@ FROM source AS installed-worker
 # torch comes for CUDA. For CPUs alone and a smaller image: --build-arg TORCH_INDEX=URL, the index of torch's CPU builds.
 ARG TORCH_INDEX=
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    pip install --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[core,clouds,xarray,service]'
+    pip install --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[core,clouds,cubes,xarray,service]'
 
 FROM base AS api
 COPY --from=installed-api /opt/decloud /opt/decloud
