@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from seq2seq.apart import check_apart
 from seq2seq.comparison.at_once import AtOnce, at_once
 from seq2seq.comparison.case import Case, CaseName, Outcome
@@ -100,26 +102,29 @@ def benchmark(
     device = choose_device(plan.config.device)
     jobs = jobs or auto_jobs(plan.config.device, available_devices(), available_cores())
     with ExitStack() as stack:
-        opened = []
-        for path in dict.fromkeys(inputs):
-            on_progress(Progress("reading"))
-            source = stack.enter_context(open_sequence(path, plan.config))
-            name = str(source.info.path)  # of a working copy, what it was made of
-            try:
-                check_memory(source.info.shape, plan.config_of(LINEAR, 0))  # the least that any method takes
-            except ConfigError as error:
-                raise ConfigError(f"{name}: {error}; give a part of it, or a larger max_memory_gb") from error
-            _check_cases(name, source.read(), plan)
-            perceptual = resolve_perceptual(plan.config, source.info.bands, device)
-            opened.append(OpenInput(name, source, perceptual))
-            for warning in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
-                on_progress(Progress("reading", message=f"{name}: {warning}"))
+        opened = [_opened(path, plan, device, stack, on_progress) for path in dict.fromkeys(inputs)]
         tasks = {each: _tasks(each, plan) for each in opened}
         with _executor(jobs, out, plan, should_stop) as executor:
             outcomes = Comparison(tasks, Parts(out), executor, on_progress).run()
         results = _results(opened, plan, outcomes, jobs)
     write_all(out, results)
     return results
+
+
+def _opened(path: Path, plan: Plan, device: torch.device, stack: ExitStack, on_progress: OnProgress) -> OpenInput:
+    """An input, open until the stack closes, after everything was checked that needs no method to run."""
+    on_progress(Progress("reading"))
+    source = stack.enter_context(open_sequence(path, plan.config))
+    name = str(source.info.path)  # of a working copy, what it was made of
+    try:
+        check_memory(source.info.shape, plan.config_of(LINEAR, 0))  # the least that any method takes
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}; give a part of it, or a larger max_memory_gb") from error
+    _check_cases(name, source.read(), plan)
+    perceptual = resolve_perceptual(plan.config, source.info.bands, device)
+    for warning in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
+        on_progress(Progress("reading", message=f"{name}: {warning}"))
+    return OpenInput(name, source, perceptual)
 
 
 def _executor(jobs: int, out: Path, plan: Plan, should_stop: ShouldStop) -> AbstractContextManager[InTurn | AtOnce]:

@@ -114,6 +114,7 @@ class Worker:
             self.connection.send(message)
 
 
+# long: the whole life of a set of processes
 class Workers:
     """As many processes as there are `devices`, which are theirs; fewer where there is less to do.
 

@@ -132,6 +132,7 @@ class Learner:
     name: str = ""
 
 
+# long: what the loop asks of a training, most of it one value
 class Trainable(Protocol):
     """What learns from the samples of a data set. The loop draws, counts, adds up over processes and keeps the state.
 

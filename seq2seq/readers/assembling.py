@@ -6,8 +6,7 @@ to them is said in `Contents.warnings`.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 from affine import Affine
@@ -19,37 +18,16 @@ from seq2seq.readers.checks import check_resampled
 from seq2seq.readers.composed import Converted, Mosaic, Stacked, alike, as_reflectance, on_grid, select
 from seq2seq.readers.contents import Contents, Raster
 from seq2seq.readers.gdal_file import MAX_PIXELS
+from seq2seq.readers.layers import Layer, by_day, with_bands
 from seq2seq.readers.names import listed
 from seq2seq.readers.pairing import describe_grid, footprint, gsd_m, same_grid
+from seq2seq.readers.radar_passes import one_pass_a_day
 
-Sensor = Literal["S2", "S1", "SCL", "MASK"]
 # Of masks: cloud, shadow or no data where no piece of a mask lies.
 _UNMASKED = 255
 # Two pixel sizes within it are one: 10 m in degrees is 10 m at one latitude alone.
 _GSD_TOLERANCE = 1.02
 _SNAP_PX = 0.01
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One or more bands of one acquisition. raster: its header has the date, and the bands' own names: B02, VV.
-
-    Of SCL and MASK the one band's name is that of its kind: masks of one kind and date lie side by side, of several
-    kinds they are joined by "or".
-    """
-
-    sensor: Sensor
-    raster: Raster
-
-    @property
-    def day(self) -> np.datetime64:
-        """UTC."""
-        return self.raster.header.date
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Names, "" for none."""
-        return tuple(band or "" for band in self.raster.header.descriptions)
 
 
 def assemble(
@@ -66,14 +44,14 @@ def assemble(
         raise MissingDataError(f"{name}: holds no Sentinel-2 band that is understood", file=name)
     bands, more = _common_bands(s2)
     said += more
-    chosen = _of_one_dtype(_finest(_with_bands(s2, bands)))
+    chosen = _of_one_dtype(_finest(with_bands(s2, bands)))
     grid = grid or common_grid(chosen, name=name)
     said += _resampled(chosen, grid)
     return Contents(
-        s2=[_optical(day, bands, grid) for day in _by_day(chosen)],
-        s1=[_radar(day) for day in _by_day(_one_pass_a_day(layers, said))],
-        masks=[_mask(day, grid) for day in _by_day([layer for layer in layers if layer.sensor == "MASK"])],
-        scl=[_classes(day) for day in _by_day(_finest([layer for layer in layers if layer.sensor == "SCL"]))],
+        s2=[_optical(day, bands, grid) for day in by_day(chosen)],
+        s1=[_radar(day) for day in by_day(one_pass_a_day(layers, said))],
+        masks=[_mask(day, grid) for day in by_day([layer for layer in layers if layer.sensor == "MASK"])],
+        scl=[_classes(day) for day in by_day(_finest([layer for layer in layers if layer.sensor == "SCL"]))],
         fingerprint=fingerprint,
         warnings=tuple(said),
     )
@@ -143,16 +121,6 @@ def _common_bands(layers: Sequence[Layer]) -> tuple[tuple[str, ...], list[str]]:
     return used, [f"bands left out, for most dates lack them: {', '.join(left_out)}"] if left_out else []
 
 
-def _with_bands(layers: Sequence[Layer], bands: Sequence[str]) -> list[Layer]:
-    """The layers with no other bands; none that has none of them."""
-    kept = []
-    for layer in layers:
-        indexes = [index for index, band in enumerate(layer.bands) if band in bands]
-        if indexes:
-            kept.append(replace(layer, raster=select(layer.raster, indexes)))
-    return kept
-
-
 def _finest(layers: Sequence[Layer]) -> list[Layer]:
     """Of a band that a day holds in several resolutions, as SAFE products do, the finest."""
     finest: dict[tuple[object, str], float] = {}
@@ -169,19 +137,11 @@ def _finest(layers: Sequence[Layer]) -> list[Layer]:
     return kept
 
 
-def _by_day(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
-    """Sorted by day, in their order within one."""
-    days: dict[np.datetime64, list[Layer]] = defaultdict(list)
-    for layer in layers:
-        days[layer.day].append(layer)
-    return (days[day] for day in sorted(days))
-
-
 def _of_one_dtype(layers: Sequence[Layer]) -> list[Layer]:
     """S2 layers that a day's stack can hold: those of a day store alike, and all have one dtype."""
     stored = [
         replace(layer, raster=raster)
-        for day in _by_day(layers)
+        for day in by_day(layers)
         for layer, raster in zip(day, alike([layer.raster for layer in day]), strict=True)
     ]
     if len({layer.raster.header.dtype for layer in stored}) == 1:
@@ -222,36 +182,6 @@ def _radar(layers: Sequence[Layer]) -> Raster:
 
 def _names(layers: Sequence[Layer]) -> set[str]:
     return {band for layer in layers for band in layer.bands}
-
-
-def _one_pass_a_day(layers: Sequence[Layer], said: list[str]) -> list[Layer]:
-    """S1 with one orbit a day, the more frequent of two, and with the polarisations that most dates have."""
-    s1 = [layer for layer in layers if layer.sensor == "S1"]
-    frequent = Counter(orbit for _, orbit in {(layer.day, layer.raster.header.orbit) for layer in s1})
-    orbit_of: dict[np.datetime64, str] = {}
-    for layer in s1:
-        orbit = layer.raster.header.orbit
-        best = orbit_of.get(layer.day, orbit)
-        orbit_of[layer.day] = orbit if frequent[orbit] > frequent[best] else best
-    passed = [layer for layer in s1 if layer.raster.header.orbit == orbit_of[layer.day]]
-    if len(passed) < len(s1):
-        days = sorted({str(layer.day) for layer in s1 if layer.raster.header.orbit != orbit_of[layer.day]})
-        said.append(f"S1 passed twice on {listed(days)}: the orbit with more dates is used")
-    return _common_polarisations(passed, said)
-
-
-def _common_polarisations(layers: Sequence[Layer], said: list[str]) -> list[Layer]:
-    """Only the bands that most dates have, and only dates that have them."""
-    days: dict[np.datetime64, set[str]] = defaultdict(set)
-    for layer in layers:
-        days[layer.day] |= set(layer.bands)
-    if not days:
-        return []
-    usual = Counter(frozenset(bands) for bands in days.values()).most_common(1)[0][0]
-    lacking = sorted(str(day) for day, bands in days.items() if not usual <= bands)
-    if lacking:
-        said.append(f"S1 of {listed(lacking)} lacks {' or '.join(sorted(usual))} and is left out")
-    return _with_bands([layer for layer in layers if usual <= days[layer.day]], sorted(usual, reverse=True))
 
 
 def _mask(layers: Sequence[Layer], grid: GeoBox) -> Raster:

@@ -16,12 +16,13 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.bands import S1_ORDER_BY_COUNT, S2_ORDER_BY_COUNT
 from seq2seq.errors import InputError, MisalignedGridsError, MissingDataError, UnknownBandsError, UnreadableFileError
-from seq2seq.readers.assembling import Layer, Sensor, assemble
+from seq2seq.readers.assembling import assemble
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents, Header, Window
 from seq2seq.readers.formats.eopatch import has_pickles, is_feature
 from seq2seq.readers.gdal_file import check_size
 from seq2seq.readers.images import fingerprint
+from seq2seq.readers.layers import Layer, Sensor
 from seq2seq.readers.names import listed
 from seq2seq.readers.npy import NpyArray, open_npy, plain
 from seq2seq.readers.unread import EOPATCH_PICKLES

@@ -77,6 +77,7 @@ class _Part:
     seed: int
 
 
+# long: one training, step by step, with what it keeps and says
 @dataclass
 class _Loop:
     """One process's part of a training."""

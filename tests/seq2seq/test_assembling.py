@@ -10,8 +10,9 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import MisalignedGridsError, MissingDataError
-from seq2seq.readers.assembling import Layer, assemble, common_grid
+from seq2seq.readers.assembling import assemble, common_grid
 from seq2seq.readers.contents import Header, Window
+from seq2seq.readers.layers import Layer
 
 UTM = "EPSG:32631"
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seq2seq.datasets.base import Sample
 
 
+# long: the answers to `Trainable`, most of them a line
 class Dsen2CrTraining:
     """See `Trainable`. CARL's mask is the sample's: what is neither cloud nor shadow is to stay as it is."""
 

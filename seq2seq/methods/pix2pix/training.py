@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seq2seq.datasets.base import Sample
 
 
+# long: the answers to `Trainable`, most of them a line
 class Pix2PixTraining:
     """See `Trainable`. The generator is what a run reads; the judge is kept in the checkpoint alone.
 

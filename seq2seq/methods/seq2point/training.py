@@ -42,6 +42,7 @@ def ask_for(sample: "Sample", date: int) -> "Sample":
     )
 
 
+# long: the answers to `Trainable`, most of them a line
 class Seq2PointTraining:
     """See `Trainable`. A date is made from those nearest to it in time; of a whole series any date is asked for."""
 

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from seq2seq.bands import S2_BANDS
-from seq2seq.readers.assembling import Sensor
+from seq2seq.readers.layers import Sensor
 
 # B02, s2_B2, S2-L2A-B02, B02_10m, B8A, boa_b05: names of masks and qualities of a band end like that too, so that the
 # words before are known ones.

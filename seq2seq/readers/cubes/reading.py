@@ -10,7 +10,6 @@ import numpy as np
 
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import MissingDataError, UnknownBandsError, UnreadableFileError
-from seq2seq.readers.assembling import Layer, Sensor
 from seq2seq.readers.contents import Header
 from seq2seq.readers.cubes.arrays import MAX_BANDS, MAX_DATES, Array, Group, RegionCache, read_all
 from seq2seq.readers.cubes.axes import Axes, axes_of, grid_of
@@ -19,6 +18,7 @@ from seq2seq.readers.cubes.rasters import CubeRaster, Plane, Storage, dates_with
 from seq2seq.readers.cubes.times import days_of
 from seq2seq.readers.cubes.units import in_known_units
 from seq2seq.readers.gdal_file import MAX_PIXELS
+from seq2seq.readers.layers import Layer, Sensor
 from seq2seq.readers.names import parse_date
 from seq2seq.sequence import Bool, Dates
 

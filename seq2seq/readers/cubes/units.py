@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from seq2seq.radiometry import S2_SCALE
-from seq2seq.readers.assembling import Sensor
 from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Header, Raster, Window
 from seq2seq.readers.cubes.rasters import CubeRaster, Storage
+from seq2seq.readers.layers import Sensor
 from seq2seq.sequence import Float32
 
 # Reflectance is never so high on average, and digital numbers never so low.

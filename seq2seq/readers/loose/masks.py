@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from seq2seq.readers.acquisitions import sample_windows
-from seq2seq.readers.assembling import Layer
 from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Raster
+from seq2seq.readers.layers import Layer
 from seq2seq.readers.mask_kinds import KINDS, RADAR_KINDS, SCL_NAMES, MaskKind, full_scale
 from seq2seq.readers.names import listed
 from seq2seq.readers.scl import looks_like_scl, sampled_classes

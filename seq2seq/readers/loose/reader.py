@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from seq2seq.errors import InputError, MissingDataError, UnknownBandsError, UnreadableFileError
-from seq2seq.readers.assembling import Layer, assemble
+from seq2seq.readers.assembling import assemble
 from seq2seq.readers.base import Member, Root
 from seq2seq.readers.contents import Contents, Header, Raster, StatedProduct
 from seq2seq.readers.gdal_file import GdalFile
 from seq2seq.readers.images import fingerprint, open_image
+from seq2seq.readers.layers import Layer
 from seq2seq.readers.loose.bands import BAND_TAGS, Found, find_bands
 from seq2seq.readers.loose.conventions import is_triplet, orbit_in
 from seq2seq.readers.loose.masks import MASK_NAMES, DatedMask, mask_layers, radar_kind

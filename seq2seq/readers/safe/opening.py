@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import UnknownBandsError
-from seq2seq.readers.assembling import Layer, assemble
+from seq2seq.readers.assembling import assemble
 from seq2seq.readers.base import Root
 from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Contents, Header, Raster
 from seq2seq.readers.formats.loose_images import is_loose_image
 from seq2seq.readers.formats.safe import image_name
 from seq2seq.readers.images import fingerprint, open_image
+from seq2seq.readers.layers import Layer
 from seq2seq.readers.loose.reader import radar_and_masks
 from seq2seq.readers.names import listed
 from seq2seq.readers.safe.archives import unpacked_products
