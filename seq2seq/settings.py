@@ -35,9 +35,10 @@ def setting(
 ) -> Any:
     """Declares a field of a settings dataclass.
 
-    about: one sentence for people who fill a form. low, high: both allowed; None: no limit; of a list of days, how many.
-    panel: the heading that it stands under in help. flag: a shorter option for it on the command line. local: of this machine (a device, a file), so that no remote caller may choose it. advanced:
-    for ablations, shown on request alone.
+    about: one sentence for people who fill a form. low, high: both allowed; None: no limit; of a list of days, how
+    many. panel: the heading that it stands under in help. flag: a shorter option for it on the command line. local: of
+    this machine (a device, a file), so that no remote caller may choose it. advanced: for ablations, shown on request
+    alone.
     """
     facts = {
         "about": about, "low": low, "high": high, "panel": panel, "metavar": metavar, "local": local,

@@ -1,4 +1,4 @@
-"""Days that are asked for beside the acquisitions': dates on which S2 acquired nothing, as if a cloud hid all of them."""
+"""Days that are asked for beside the acquisitions': dates on which S2 acquired nothing, as if clouds hid them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ def plan_timeline(acquired: Dates, s1: Dates, config: ReconstructionConfig) -> T
     dates = np.union1d(acquired, asked).astype("datetime64[D]")
     if len(dates) > MOST_DATES and len(dates) > len(acquired):
         raise ConfigError(
-            f"{len(dates) - len(acquired):,} dates are asked for beside {len(acquired)} acquisitions of S2, and at most "
-            f"{MOST_DATES:,} together are possible; ask for fewer, or a part of the series at a time"
+            f"{len(dates) - len(acquired):,} dates are asked for beside {len(acquired)} acquisitions of S2, and "
+            f"together at most {MOST_DATES:,} are possible; ask for fewer, or a part of the series at a time"
         )
     return Timeline(dates, np.isin(dates, acquired), np.isin(dates, asked))
 
@@ -62,8 +62,8 @@ def _listed(config: ReconstructionConfig, first: np.datetime64, last: np.datetim
     if len(outside):
         more = f" and {len(outside) - 1} more of {len(days)} are" if len(outside) > 1 else " is"
         raise MissingDataError(
-            f"requested date {outside[0]}{more} outside the series: S2 was acquired from {first} to {last}, and there is "
-            "no result before or after; leave out what is outside",
+            f"requested date {outside[0]}{more} outside the series: S2 was acquired from {first} to {last}, and "
+            "there is no result before or after; leave out what is outside",
             date=outside[0],
         )
     return days

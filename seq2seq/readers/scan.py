@@ -47,8 +47,8 @@ class PackedMask:
 class Scan:
     """The findings of the pass. cloud_mask: (T, H, W), True = cloud, shadow or no data.
 
-    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data; of S1 on all dates,
-    those asked for among them.
+    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data; the last on all
+    dates, also on those asked for.
     """
 
     cloud_mask: PackedMask
@@ -65,7 +65,7 @@ def scan(
     shape: tuple[int, int],
     side: int,
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1` holds the acquisition paired to each date, also to those asked for.
+    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about

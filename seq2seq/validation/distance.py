@@ -34,7 +34,7 @@ Days = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """How interpolation errs. days: (K,) increasing. sigma: (K, C) reflectance, of errors at such days, never falling."""
+    """How interpolation errs with the distance. days: (K,) increasing. sigma: (K, C) reflectance, never falling."""
 
     days: NDArray[np.float64]
     sigma: NDArray[np.float64]
@@ -63,7 +63,7 @@ class DistanceCalibration:
 
 
 def bridge_days_of(visible: Bool, days: Days) -> Float32:
-    """Measures (T, H, W) before after / (before + after) of the days to visible dates; none at all: the whole length."""
+    """Measures (T, H, W) before after / (before + after) of the days to visible dates; without any, the length."""
     before, after = days_to_others(visible, days)
     bridge = before * after / np.maximum(before + after, 1)
     none_before, none_after = before >= NO_NEIGHBOUR_DAYS, after >= NO_NEIGHBOUR_DAYS

@@ -38,13 +38,14 @@ class Provenance:
     simulated: bool
     full_prediction: bool
 
-    def tags(self, product: str, date: str, *, hidden: float) -> dict[str, str]:
-        """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1."""
+    def tags(self, product: str, date: str, *, hidden: float, acquired: bool = True) -> dict[str, str]:
+        """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1. acquired:
+        False = the date was asked for."""
         observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
         reconstructed = 1.0 if self.full_prediction else hidden
         tags = {
             "PRODUCT": product,
-            "ACQUISITION_DATE": date,
+            "ACQUISITION_DATE" if acquired else "REQUESTED_DATE": date,
             "SOFTWARE": f"decloud {self.version}",
             "METHOD": self.method,
             "SEED": str(self.seed),
@@ -57,9 +58,17 @@ class Provenance:
 
 
 def write_rasters(
-    folder: Path, date: str, windows: Windows, *, info: PlacedScene, provenance: Provenance, hidden: float
+    folder: Path,
+    date: str,
+    windows: Windows,
+    *,
+    info: PlacedScene,
+    provenance: Provenance,
+    hidden: float,
+    acquired: bool = True,
 ) -> None:
-    """Writes the file of `date` of every raster in the table of products into `folder`. hidden: see `Provenance.tags`.
+    """Writes the file of `date` of every raster in the table of products into `folder`. hidden, acquired: see
+    `Provenance.tags`.
 
     Raises `OutputError`.
     """
@@ -67,7 +76,7 @@ def write_rasters(
         if product.raster is None:
             continue
         encode, profile = product.raster.encode, product.raster.profile(info)
-        tags = {**provenance.tags(product.name, date, hidden=hidden), **profile.tags}
+        tags = {**provenance.tags(product.name, date, hidden=hidden, acquired=acquired), **profile.tags}
         write_cog(
             folder / product.files[0].at(date),
             ((window, encode(arrays, info)) for window, arrays in windows()),

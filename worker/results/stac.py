@@ -47,7 +47,14 @@ def write_stac(result: Path, collection_id: str) -> None:
     """Writes stac/collection.json and stac/DATE.json for the dates of the folder `result`; nothing without images."""
     report = json.loads((result / REPORT.path).read_text())
     items = [
-        _item(assets, date, collection_id=collection_id, restored=restored, gsd_m=report["input"]["grid"]["gsd_m"])
+        _item(
+            assets,
+            date,
+            collection_id=collection_id,
+            restored=restored,
+            gsd_m=report["input"]["grid"]["gsd_m"],
+            acquired=date not in report["input"].get("requested", ()),
+        )
         for date, restored in _dates(report)
         if (assets := _assets(result, date))
     ]
@@ -101,7 +108,13 @@ def _summaries(gain: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _item(
-    assets: dict[str, tuple[Product, Path]], date: str, *, collection_id: str, restored: float, gsd_m: float
+    assets: dict[str, tuple[Product, Path]],
+    date: str,
+    *,
+    collection_id: str,
+    restored: float,
+    gsd_m: float,
+    acquired: bool,
 ) -> dict[str, Any]:
     _, first = next(iter(assets.values()))
     with rasterio.open(first) as image:
@@ -123,6 +136,7 @@ def _item(
             "gsd": gsd_m,
             "eo:cloud_cover": 0.0,
             "decloud:restored_percent": round(100 * restored, 2),
+            "decloud:acquired": acquired,
             **_projection(geobox),
         },
         "links": [_link(kind, "./collection.json") for kind in ("root", "parent", "collection")],
