@@ -189,10 +189,8 @@ class _Run:
         result = proof.blend.apply(candidates, *self._kinds(self.usable))
         sigma = proof.calibration.sigma(candidates, self.usable)
         if proof.by_distance is not None:
-            asked = ~self.acquired
-            bridge_days = bridge_days_of(self.usable, self.s2.days)[asked]
-            images = {name: image[asked] for name, image in candidates.items()}
-            sigma[asked] = proof.by_distance.sigma(images, bridge_days)
+            asked = np.flatnonzero(~self.acquired)
+            sigma[asked] = proof.by_distance.sigma(candidates, bridge_days_of(self.usable, self.s2.days), asked)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
         return Reconstruction(

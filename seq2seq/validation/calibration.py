@@ -86,5 +86,5 @@ def disagreement(candidates: Candidates) -> Float32:
     """Computes (T, C, H, W) the variance of the candidates other than interpolation, reflectance squared."""
     others = [image for name, image in candidates.items() if name != LINEAR] or [candidates[LINEAR]]
     mean = sum(others[1:], others[0]) / len(others)
-    variance: Float32 = sum(((image - mean) ** 2 for image in others[1:]), (others[0] - mean) ** 2) / len(others)
-    return variance
+    variance = sum(((image - mean) ** 2 for image in others[1:]), (others[0] - mean) ** 2) / len(others)
+    return np.asarray(variance, dtype=np.float32)

@@ -55,11 +55,10 @@ class DistanceCalibration:
     growth: Growth
     factor: Float32
 
-    def sigma(self, candidates: Candidates, bridge_days: Float32) -> Float32:
-        """Computes (T, C, H, W) one sigma of reflectance; bridge_days: (T, H, W), see `bridge_days_of`."""
-        raw = _raw(candidates, self.growth, bridge_days)
-        sigma: Float32 = raw * self.factor[:, None, None]
-        return sigma
+    def sigma(self, candidates: Candidates, bridge_days: Float32, dates: NDArray[np.intp]) -> Float32:
+        """Computes (D, C, H, W) one sigma of reflectance on D `dates`; bridge_days: (T, H, W), see `bridge_days_of`."""
+        scale = self.factor[:, None, None]
+        return np.stack([scale * _raw(candidates, self.growth, bridge_days, t) for t in dates.tolist()])
 
 
 def bridge_days_of(visible: Bool, days: Days) -> Float32:
@@ -117,20 +116,21 @@ def calibrate_by_distance(
     judged = whole if whole.sum() >= settings.min_class_pixels else held_out
     if judged.sum() < settings.min_class_pixels:
         return DistanceCalibration(growth, np.ones(result.shape[1], np.float32))
-    dates = np.flatnonzero(judged.any(axis=(1, 2)))
-    images = {name: image[dates] for name, image in candidates.items()}
-    raw = _raw(images, growth, bridge_days_of(visible, days)[dates])
-    error = np.abs(result[dates] - truth[dates])
-    ratio = np.moveaxis(error / np.maximum(raw, settings.min_sigma), 1, -1)[judged[dates]]
+    bridge_days, ratios = bridge_days_of(visible, days), []
+    for t in np.flatnonzero(judged.any(axis=(1, 2))).tolist():
+        raw = np.maximum(_raw(candidates, growth, bridge_days, t), settings.min_sigma)
+        ratios.append(np.moveaxis(np.abs(result[t] - truth[t]) / raw, 0, -1)[judged[t]])
+    ratio = np.concatenate(ratios)  # (N, C)
     widened = few_dates(np.nonzero(judged)[0], settings)
     return DistanceCalibration(growth, (np.quantile(ratio, 0.9, axis=0) / NORMAL_90 * widened).astype(np.float32))
 
 
-def _raw(candidates: Candidates, growth: Growth, bridge_days: Float32) -> Float32:
-    """(T, C, H, W) before it is scaled."""
-    dates, height, width = bridge_days.shape
-    floor = growth.at(bridge_days.ravel()).reshape(dates, height, width, -1)
-    raw: Float32 = np.sqrt(disagreement(candidates) + np.moveaxis(floor, -1, 1) ** 2)
+def _raw(candidates: Candidates, growth: Growth, bridge_days: Float32, t: int) -> Float32:
+    """(C, H, W) of one date, before it is scaled; a date at a time, as requested ones may be hundreds."""
+    date = slice(t, t + 1)
+    variance = disagreement({name: image[date] for name, image in candidates.items()})[0]
+    floor = growth.at(bridge_days[t].ravel()).T.reshape(variance.shape)
+    raw: Float32 = np.sqrt(variance + floor**2)
     return raw
 
 
