@@ -30,7 +30,7 @@ def _day(value: str) -> str:
     return value
 
 
-_Day = Annotated[str, AfterValidator(_day), Field(pattern=DAY_PATTERN, json_schema_extra={"format": "date"})]
+_Day = Annotated[str, Field(pattern=DAY_PATTERN, json_schema_extra={"format": "date"}), AfterValidator(_day)]
 
 
 def _field(setting: Setting) -> tuple[Any, Any]:
