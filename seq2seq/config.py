@@ -69,10 +69,10 @@ class ReconstructionConfig:
     # -- dates beside those of the acquisitions, within the series
     every_days: int | None = setting(
         None, about="Also a result every so many days from the first acquisition on: 5d, 2w.", low=1, high=366,
-        panel=DATES, metavar="DAYS", flag="--every",
+        panel=DATES, metavar="DAYS", flag="--every", typed="interval",
     )  # fmt: skip
     dates: tuple[str, ...] = setting(
-        (), about="Also a result on each of these days.", high=MOST_DATES, panel=DATES, metavar="FILE"
+        (), about="Also a result on each of these days.", high=MOST_DATES, panel=DATES, metavar="FILE", typed="file"
     )
     at_s1: bool = setting(False, about="Also a result on each day of Sentinel-1 within the series.", panel=DATES)
     only_requested: bool = setting(

@@ -32,17 +32,18 @@ def setting(
     local: bool = False,
     advanced: bool = False,
     flag: str | None = None,
+    typed: Literal["interval", "file"] | None = None,
 ) -> Any:
     """Declares a field of a settings dataclass.
 
     about: one sentence for people who fill a form. low, high: both allowed; None: no limit; of a list of days, how
-    many. panel: the heading that it stands under in help. flag: a shorter option for it on the command line. local: of
-    this machine (a device, a file), so that no remote caller may choose it. advanced: for ablations, shown on request
-    alone.
+    many. panel: the heading that it stands under in help. flag: a shorter option for it on the command line. typed:
+    what is typed there instead of the value, `5d` or a file that lists days. local: of this machine (a device, a
+    file), so that no remote caller may choose it. advanced: for ablations, shown on request alone.
     """
     facts = {
         "about": about, "low": low, "high": high, "panel": panel, "metavar": metavar, "local": local,
-        "advanced": advanced, "flag": flag,
+        "advanced": advanced, "flag": flag, "typed": typed,
     }  # fmt: skip
     return field(default=default, metadata={METADATA: facts})
 
@@ -67,6 +68,7 @@ class Setting:
     local: bool
     advanced: bool
     flag: str | None = None
+    typed: Literal["interval", "file"] | None = None
 
     @property
     def choices(self) -> tuple[Any, ...]:

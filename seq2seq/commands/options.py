@@ -24,8 +24,9 @@ _EARLIER: dict[str, Any] = {
     "paper_input": Literal["s1", "noise"],
 }
 
-# Settings that are typed in words of their own.
-_READ: dict[str, Callable[[str], Any]] = {"every_days": days_in, "dates": lambda text: days_listed(Path(text))}
+# What is typed instead of a value, see `seq2seq.settings.setting`.
+_READ: dict[str, Callable[[str], Any]] = {"interval": days_in, "file": lambda text: days_listed(Path(text))}
+_TYPED = {each.name: _READ[each.typed] for each in SETTINGS if each.typed is not None}
 
 _NOW = {RECIPE: "method", **{name: f"--set {now}=VALUE" for name, now in OF_METHOD.items()}}
 
@@ -112,7 +113,7 @@ def named_settings(method: Any, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _typed(name: str, value: Any) -> Any:
-    return _READ[name](value) if name in _READ else value
+    return _TYPED[name](value) if name in _TYPED else value
 
 
 def _bring_weights(values: dict[str, Any], weights: Path) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def _option(setting: Setting) -> inspect.Parameter:
         show_default=False,
     )
     kind: Any = Literal[setting.choices] if setting.choices else setting.kind
-    if setting.name in _READ:
+    if setting.typed is not None:
         kind = str
     return _keyword(setting.name, Annotated[kind | None, option])
 
