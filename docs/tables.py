@@ -152,8 +152,9 @@ def _setting(each: Any) -> tuple[str, str, str, str]:
 
 
 def _row(option: Any) -> tuple[str, str]:
-    name = option.opts[0] if option.is_flag or not option.metavar else f"{option.opts[0]} {option.metavar}"
-    return f"`{name}`", str(option.help)
+    first, *others = option.opts
+    names = [first if option.is_flag or not option.metavar else f"{first} {option.metavar}", *others]
+    return ", ".join(f"`{name}`" for name in names), str(option.help)
 
 
 TABLES: dict[str, Callable[[], str]] = {

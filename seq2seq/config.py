@@ -12,7 +12,9 @@ from seq2seq.products.choosing import Outputs, formats, optional_names
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
 from seq2seq.validation.settings import ValidationSettings
 
-READING, METHOD, OUTPUT, LARGE = "Reading", "Method", "Output", "Large scenes"
+READING, DATES, METHOD, OUTPUT, LARGE = "Reading", "Dates", "Method", "Output", "Large scenes"
+# Of acquisitions and requested days together: a sequence is whole in memory, tile by tile.
+MOST_DATES = 1000
 # Settings by name within settings: of the method, and of the proof.
 NESTED = ("method_settings", "validation_settings")
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
@@ -67,6 +69,19 @@ class ReconstructionConfig:
         panel=READING, metavar="N",
     )  # fmt: skip
 
+    # -- dates beside those of the acquisitions, within the series
+    every_days: int | None = setting(
+        None, about="Also a result every so many days from the first acquisition on: 5d, 2w.", low=1, high=366,
+        panel=DATES, metavar="DAYS", flag="--every", typed="interval",
+    )  # fmt: skip
+    dates: tuple[str, ...] = setting(
+        (), about="Also a result on each of these days.", high=MOST_DATES, panel=DATES, metavar="FILE", typed="file"
+    )
+    at_s1: bool = setting(False, about="Also a result on each day of Sentinel-1 within the series.", panel=DATES)
+    only_requested: bool = setting(
+        False, about="Write the days asked for alone: a regular series, without acquisitions between.", panel=DATES
+    )
+
     # -- perceptual loss (VGG16 relu1_2, relu2_2, relu3_3)
     perceptual: Literal["auto", "vgg16", "off"] = setting(
         "auto", about="VGG16 perceptual loss; auto: where its weights are installed.", panel=METHOD
@@ -113,6 +128,13 @@ class ReconstructionConfig:
         _ = self.resolved_settings, self.validation, self.outputs
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
+        if self.only_requested and not self.asks_for_dates:
+            raise ConfigError("only_requested is set and no day is asked for; name some by every_days, dates or at_s1")
+
+    @property
+    def asks_for_dates(self) -> bool:
+        """Tells whether results are wanted on days beside the acquisitions'."""
+        return self.every_days is not None or bool(self.dates) or self.at_s1
 
     @property
     def info(self) -> MethodInfo:
@@ -139,7 +161,7 @@ class ReconstructionConfig:
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; the inverse of `from_dict`."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**values, **{name: dict(getattr(self, name)) for name in NESTED}}
+        return {**values, "dates": list(self.dates), **{name: dict(getattr(self, name)) for name in NESTED}}
 
     def recorded(self) -> dict[str, Any]:
         """Returns plain JSON values for a report: settings of the method that were left out have their defaults."""

@@ -116,15 +116,20 @@ def gap_length(observed: Bool, days: Days) -> Float32:
     Before the first and after the last observed date: twice the distance to the only side. Pixels observed on no other
     date: twice the length of the sequence, which no other gap exceeds.
     """
-    dates = range(len(days))
-    before = _carry_days(observed, days, dates)
-    after = _carry_days(observed, days, reversed(dates))
+    before, after = days_to_others(observed, days)
     gap = before + after
     np.copyto(gap, 2 * before, where=after >= NO_NEIGHBOUR_DAYS)
     np.copyto(gap, 2 * after, where=before >= NO_NEIGHBOUR_DAYS)
     longest = np.float32(2 * (days[-1] - days[0]))
     np.minimum(gap, longest, out=gap)
     return gap
+
+
+def days_to_others(observed: Bool, days: Days) -> tuple[Float32, Float32]:
+    """Measures (T, H, W) days to the observed date before and after, the date itself not counted; `NO_NEIGHBOUR_DAYS`
+    where there is none."""
+    dates = range(len(days))
+    return _carry_days(observed, days, dates), _carry_days(observed, days, reversed(dates))
 
 
 def _carry(

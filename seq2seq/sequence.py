@@ -4,7 +4,7 @@ One axis order everywhere: `(T, C, H, W)` = date, band, row, column. True in `ob
 cloud, shadow or no data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,13 +120,15 @@ class Observations:
 
     s2: reflectance; `s2.observed` excludes clouds, shadows and no data. s1: dB on the dates and grid of s2, or None.
     cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT
-    where none was near enough (`s1.observed` is False there).
+    where none was near enough (`s1.observed` is False there). requested: (N,) those dates of s2 that were asked for and
+    never acquired: nothing is observed on them.
     """
 
     s2: ImageSequence
     s1: ImageSequence | None
     cloud_mask: Bool
     s1_dates: Dates
+    requested: Dates = field(default_factory=lambda: np.array([], dtype="datetime64[D]"))
 
     def __post_init__(self) -> None:
         t, _, h, w = self.s2.shape
@@ -136,12 +138,19 @@ class Observations:
             )
         if self.s1_dates.shape != (t,):
             raise ValueError(f"s1_dates has {self.s1_dates.shape} entries, s2 has T={t}")
+        if len(set(self.requested.tolist()) - set(self.s2.dates.tolist())) or self.s2.observed[~self.acquired].any():
+            raise ValueError("requested holds dates that s2 lacks, or that are observed")
         if self.s1 is None:
             return
         if not np.array_equal(self.s1.dates, self.s2.dates):
             raise ValueError("s1 and s2 have different dates; pair them first")
         if self.s1.shape[2:] != (h, w):
             raise ValueError(f"s1 is {self.s1.shape[2:]}, s2 is {(h, w)}; bring them to one grid first")
+
+    @property
+    def acquired(self) -> Bool:
+        """(T,) False = asked for, never acquired."""
+        return ~np.isin(self.s2.dates, self.requested)
 
     def __repr__(self) -> str:
         return f"Observations({', '.join(text for _, text in self.facts())})"
@@ -164,6 +173,7 @@ class Observations:
             s1=None if self.s1 is None else self.s1.crop(rows, columns),
             cloud_mask=self.cloud_mask[:, rows, columns],
             s1_dates=self.s1_dates,
+            requested=self.requested,
         )
 
 

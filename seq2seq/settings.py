@@ -5,7 +5,9 @@
 Whatever shows or checks settings is made from these declarations: options, TOML keys, JSON Schema, process inputs.
 """
 
+import datetime
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType, UnionType
@@ -16,6 +18,7 @@ from seq2seq.wording import nearest, no_number, not_one_of
 
 T = TypeVar("T")
 METADATA = "setting"
+DAY_FORM, DAY_PATTERN = "YYYY-MM-DD", r"^\d{4}-\d{2}-\d{2}$"
 
 
 def setting(
@@ -29,16 +32,20 @@ def setting(
     local: bool = False,
     advanced: bool = False,
     written: bool = False,
+    flag: str | None = None,
+    typed: Literal["interval", "file"] | None = None,
 ) -> Any:
     """Declares a field of a settings dataclass.
 
-    about: one sentence for people who fill a form. low, high: both allowed; None: no limit. panel: the heading that it
-    stands under in help. local: of this machine (a device, a file), so that no remote caller may choose it. advanced:
-    for ablations, shown on request alone. written: it says which files are written, and changes no value in them.
+    about: one sentence for people who fill a form. low, high: both allowed; None: no limit; of a list of days, how
+    many. panel: the heading that it stands under in help. flag: a shorter option for it on the command line. typed:
+    what is typed there instead of the value, `5d` or a file that lists days. local: of this machine (a device, a
+    file), so that no remote caller may choose it. advanced: for ablations, shown on request alone. written: it says
+    which files are written, and changes no value in them.
     """
     facts = {
         "about": about, "low": low, "high": high, "panel": panel, "metavar": metavar, "local": local,
-        "advanced": advanced, "written": written,
+        "advanced": advanced, "written": written, "flag": flag, "typed": typed,
     }  # fmt: skip
     return field(default=default, metadata={METADATA: facts})
 
@@ -63,6 +70,8 @@ class Setting:
     local: bool
     advanced: bool
     written: bool
+    flag: str | None = None
+    typed: Literal["interval", "file"] | None = None
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -76,14 +85,17 @@ class Setting:
 
     @property
     def kind(self) -> type:
-        """bool, int, float or str; that of the choices where there are any."""
+        """bool, int, float, str, or tuple for a list of days; that of the choices where there are any."""
         if self.choices:
             return type(self.choices[0])
-        return next(kind for kind in self._members if kind is not NoneType)  # type: ignore[no-any-return]
+        kind = next(kind for kind in self._members if kind is not NoneType)
+        return get_origin(kind) or kind  # type: ignore[no-any-return]
 
     @property
     def default_text(self) -> str:
         """The default as people write it."""
+        if self.kind is tuple:
+            return ", ".join(self.default) or "none"
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property
@@ -91,6 +103,8 @@ class Setting:
         """The values that it may have, in words: `0 to 1`."""
         if self.choices:
             return ", ".join(map(str, self.choices))
+        if self.kind is tuple:
+            return f"days as {DAY_FORM}, at most {self.high:g}" if self.high else f"days as {DAY_FORM}"
         if self.low is None or self.high is None:
             return "true, false" if self.kind is bool else "text"
         return f"{self.low:g} to {self.high:g}"
@@ -105,6 +119,8 @@ class Setting:
         elif self.kind is bool:
             if not isinstance(value, bool):
                 raise ConfigError(f"{self.name} is {value!r}, must be true or false")
+        elif self.kind is tuple:
+            self._check_days(value)
         elif self.kind is str:
             if not isinstance(value, str):
                 raise ConfigError(f"{self.name} is {value!r}, must be text")
@@ -112,7 +128,9 @@ class Setting:
             self._check_number(value)
 
     def normal(self, value: Any) -> Any:
-        """Normalises `value` as JSON and TOML have it, where 5.0 is 5."""
+        """Normalises `value` as JSON and TOML have it, where 5.0 is 5 and a list holds texts or TOML's own dates."""
+        if self.kind is tuple and isinstance(value, list | tuple):
+            return tuple(each.isoformat() if type(each) is datetime.date else each for each in value)
         whole = self.kind is int and isinstance(value, float) and value.is_integer()
         return int(value) if whole else value
 
@@ -121,6 +139,7 @@ class Setting:
         if self.optional and text.lower() == "none":
             return None
         values: dict[type, Any] = {bool: _truth(text), int: _number(text), float: _number(text), str: text}
+        values[tuple] = [part.strip() for part in text.split(",") if part.strip()]
         value = self.normal(values[self.kind])
         self.check(value)
         return value
@@ -128,6 +147,15 @@ class Setting:
     @property
     def _members(self) -> tuple[Any, ...]:
         return get_args(self.hint) if get_origin(self.hint) in (Union, UnionType) else (self.hint,)
+
+    def _check_days(self, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise ConfigError(f"{self.name} is {value!r}, must be a list of days as {DAY_FORM}")
+        if self.high is not None and len(value) > self.high:
+            raise ConfigError(f"{self.name} holds {len(value)} days, at most {self.high:g} are possible")
+        for day in value:
+            if not is_day(day):
+                raise ConfigError(f"{self.name} holds {day!r}, which is no day; write it as {DAY_FORM}")
 
     def _check_number(self, value: Any) -> None:
         whole = self.kind is int
@@ -147,6 +175,16 @@ def settings_of(kind: type) -> tuple[Setting, ...]:
         for each in fields(kind)
         if METADATA in each.metadata and each.default is not MISSING
     )
+
+
+def is_day(text: Any) -> bool:
+    """Tells whether it is the text of a day of the calendar, such as 2021-05-01."""
+    if not isinstance(text, str) or not text.isascii() or re.match(DAY_PATTERN, text) is None:
+        return False
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def check_settings(values: Any) -> None:

@@ -9,7 +9,7 @@ from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.earlier_names import METHOD, OF_METHOD, RECIPE, RECIPES, with_present_names
 from seq2seq.methods import METHODS, find_method
 from seq2seq.methods.base import MethodInfo
-from seq2seq.settings import Setting, settings_of
+from seq2seq.settings import DAY_FORM, DAY_PATTERN, Setting, is_day, settings_of
 
 METHOD_SETTINGS = "method_settings"  # declared by each method
 _NOTHING_CHOSEN = "Chosen by the service."
@@ -26,6 +26,15 @@ def _whole(value: Any) -> Any:
 Whole = BeforeValidator(_whole)
 
 
+def _day(value: str) -> str:
+    if not is_day(value):
+        raise ValueError(f"is no day; write it as {DAY_FORM}")
+    return value
+
+
+_Day = Annotated[str, Field(pattern=DAY_PATTERN, json_schema_extra={"format": "date"}), AfterValidator(_day)]
+
+
 def _field(setting: Setting) -> tuple[Any, Any]:
     """A field of a model: type, range, default and sentence of the setting."""
     kind: Any = Literal[setting.choices] if setting.choices else setting.kind
@@ -37,6 +46,9 @@ def _field(setting: Setting) -> tuple[Any, Any]:
     if setting.name == "method":
         kind = Literal[tuple(info.name for info in METHODS)]
     whole = [Whole] if setting.kind is int else []
+    if setting.kind is tuple:
+        days = Field(max_length=None if setting.high is None else int(setting.high))
+        return Annotated[list[_Day], days], Field(default=list(setting.default), description=about)
     free_text = setting.kind is str and not setting.choices and not setting.local and setting.name != "method"
     limits = Field(ge=setting.low, le=setting.high, max_length=_LONGEST_TEXT if free_text else None)
     return Annotated[kind, limits, *whole], Field(default=setting.default, description=about)

@@ -126,7 +126,8 @@ def print_inspection(console: Console, found: dict[str, Any]) -> None:
     for heading in ("date", "cloud", "", "S1"):
         table.add_column(heading, no_wrap=True)
     for date, cloud, radar in zip(found["dates"], found["cloud_fraction"], found["s1"]["dates"], strict=True):
-        table.add_row(date, _bar(cloud), f"{cloud:4.0%}", radar or "[dim]none near enough[/]")
+        bar = "[dim]asked for, never acquired[/]" if date in found.get("requested", ()) else _bar(cloud)
+        table.add_row(date, bar, f"{cloud:4.0%}", radar or "[dim]none near enough[/]")
     console.print(table)
     for warning in found["warnings"]:
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False, soft_wrap=True)
@@ -140,7 +141,7 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
     cost = found["estimate"]
     return [
         ("input", found["path"]),
-        ("dates", f"{len(dates)}, {dates[0]} to {dates[-1]}"),
+        ("dates", f"{len(dates)}, {dates[0]} to {dates[-1]}{_asked(found)}"),
         ("bands", " ".join(found["bands"])),
         ("grid", f"{grid['width']} x {grid['height']} px, {grid['pixel']}, {grid['crs']}"),
         (
@@ -152,6 +153,11 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("masks", found["mask_source"]),
         ("a run", f"about {format_duration(cost['seconds'])} and {cost['memory_gb']:.1f} GB on {cost['on']}"),
     ]
+
+
+def _asked(found: dict[str, Any]) -> str:
+    count = len(found.get("requested", ()))
+    return f"; {count} of them asked for, never acquired" if count else ""
 
 
 def _bar(fraction: float, width: int = 24) -> str:

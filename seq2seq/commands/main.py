@@ -25,7 +25,7 @@ from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
 from seq2seq.commands.written import written_files
-from seq2seq.config import METHOD, OUTPUT, ReconstructionConfig
+from seq2seq.config import DATES, METHOD, OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
 from seq2seq.products import DECLOUDED, PREVIEW, REPORT
@@ -76,6 +76,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
   decloud run fields cloud-free
   decloud run fields.zip cloud-free --max-minutes 5
   decloud run fields cloud-free --seed 1 --full-prediction --overwrite
+  decloud run fields cloud-free --every 5d        [dim]a date every five days, beside those acquired[/]
   decloud run fields cloud-free --config settings.toml
 
 Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
@@ -112,15 +113,18 @@ def run(
 [bold]Examples[/]
   decloud inspect fields
   decloud inspect fields.zip --json
+  decloud inspect fields --every 5d               [dim]what a run with days beside the acquisitions' will cost[/]
 """
 )
+@with_settings(panel=DATES)
 def inspect(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
+    **given: Any,
 ) -> None:
     """Say what is in a sequence: dates, bands, grid, clouds, S1 pairing, expected time and memory. Trains nothing."""
-    settings = build_config(config, {})
+    settings = build_config(config, given)
     from seq2seq.readers import open_sequence
     from seq2seq.report.inspection import describe
 

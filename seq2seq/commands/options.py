@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seq2seq.commands.days import days_in, days_listed
 from seq2seq.config import METHOD, SETTINGS, ReconstructionConfig
 from seq2seq.earlier_names import OF_METHOD, RECIPE, RECIPES, with_present_names
 from seq2seq.errors import ConfigError
@@ -23,20 +24,28 @@ _EARLIER: dict[str, Any] = {
     "paper_input": Literal["s1", "noise"],
 }
 
+# What is typed instead of a value, see `seq2seq.settings.setting`.
+_READ: dict[str, Callable[[str], Any]] = {"interval": days_in, "file": lambda text: days_listed(Path(text))}
+_TYPED = {each.name: _READ[each.typed] for each in SETTINGS if each.typed is not None}
+
 _NOW = {RECIPE: "method", **{name: f"--set {now}=VALUE" for name, now in OF_METHOD.items()}}
 
 
-def with_settings(*, local: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *, local: bool = True, panel: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command an option for each setting in place of its `**given`, which holds those that were named.
 
-    local: whether also those of this machine, such as a device.
+    local: whether also those of this machine, such as a device. panel: those under this heading alone.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [each for each in inspect.signature(command).parameters.values() if each.kind is not each.VAR_KEYWORD]
-        settings = [each for each in SETTINGS if local or not each.local]
+        settings = [each for each in SETTINGS if (local or not each.local) and panel in (None, each.panel)]
         arguments = [each for each in own if each.default is each.empty]
-        options = [*map(_option, settings), _set_option(), *map(_earlier_option, _EARLIER)]
+        options = [*map(_option, settings)]
+        if panel is None:
+            options += [_set_option(), *map(_earlier_option, _EARLIER)]
         parameters = [*arguments, *options, *(each for each in own if each not in arguments)]
         parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -52,7 +61,7 @@ def settings_from(given: Mapping[str, Any], file: Path | None = None, weights: P
     weights: trained ones, which bring their method. Raises `ConfigError` and `WeightsUnavailableError`.
     """
     values = read_config_file(file) if file else {}
-    values |= {name: value for name, value in given.items() if value is not None and name != _SET}
+    values |= {name: _typed(name, value) for name, value in given.items() if value is not None and name != _SET}
     for name, now in _NOW.items():
         if name in values:
             typer.echo(f"decloud: {name} is an earlier name, for one more release: use {now}", err=True)
@@ -103,6 +112,10 @@ def named_settings(method: Any, texts: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def _typed(name: str, value: Any) -> Any:
+    return _TYPED[name](value) if name in _TYPED else value
+
+
 def _bring_weights(values: dict[str, Any], weights: Path) -> dict[str, Any]:
     """Names the method of the weights in `values`, where none is named; returns the setting that they are of it."""
     from seq2seq.model_card import read_card
@@ -128,21 +141,23 @@ def _shown_choices(setting: Setting) -> str:
 def _shown_default(setting: Setting) -> str:
     """` Default 12.`, or nothing where that is stated already or there is none."""
     default = setting.default
-    silent = default in (None, "") or setting.choices or isinstance(default, bool) or "by default" in setting.about
+    silent = default in (None, "", ()) or setting.choices or isinstance(default, bool) or "by default" in setting.about
     return "" if silent else f" Default {default:g}." if isinstance(default, float) else f" Default {default}."
 
 
 def _option(setting: Setting) -> inspect.Parameter:
     """None stands for "not given", so that a config file can set it."""
-    flag = "--" + setting.name.replace("_", "-")
+    flags = (setting.flag, "--" + setting.name.replace("_", "-"))
     option = typer.Option(
-        flag,
+        *(flag for flag in flags if flag is not None),
         help=f"{setting.about}{_shown_choices(setting)}{_shown_default(setting)}",
         metavar="NAME" if setting.choices else setting.metavar,
         rich_help_panel=setting.panel,
         show_default=False,
     )
     kind: Any = Literal[setting.choices] if setting.choices else setting.kind
+    if setting.typed is not None:
+        kind = str
     return _keyword(setting.name, Annotated[kind | None, option])
 
 

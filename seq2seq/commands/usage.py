@@ -43,7 +43,7 @@ def _wrong_value(error: typer.BadParameter, param: Any) -> str:
     if kind.choices is not None:
         return not_one_of(name, given, map(str, kind.choices))
     if kind.annotation in (int, float):
-        limits = {each.name: (each.low, each.high) for each in SETTINGS}
+        limits = {each.name: (each.low, each.high) for each in SETTINGS if each.kind in (int, float)}
         low, high = limits.get(param.name, (kind.parameter_info.min, kind.parameter_info.max))
         return no_number(name, _as_number(given), low, high, whole=kind.annotation is int)
     return f"{name}: {error.message}"

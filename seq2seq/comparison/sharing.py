@@ -84,6 +84,7 @@ class SharedObservations:
             "cloud_mask": observations.cloud_mask,
             "dates": s2.dates,
             "s1_dates": observations.s1_dates,
+            "requested": observations.requested,
         }
         for name, sequence in (("s2", s2), ("s1", s1)):
             if sequence is not None:
@@ -106,6 +107,7 @@ class SharedObservations:
             s1=None if self.s1 is None else self._sequence("s1", self.s1),
             cloud_mask=self._array("cloud_mask"),
             s1_dates=self._array("s1_dates"),
+            requested=self._array("requested"),
         )
 
     def remove(self) -> None:

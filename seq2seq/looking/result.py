@@ -104,6 +104,8 @@ def _open_before(
     folder: Path, report: Mapping[str, Any], source: Path | None, settings: dict[str, Any], stack: ExitStack
 ) -> tuple[SequenceScene | None, str | None]:
     """The sequence, or why there is none."""
+    if report["config"].get("only_requested"):
+        return None, _without("it holds the requested dates alone")
     path = source or Path(report["input"]["path"])
     try:
         opened = stack.enter_context(open_sequence(path, ReconstructionConfig.from_dict(settings)))
@@ -136,6 +138,9 @@ def _read_report(folder: Path) -> dict[str, Any]:
         dates = [str(np.datetime64(date, "D")) for date in found["dates"]]
         if not dates or len(found["cloud_fraction"]) != len(dates) or not isinstance(report["config"], dict):
             raise ValueError("no dates")
+        if report["config"].get("only_requested"):
+            found = {**found, **_written(found, folder)}
+            dates = found["dates"]
         known = {name: found[name] for name in ("path", "name", "simulated", "mask_source", "cloud_fraction")}
         return {
             "method": str(report["method"]),
@@ -144,6 +149,16 @@ def _read_report(folder: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableFileError(f"{path}: is no report of a run ({one_line(error, 100)})", file=str(path)) from error
+
+
+def _written(found: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The dates that have files, with what is known of each: of a result that holds the requested ones alone."""
+    there = [t for t, date in enumerate(found["dates"]) if (folder / DECLOUDED.files[0].at(date)).is_file()]
+    if not there:
+        raise ValueError("no dates")
+    by_date = (found["dates"], found["cloud_fraction"], found["s1"]["dates"])
+    dates, cloud, s1 = ([values[t] for t in there] for values in by_date)
+    return {"dates": dates, "cloud_fraction": cloud, "s1": {"dates": s1}}
 
 
 def _info(folder: Path, report: Mapping[str, Any], first: GeoTiff, notes: tuple[str, ...]) -> SceneInfo:

@@ -47,7 +47,8 @@ class PackedMask:
 class Scan:
     """The findings of the pass. cloud_mask: (T, H, W), True = cloud, shadow or no data.
 
-    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data.
+    Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data; the last on all
+    dates, also on those asked for.
     """
 
     cloud_mask: PackedMask
@@ -64,7 +65,7 @@ def scan(
     shape: tuple[int, int],
     side: int,
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1` holds the acquisition paired to each date.
+    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about
@@ -72,7 +73,7 @@ def scan(
     """
     statistics = SequenceStatistics(s2)
     cloud_mask = PackedMask((len(s2), *shape))
-    cloudy, empty, radar = (np.zeros(len(s2), dtype=np.int64) for _ in range(3))
+    cloudy, empty, radar = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(s2), len(s1)))
     for block in plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk):
         mask, has_data = _mask_block(s2, masking, block, shape=shape, statistics=statistics)
         cloud_mask.write(block, mask)

@@ -20,6 +20,7 @@ from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.offsets import settle_offsets
 from seq2seq.readers.radar import pair_radar
 from seq2seq.readers.remarks import optical_remarks
+from seq2seq.readers.requested import plan_timeline
 from seq2seq.readers.scan import Scan, block_side, check_clear, scan
 from seq2seq.sequence import Bool, Dates, Float32, ImageSequence, Observations
 
@@ -30,7 +31,8 @@ SCAN_SHARE = 8  # the pass over all pixels takes an eighth of the memory that th
 class SequenceInfo:
     """A sequence in short, known before a reconstruction begins.
 
-    path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D]. bands: C names. geobox: grid of
+    path: as given; of a working copy, what it was made of. dates: (T,) datetime64[D], those asked for among them.
+    requested: (N,) asked for, never acquired. written: (M,) those that a result holds. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
     the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
@@ -51,6 +53,13 @@ class SequenceInfo:
     warnings: tuple[str, ...]
     fingerprint: str
     simulated: bool
+    requested: Dates
+    written: Dates
+
+    @property
+    def acquired(self) -> Bool:
+        """(T,) False = asked for, never acquired."""
+        return ~np.isin(self.dates, self.requested)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -75,13 +84,13 @@ class SequenceSource:
 
     @property
     def cloud_fractions(self) -> NDArray[np.float64]:
-        """(T,) share of the scene that is cloud, shadow or no data, 0 to 1."""
-        return self._scanned.cloud_fractions.copy()
+        """(T,) share of the scene that is cloud, shadow or no data, 0 to 1; 1 of what was never acquired."""
+        return self._of_all_dates(self._scanned.cloud_fractions)
 
     @property
     def no_data_fractions(self) -> NDArray[np.float64]:
-        """(T,) share of the scene that holds no data, 0 to 1."""
-        return self._scanned.no_data_fractions.copy()
+        """(T,) share of the scene that holds no data, 0 to 1; 1 of what was never acquired."""
+        return self._of_all_dates(self._scanned.no_data_fractions)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:
@@ -96,12 +105,14 @@ class SequenceSource:
         """
         height, width = self.info.geobox.shape
         window = Window(*_bounds(rows, height), *_bounds(columns, width))
-        cloud_mask = self._scanned.cloud_mask.read(window)
+        cloud_mask = np.ones((len(self.info.dates), *window.shape), dtype=bool)
+        cloud_mask[self.info.acquired] = self._scanned.cloud_mask.read(window)
         return Observations(
             s2=self._read_s2(window, cloud_mask),
             s1=self._read_s1(window) if self.info.s1_bands else None,
             cloud_mask=cloud_mask,
             s1_dates=self.info.s1_dates,
+            requested=self.info.requested,
         )
 
     def close(self) -> None:
@@ -117,8 +128,8 @@ class SequenceSource:
         self.close()
 
     def _read_s2(self, window: Window, cloud_mask: Bool) -> ImageSequence:
-        pixels = np.empty((len(self._s2), len(self.info.bands), *window.shape), dtype=np.float32)
-        for index, acquisition in enumerate(self._s2):
+        pixels: Float32 = np.zeros((len(self.info.dates), len(self.info.bands), *window.shape), dtype=np.float32)
+        for index, acquisition in zip(np.flatnonzero(self.info.acquired), self._s2, strict=True):
             pixels[index], _ = acquisition.read(window)
         return self._sequence(pixels, self.info.bands, ~cloud_mask, window)
 
@@ -129,6 +140,12 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
+
+    def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(T,) of those of the acquisitions."""
+        all_dates = np.ones(len(self.info.dates))
+        all_dates[self.info.acquired] = fractions
+        return all_dates
 
     def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
         return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
@@ -152,8 +169,8 @@ def _checked(
 ) -> SequenceSource:
     s2 = check_s2(contents.s2)
     header = contents.s2[0].header
-    dates, shape = dates_of(contents.s2), tuple(header.geobox.shape)
-    pairing = pair_radar(contents.s1, dates, header.geobox, config)
+    timeline, shape = plan_timeline(dates_of(contents.s2), dates_of(contents.s1), config), tuple(header.geobox.shape)
+    pairing = pair_radar(contents.s1, timeline.dates, header.geobox, config)
     masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
@@ -161,7 +178,7 @@ def _checked(
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=contents.origin or path,
-        dates=dates,
+        dates=timeline.dates,
         bands=s2[0].bands,
         geobox=header.geobox,
         radiometry=s2[0].radiometry,
@@ -170,9 +187,18 @@ def _checked(
         s1_acquisitions=pairing.available,
         s1_units=pairing.units,
         mask_source=masking.source,
-        warnings=(*contents.warnings, *optical_remarks(s2), *offset_remarks, *pairing.warnings, *mask_warnings),
+        warnings=(
+            *contents.warnings,
+            *optical_remarks(s2),
+            *offset_remarks,
+            *timeline.remarks(),
+            *pairing.warnings,
+            *mask_warnings,
+        ),
         fingerprint=contents.fingerprint,
         simulated=any(raster.header.simulated for raster in contents.s2),
+        requested=timeline.requested,
+        written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
     return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
 

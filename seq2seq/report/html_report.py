@@ -51,6 +51,8 @@ def render(
         result=holdout["methods"].get(RESULT),
         linear=linear,
         cards=list(zip(thumbnails, source["cloud_fraction"], source["s1"]["dates"], strict=True)),
+        requested=(requested := source.get("requested") or ()),
+        cloudy=sections.cloudy_share(source["dates"], source["cloud_fraction"], requested),
         sigma_colours=sigma_colours(),
         pixels=sections.pixel_charts(report["series"]),
         metrics=sections.METRICS,

@@ -37,6 +37,7 @@ def describe_input(source: SequenceSource) -> InputReport:
         mask_source=info.mask_source,
         cloud_fraction=tuple(float(fraction) for fraction in source.cloud_fractions),
         warnings=tuple(info.warnings),
+        requested=tuple(map(str, info.requested)) or None,
     )
 
 

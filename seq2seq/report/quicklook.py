@@ -23,6 +23,8 @@ _GAMMA = 1.25
 _MIN_CLEAR_CELLS = 64
 # Of the cells with uncertainty, the share that its scale spans: a few cells on one date may not dim all others.
 _SIGMA_PERCENTILE = 98.0
+# More dates than these get smaller pictures, so that all together take no more memory, nor a larger page.
+_LARGE_DATES = 200
 # The grey of cells without data.
 _NO_DATA = (58, 64, 70)
 
@@ -133,6 +135,7 @@ class Miniatures:
 
     def __init__(self, dates: Dates, bands: Sequence[str], shape: tuple[int, int], *, max_px: int = 256) -> None:
         self.dates = tuple(str(date) for date in dates)
+        max_px = max(1, round(max_px * min(1.0, _LARGE_DATES / len(self.dates)) ** 0.5))
         self.bands = display_bands(bands)
         self._shown = [list(bands).index(band) for band in self.bands]
         channels = len(self.bands)

@@ -27,12 +27,13 @@ from seq2seq.report.schema import (
     ScoresReport,
     SeriesReport,
     TrainingReport,
+    WholeDatesReport,
 )
 from seq2seq.report.series import PixelSeries, ndvi_bands
 from seq2seq.sequence import Float32, days_since_first
 from seq2seq.validation.assessment import Assessment, GapAssessment, pool
 from seq2seq.validation.gain import DateErrors, ToFill
-from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES
+from seq2seq.validation.holdout import DATE_KINDS, FULLY_CLOUDED, GAP_EDGES, LINEAR, RESULT
 from seq2seq.validation.metrics import Scores
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ EXPLANATION = (
     "pixels included."
 )
 NO_HOLDOUT = "Too few clear pixels to hide any of them: nothing is proven, so the result is interpolation in time."
+REQUESTED = (
+    " {count} dates were asked for and never acquired. What is measured on fully clouded dates is all that is known of "
+    "them; the claimed gain is that of acquired dates alone."
+)
 WORTH_REPORTING = 0.0005  # share of suspected pixels below which there is no warning
 DECIMALS = 4  # of an index in [-1, 1]
 
@@ -87,7 +92,7 @@ def compose_report(
         config=config.recorded(),
         software=_software(),
         input=replace(described, warnings=(*described.warnings, *_suspicions(suspected), *unproven)),
-        holdout=describe_holdout(pool(proofs), described.dates),
+        holdout=_with_requested(describe_holdout(pool(proofs), described.dates), described.requested),
         training=_training(facts, first),
         series=_series(source.info, series),
         resources=Resources(
@@ -122,6 +127,27 @@ def describe_holdout(pooled: Assessment | None, dates: Sequence[str]) -> Holdout
         by_date=tuple(_date_errors(errors, dates) for errors in pooled.by_date),
         coverage_90=pooled.coverage_90,
     )
+
+
+def _with_requested(holdout: HoldoutReport, requested: Sequence[str] | None) -> HoldoutReport:
+    """Says apart what whole hidden dates get, where dates were asked for."""
+    if not requested:
+        return holdout
+    said = holdout.explanation + REQUESTED.format(count=len(requested))
+    return replace(holdout, explanation=said, whole_dates=_whole_dates(holdout.by_gap))
+
+
+def _whole_dates(by_gap: Sequence[GapReport]) -> WholeDatesReport | None:
+    parts = [gap for gap in by_gap if gap.dates == FULLY_CLOUDED and gap.coverage_90 is not None]
+    if not parts:
+        return None
+    pixels = [gap.pixels for gap in parts]
+    rmse = {
+        name: float(np.sqrt(np.average([gap.rmse[name] ** 2 for gap in parts], weights=pixels)))
+        for name in (RESULT, LINEAR)
+    }
+    coverage = np.average([gap.coverage_90 or 0.0 for gap in parts], weights=pixels)
+    return WholeDatesReport(sum(pixels), rmse, float(coverage))
 
 
 def assessment_of(values: dict[str, Any]) -> Assessment:

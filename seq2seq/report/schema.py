@@ -42,7 +42,8 @@ class RadarReport:
 class InputReport:
     """The input as it was read. name: what people call it, from the path.
 
-    cloud_fraction: for each date, cloud, shadow or no data, 0 to 1.
+    cloud_fraction: for each date, cloud, shadow or no data, 0 to 1. requested: those of the dates that were asked for
+    and never acquired; left out where there are none.
     """
 
     path: str
@@ -55,6 +56,7 @@ class InputReport:
     mask_source: str
     cloud_fraction: tuple[float, ...]
     warnings: tuple[str, ...]
+    requested: tuple[str, ...] | None = optional()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class GapReport:
 
     dates: the kind of date, such as "partly clouded". gap_days: from (included) to (excluded, None: no limit).
     rmse: reflectance, by candidate. weights: of each candidate in the result, they add up to 1.
-    fallback: the result is interpolation alone.
+    fallback: the result is interpolation alone. coverage_90: share of the pixels' values inside the 90 % interval;
+    reports of earlier versions lack it.
     """
 
     dates: str
@@ -94,6 +97,7 @@ class GapReport:
     rmse: Mapping[str, float]
     weights: Mapping[str, float]
     fallback: bool
+    coverage_90: float | None = optional()
 
 
 @dataclass(frozen=True)
@@ -124,10 +128,23 @@ class DateReport:
 
 
 @dataclass(frozen=True)
+class WholeDatesReport:
+    """The pixels of dates that were hidden whole: all that is known of how good dates are that were never acquired.
+
+    rmse: of result and linear, reflectance. coverage_90: share of the values inside the 90 % interval.
+    """
+
+    pixels: int
+    rmse: Mapping[str, float]
+    coverage_90: float
+
+
+@dataclass(frozen=True)
 class HoldoutReport:
     """Scores on pixels that were hidden from the fit, by candidate: the result, what it is blended from, its rivals.
 
     gain: None where nothing could be hidden. coverage_90: share of the hidden pixels inside the 90 % interval.
+    whole_dates: left out where no date was asked for, or none could be hidden whole.
     """
 
     pixels: int
@@ -138,6 +155,7 @@ class HoldoutReport:
     by_gap: tuple[GapReport, ...]
     by_date: tuple[DateReport, ...]
     coverage_90: float
+    whole_dates: WholeDatesReport | None = optional()  # noqa: RUF009  None, which nobody changes
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class GapRow:
     errors: tuple[float | None, ...]
     blend: list[Part]
     fallback: bool
+    coverage: float | None
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,16 @@ def gap_rows(holdout: Values, compared: Iterable[Candidate], known: Mapping[str,
             tuple(gap["rmse"].get(candidate.name) for candidate in compared),
             stacked_bar(gap["weights"], colours),
             gap["fallback"],
+            gap.get("coverage_90"),
         )
         for gap in holdout["by_gap"]
     ]
+
+
+def cloudy_share(dates: Sequence[str], cloud_fraction: Sequence[float], requested: Sequence[str]) -> float:
+    """Of the dates that were acquired, the share that was cloud, shadow or no data."""
+    shares = [cloud for date, cloud in zip(dates, cloud_fraction, strict=True) if date not in requested]
+    return sum(shares) / max(1, len(shares))
 
 
 def pixel_charts(series: Values | None) -> list[tuple[str, SeriesChart]]:

@@ -27,7 +27,7 @@ class CubeBlocks:
         info = self._info
         variables = [v for product, raster in self._rasters for v in variables_of(product, raster.profile(info), info)]
         attributes = {"Conventions": "CF-1.11", "title": "Cloud-free Sentinel-2 sequence", **provenance.attributes}
-        return CubeLayout(info.dates, info.bands, info.geobox, tuple(variables), attributes)
+        return CubeLayout(info.written, info.bands, info.geobox, tuple(variables), attributes)
 
     def read(self, rows: slice, columns: slice) -> Block:
         """Makes the values of all variables on a window, as they are stored."""
@@ -39,7 +39,7 @@ class CubeBlocks:
         def of_date(t: int) -> DateArrays:
             return DateArrays(lambda name: blended(name)[t])
 
-        dates = [of_date(t) for t in range(len(self._info.dates))]
+        dates = [of_date(int(t)) for t in np.flatnonzero(np.isin(self._info.dates, self._info.written))]
         block: dict[str, NDArray[Any]] = {}
         for product, raster in self._rasters:
             variables = variables_of(product, raster.profile(self._info), self._info)

@@ -28,6 +28,7 @@ from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.assessment import Assessment, assess, count_to_fill
 from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import Calibration, calibrate
+from seq2seq.validation.distance import DistanceCalibration, bridge_days_of, calibrate_by_distance
 from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, fully_clouded_dates
 from seq2seq.validation.metrics import psnr
 from seq2seq.validation.screening import suspected_clouds
@@ -116,6 +117,7 @@ class _Proof:
 
     blend: Blend
     calibration: Calibration
+    by_distance: DistanceCalibration | None  # of dates that were never acquired; None: as of the others
     assessment: Assessment | None
 
 
@@ -123,11 +125,13 @@ class _Run:
     """One call of `reconstruct`: what its phases share.
 
     visible: what the scored fit may see; usable: what is observed and no suspected cloud; held_out: the difference.
+    acquired: (T,) False = asked for, never acquired.
     """
 
     def __init__(self, observations: Observations, config: ReconstructionConfig, fitting: Fitting) -> None:
         self.observations, self.s2, self.config, self.fitting = observations, observations.s2, config, fitting
         self.info, self.clock, self.validation = config.info, fitting.clock, config.validation
+        self.acquired = observations.acquired
         hidden = choose_holdout(self.s2.observed, config.seed, self.validation)
         self.visible = self._unsuspected(self.s2.observed & ~hidden)  # so that nothing hidden decides what is visible
         self.usable = self._unsuspected(self.s2.observed)
@@ -166,10 +170,15 @@ class _Run:
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
         rivals = {RESULT: result, **shown, **floor}
         sigma = calibration.sigma(candidates, self.visible)
-        to_fill = count_to_fill(self.s2.observed, *self._kinds(self.usable))
+        to_fill = count_to_fill(self.s2.observed, *self._kinds(self.usable), self.acquired)
+        by_distance = None
+        if not self.acquired.all():
+            by_distance = calibrate_by_distance(
+                candidates, result, truth, held_out, self.visible, self.s2.days, self.validation
+            )
         assessment = assess(rivals, sigma, truth, held_out, gaps, clouded, self.s2.bands, blend, to_fill)
         self.clock.end_phase("scoring")
-        return _Proof(blend, calibration, assessment)
+        return _Proof(blend, calibration, by_distance, assessment)
 
     def _deliver(self, fit: Fit, proof: _Proof, on_candidates: Callable[[Candidates], None]) -> Reconstruction:
         """The result, from all that is usable."""
@@ -179,6 +188,9 @@ class _Run:
         candidates = proof.blend.kept(candidates)
         result = proof.blend.apply(candidates, *self._kinds(self.usable))
         sigma = proof.calibration.sigma(candidates, self.usable)
+        if proof.by_distance is not None:
+            asked = np.flatnonzero(~self.acquired)
+            sigma[asked] = proof.by_distance.sigma(candidates, bridge_days_of(self.usable, self.s2.days), asked)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
         self.clock.end_phase("blending")
         return Reconstruction(

@@ -53,15 +53,17 @@ class ResultWriter:
             if should_stop():
                 raise Stopped(f"before writing {date}")
             on_progress(Progress("writing", step=t, of=len(dates)))
-            write_rasters(
-                self._folder,
-                date,
-                partial(self._windows, t),
-                products=self._outputs.products,
-                info=self._info,
-                provenance=self._provenance,
-                hidden=float(self._source.cloud_fractions[t]),
-            )
+            if self._info.dates[t] in self._info.written:
+                write_rasters(
+                    self._folder,
+                    date,
+                    partial(self._windows, t),
+                    products=self._outputs.products,
+                    info=self._info,
+                    provenance=self._provenance,
+                    hidden=float(self._source.cloud_fractions[t]),
+                    acquired=bool(self._info.acquired[t]),
+                )
             for rows in self._store.strips():
                 self._look_at(t, rows)
 

@@ -18,7 +18,10 @@ EXACT = 1e-9  # RMSE at which PSNR is capped: 180 dB
 
 @dataclass(frozen=True)
 class GapAssessment:
-    """One kind of date and gap class: days [from, to), held-out pixels, RMSE by method, weights of the blend."""
+    """One kind of date and gap class: days [from, to), held-out pixels, RMSE by method, weights of the blend.
+
+    coverage_90: share of the pixels' values within 1.645 sigma; None in what earlier versions kept.
+    """
 
     dates: str  # of `DATE_KINDS`
     gap_days: tuple[float, float | None]
@@ -26,6 +29,7 @@ class GapAssessment:
     rmse: dict[str, float]
     weights: dict[str, float]
     fallback: bool  # interpolation alone
+    coverage_90: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,24 @@ def assess(
         pixels=int(held_out.sum()),
         methods={name: score(image, truth, held_out) for name, image in methods.items()},
         by_band={band: {name: _band_scores(e[:, k]) for name, e in errors.items()} for k, band in enumerate(bands)},
-        by_gap=tuple(_by_gap(errors, fully_clouded[date], classes, blend)),
+        by_gap=tuple(_by_gap(errors, covered, fully_clouded[date], classes, blend)),
         coverage_90=float(covered.mean()),
         by_date=tuple(_by_date(errors, date, fully_clouded[date].astype(int), classes)),
         to_fill=tuple(to_fill),
     )
 
 
-def count_to_fill(observed: Bool, gap_days: Float32, fully_clouded: Bool) -> tuple[ToFill, ...]:
-    """Counts the pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class."""
+def count_to_fill(
+    observed: Bool, gap_days: Float32, fully_clouded: Bool, acquired: Bool | None = None
+) -> tuple[ToFill, ...]:
+    """Counts the pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class.
+
+    acquired: (T,) False = asked for, never acquired: not counted, so that what is claimed is claimed of acquisitions.
+    """
     classes, counted = len(GAP_EDGES) - 1, []
     for kind in range(len(DATE_KINDS)):
-        inside = ~observed & (fully_clouded.astype(int) == kind)[:, None, None]
+        dates = fully_clouded.astype(int) == kind
+        inside = ~observed & (dates if acquired is None else dates & acquired)[:, None, None]
         pixels = np.bincount(gap_class(gap_days[inside]), minlength=classes)
         counted += [ToFill(kind, gap, int(count)) for gap, count in enumerate(pixels) if count]
     return tuple(counted)
@@ -124,7 +134,11 @@ def _band_scores(error: NDArray[np.floating]) -> dict[str, float]:
 
 
 def _by_gap(
-    errors: Mapping[str, NDArray[np.floating]], fully_clouded: Bool, classes: NDArray[np.intp], blend: Blend
+    errors: Mapping[str, NDArray[np.floating]],
+    covered: Bool,
+    fully_clouded: Bool,
+    classes: NDArray[np.intp],
+    blend: Blend,
 ) -> Iterable[GapAssessment]:
     for kind, dates in enumerate(DATE_KINDS):
         for k in range(len(GAP_EDGES) - 1):
@@ -138,6 +152,7 @@ def _by_gap(
                 rmse={name: float(np.sqrt(np.mean(e[inside].astype(np.float64) ** 2))) for name, e in errors.items()},
                 weights={name: round(weight, 3) for name, weight in blend.weights(kind, k).items()},
                 fallback=not blend.blend_weight[kind, k],
+                coverage_90=float(covered[inside].mean()),
             )
 
 
@@ -209,6 +224,11 @@ def _same_gap(parts: Sequence[Assessment]) -> Iterable[list[GapAssessment]]:
             yield [gap for gap in every if (gap.dates, gap.gap_days[0]) == (dates, low)]
 
 
+def _pool_coverage(parts: Sequence[GapAssessment]) -> float | None:
+    known = [(part.coverage_90, part.pixels) for part in parts if part.coverage_90 is not None]
+    return sum(coverage * pixels for coverage, pixels in known) / sum(pixels for _, pixels in known) if known else None
+
+
 def _pool_gap(parts: Sequence[GapAssessment]) -> GapAssessment:
     pixels = [part.pixels for part in parts]
     return GapAssessment(
@@ -221,4 +241,5 @@ def _pool_gap(parts: Sequence[GapAssessment]) -> GapAssessment:
             for name in parts[0].weights
         },
         fallback=all(part.fallback for part in parts),
+        coverage_90=_pool_coverage(parts),
     )

@@ -78,8 +78,13 @@ def calibrate(
 
 def _raw_sigma(candidates: Candidates, floor: Float32) -> Float32:
     """(T, C, H, W): how much the candidates other than interpolation disagree, and what they cannot know (C,)."""
+    sigma: Float32 = np.sqrt(disagreement(candidates) + floor[:, None, None] ** 2)
+    return sigma
+
+
+def disagreement(candidates: Candidates) -> Float32:
+    """Computes (T, C, H, W) the variance of the candidates other than interpolation, reflectance squared."""
     others = [image for name, image in candidates.items() if name != LINEAR] or [candidates[LINEAR]]
     mean = sum(others[1:], others[0]) / len(others)
     variance = sum(((image - mean) ** 2 for image in others[1:]), (others[0] - mean) ** 2) / len(others)
-    sigma: Float32 = np.sqrt(variance + floor[:, None, None] ** 2)
-    return sigma
+    return np.asarray(variance, dtype=np.float32)

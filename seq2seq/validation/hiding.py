@@ -46,11 +46,13 @@ def hide(
 ) -> Bool:
     """Chooses (T, H, W) observed pixels to hide: each date whole, or in a cloud's shape, or not at all.
 
-    shaped, whole: the chances of a date for either. At least one date keeps its pixels.
+    shaped, whole: the chances of a date for either. At least one date that shows anything keeps its pixels.
     """
     dates, height, width = observed.shape
     chance = rng.random((dates,))
-    chance[int(rng.integers(dates))] = 1.0
+    shown = np.flatnonzero(observed.any(axis=(1, 2)))
+    if len(shown):
+        chance[shown[int(rng.integers(len(shown)))]] = 1.0
     hidden = np.zeros_like(observed)
     for t in np.flatnonzero(chance < whole + shaped):
         hidden[t] = True if chance[t] < whole else shapes.draw(rng, (height, width))

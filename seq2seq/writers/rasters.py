@@ -51,13 +51,14 @@ class Provenance:
         }
         return about | ({"simulated": "YES"} if self.simulated else {})
 
-    def tags(self, product: str, date: str, *, hidden: float) -> dict[str, str]:
-        """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1."""
+    def tags(self, product: str, date: str, *, hidden: float, acquired: bool = True) -> dict[str, str]:
+        """Makes the tags of one file. hidden: share of the date's pixels cloudy or without data, 0 to 1. acquired:
+        False = the date was asked for."""
         observed = "replaced by the reconstruction" if self.full_prediction else "unchanged"
         reconstructed = 1.0 if self.full_prediction else hidden
         tags = {
             "PRODUCT": product,
-            "ACQUISITION_DATE": date,
+            "ACQUISITION_DATE" if acquired else "REQUESTED_DATE": date,
             "SOFTWARE": f"decloud {self.version}",
             "METHOD": self.method,
             "SEED": str(self.seed),
@@ -78,10 +79,11 @@ def write_rasters(
     info: PlacedScene,
     provenance: Provenance,
     hidden: float,
+    acquired: bool = True,
 ) -> None:
     """Writes the file of `date` of every raster among `products` into `folder`, and its style beside it.
 
-    hidden: see `Provenance.tags`.
+    hidden, acquired: see `Provenance.tags`.
 
     Raises `OutputError`.
     """
@@ -89,7 +91,7 @@ def write_rasters(
         if product.raster is None:
             continue
         encode, profile = product.raster.encode, product.raster.profile(info)
-        tags = {**provenance.tags(product.name, date, hidden=hidden), **profile.tags}
+        tags = {**provenance.tags(product.name, date, hidden=hidden, acquired=acquired), **profile.tags}
         write_cog(
             folder / product.files[0].at(date),
             ((window, encode(arrays, info)) for window, arrays in windows()),

@@ -107,6 +107,10 @@ def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, ca
         "s2_offset": "-1000",
         "cloud_detector": "rules",
         "cloud_buffer_px": 5,
+        "every_days": 14,
+        "dates": ("2021-05-01", "2021-05-09"),
+        "at_s1": True,
+        "only_requested": True,
         "perceptual": "off",
         "perceptual_weight": 0.5,
         "vgg16_weights": "weights.pth",
@@ -121,8 +125,10 @@ def test_every_setting_has_an_option_and_reaches_the_pipeline(tmp_path: Path, ca
     }
     assert set(unusual) == {each.name for each in SETTINGS}
     assert all(value != getattr(ReconstructionConfig(), name) for name, value in unusual.items())
+    (tmp_path / "days.txt").write_text("2021-05-01\n2021-05-09  # harvest\n")
+    typed = unusual | {"every_days": "2w", "dates": tmp_path / "days.txt"}
     options = []
-    for name, value in unusual.items():
+    for name, value in typed.items():
         options += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
     options += ["--set", "schedule_factor=0.25", "--set", "network-input=noise"]
     assert cli_exit(["run", "input", str(tmp_path / "out"), *options]) == 0

@@ -16,10 +16,14 @@ _LINEAGE = "Clouds, shadows and gaps were restored from the same sequence and Se
 
 @dataclass(frozen=True)
 class DatedFiles:
-    """The rasters of a date, by product, and the share of it that was restored, 0 to 1."""
+    """The rasters of a date, by product, and the share of it that was restored, 0 to 1.
+
+    acquired: False = the date was asked for, and no satellite passed.
+    """
 
     date: str
     restored: float
+    acquired: bool
     files: dict[str, tuple[Product, Path]]
 
 
@@ -27,7 +31,8 @@ def items_of(result: Path, report: dict[str, Any]) -> list[DatedFiles]:
     """Lists the dates of `result` that have rasters, in order."""
     source = report.get("input", {})
     dates = zip(source.get("dates", ()), source.get("cloud_fraction", ()), strict=True)
-    found = [DatedFiles(date, restored, _files(result, date)) for date, restored in dates]
+    requested = source.get("requested", ())
+    found = [DatedFiles(date, restored, date not in requested, _files(result, date)) for date, restored in dates]
     return [each for each in found if each.files]
 
 
@@ -49,6 +54,7 @@ def item_of(dated: DatedFiles, placed: Placed, report: dict[str, Any], *, collec
             "gsd": report["input"]["grid"]["gsd_m"],
             "eo:cloud_cover": 0.0,
             "decloud:restored_percent": round(100 * dated.restored, 2),
+            "decloud:acquired": dated.acquired,
             **_sensor(report),
             **_processing(report),
             **placed.projection,
