@@ -17,7 +17,8 @@ from seq2seq.looking.views import View
 from seq2seq.products import CLOUD_MASK, DECLOUDED, REPORT, UNCERTAINTY, Product
 from seq2seq.readers import open_sequence
 from seq2seq.readers.contents import Window
-from seq2seq.readers.geotiff import GeoTiff, open_geotiff, pixel_errors
+from seq2seq.readers.gdal_file import GdalFile, pixel_errors
+from seq2seq.readers.geotiff import open_geotiff
 from seq2seq.report.inspection import sequence_name
 from seq2seq.sequence import Bool, Float32
 from seq2seq.wording import one_line
@@ -35,7 +36,7 @@ def is_result(path: Path) -> bool:
 class _Rasters:
     """The files of one product, one for each date. scale, offset: of reflectance."""
 
-    files: tuple[GeoTiff, ...]
+    files: tuple[GdalFile, ...]
     scale: float = 1.0
     offset: float = 0.0
 
@@ -161,7 +162,7 @@ def _written(found: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"dates": dates, "cloud_fraction": cloud, "s1": {"dates": s1}}
 
 
-def _info(folder: Path, report: Mapping[str, Any], first: GeoTiff, notes: tuple[str, ...]) -> SceneInfo:
+def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple[str, ...]) -> SceneInfo:
     found = report["input"]
     name, source = sequence_name(folder), str(found["name"])
     return SceneInfo(
@@ -194,7 +195,7 @@ def _open(folder: Path, product: Product, dates: Any) -> _Rasters:
     return _Rasters(tuple(files), *_storage(files[0], product))
 
 
-def _storage(file: GeoTiff, product: Product) -> tuple[float, float]:
+def _storage(file: GdalFile, product: Product) -> tuple[float, float]:
     """Scale and offset of reflectance."""
     if product is not DECLOUDED:
         return 1.0, 0.0
