@@ -30,8 +30,9 @@ SAME_SHIFT = 0.025
 ROUGHLY_SAME_SHIFT = 0.05
 NEARLY_ALL = 0.8
 NEIGHBOURS = 5
-# Without any claim, one date alone may be haze.
+# Without any claim, one date alone may be haze; in a long series several are, by chance.
 FEWEST_UNCLAIMED = 2
+LEAST_UNCLAIMED_SHARE = 0.05
 FEWEST_WHOLLY = 3
 STEADY_FLOOR = 0.03
 # A declared offset that leaves the darkest ground this far below 0 was applied before.
@@ -130,7 +131,7 @@ def _judge_groups(evidence: Sequence[DateEvidence], verdicts: Sequence[Verdict])
         right = next((one for one in members.values() if one.shifted is False and one.reason != "declared"), None)
         if group == UNCLAIMED_OLD:
             lifted = [index for index in members if _is_lifted(evidence[index], dark)]
-            members = _judge_old(members, lifted)
+            members = _judge_old(members, lifted, dates=len(evidence))
         elif right is not None:
             members = {index: right if one.shifted is not False else one for index, one in members.items()}
         elif _are_shifted_from([evidence[index] for index in members], dark):
@@ -140,10 +141,10 @@ def _judge_groups(evidence: Sequence[DateEvidence], verdicts: Sequence[Verdict])
     return judged
 
 
-def _judge_old(verdicts: Mapping[int, Verdict], lifted: Sequence[int]) -> dict[int, Verdict]:
-    """Each by itself. `lifted` may be shifted, or hazy: one alone is not believed, several are worth a word."""
+def _judge_old(verdicts: Mapping[int, Verdict], lifted: Sequence[int], *, dates: int) -> dict[int, Verdict]:
+    """Each by itself. `lifted` may be shifted, or hazy: few of all dates are not believed, several are worth a word."""
     shifted = [index for index, one in verdicts.items() if one.shifted]
-    if len(shifted) >= FEWEST_UNCLAIMED:
+    if len(shifted) >= max(FEWEST_UNCLAIMED, LEAST_UNCLAIMED_SHARE * dates):
         return {index: Verdict(False, "ambiguous") if one.shifted is None else one for index, one in verdicts.items()}
     doubtful = {*shifted, *(lifted if len(lifted) >= FEWEST_WHOLLY else ())}
     return {index: Verdict(False, "ambiguous") if index in doubtful else one for index, one in verdicts.items()}

@@ -132,6 +132,13 @@ def test_one_hazy_old_date_is_no_shift(tmp_path):
     assert said == []
 
 
+def test_few_hazy_old_dates_of_a_long_series_are_no_shift_and_it_is_said(tmp_path):
+    dn = s2_dn(60)
+    _, said = read(write(tmp_path, dn, days("2018-05-01", 60), shifted=(7, 31)))
+    assert len(said) == 1
+    assert said[0].startswith("no S2 offset applied on 2018-06-05, 2018-10-03")
+
+
 def test_a_stated_offset_is_obeyed_and_one_that_was_applied_before_stops_the_run(tmp_path):
     dn, when = s2_dn(3), days("2023-05-01", 3)
     right = write(tmp_path / "right", dn, when, shifted=range(3), **STATED)
