@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.bands import FALSE_COLOURS, NATURAL_COLOUR
+from seq2seq.bands import FALSE_COLOURS, NATURAL_COLOUR, S2_BANDS
 from seq2seq.sequence import Bool, Dates, Float32
 
 UInt8 = NDArray[np.uint8]
@@ -30,11 +30,17 @@ _NO_DATA = (58, 64, 70)
 
 
 def display_bands(bands: Sequence[str]) -> tuple[str, ...]:
-    """The bands to show as red, green, blue: natural colour, else a false colour, else the first band alone as grey."""
+    """The bands to show as red, green, blue: natural colour, else a false colour, else one band alone as grey.
+
+    False colours are the usual ones, else the longest, the middle and the shortest wavelength that see the ground.
+    """
     for triple in (NATURAL_COLOUR, *FALSE_COLOURS):
         if set(triple) <= set(bands):
             return triple
-    return (bands[0],)
+    ground = [name for name, band in S2_BANDS.items() if name in bands and not band.atmospheric]
+    if len(ground) < 3:
+        return (ground[0] if ground else bands[0],)
+    return ground[-1], ground[len(ground) // 2], ground[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,11 @@ def test_an_area_mean_is_the_mean_of_the_counted_pixels_of_the_cell() -> None:
 def test_bands_are_natural_colour_then_false_colour_then_grey() -> None:
     assert display_bands(("B02", "B03", "B04", "B08")) == ("B04", "B03", "B02")
     assert display_bands(("B03", "B04", "B08")) == ("B08", "B04", "B03")
+    assert display_bands(("B01", "B04", "B08", "B11")) == ("B11", "B08", "B04")
+    assert display_bands(("B05", "B06", "B07", "B8A", "B11", "B12")) == ("B12", "B8A", "B05")
     assert display_bands(("B05", "B06")) == ("B05",)
+    assert display_bands(("B01", "B08")) == ("B08",)
+    assert display_bands(("B01", "B09", "B10")) == ("B01",)
 
 
 def sequence_pictures(cloud_value: float = 0.9, bands: tuple[str, ...] = ("B02", "B03", "B04")) -> Pictures:
