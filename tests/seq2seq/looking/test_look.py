@@ -196,7 +196,7 @@ def test_a_folder_gets_the_picture_under_its_own_name(sequence: Path, capsys):
 def test_bands_that_lack_are_replaced_and_said_or_refused_where_they_were_asked_for(tmp_path: Path, capsys):
     path = write_sequence(tmp_path / "infrared", bands=("B05", "B8A", "B11", "B12"))
     assert look(path) == 0
-    assert "note  no B04 B03 B02: shown is grey B05" in capsys.readouterr().out
+    assert "note  no B04 B03 B02: shown is false colour B12 B11 B05" in capsys.readouterr().out
     assert "--bands rgb needs B04, B03, B02, and it lacks" in refused(capsys, path, "--bands", "rgb")
     assert "--bands s1 needs VV, VH, and it has no Sentinel-1" in refused(capsys, path, "--bands", "s1")
 

@@ -22,7 +22,7 @@ def look(*arguments: object) -> int:
         ("ypres-run-5", ["--point", "3.0232,50.8148"], ""),
         ("ribatejo-cloud-5", ["--date", "2021-07-08"], ""),
         ("carpathians-run-5", ["--date", "2019-07-01", "--own-stretch"], ""),
-        ("tanzania-cloud-5", [], "note  no B04 B03 B02: shown is grey B05\n"),
+        ("tanzania-cloud-5", [], "note  no B04 B03 B02: shown is false colour B12 B8A B05\n"),
     ],
 )
 def test_real_sequences_are_drawn(shared_data: Path, tmp_path: Path, monkeypatch, case, options, said, capsys):
