@@ -54,7 +54,7 @@ def test_the_four_lines_of_curl_upload_submit_follow_and_download(serving: Servi
     )
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout.splitlines()
-    assert (said[0], said[1], said[-1]) == ("Accepted.", "Started.", "Done: 13 files.")
+    assert (said[0], said[1], said[-1]) == ("Accepted.", "Started.", "Done: 19 files.")
     assert len(said) == len(set(said)), "nothing is said twice"
     with zipfile.ZipFile(tmp_path / "cloud-free.zip") as result:
         assert result.testzip() is None
