@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         WeightsUnavailableError,
     )
     from seq2seq.progress import Progress
-    from seq2seq.readers import open_sequence, read_sequence
+    from seq2seq.readers import open_sequence, read, read_sequence
     from seq2seq.results.opening import open
     from seq2seq.run.pipeline import run
     from seq2seq.run.reconstruction import Reconstruction, reconstruct
@@ -54,6 +54,7 @@ __all__ = [
     "__version__",
     "open",
     "open_sequence",
+    "read",
     "read_sequence",
     "reconstruct",
     "run",
@@ -73,7 +74,7 @@ _NAMES = {
     ),
     "seq2seq.run.pipeline": ("run",),
     "seq2seq.progress": ("Progress",),
-    "seq2seq.readers": ("open_sequence", "read_sequence"),
+    "seq2seq.readers": ("open_sequence", "read", "read_sequence"),
     "seq2seq.results.opening": ("open",),
     "seq2seq.run.reconstruction": ("Reconstruction", "reconstruct"),
     "seq2seq.sequence": ("ImageSequence", "Observations"),

@@ -8,16 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seq2seq.readers.opening import open_contents, open_sequence, read_sequence
+    from seq2seq.readers.opening import open_contents, open_sequence, read, read_sequence
     from seq2seq.readers.source import SequenceInfo, SequenceSource
 
-__all__ = ["SequenceInfo", "SequenceSource", "open_contents", "open_sequence", "read_sequence"]
+__all__ = ["SequenceInfo", "SequenceSource", "open_contents", "open_sequence", "read", "read_sequence"]
 
 _HOMES = {
     "SequenceInfo": "source",
     "SequenceSource": "source",
     "open_contents": "opening",
     "open_sequence": "opening",
+    "read": "opening",
     "read_sequence": "opening",
 }
 

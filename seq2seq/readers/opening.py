@@ -1,8 +1,10 @@
 """Opens a sequence, whatever contains it and whatever its format is."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, UnreadableFileError
@@ -29,6 +31,23 @@ def open_sequence(path: str | Path, config: ReconstructionConfig = _DEFAULT) -> 
 def read_sequence(path: str | Path, config: ReconstructionConfig = _DEFAULT) -> Observations:
     """The whole sequence at `path`, checked and masked. Raises as `open_sequence` does."""
     with open_sequence(path, config) as source:
+        return source.read()
+
+
+def read(*sources: Any, config: ReconstructionConfig = _DEFAULT) -> Observations:
+    """A whole sequence, checked and masked: of one path, or of `xarray` objects, S2 and S1 in one or in several.
+
+    xarray: a Dataset with a variable per band (`B02`, `red`, `SCL`, `VV`), or a DataArray with an axis of bands that
+    have names; times, places and CRS come from its coordinates, and values may be lazy. Raises as `open_sequence` does.
+    """
+    if len(sources) == 1 and isinstance(sources[0], str | os.PathLike):
+        return read_sequence(Path(sources[0]), config)
+    if not sources:
+        raise MissingDataError("read: nothing was given; give a path, or xarray objects")
+    from seq2seq.readers.cubes.datasets import open_datasets
+
+    names = [f"dataset {index}" for index in range(1, len(sources) + 1)] if len(sources) > 1 else ["dataset"]
+    with open_source(Path("dataset"), open_datasets(dict(zip(names, sources, strict=True))), config) as source:
         return source.read()
 
 
