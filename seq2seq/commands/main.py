@@ -50,7 +50,7 @@ app = typer.Typer(
     help="""
 Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 series alone.
 
-[bold]In:[/]  a folder or ZIP with S2/DATE.tif and, if you have them, S1/DATE.tif (radar), MASK/DATE.tif (1 = cloud)
+[bold]In:[/]  your data as they came: SAFE, NetCDF, Zarr, exports, GeoTIFFs by date; in a folder, ZIP or file
 [bold]Out:[/] a cloud-free GeoTIFF for each date, its uncertainty, and a report that says how good it is
 """,
     epilog="""
