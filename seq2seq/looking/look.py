@@ -14,7 +14,7 @@ from seq2seq.looking.animation import film, moving_px
 from seq2seq.looking.glance import Glance, Wish, take_glances
 from seq2seq.looking.paint import Paint, fit_paint, sigma_ramp
 from seq2seq.looking.result import ResultScene, is_result, open_result
-from seq2seq.looking.scene import Area, Scene, SequenceScene
+from seq2seq.looking.scene import Scene, SequenceScene
 from seq2seq.looking.series import Pixel, clearest, parse_pixel, parse_point, read_curves, unique
 from seq2seq.looking.series_picture import MAP_PX, series_picture
 from seq2seq.looking.sheet import contact_sheet, side_px
@@ -23,6 +23,7 @@ from seq2seq.looking.target import MOVING, SIGNATURE, STILL, check_suffix, defau
 from seq2seq.looking.views import Choice, View, choose_view, possible_views
 from seq2seq.progress import OnProgress, ignore_progress
 from seq2seq.readers import open_sequence
+from seq2seq.readers.contents import Window
 from seq2seq.writers import write_file
 
 MaskStyle = Literal["outline", "hatch", "none"]
@@ -134,7 +135,7 @@ def _view(request: Request, scene: Scene) -> tuple[View, str | None]:
     return choose_view(request.bands, info.bands, info.s1_bands, name=info.name)
 
 
-def parse_window(text: str, scene: Scene) -> Area:
+def parse_window(text: str, scene: Scene) -> Window:
     """Reads "ROW,COL,HEIGHT,WIDTH". Raises `ConfigError` for anything else, and where it is not inside the scene."""
     height, width = scene.info.geobox.shape
     try:
@@ -143,7 +144,7 @@ def parse_window(text: str, scene: Scene) -> Area:
         raise ConfigError(f"--window {text}: must be ROW,COL,HEIGHT,WIDTH, such as 0,0,512,512") from None
     if row < 0 or column < 0 or rows < 1 or columns < 1 or row + rows > height or column + columns > width:
         raise ConfigError(f"--window {text}: is not inside {scene.info.name}, {height} rows and {width} columns")
-    return Area(row, row + rows, column, column + columns)
+    return Window(row, row + rows, column, column + columns)
 
 
 class _Drawing:

@@ -9,8 +9,9 @@ from seq2seq.looking.compass import centre, degrees, scale_of
 from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import SOFT, blank, font, framed, image_of
 from seq2seq.looking.paint import Paint, Ramp
-from seq2seq.looking.scene import Area, SceneInfo
+from seq2seq.looking.scene import SceneInfo
 from seq2seq.looking.sheet import AFTER, BEFORE, SIGMA, Painter, legend_of, panels
+from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import UInt8
 from seq2seq.sequence import crs_name
 
@@ -26,7 +27,7 @@ def date_picture(
     paint: Paint,
     *,
     style: str,
-    area: Area,
+    area: Window,
     own_stretch: bool = False,
     sigma: Ramp | None = None,
     captions: Sequence[str] = (),
@@ -66,7 +67,7 @@ def side_by_side(images: Sequence[UInt8], names: Sequence[str]) -> Image.Image:
     return canvas
 
 
-def _grid(area: Area) -> str:
+def _grid(area: Window) -> str:
     height, width = area.shape
     corner = f" from row {area.row}, column {area.column}" if area.row or area.column else ""
     return f"{height} x {width} px{corner}"

@@ -78,3 +78,35 @@ def test_what_is_no_dataset_or_lacks_something_is_said_in_one_line():
         decloud.read(
             xr.Dataset({"temperature": (("time", "y", "x"), np.ones((5, HEIGHT, WIDTH)))}, dict(optical().coords))
         )
+
+
+class Counting(np.lib.mixins.NDArrayOperatorsMixin):
+    """Values that xarray keeps lazy, and how often they were loaded."""
+
+    def __init__(self, values):
+        self._values, self.loaded = values, 0
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __array__(self, dtype=None, copy=None):
+        self.loaded += 1
+        return np.asarray(self._values, dtype)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return NotImplemented
+
+    def __array_ufunc__(self, *args, **kwargs):
+        return NotImplemented
+
+    def __getitem__(self, key):
+        self.loaded += 1
+        return self._values[key]
+
+
+def test_lazy_values_are_loaded_once_and_those_of_no_band_never():
+    lazy = {name: Counting(s2_dn()[:, index]) for index, name in enumerate(BANDS)}
+    beside = Counting(s2_dn()[:, 0])
+    variables = {name: (("time", "y", "x"), values) for name, values in {**lazy, "temperature": beside}.items()}
+    found = decloud.read(xr.Dataset(variables, {"time": TIMES, **PLACE, **CRS}), config=RULES)
+    np.testing.assert_array_equal(found.s2.pixels, decloud.read(optical(), config=RULES).s2.pixels)
+    assert {name: values.loaded for name, values in lazy.items()} == dict.fromkeys(BANDS, 1)
+    assert beside.loaded == 0
