@@ -176,6 +176,7 @@ def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple
         simulated=bool(found["simulated"]),
         notes=notes,
         made=f"made {'' if source == name else f'of {source} '}by {report['method']}",
+        is_result=True,
     )
 
 

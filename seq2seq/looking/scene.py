@@ -38,7 +38,8 @@ class SceneInfo:
     """What a picture says of its scene.
 
     cloud: (T,) share of the scene that is cloud, shadow or no data. s1_dates: the acquisition paired to each date.
-    notes: what the user should know, a line each. made: of a result, of what and how.
+    mask_source, simulated: None where nobody knows, as of arrays in memory. notes: what the user should know, a line
+    each. made: of a result, of what and how. is_result: it has an after and an uncertainty beside what was before.
     """
 
     name: str
@@ -48,16 +49,22 @@ class SceneInfo:
     s1_dates: tuple[str | None, ...]
     geobox: GeoBox
     cloud: tuple[float, ...]
-    mask_source: str
-    simulated: bool
+    mask_source: str | None
+    simulated: bool | None
     notes: tuple[str, ...] = ()
     made: str = ""
+    is_result: bool = False
 
     @property
     def title(self) -> str:
         """Its name, what it was made of, and that it is simulated where it is."""
         made = f", {self.made}" if self.made else ""
         return f"{self.name}{made}{' (simulated data)' if self.simulated else ''}"
+
+    @property
+    def images(self) -> int:
+        """How many pictures show a date."""
+        return 3 if self.is_result else 1
 
     @property
     def whole(self) -> Window:
@@ -70,7 +77,7 @@ class SceneInfo:
         if date not in self.dates:
             raise ConfigError(
                 f"--date {date}: {self.name} has {len(self.dates)} dates, {self.dates[0]} to {self.dates[-1]}, and not "
-                f"this one; {_nearest_day(date, self.dates)}"
+                f"this one; {nearest_day(date, self.dates)}"
             )
         return self.dates.index(date)
 
@@ -83,7 +90,9 @@ class SceneInfo:
         )
 
     def credit(self) -> str:
-        """Whose data it is: never without its label where it is simulated."""
+        """Whose data it is: never without its label where it is simulated; nothing where nobody knows."""
+        if self.simulated is None:
+            return ""
         if self.simulated:
             return "Simulated data."
         years = sorted({date[:4] for date in self.dates})
@@ -151,7 +160,7 @@ class SequenceScene:
         return Part(np.where(has_data[:, None], pixels, np.float32(np.nan)), found.cloud_mask)
 
 
-def _nearest_day(date: str, dates: Sequence[str]) -> str:
+def nearest_day(date: str, dates: Sequence[str]) -> str:
     """The date nearest in time, or how a date is written."""
     try:
         wanted = np.datetime64(date, "D")
