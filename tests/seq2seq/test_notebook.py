@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from odc.geo.geobox import GeoBox
 from quick_engine import observations, use_schedule
+from sequence_files import write_sequence
 
+import decloud
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError
 from seq2seq.looking.in_memory import result_scene
@@ -192,6 +194,27 @@ def test_a_notebook_shows_a_bar_by_default_and_none_where_it_is_turned_off(shown
     reconstruct(given, CONFIG, on_progress=seen.append)
     assert seen
     assert len(shown) == count, "the caller shows it"
+
+
+def test_reading_shows_its_bar_and_what_is_to_be_known_of_the_input(shown, tmp_path, capsys):
+    folder = write_sequence(tmp_path / "fields")
+    decloud.read(folder, progress=False)
+    assert shown == []
+    decloud.read(folder)
+    assert any("<progress" in html and "reading" in html for html in shown)
+    assert "no S1: the result rests on optical data alone" in shown[-1]
+    messages = []
+    decloud.read(folder, on_progress=lambda progress: messages.append(progress.message))
+    assert any("no S1" in message for message in messages if message)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_of_files_shows_one_bar_from_reading_to_writing(shown, tmp_path):
+    decloud.run(write_sequence(tmp_path / "fields"), tmp_path / "out", CONFIG)
+    text = " ".join(shown)
+    assert [phase for phase in ("reading", "fitting", "writing") if phase not in text] == []
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 @pytest.mark.usefixtures("quick")

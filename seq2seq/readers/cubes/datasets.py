@@ -48,7 +48,10 @@ def _as_dataset(name: str, source: Any) -> Any:
         return source
     if hasattr(source, "to_dataset"):
         return source.to_dataset(name=source.name or "values")
-    raise InputError(f"{name}: is a {type(source).__name__}; give an xarray.Dataset or DataArray, or one path")
+    raise InputError(
+        f"{name}: is a {type(source).__name__}; give an xarray.Dataset or DataArray, STAC items, or one path, and "
+        "nothing else beside"
+    )
 
 
 def _group(name: str, dataset: Any) -> Group:
