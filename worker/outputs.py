@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 # Whose jobs may write to a bucket: an option of ours among those of the store.
 OWNERS = "owners"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_HOST = re.compile(r"(\*\.)?([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*(:[1-9][0-9]{0,4})?|\[[0-9a-f:.]+\](:[1-9][0-9]{0,4})?")
+_HOST = re.compile(
+    r"(\*\.)?([a-z0-9_][a-z0-9_-]*\.)*[a-z0-9_][a-z0-9_-]*(:[1-9][0-9]{0,4})?|\[[0-9a-f:.]+\](:[1-9][0-9]{0,4})?"
+)
 
 
 def parse_buckets(text: str) -> Any:
@@ -34,8 +36,10 @@ def check_places(
         if ours.scheme == "s3" and ours.netloc == name and same_store:
             raise ValueError(f"output_buckets: {name} is the service's own storage, where users must write nothing")
     for host in hosts:
-        if not _HOST.fullmatch(host.lower()) or host.lower().startswith("*.") and "." not in host[2:]:
-            raise ValueError(f"output_hosts: {host[:70]!r} is no host such as storage.example.org:9000 or *.example.org")
+        if not _HOST.fullmatch(host.lower()) or (host.lower().startswith("*.") and "." not in host[2:]):
+            raise ValueError(
+                f"output_hosts: {host[:70]!r} is no host such as storage.example.org:9000 or *.example.org"
+            )
 
 
 def is_for(owner: str, options: Mapping[str, str]) -> bool:

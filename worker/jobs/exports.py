@@ -1,9 +1,9 @@
-"""Results that are to go where their owners want them: written with the job, due when there is a result, deleted when it
-is there or given up.
+"""Results that are to go where their owners want them: written with the job, due when there is a result, deleted when
+it is there or given up.
 
-What the owner may see of it is in the job itself (`Job.destination`); what nobody is shown, such as presigned addresses,
-is here alone, and no longer than it is needed. One that was taken comes again when its time is over, unless `advance`
-or `renew` was called meanwhile. `attempt` is the fence: who holds an older one writes nothing.
+What the owner may see of it is in the job itself (`Job.destination`); what nobody is shown, such as presigned
+addresses, is here alone, and no longer than it is needed. One that was taken comes again when its time is over, unless
+`advance` or `renew` was called meanwhile. `attempt` is the fence: who holds an older one writes nothing.
 """
 
 from collections.abc import Collection

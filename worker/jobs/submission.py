@@ -47,9 +47,9 @@ def submit(
 
     input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
     notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
-    how; the job itself always makes all. destination: where its result is to go as well. process: by the names of `seq2seq.processes`. limits: the settings, with the
-    key's quota (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
-    `InvalidRequest`.
+    how; the job itself always makes all. destination: where its result is to go as well. process: by the names of
+    `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
+    `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`, `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
     request = {

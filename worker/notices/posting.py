@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,9 +80,13 @@ class Stream(httpcore.NetworkStream):
         self._connection.settimeout(_left(self._until))
         self._connection.sendall(self._unsent)
         self._unsent = b""
+        self._connection.settimeout(_left(self._until))
+        return self._receive(max_bytes)
+
+    def _receive(self, max_bytes: int) -> bytes:
+        """Nothing more once the longest head has come."""
         if not self._budget:
             return b""
-        self._connection.settimeout(_left(self._until))
         received = self._connection.recv(min(max_bytes, self._budget))
         self._budget -= len(received)
         return received
@@ -99,9 +103,7 @@ class Stream(httpcore.NetworkStream):
         """Tells nothing."""
 
 
-def connect(
-    destination: Destination, addresses: Sequence[Address], tls: ssl.SSLContext, until: float
-) -> socket.socket:
+def connect(destination: Destination, addresses: Sequence[Address], tls: ssl.SSLContext, until: float) -> socket.socket:
     """To the first address that answers, each of which has its share of the time; the certificate is for the name."""
     plain = _connect_plain(addresses, until)
     try:
@@ -130,7 +132,7 @@ def exchange(
     method: str,
     destination: Destination,
     headers: Mapping[str, str],
-    body: bytes | Iterable[bytes],
+    body: bytes | Iterator[bytes],
     size: int,
     stream: Stream,
 ) -> Answer:
