@@ -9,7 +9,14 @@ from typing import Any
 
 from worker import clock, jobs, outputs
 from worker.database.connections import Database
-from worker.errors import ForbiddenDestination, InvalidSettings, NotFound, StorageFullError, StorageUnavailable
+from worker.errors import (
+    DatabaseUnavailable,
+    ForbiddenDestination,
+    InvalidSettings,
+    NotFound,
+    StorageFullError,
+    StorageUnavailable,
+)
 from worker.exports.asking import check_address, expires, signs_headers
 from worker.exports.lease import Lease, Lost, Never, NotNow, Stopped
 from worker.exports.outgoing import Outgoing, all_files, those_named
@@ -59,6 +66,11 @@ class Delivery:
             self._give_up(export, str(error))
         except NotNow as error:
             self._failed(export, lease, error)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # another export may fare better, and this one must not come for ever
+            _log.exception("export failed", extra={"job_id": export.job_id})
+            self._failed(export, lease, NotNow("something went wrong on our side"))
 
     def _deliver(self, export: Export, lease: Lease) -> None:
         try:

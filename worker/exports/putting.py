@@ -59,6 +59,7 @@ class _Upload(Stream):
             self._connection.settimeout(self._patience_s())
             self._connection.sendall(buffer)
         except TimeoutError:
+            self._patience_s()  # raises where all of it has taken too long
             raise NoAnswer(f"it took in nothing for {IDLE_S:g} s") from None
         except OSError as error:
             raise httpcore.WriteError from error
