@@ -20,6 +20,7 @@ _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
 
 
 _Path = Annotated[str, Field(min_length=1, max_length=1024)]
+_Presigned = Annotated[SecretStr, Field(max_length=4096)]
 _MOST_ADDRESSES = 200
 
 
@@ -130,7 +131,7 @@ class Destination(Asked):
     href: str | None = Field(
         default=None, max_length=_LONGEST_URL, json_schema_extra={"pattern": r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$"}
     )
-    put: Annotated[dict[_Path, SecretStr], Field(min_length=1, max_length=_MOST_ADDRESSES)] | None = None
+    put: Annotated[dict[_Path, _Presigned], Field(min_length=1, max_length=_MOST_ADDRESSES)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

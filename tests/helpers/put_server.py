@@ -110,7 +110,7 @@ def put_tls(tmp_path: Path, names: Names, monkeypatch: pytest.MonkeyPatch) -> ss
     """The server's side; the client trusts it, and knows the name."""
     tls, trusted = certify(tmp_path, NAME)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    names.answers[NAME] = [["127.0.0.1"]]
+    names.answers |= {name: [["127.0.0.1"]] for name in (NAME, "127.0.0.1")}
     return tls
 
 
