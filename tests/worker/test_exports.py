@@ -27,6 +27,7 @@ from worker.database.connections import Database
 from worker.errors import IdempotencyConflict
 from worker.exports import lease
 from worker.jobs import exports, garbage
+from worker.jobs.counts import count_jobs
 from worker.storage import ObjectStorage
 
 ORDER = ["declouded/2021-05-01.tif", "report.json", "zones/z.tif", "manifest.json"]
@@ -79,6 +80,7 @@ def test_a_bucket_that_is_down_gets_the_rest_when_it_is_up(
     until(lambda: "detail" in exporting.shown(job))
     shown = exporting.shown(job)
     assert "404 Not Found NoSuchBucket" in shown["detail"]
+    assert count_jobs(exporting.database).exports == 1
     assert (shown["state"], shown["tries"]) == ("waiting", 1)
     assert shown["next_try"] > jobs_time(wall_clock)
     ((level, said),) = exporting.log(job)
@@ -90,6 +92,7 @@ def test_a_bucket_that_is_down_gets_the_rest_when_it_is_up(
     assert exporting.shown(job)["state"] == "delivered"
     assert exporting.shown(job)["tries"] == 2
     assert "detail" not in exporting.shown(job)
+    assert count_jobs(exporting.database).exports == 0
 
 
 def jobs_time(wall_clock: WallClock) -> str:
@@ -152,6 +155,41 @@ def test_what_is_damaged_in_storage_is_not_delivered(exporting: Exporting, s3_se
     until(lambda: exporting.is_over(job))
     assert exporting.shown(job)["detail"] == f"{ORDER[0]} is damaged in our storage"
     assert ORDER[0] not in s3_server.ask("GET", bucket)
+
+
+def test_a_large_file_arrives_in_parts_and_whole(exporting: Exporting, s3_server: S3Server, bucket: str) -> None:
+    exporting.change(output_buckets={bucket: s3_server.options})
+    files = {"big.tif": os.urandom(20_000_001)}
+    job = exporting.finished(exporting.to_bucket(f"s3://{bucket}/p"), files)
+    exporting.start()
+    until(lambda: exporting.is_over(job))
+    assert exporting.shown(job)["state"] == "delivered"
+    assert in_bucket(s3_server, f"s3://{bucket}/p", "big.tif") == files["big.tif"]
+
+
+def test_a_file_whose_job_is_removed_meanwhile_is_not_in_the_bucket_nor_a_part_of_it(
+    exporting: Exporting, s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_BEAT_S", 0.0)
+    renew, calls = exports.renew, []
+
+    def removed(database: Database, export: exports.Export, **values: Any) -> bool:
+        calls.append(None)
+        if len(calls) == 20:
+            jobs.remove(database, export.job_id, export.owner)
+        return renew(database, export, **values)
+
+    monkeypatch.setattr(exports, "renew", removed)
+    exporting.change(output_buckets={bucket: s3_server.options})
+    files = {"a.tif": b"a", "big.tif": os.urandom(60_000_000)}
+    exporting.finished(exporting.to_bucket(f"s3://{bucket}/p"), files)
+    exporter = exporting.start()
+    until(lambda: len(calls) >= 20 and not exporter._busy)
+    listed = s3_server.ask("GET", bucket)
+    assert "p/a.tif" in listed
+    assert "big.tif" not in listed
+    assert "big.tif" not in s3_server.ask("GET", f"{bucket}?uploads")
+    assert exporting.waiting() == []
 
 
 # -- by presigned addresses
