@@ -5,6 +5,7 @@ import { text } from "./text.js";
 const day = (options) => new Intl.DateTimeFormat(text.locale, { timeZone: "UTC", ...options });
 const LONG = day({ day: "numeric", month: "long", year: "numeric" });
 const SHORT = day({ day: "numeric", month: "short" });
+const MONTH = day({ month: "short", year: "numeric" });
 const MOMENT = new Intl.DateTimeFormat(text.locale, { dateStyle: "medium", timeStyle: "short" });
 
 /** Milliseconds since 1970 of a day, "2021-05-01" at midnight UTC. */
@@ -17,6 +18,9 @@ export const longDay = (date) => or(LONG, date);
 
 /** "1 May" of "2021-05-01". */
 export const shortDay = (date) => or(SHORT, date);
+
+/** "May 2021" of milliseconds since 1970. */
+export const monthYear = (stamp) => MONTH.format(stamp);
 
 /** A moment in the reader's zone. */
 export const moment = (iso) => MOMENT.format(new Date(iso));

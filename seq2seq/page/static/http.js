@@ -1,6 +1,8 @@
 // Requests to where the page came from, and nowhere else. Every failure is a PageError.
 
+import { embedded } from "./embedded.js";
 import { PageError } from "./failures.js";
+import { place } from "./shell.js";
 import { text } from "./text.js";
 
 const KEY = "decloud-key";
@@ -25,7 +27,8 @@ export async function get(url, { signal, headers = {}, ...options } = {}) {
   const known = key();
   let answer;
   try {
-    answer = await fetch(url, { signal, headers: known ? { Authorization: `Bearer ${known}`, ...headers } : headers, ...options });
+    const sent = known ? { Authorization: `Bearer ${known}`, ...headers } : headers;
+    answer = place === "file" ? embedded(url) : await fetch(url, { signal, headers: sent, ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new PageError(text.failures.unreachable, { cause: name(url), next: text.failures.tryAgain });

@@ -31,6 +31,8 @@ export const text = {
       429: "Too many requests at once; wait a moment.",
       503: "The service is busy or being restarted.",
     },
+    cubeCodec: (name) => `The values "${name}" are stored in a way that this page cannot read.`,
+    cubeChunk: (name, row, column) => `The values "${name}" are damaged in block ${row}/${column}.`,
     noView: "There is no page at this address.",
   },
 
@@ -49,6 +51,7 @@ export const text = {
     stage: "Map view",
     stageKeys: "Arrow keys move the picture, plus and minus zoom. Press ? for all keys.",
     stageSays: (left, right, date) => (right ? `${date}. Left: ${left}. Right: ${right}.` : `${date}. ${left}.`),
+    exchange: "Exchange left and right",
     swipe: "Divider between the left and the right picture",
     swipeValue: (share) => `${share} % of the width show the left picture`,
     leftLayer: "Picture on the left",
