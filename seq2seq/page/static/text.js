@@ -64,7 +64,7 @@ export const text = {
     scale: (length) => `Scale bar: ${length}`,
 
     compare: "Compare",
-    compareWays: { swipe: "Swipe", side: "Side by side", one: "One picture" },
+    compareWays: { swipe: "Swipe", side: "Side by side", one: "Single" },
     layers: "Layers",
     both: { rgb: "Natural colour", false: "False colour", ndvi: "Vegetation", s1: "Radar", uncertainty: "Uncertainty", difference: "Difference" },
     bothAbout: {
@@ -138,6 +138,7 @@ export const text = {
     rowColumn: (row, column) => `row ${row}, column ${column}`,
     grid: (x, y, crs) => `x ${x}, y ${y} (${crs})`,
 
+    about: "About this result",
     downloads: "Download",
     thisDate: "This date (GeoTIFF)",
     link: "Copy link",

@@ -54,7 +54,7 @@ const dots = (colour, filled, size = 7) => ({
 });
 
 const base = (width, height) => ({
-  width, height, legend: { show: false }, padding: [10, 12, 0, 0], ms: 1,
+  width, height, legend: { show: false }, padding: [10, 26, 0, 0], ms: 1,
   cursor: { y: false, points: { size: 8 }, drag: { x: false, y: false } },
 });
 
@@ -72,14 +72,14 @@ function airy(_, low, high) {
 }
 
 /** Draws the series of a place. rows: times, observed, masked, linear, after, low, high; pick(index): a click on a date. */
-export function seriesChart(element, rows, { width, height, current, pick, decimals }) {
+export function seriesChart(element, rows, { width, height, current, pick }) {
   const result = token("result");
   const data = [rows.times, rows.high, rows.low, rows.linear, rows.after, rows.masked, rows.observed].map(clean);
   const edge = { stroke: faded(result, 1), width: 0, points: { show: false }, spanGaps: false };
   const options = {
     ...base(width, height), plugins: [currentLine(current)],
     scales: { x: { time: true }, y: { range: airy } },
-    axes: axes([dayAxis, { size: 54, values: (_, ticks) => ticks.map((tick) => tick.toFixed(Math.min(decimals, 3))) }]),
+    axes: axes([dayAxis, { size: 46 }]),
     tzDate: (stamp) => globalThis.uPlot.tzDate(new Date(stamp), "Etc/UTC"),
     series: [{}, edge, edge,
       { label: names.linear, stroke: token("linear"), width: 1.5, dash: [5, 4], points: { show: false }, spanGaps: true },
@@ -96,7 +96,7 @@ export function radarChart(element, times, lines, { width, height, current, pick
   const colours = [token("vv"), token("vh"), token("other")];
   const options = {
     ...base(width, height), plugins: [currentLine(current)], scales: { x: { time: true }, y: { range: airy } },
-    axes: axes([dayAxis, { size: 54, space: 24 }]),
+    axes: axes([dayAxis, { size: 46, space: 24 }]),
     tzDate: (stamp) => globalThis.uPlot.tzDate(new Date(stamp), "Etc/UTC"),
     series: [{}, ...lines.map(({ name }, at) => ({
       label: name, stroke: colours[at % 3], width: 1.6, points: { show: true, size: 5, fill: colours[at % 3] }, spanGaps: true,
@@ -112,7 +112,7 @@ export function spectrumChart(element, rows, { width, height, observed }) {
   const edge = { stroke: faded(result, 1), width: 0, points: { show: false } };
   const options = {
     ...base(width, height), scales: { x: { time: false, range: (_, low, high) => [low - 60, high + 60] }, y: { range: airy } },
-    axes: axes([{ size: 30, space: 50 }, { size: 54 }]),
+    axes: axes([{ size: 30, space: 50, values: (_, ticks) => ticks.map(String) }, { size: 46 }]),
     series: [{}, edge, edge,
       { label: names.after, stroke: result, width: 2.2, points: { show: true, size: 5, fill: result } },
       { label: observed ? names.observed : names.masked, ...dots(token(observed ? "ink" : "hollow"), observed) }],

@@ -108,6 +108,9 @@ export class Inspector {
       this.radarBox, this.spectrumBox,
       h("p", { class: "soft small" }, isBox(window) ? words.boxRange : words.rangeAbout), this.details,
       h("button", { type: "button", class: "wide", onclick: () => this.save() }, icon("M12 4v11M7 11l5 5 5-5M5 20h14"), words.csv));
+    // A place that was asked for comes first: its charts are seen without scrolling.
+    const panel = this.element.parentElement;
+    if (panel && panel.firstElementChild !== this.element) panel.prepend(this.element);
     this.drawCharts();
   }
 
@@ -125,7 +128,7 @@ export class Inspector {
       pick: (t) => viewer.change({ date: viewer.bundle.dates[t].date }),
     };
     fill(this.seriesBox, h("figcaption", {}, title));
-    this.#charts.push(seriesChart(this.seriesBox, this.found, { ...common, height: HEIGHTS.series, decimals: place.decimals(this.quantity) }));
+    this.#charts.push(seriesChart(this.seriesBox, this.found, { ...common, height: HEIGHTS.series }));
     this.lines = place.radar();
     fill(this.radarBox, this.lines.length > 0 && h("figcaption", {}, `${words.radar}, ${words.decibel}`,
       h("span", { class: "key" }, this.lines.map(({ name }, at) => h("span", {}, h("i", { class: `sign radar-${at}` }), name)))));

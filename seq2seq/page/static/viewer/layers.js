@@ -7,9 +7,9 @@ import { pair, themeOf, themes, WAYS } from "./state.js";
 const words = text.viewer;
 
 /** A row of exclusive choices: radio buttons that look like one control. */
-export function segments(name, label, entries, choose) {
+export function segments(name, label, entries, choose, look = "") {
   const inputs = new Map(entries.map(([value]) => [value, h("input", { type: "radio", name, value, onchange: () => choose(value) })]));
-  const element = h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, label),
+  const element = h("fieldset", { class: `segments ${look}` }, h("legend", { class: "unseen" }, label),
     entries.map(([value, title, about]) => h("label", { title: about }, inputs.get(value), h("span", {}, title))));
   return { element, set: (value) => inputs.forEach((input, each) => { input.checked = each === value; }) };
 }
@@ -23,6 +23,7 @@ export function styleTitle(style) {
 
 function legendOf(style) {
   const { legend } = style;
+  if (legend?.labels) return null;
   if (!legend || !Array.isArray(legend.colours)) {
     return style.bands?.length ? h("p", { class: "soft small" }, words.bands(style.bands)) : null;
   }
@@ -46,8 +47,8 @@ export class Layers {
     this.themes = segments("theme", words.layers, all.map((theme) => [theme, name(theme), words.bothAbout[theme]]), (theme) => {
       const [left, right] = pair(viewer.bundle, theme, viewer.other);
       viewer.change({ left, right });
-    });
-    this.ways = segments("way", words.compare, WAYS.map((way) => [way, words.compareWays[way]]), (way) => viewer.change({ way }));
+    }, "three");
+    this.ways = segments("way", words.compare, WAYS.map((way) => [way, words.compareWays[way]]), (way) => viewer.change({ way }), "few");
     this.about = h("p", { class: "soft small" });
     this.legends = h("div", { class: "legends" });
     this.mask = h("input", { type: "checkbox", onchange: () => viewer.change({ mask: this.mask.checked }) });
@@ -89,7 +90,7 @@ export class Layers {
     const styles = [...shown.values()].map((name) => bundle.styles.get(name)).filter(Boolean);
     fill(this.legends, styles.map((style) => {
       const legend = legendOf(style);
-      return legend && h("div", {}, h("p", { class: "small" }, styleTitle(style)), legend);
+      return legend && h("div", {}, h("p", { class: "small" }, styles.length > 1 || style.legend ? styleTitle(style) : null), legend);
     }));
   }
 }

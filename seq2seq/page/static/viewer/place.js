@@ -52,7 +52,9 @@ export class Place {
   /** Rows of a quantity over time: times, observed, masked, linear, after, low, high, share: each (T,). */
   over(key) {
     const found = series(this.blocks, this.bundle.cube.arrays, this.dates, asked(this.bundle, key));
-    const edge = (sign) => found.after.map((value, t) => value + sign * this.factor * found.sigma[t]);
+    // An index of two reflectances cannot leave -1 ... 1, however wide the range.
+    const bounded = (value) => (key === "ndvi" ? Math.min(Math.max(value, -1), 1) : value);
+    const edge = (sign) => found.after.map((value, t) => bounded(value + sign * this.factor * found.sigma[t]));
     return { times: this.times, ...found, low: edge(-1), high: edge(1) };
   }
 

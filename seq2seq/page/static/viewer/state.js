@@ -43,11 +43,12 @@ function place(query, bundle) {
   return inside ? window : null;
 }
 
-/** The date to start with: the one asked for, else the acquired date with the most cloud short of all, which shows the most. */
+/** The date to start with: the one asked for, else the acquired date nearest to half clouded, which shows most. */
 export function firstDate(bundle, asked) {
   if (bundle.at.has(asked)) return asked;
-  const shown = bundle.dates.filter((each) => each.acquired !== false && (each.cloud ?? 0) < 0.85);
-  return (shown.sort((one, two) => (two.cloud ?? 0) - (one.cloud ?? 0))[0] ?? bundle.dates[0]).date;
+  const apart = ({ cloud }) => Math.abs((cloud ?? 0) - 0.5);
+  const shown = bundle.dates.filter((each) => each.acquired !== false);
+  return (shown.sort((one, two) => apart(one) - apart(two))[0] ?? bundle.dates[0]).date;
 }
 
 /** Reads the parameters of a fragment; what is absent or wrong takes its default. */

@@ -140,8 +140,10 @@ function assemble(main, viewer) {
   const downloads = downloadsPart(viewer);
   const exchange = h("button", { type: "button", class: "exchange", "aria-label": words.exchange, title: words.exchange, onclick: () => layers.exchange() }, exchangeSign());
   stage.corners[0].append(exchange);
+  const { made, credit, notes = [] } = viewer.bundle.manifest;
+  const about = h("section", { class: "credit soft small", "aria-label": words.about }, [made, credit, ...notes].filter(Boolean).map((line) => h("p", {}, String(line))));
   fill(main, h("div", { class: "viewer" }, h("div", { class: "left-side" }, stage.element, timeline.element),
-    h("div", { class: "panel" }, layers.element, inspector.element, downloads.element)));
+    h("div", { class: "panel" }, layers.element, inspector.element, downloads.element, about)));
   const layerKeys = ["left", "right", "way", "mask"];
   const any = (changed, names) => names.some((name) => changed.has(name));
   viewer.parts = [
