@@ -103,7 +103,9 @@ def _grey(values: Stored, low: float, high: float) -> NDArray[np.uint8]:
 def _composite(stored: Stored, bands: tuple[str, ...]) -> NDArray[np.uint8]:
     """(T, H, W, 4) of three bands; no data is transparent."""
     picked = [stored[:, BANDS.index(band)] for band in bands]
-    colours = [_grey(each * SCALE, 0.0, 0.45 if band == "B08" else 0.22) for each, band in zip(picked, bands, strict=True)]
+    colours = [
+        _grey(each * SCALE, 0.0, 0.45 if band == "B08" else 0.22) for each, band in zip(picked, bands, strict=True)
+    ]
     return np.stack([*colours, np.where(picked[0] == NODATA, 0, 255).astype(np.uint8)], axis=-1)
 
 
@@ -172,10 +174,19 @@ def _style(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _manifest(values: dict[str, Stored], dates: tuple[str, ...], levels: int, overview: tuple[int, int]) -> dict[str, Any]:
+def _manifest(
+    values: dict[str, Stored], dates: tuple[str, ...], levels: int, overview: tuple[int, int]
+) -> dict[str, Any]:
     height, width = values["mask"].shape[2:]
     knots = [[side * step / 4 for step in range(5)] for side in (height, width)]
-    reflectance = {"bands": BANDS, "dtype": "uint16", "scale": SCALE, "offset": 0.0, "nodata": NODATA, "unit": "reflectance"}
+    reflectance = {
+        "bands": BANDS,
+        "dtype": "uint16",
+        "scale": SCALE,
+        "offset": 0.0,
+        "nodata": NODATA,
+        "unit": "reflectance",
+    }
     masked = (values["mask"] == 1).mean(axis=(1, 2, 3))
     return {
         "version": 1, "title": "Fields", "made": "by best, 2026-11-29", "simulated": True, "width": width,
@@ -240,7 +251,9 @@ def write_large_pictures(folder: Path, *, dates: int = 2, size_px: int = 96, enl
     """Writes the natural colours of a scene of size_px x enlarged pixels a side with one level of cells, and no values."""
     days, values = _values(dates, size_px)
     values = {name: each.repeat(enlarged, axis=2).repeat(enlarged, axis=3) for name, each in values.items()}
-    drawn = {name: _composite(values[end], _TRIPLES["rgb"]) for name, end in (("rgb-before", "before"), ("rgb", "after"))}
+    drawn = {
+        name: _composite(values[end], _TRIPLES["rgb"]) for name, end in (("rgb-before", "before"), ("rgb", "after"))
+    }
     overview = _write_pictures(folder / "pictures", drawn, days, 1)
     manifest = _manifest(values, days, 1, overview) | {"styles": [_style(name) for name in drawn], "cube": None}
     (folder / "pictures" / "scene.json").write_text(json.dumps(manifest))

@@ -1,11 +1,13 @@
 """The page on loopback as `decloud view` serves it: the page at /, its files at /page/, a bundle's folder beside."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 PAGE = Path(__file__).resolve().parents[2] / "seq2seq" / "page" / "static"
@@ -77,3 +79,11 @@ def page_server(folder: Path, instead: Answer = lambda path: None, port: int = 0
             yield f"http://127.0.0.1:{server.server_address[1]}/"
         finally:
             server.shutdown()
+
+
+def until(page: Any, script: str, argument: Any = None, *, seconds: float = 8) -> None:
+    """Waits for a script to be true. Playwright's own waiting evaluates texts in the page, which its policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(script, argument):
+        assert time.monotonic() < end, f"never true: {script}"
+        page.wait_for_timeout(20)

@@ -71,7 +71,9 @@ class Viewer:
         opened.set_default_timeout(8000)
         page = opened.new_page()
         page.add_init_script(WATCH_POLICY)
-        page.on("console", lambda line: self.complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda line: self.complaints.append(line.text) if line.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.pages.append(page)
         page.goto(self.serve(folder, instead) + fragment)

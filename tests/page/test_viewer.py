@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from bundle_example import write_large_pictures
+from page_server import until
 
 STAGE = ".stage"
 
@@ -17,13 +18,15 @@ def query(page: Any) -> dict[str, str]:
 
 
 def shown(page: Any) -> list[str]:
-    found: list[str] = page.eval_on_selector_all("canvas.pane:not([hidden])", "all => all.map(each => each.dataset.shown)")
+    found: list[str] = page.eval_on_selector_all(
+        "canvas.pane:not([hidden])", "all => all.map(each => each.dataset.shown)"
+    )
     return found
 
 
 def until_shown(page: Any, *wanted: str) -> None:
     script = "wanted => JSON.stringify([...document.querySelectorAll('canvas.pane:not([hidden])')].map(c => c.dataset.shown)) === wanted"
-    page.wait_for_function(script, arg=str(list(wanted)).replace("'", '"').replace(", ", ","))
+    until(page, script, str(list(wanted)).replace("'", '"').replace(", ", ","))
 
 
 def swipe_of(page: Any) -> float:
@@ -43,7 +46,9 @@ def test_the_first_view_is_before_and_after_of_a_date_that_shows_clouds(viewer: 
     assert page.title() == "Fields · Decloud"
     assert page.get_by_text("Simulated", exact=True).is_visible()
     assert page.locator(".date strong").inner_text() == "11 March 2021"
-    assert page.locator("canvas.left").get_attribute("aria-label") == "Natural colour, before, 11 March 2021, 50 % cloud"
+    assert (
+        page.locator("canvas.left").get_attribute("aria-label") == "Natural colour, before, 11 March 2021, 50 % cloud"
+    )
 
 
 def test_the_divider_follows_the_mouse(viewer: Any, bundle: Any) -> None:
@@ -73,7 +78,10 @@ def test_the_divider_follows_the_keyboard_and_says_where_it_is(viewer: Any, bund
         page.keyboard.press("ArrowRight")
     page.wait_for_timeout(60)
     assert swipe_of(page) == pytest.approx(0.52)
-    assert page.get_by_label("Divider between").get_attribute("aria-valuetext") == "52 % of the width show the left picture"
+    assert (
+        page.get_by_label("Divider between").get_attribute("aria-valuetext")
+        == "52 % of the width show the left picture"
+    )
     page.locator(STAGE).focus()
     page.keyboard.press("[")
     page.keyboard.press("[")
@@ -146,14 +154,16 @@ def test_thumbnails_are_drawn_with_the_share_of_cloud(viewer: Any, bundle: Any) 
     page = viewer.show(bundle.folder)
     drawn = """() => [...document.querySelectorAll('.thumb canvas')].every(c => c.toDataURL() !==
         Object.assign(document.createElement('canvas'), {width: c.width, height: c.height}).toDataURL())"""
-    page.wait_for_function(drawn)
-    shares = page.eval_on_selector_all(".thumb .cloud i", "all => all.map(i => i.offsetWidth / i.parentElement.offsetWidth)")
+    until(page, drawn)
+    shares = page.eval_on_selector_all(
+        ".thumb .cloud i", "all => all.map(i => i.offsetWidth / i.parentElement.offsetWidth)"
+    )
     assert shares == pytest.approx([each["cloud"] for each in bundle.manifest["dates"]], abs=0.03)
 
 
 def test_play_shows_five_dates_a_second_and_stops(viewer: Any, bundle: Any) -> None:
     page = viewer.show(bundle.folder, f"#/view?date={bundle.dates[0]}")
-    page.wait_for_function("document.querySelectorAll('.thumb canvas').length > 0")
+    until(page, "document.querySelectorAll('.thumb canvas').length > 0")
     page.wait_for_timeout(600)
     page.evaluate("""() => { window.seen = []; new MutationObserver(() => seen.push(performance.now()))
         .observe(document.querySelector('.date strong'), {childList: true, characterData: true, subtree: true}); }""")
@@ -209,7 +219,9 @@ def test_clouds_are_marked_where_the_mask_has_them(viewer: Any, bundle: Any, col
     page.wait_for_timeout(300)
     with_mark = colour(page, "right", *at)
     share = 150 / 255
-    assert with_mark[:3] == pytest.approx([without[k] * (1 - share) + (230, 0, 126)[k] * share for k in range(3)], abs=4)
+    assert with_mark[:3] == pytest.approx(
+        [without[k] * (1 - share) + (230, 0, 126)[k] * share for k in range(3)], abs=4
+    )
     assert query(page)["mask"] == "1"
 
 
@@ -246,9 +258,13 @@ def test_the_position_agrees_with_the_grid(viewer: Any, bundle: Any) -> None:
     page.mouse.move(box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2 - 20)
     page.wait_for_timeout(60)
     assert "row 19, column 11" in page.locator(".position").inner_text()
-    x, y = map(float, re.search(r"x (\d+\.\d), y (\d+\.\d) \(EPSG:32631\)", page.locator(".position").inner_text()).groups())  # type: ignore[union-attr]
+    x, y = map(
+        float, re.search(r"x (\d+\.\d), y (\d+\.\d) \(EPSG:32631\)", page.locator(".position").inner_text()).groups()
+    )  # type: ignore[union-attr]
     assert (x, y) == pytest.approx((500110, 5600000 - 193.3), abs=0.6)
-    longitude, latitude = (float(each) for each in re.findall(r"(\d+\.\d{5})°", page.locator(".position").inner_text())[::-1])
+    longitude, latitude = (
+        float(each) for each in re.findall(r"(\d+\.\d{5})°", page.locator(".position").inner_text())[::-1]
+    )
     assert (longitude, latitude) == pytest.approx((3.0011, 50.5 - 19.33e-4), abs=1.1e-5)
 
 
@@ -280,7 +296,9 @@ def test_an_address_restores_exactly_what_was_seen(viewer: Any, bundle: Any) -> 
 
 
 def test_the_link_is_copied(viewer: Any, bundle: Any) -> None:
-    page = viewer.show(bundle.folder, f"#/view?date={bundle.dates[2]}", permissions=["clipboard-read", "clipboard-write"])
+    page = viewer.show(
+        bundle.folder, f"#/view?date={bundle.dates[2]}", permissions=["clipboard-read", "clipboard-write"]
+    )
     page.locator(STAGE).focus()
     page.keyboard.press("+")
     page.get_by_role("button", name="Copy link").click()

@@ -38,7 +38,6 @@ export const text = {
 
   viewer: {
     loading: "Loading the pictures …",
-    failedTitle: "These pictures cannot be shown",
     version: (got) => `These pictures are of version ${got}; this page reads version 1.`,
     versionNext: "Make them again with this version of Decloud, or open them with the version that wrote them.",
     incomplete: (what) => `The description of the pictures (scene.json) is incomplete: ${what} is missing.`,
@@ -50,13 +49,11 @@ export const text = {
 
     stage: "Map view",
     stageKeys: "Arrow keys move the picture, plus and minus zoom. Press ? for all keys.",
-    stageSays: (left, right, date) => (right ? `${date}. Left: ${left}. Right: ${right}.` : `${date}. ${left}.`),
     exchange: "Exchange left and right",
     swipe: "Divider between the left and the right picture",
     swipeValue: (share) => `${share} % of the width show the left picture`,
     leftLayer: "Picture on the left",
     rightLayer: "Picture on the right",
-    onlyLayer: "Picture",
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
     fit: "Whole scene",
@@ -95,7 +92,6 @@ export const text = {
     s1Date: (date) => `radar of ${date}`,
     dateSays: (date, cloud) => `${date}, ${cloud}`,
     thumb: (date, cloud) => `${date}, ${cloud}`,
-    dateCount: (at, count) => `${at} of ${count}`,
 
     inspect: "Look at a place",
     inspectHow: "Click the picture to see how a pixel changes over time. To average over an area, choose Box and drag.",
