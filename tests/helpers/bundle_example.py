@@ -15,10 +15,11 @@ import zarr
 from numpy.typing import NDArray
 from PIL import Image
 
+from seq2seq.bands import L1C, S2_BANDS
 from seq2seq.simulation.simulate import Simulation, simulate, to_dn
 
 BANDS = ("B02", "B03", "B04", "B08", "B11")
-WAVELENGTHS_NM = (492.4, 559.8, 664.6, 832.8, 1613.7)
+ALL_BANDS = (*BANDS, *(name for name in L1C if name not in BANDS))
 SCALE, NODATA, SIGMA_NODATA, S1_NODATA = 1e-4, 0, 65535, -32768
 CHUNK_PX = 32
 _TRIPLES = {"rgb": ("B04", "B03", "B02"), "false": ("B08", "B04", "B03")}
@@ -55,13 +56,13 @@ class Bundle:
 
 
 @lru_cache(maxsize=4)
-def _simulation(dates: int, size_px: int) -> Simulation:
-    return simulate(dates=dates, size=size_px, bands=BANDS, cloud=0.45, seed=3)
+def _simulation(dates: int, size_px: int, bands: tuple[str, ...]) -> Simulation:
+    return simulate(dates=dates, size=size_px, bands=bands, cloud=0.45, seed=3)
 
 
-def _values(dates: int, size_px: int) -> tuple[tuple[str, ...], dict[str, Stored]]:
+def _values(dates: int, size_px: int, bands: tuple[str, ...] = BANDS) -> tuple[tuple[str, ...], dict[str, Stored]]:
     """Stored values of all arrays, each (T, C, H, W)."""
-    simulation = _simulation(dates, size_px)
+    simulation = _simulation(dates, size_px, bands)
     rng = np.random.default_rng(1)
     mask = simulation.cloud_mask[:, None].astype(np.uint8)
     after = to_dn(simulation.truth.pixels)
@@ -179,8 +180,10 @@ def _manifest(
 ) -> dict[str, Any]:
     height, width = values["mask"].shape[2:]
     knots = [[side * step / 4 for step in range(5)] for side in (height, width)]
+    # The first bands are always the same, so that BANDS.index finds them.
+    bands = ALL_BANDS[: values["after"].shape[1]]
     reflectance = {
-        "bands": BANDS,
+        "bands": bands,
         "dtype": "uint16",
         "scale": SCALE,
         "offset": 0.0,
@@ -207,7 +210,7 @@ def _manifest(
         ],
         "bands": [
             {"name": name, "wavelength_nm": wave, "ground": True}
-            for name, wave in zip(BANDS, WAVELENGTHS_NM, strict=True)
+            for name, wave in ((band, S2_BANDS[band].wavelength_nm) for band in bands)
         ],
         "s1_bands": ["VV", "VH"], "styles": [_style(name) for name in STYLES],
         "cube": {
@@ -216,7 +219,7 @@ def _manifest(
                 "before": reflectance, "after": reflectance,
                 "sigma": {**reflectance, "scale": 1e-5, "nodata": SIGMA_NODATA},
                 "mask": {"bands": ["mask"], "dtype": "uint8", "nodata": None},
-                "s1": {"bands": ["VV", "VH"], "dtype": "int16", "scale": 0.01, "offset": 0.0, "nodata": S1_NODATA, "unit": "dB"},
+                "s1": {"bands": ["VV", "VH"], "dtype": "int16", "scale": 0.01, "offset": 0.0, "nodata": S1_NODATA},
             },
         },
         "downloads": [{"title": "All files (ZIP)", "path": "../results.zip"}],
@@ -226,8 +229,8 @@ def _manifest(
 def _write_images(folder: Path, after: Stored, dates: tuple[str, ...]) -> None:
     folder.mkdir()
     profile = {
-        "driver": "GTiff", "count": after.shape[1], "height": after.shape[2], "width": after.shape[3], "dtype": "uint16",
-        "nodata": NODATA, "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5600000),
+        "driver": "GTiff", "count": after.shape[1], "height": after.shape[2], "width": after.shape[3],
+        "dtype": "uint16", "nodata": NODATA, "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5600000),
     }  # fmt: skip
     for date, pixels in zip(dates, after, strict=True):
         with rasterio.open(folder / f"{date}.tif", "w", **profile) as image:
@@ -235,9 +238,9 @@ def _write_images(folder: Path, after: Stored, dates: tuple[str, ...]) -> None:
             image.scales = [SCALE] * after.shape[1]
 
 
-def write_bundle(folder: Path, *, dates: int = 8, size_px: int = 96) -> Bundle:
-    """Writes a bundle into `folder`, with all there can be in one whose scene needs no pyramid."""
-    days, values = _values(dates, size_px)
+def write_bundle(folder: Path, *, dates: int = 8, size_px: int = 96, bands: tuple[str, ...] = BANDS) -> Bundle:
+    """Writes a bundle into `folder`, with all there can be in one whose scene needs no pyramid. bands: BANDS or ALL_BANDS."""
+    days, values = _values(dates, size_px, bands)
     pictures = folder / "pictures"
     overview = _write_pictures(pictures, _pictures(values), days, 0)
     _write_cube(pictures / "cube", values)
@@ -248,7 +251,7 @@ def write_bundle(folder: Path, *, dates: int = 8, size_px: int = 96) -> Bundle:
 
 
 def write_large_pictures(folder: Path, *, dates: int = 2, size_px: int = 96, enlarged: int = 16) -> Bundle:
-    """Writes the natural colours of a scene of size_px x enlarged pixels a side with one level of cells, and no values."""
+    """Writes the natural colours of a scene of size_px x enlarged pixels a side, one level of cells, no values."""
     days, values = _values(dates, size_px)
     values = {name: each.repeat(enlarged, axis=2).repeat(enlarged, axis=3) for name, each in values.items()}
     drawn = {

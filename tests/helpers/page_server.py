@@ -23,7 +23,7 @@ Answer = Callable[[str], tuple[int, bytes] | None]
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | TYPES  # noqa: RUF012
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | TYPES
 
     def __init__(self, *args: object, folder: Path, instead: Answer, **more: object) -> None:
         self.folder, self.instead = folder, instead
@@ -42,7 +42,7 @@ class _Handler(SimpleHTTPRequestHandler):
             text = (PAGE / "index.html").read_text(encoding="utf-8")
             self._send(200, text.replace('content="service"', 'content="view"').encode(), "text/html; charset=utf-8")
         elif changed is not None:
-            self._send(*changed, "application/octet-stream")
+            self._send(*changed, self.guess_type(path))
         else:
             super().do_GET()
 

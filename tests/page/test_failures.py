@@ -124,7 +124,7 @@ def test_a_picture_that_is_not_there_is_named_and_the_other_shown(viewer: Any, b
         bundle.folder, f"#/view?date={date}", instead=lambda path: (404, b"") if f"rgb-before/{date}" in path else None
     )
     until(page, "document.querySelector('.missing').textContent !== ''")
-    assert page.locator(".missing").inner_text() == "Natural colour, before of 2 March 2021 is not there."
+    assert page.locator(".missing").inner_text() == "Before · Natural colour of 2 March 2021 is not there."
     page.keyboard.press("ArrowRight")
     until(page, "document.querySelector('.missing').textContent === ''")
 

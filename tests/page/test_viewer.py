@@ -47,7 +47,7 @@ def test_the_first_view_is_before_and_after_of_a_date_that_shows_clouds(viewer: 
     assert page.get_by_text("Simulated", exact=True).is_visible()
     assert page.locator(".date strong").inner_text() == "11 March 2021"
     assert (
-        page.locator("canvas.left").get_attribute("aria-label") == "Natural colour, before, 11 March 2021, 50 % cloud"
+        page.locator("canvas.left").get_attribute("aria-label") == "Before · Natural colour, 11 March 2021, 50 % cloud"
     )
 
 

@@ -33,7 +33,7 @@ function themeButton() {
 function drawHeader() {
   const items = links.map(([path, name]) => h("a", { href: `#${path}`, "data-path": path }, text.nav[name]));
   fill(document.getElementById("header"),
-    h("a", { class: "brand", href: "#/" }, text.product),
+    h("a", { class: "brand", href: "#/" }, h("span", { class: "mark" }), h("span", { class: "name" }, text.product)),
     h("div", { id: "subject" }),
     items.length > 0 && h("nav", { "aria-label": text.shell.navigation }, items),
     h("div", { id: "tools" }), themeButton());

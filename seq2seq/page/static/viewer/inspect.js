@@ -6,6 +6,7 @@ import { longDay, number } from "../format.js";
 import { announce } from "../shell.js";
 import { text } from "../text.js";
 import { loadCharts, radarChart, seriesChart, spectrumChart } from "./chart.js";
+import { gridPoint, lonLat } from "./ground.js";
 import { segments } from "./layers.js";
 import { BOX_LIMIT, csv, firstQuantity, Place, quantities } from "./place.js";
 import { save } from "./saving.js";
@@ -95,6 +96,7 @@ export class Inspector {
     const select = h("select", { "aria-label": words.quantity, onchange: () => viewer.change({ quantity: select.value }) },
       quantities(viewer.bundle).map(([name, title]) => h("option", { value: name }, title)));
     select.value = this.quantity;
+    this.formula = h("p", { class: "soft small" });
     this.seriesBox = h("figure", { class: "chart" });
     this.radarBox = h("figure", { class: "chart" });
     this.spectrumBox = h("figure", { class: "chart" });
@@ -102,9 +104,8 @@ export class Inspector {
     this.details = h("details", { ontoggle: () => this.#tabulate() }, h("summary", {}, words.table), this.rows);
     this.values = h("p", { class: "values small" });
     fill(this.body,
-      h("div", { class: "row" }, h("h3", {}, windowTitle(window)), select,
-        h("button", { class: "quiet round", type: "button", "aria-label": words.clear, title: words.clear, onclick: () => viewer.change({ window: null }) }, icon("M6 6l12 12M18 6L6 18"))),
-      this.seriesBox, h("p", { class: "key" }, ["observed", "masked", "linear", "after", "range"].map(key)), this.values,
+      h("div", { class: "row" }, h("h3", {}, windowTitle(window)), h("button", { class: "quiet round", type: "button", "aria-label": words.clear, title: words.clear, onclick: () => viewer.change({ window: null }) }, icon("M6 6l12 12M18 6L6 18"))),
+      this.#where(window), h("div", { class: "row" }, select, this.formula), this.seriesBox, h("p", { class: "key" }, ["observed", "masked", "linear", "after", "range"].map(key)), this.values,
       this.radarBox, this.spectrumBox,
       h("p", { class: "soft small" }, isBox(window) ? words.boxRange : words.rangeAbout), this.details,
       h("button", { type: "button", class: "wide", onclick: () => this.save() }, icon("M12 4v11M7 11l5 5 5-5M5 20h14"), words.csv));
@@ -112,6 +113,15 @@ export class Inspector {
     const panel = this.element.parentElement;
     if (panel && panel.firstElementChild !== this.element) panel.prepend(this.element);
     this.drawCharts();
+  }
+
+  /** Where the middle of a window lies on the ground. */
+  #where({ top, left, bottom, right }) {
+    const { lonlat, affine, crs } = this.viewer.bundle.manifest;
+    const [row, column] = [(top + bottom) / 2, (left + right) / 2];
+    const parts = [lonlat && words.position(...lonLat(lonlat, row, column)),
+      affine && words.grid(...gridPoint(affine, row, column).map((each) => each.toFixed(1)), crs ?? "?")];
+    return h("p", { class: "where soft small" }, parts.filter(Boolean).map((part) => h("span", {}, part)));
   }
 
   /** Draws all charts anew: another place, quantity, size or theme. */
@@ -122,12 +132,12 @@ export class Inspector {
     this.#drop();
     const { viewer } = this;
     this.found = place.over(this.quantity);
-    const title = this.quantity === "ndvi" ? `${words.ndvi} = ${words.ndviAbout}` : `${words.reflectance}, ${this.quantity}`;
+    this.formula.textContent = this.quantity === "ndvi" ? words.ndviAbout : words.reflectance;
     const common = {
       width: this.width, current: () => place.times[viewer.bundle.at.get(viewer.state.date)],
       pick: (t) => viewer.change({ date: viewer.bundle.dates[t].date }),
     };
-    fill(this.seriesBox, h("figcaption", {}, title));
+    fill(this.seriesBox, h("figcaption", { class: "unseen" }, words.series(this.quantity)));
     this.#charts.push(seriesChart(this.seriesBox, this.found, { ...common, height: HEIGHTS.series }));
     this.lines = place.radar();
     fill(this.radarBox, this.lines.length > 0 && h("figcaption", {}, `${words.radar}, ${words.decibel}`,

@@ -7,7 +7,7 @@ import { text } from "../text.js";
 
 const words = text.viewer;
 const PLAY_MS = 200;
-const THUMB = { width: 96, height: 64 };
+const THUMB = { width: 144, height: 72 };
 const SIGNS = { play: icon("M7 5l12 7-12 7z"), pause: icon("M8 5v14M16 5v14") };
 
 const cloudWords = ({ cloud }) => (cloud === null || cloud === undefined ? words.noCloud : words.cloud(percent(cloud)));
@@ -52,7 +52,7 @@ export class Timeline {
         h("div", { class: "controls" }, control(words.previous, icon("M14 6l-6 6 6 6"), () => this.step(-1)), this.button,
           control(words.next, icon("M10 6l6 6-6 6"), () => this.step(1))),
         h("p", { class: "date" }, this.day, this.facts)),
-      h("div", { class: "track" }, this.slider, this.strip));
+      h("div", { class: "track", style: { "--count": dates.length } }, this.slider, this.strip));
     this.slider.disabled = dates.length < 2;
   }
 

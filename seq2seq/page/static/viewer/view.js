@@ -38,13 +38,13 @@ class Viewer {
     return id.startsWith("2.") ? { bundle: this.other, style: id.slice(2) } : { bundle: this.bundle, style: id };
   }
 
-  /** A layer's name in plain words: "Natural colour, before". */
+  /** A layer's name in plain words: "Before · Natural colour". */
   title(id) {
     const { bundle, style: name } = this.layer(id);
     const style = bundle.styles.get(name);
     const twin = bundle.styles.has(`${name}-before`) || name.endsWith("-before");
     const side = twin && words.sides[style.of ?? (name.endsWith("-before") ? "input" : "result")];
-    return [styleTitle(style), side, this.other && bundle.title].filter(Boolean).join(", ");
+    return [this.other && bundle.title, side, styleTitle(style)].filter(Boolean).join(" · ");
   }
 
   /** Whether all pictures of a date are there, or known to be missing. */
@@ -141,7 +141,7 @@ function assemble(main, viewer) {
   const exchange = h("button", { type: "button", class: "exchange", "aria-label": words.exchange, title: words.exchange, onclick: () => layers.exchange() }, exchangeSign());
   stage.corners[0].append(exchange);
   const { made, credit, notes = [] } = viewer.bundle.manifest;
-  const about = h("section", { class: "credit soft small", "aria-label": words.about }, [made, credit, ...notes].filter(Boolean).map((line) => h("p", {}, String(line))));
+  const about = h("section", { class: "credit soft small", "aria-label": words.about }, [made && words.made(made), credit, ...notes].filter(Boolean).map((line) => h("p", {}, String(line))));
   fill(main, h("div", { class: "viewer" }, h("div", { class: "left-side" }, stage.element, timeline.element),
     h("div", { class: "panel" }, layers.element, inspector.element, downloads.element, about)));
   const layerKeys = ["left", "right", "way", "mask"];
