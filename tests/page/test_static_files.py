@@ -1,0 +1,76 @@
+"""The page's code as files: small, self-contained, vendored unchanged, no markup from strings."""
+
+import gzip
+import hashlib
+import re
+
+import pytest
+from page_server import PAGE
+
+CODE = sorted(path for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html"))
+OURS = [path for path in CODE if "vendor" not in path.parts]
+MOST_BYTES = 120_000
+
+
+def test_all_code_is_at_most_120_kb_as_sent() -> None:
+    sizes = {str(path.relative_to(PAGE)): len(gzip.compress(path.read_bytes(), 6)) for path in CODE}
+    assert sum(sizes.values()) <= MOST_BYTES, sizes
+
+
+def test_vendored_files_are_what_the_list_says() -> None:
+    listed = dict(
+        re.findall(r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", (PAGE / "vendor" / "VENDORED.md").read_text(), re.M)
+    )
+    files = {
+        str(path.relative_to(PAGE / "vendor")): path
+        for path in (PAGE / "vendor").rglob("*.*")
+        if path.name != "VENDORED.md"
+    }
+    files |= {str(path.relative_to(PAGE / "vendor")): path for path in (PAGE / "vendor").rglob("LICENSE")}
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()} == listed
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(PAGE)))
+def test_our_code_is_plain_and_asks_nobody_else(path: object) -> None:
+    text = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    for forbidden in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        "webgl",
+    ):
+        assert forbidden not in text
+    outside = set(re.findall(r"https?://[^\s'\"`)<]+", text)) - {"http://www.w3.org/2000/svg", "http://page.invalid/"}
+    assert outside == set()
+    assert len(text.splitlines()) <= 300
+
+
+def test_markup_has_no_script_or_style_of_its_own() -> None:
+    for path in PAGE.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
+
+
+def test_english_stands_in_one_file() -> None:
+    """Sentences elsewhere would not be translated: two words in a row in a literal that is no selector, class or code."""
+    sentence = re.compile(r"""["'`]([A-Z][a-z]+ [a-z]+[^"'`]*)["'`]""")
+    found = {
+        (path.name, each)
+        for path in OURS
+        if path.suffix == ".js" and path.name != "text.js"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.lstrip().startswith(("//", "*", "/*"))
+        for each in sentence.findall(line)
+    }
+    assert found == set()
+
+
+def test_every_text_is_used() -> None:
+    text = (PAGE / "text.js").read_text(encoding="utf-8")
+    others = "\n".join(path.read_text(encoding="utf-8") for path in OURS if path.name != "text.js")
+    keys = set(re.findall(r"^    (\w+): ", text, re.M))
+    unused = sorted(key for key in keys if not re.search(rf"\b{key}\b", others))
+    assert unused == []

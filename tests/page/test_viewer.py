@@ -1,0 +1,348 @@
+"""The viewer as a reader uses it: swipe, dates, layers, zoom, permalink, keys, narrow and dark screens."""
+
+import re
+from typing import Any
+
+import pytest
+from bundle_example import write_large_pictures
+from page_server import until
+
+STAGE = ".stage"
+
+
+def query(page: Any) -> dict[str, str]:
+    """The parameters in the address, once they have been written."""
+    page.wait_for_timeout(350)
+    found: dict[str, str] = page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.split('?')[1] ?? ''))")
+    return found
+
+
+def shown(page: Any) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        "canvas.pane:not([hidden])", "all => all.map(each => each.dataset.shown)"
+    )
+    return found
+
+
+def until_shown(page: Any, *wanted: str) -> None:
+    script = "wanted => JSON.stringify([...document.querySelectorAll('canvas.pane:not([hidden])')].map(c => c.dataset.shown)) === wanted"
+    until(page, script, str(list(wanted)).replace("'", '"').replace(", ", ","))
+
+
+def swipe_of(page: Any) -> float:
+    return float(page.locator(STAGE).evaluate("stage => stage.style.getPropertyValue('--swipe')"))
+
+
+def middle(bundle: Any) -> str:
+    """The date nearest to half clouded, which is shown first."""
+    clouds = {each["date"]: abs(each["cloud"] - 0.5) for each in bundle.manifest["dates"]}
+    return min(clouds, key=lambda date: clouds[date])
+
+
+def test_the_first_view_is_before_and_after_of_a_date_that_shows_clouds(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    date = middle(bundle)
+    until_shown(page, f"rgb-before/{date}", f"rgb/{date}")
+    assert page.title() == "Fields · Decloud"
+    assert page.get_by_text("Simulated", exact=True).is_visible()
+    assert page.locator(".date strong").inner_text() == "11 March 2021"
+    assert (
+        page.locator("canvas.left").get_attribute("aria-label") == "Before · Natural colour, 11 March 2021, 50 % cloud"
+    )
+
+
+def test_the_divider_follows_the_mouse(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    box = page.locator(STAGE).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 200, steps=5)
+    page.mouse.up()
+    assert swipe_of(page) == pytest.approx(0.25, abs=0.02)
+    clip = page.locator("canvas.right").evaluate("c => getComputedStyle(c).clipPath")
+    share = float(re.search(r"(\d+(\.\d+)?)%\)$", clip).group(1))  # type: ignore[union-attr]
+    assert share == pytest.approx(25, abs=2)
+    assert float(query(page)["swipe"]) == pytest.approx(0.25, abs=0.02)
+    # The line itself can be taken, too, away from its handle.
+    page.mouse.move(box["x"] + box["width"] * swipe_of(page) + 2, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 130, steps=5)
+    page.mouse.up()
+    assert swipe_of(page) == pytest.approx(0.7, abs=0.02)
+
+
+def test_the_divider_follows_the_keyboard_and_says_where_it_is(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    page.get_by_label("Divider between").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(60)
+    assert swipe_of(page) == pytest.approx(0.52)
+    assert (
+        page.get_by_label("Divider between").get_attribute("aria-valuetext")
+        == "52 % of the width show the left picture"
+    )
+    page.locator(STAGE).focus()
+    page.keyboard.press("[")
+    page.keyboard.press("[")
+    page.wait_for_timeout(60)
+    assert swipe_of(page) == pytest.approx(0.42)
+
+
+class Fingers:
+    """Touches of the screen, as the browser gets them from a telephone."""
+
+    def __init__(self, page: Any) -> None:
+        self.session = page.context.new_cdp_session(page)
+
+    def __call__(self, kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
+def touched(viewer: Any, bundle: Any) -> tuple[Any, dict[str, float], Fingers]:
+    page = viewer.show(bundle.folder, has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
+    return page, page.locator(STAGE).bounding_box(), Fingers(page)
+
+
+def test_the_divider_follows_a_finger(viewer: Any, bundle: Any) -> None:
+    page, box, touch = touched(viewer, bundle)
+    y = box["y"] + box["height"] / 2
+    touch("touchStart", (box["width"] / 2, y))
+    for x in range(5):
+        touch("touchMove", (box["width"] * (0.5 + 0.06 * x), y))
+    touch("touchEnd")
+    page.wait_for_timeout(80)
+    assert swipe_of(page) == pytest.approx(0.74, abs=0.03)
+
+
+def test_two_fingers_zoom_and_one_moves(viewer: Any, bundle: Any) -> None:
+    page, box, touch = touched(viewer, bundle)
+    y = box["y"] + 90
+    touch("touchStart", (100, y), (140, y))
+    touch("touchMove", (80, y), (160, y))
+    touch("touchEnd")
+    fitting = min(box["width"], box["height"]) - 24
+    before = query(page)
+    assert float(before["zoom"]) == pytest.approx(2 * fitting / 96, rel=0.05)
+    touch("touchStart", (100, y))
+    touch("touchMove", (130, y))
+    touch("touchMove", (160, y))
+    touch("touchEnd")
+    after = query(page)
+    assert float(before["x"]) - float(after["x"]) == pytest.approx(60 / float(before["zoom"]), rel=0.1)
+
+
+def test_the_slider_and_the_strip_change_the_date(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    slider = page.get_by_label("Date", exact=True)
+    slider.focus()
+    page.keyboard.press("Home")
+    until_shown(page, f"rgb-before/{bundle.dates[0]}", f"rgb/{bundle.dates[0]}")
+    page.keyboard.press("ArrowRight")
+    until_shown(page, f"rgb-before/{bundle.dates[1]}", f"rgb/{bundle.dates[1]}")
+    assert slider.get_attribute("aria-valuetext").startswith("14 February 2021, 20 % cloud")
+    page.get_by_role("button", name="7 April 2021").click()
+    until_shown(page, f"rgb-before/{bundle.dates[-1]}", f"rgb/{bundle.dates[-1]}")
+    assert page.locator(".thumb[aria-current=date] .day").inner_text() == "7 Apr"
+    page.locator(STAGE).evaluate("stage => stage.blur()")
+    page.locator("body").press("ArrowLeft")
+    until_shown(page, f"rgb-before/{bundle.dates[-2]}", f"rgb/{bundle.dates[-2]}")
+
+
+def test_thumbnails_are_drawn_with_the_share_of_cloud(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    drawn = """() => [...document.querySelectorAll('.thumb canvas')].every(c => c.toDataURL() !==
+        Object.assign(document.createElement('canvas'), {width: c.width, height: c.height}).toDataURL())"""
+    until(page, drawn)
+    shares = page.eval_on_selector_all(
+        ".thumb .cloud i", "all => all.map(i => i.offsetWidth / i.parentElement.offsetWidth)"
+    )
+    assert shares == pytest.approx([each["cloud"] for each in bundle.manifest["dates"]], abs=0.03)
+
+
+def test_play_shows_five_dates_a_second_and_stops(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, f"#/view?date={bundle.dates[0]}")
+    until(page, "document.querySelectorAll('.thumb canvas').length > 0")
+    page.wait_for_timeout(600)
+    page.evaluate("""() => { window.seen = []; new MutationObserver(() => seen.push(performance.now()))
+        .observe(document.querySelector('.date strong'), {childList: true, characterData: true, subtree: true}); }""")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(1300)
+    page.get_by_role("button", name="Pause").click()
+    moments = page.evaluate("window.seen")
+    assert 5 <= len(moments) <= 7
+    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    assert sum(gaps) / len(gaps) == pytest.approx(200, abs=30)
+    page.wait_for_timeout(450)
+    assert len(page.evaluate("window.seen")) == len(moments)
+
+
+def test_nothing_moves_by_itself_where_less_motion_is_asked_for(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, reduced_motion="reduce")
+    first = shown(page)
+    page.wait_for_timeout(700)
+    assert shown(page) == first
+    assert page.locator(".check input").evaluate("box => getComputedStyle(box).transitionDuration") == "0s"
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(500)
+    assert shown(page) != first
+
+
+def test_a_layer_is_shown_on_both_sides_or_on_one(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    date = middle(bundle)
+    page.get_by_role("radio", name="Vegetation").check(force=True)
+    until_shown(page, f"ndvi-before/{date}", f"ndvi/{date}")
+    assert page.locator(".ramp .ends").inner_text().split() == ["0", "0.9", "NDVI"]
+    assert page.locator(".ramp i").first.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(246, 239, 216)"
+    assert query(page)["layer"] == "ndvi"
+    page.get_by_label("Picture on the right").select_option("uncertainty")
+    until_shown(page, f"ndvi-before/{date}", f"uncertainty/{date}")
+    parameters = query(page)
+    assert (parameters["left"], parameters["right"], "layer" in parameters) == ("ndvi-before", "uncertainty", False)
+    page.get_by_role("button", name="Exchange left and right").click()
+    until_shown(page, f"uncertainty/{date}", f"ndvi-before/{date}")
+    page.get_by_role("radio", name="Single").check(force=True)
+    until_shown(page, f"ndvi-before/{date}")
+
+
+def test_clouds_are_marked_where_the_mask_has_them(viewer: Any, bundle: Any, colour: Any) -> None:
+    date = middle(bundle)
+    page = viewer.show(bundle.folder, f"#/view?date={date}&compare=one&x=48&y=48&zoom=6")
+    masked = bundle.mask[bundle.dates.index(date), 0]
+    row, column = next((r, c) for r in range(40, 60) for c in range(40, 60) if masked[r, c] == 1)
+    size = page.locator(STAGE).evaluate("s => [s.clientWidth, s.clientHeight]")
+    at = [(column + 0.5 - 48) * 6 + size[0] / 2, (row + 0.5 - 48) * 6 + size[1] / 2]
+    without = colour(page, "right", *at)
+    page.get_by_label("Mark clouds and shadows").check()
+    page.wait_for_timeout(300)
+    with_mark = colour(page, "right", *at)
+    share = 150 / 255
+    assert with_mark[:3] == pytest.approx(
+        [without[k] * (1 - share) + (230, 0, 126)[k] * share for k in range(3)], abs=4
+    )
+    assert query(page)["mask"] == "1"
+
+
+def test_zoomed_in_each_square_is_one_pixel(viewer: Any, bundle: Any, colour: Any) -> None:
+    page = viewer.show(bundle.folder, f"#/view?date={bundle.dates[1]}&x=48&y=48&zoom=40&compare=one")
+    size = page.locator(STAGE).evaluate("s => [s.clientWidth, s.clientHeight]")
+    for row, column in ((47, 48), (48, 48), (50, 44)):
+        left, top = (column - 48) * 40 + size[0] / 2, (row - 48) * 40 + size[1] / 2
+        seen = {tuple(colour(page, "right", left + dx, top + dy)) for dx in (3, 20, 37) for dy in (3, 20, 37)}
+        bands = bundle.after[bundle.dates.index(bundle.dates[1]), [2, 1, 0], row, column] * 1e-4
+        assert seen == {(*(int(value) for value in (bands / 0.22 * 255).clip(0, 255)), 255)}
+
+
+def test_the_wheel_keeps_what_is_under_the_cursor(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, "#/view?x=48&y=48&zoom=6")
+    box = page.locator(STAGE).bounding_box()
+    at = (box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3)
+    page.mouse.move(*at)
+    page.wait_for_timeout(60)
+    before = page.locator(".position").inner_text()
+    assert re.search(r"50\.\d{5}° N, 3\.\d{5}° E", before)
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(60)
+    page.mouse.move(at[0], at[1] + 0.4)
+    page.wait_for_timeout(60)
+    pick = re.compile(r"row (\d+), column (\d+)")
+    assert pick.search(page.locator(".position").inner_text()).groups() == pick.search(before).groups()  # type: ignore[union-attr]
+    assert float(query(page)["zoom"]) > 8
+
+
+def test_the_position_agrees_with_the_grid(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, "#/view?x=10&y=20&zoom=30")
+    box = page.locator(STAGE).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2 - 20)
+    page.wait_for_timeout(60)
+    assert "row 19, column 11" in page.locator(".position").inner_text()
+    x, y = map(
+        float, re.search(r"x (\d+\.\d), y (\d+\.\d) \(EPSG:32631\)", page.locator(".position").inner_text()).groups()
+    )  # type: ignore[union-attr]
+    assert (x, y) == pytest.approx((500110, 5600000 - 193.3), abs=0.6)
+    longitude, latitude = (
+        float(each) for each in re.findall(r"(\d+\.\d{5})°", page.locator(".position").inner_text())[::-1]
+    )
+    assert (longitude, latitude) == pytest.approx((3.0011, 50.5 - 19.33e-4), abs=1.1e-5)
+
+
+def test_the_scale_bar_has_a_round_length_and_the_right_width(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, "#/view?x=48&y=48&zoom=5")
+    assert page.locator(".bar").inner_text() == "200 m"
+    assert page.locator(".bar").evaluate("bar => bar.offsetWidth") == 100  # 20 pixels of 10 m at 5 px each
+
+
+def test_an_address_restores_exactly_what_was_seen(viewer: Any, bundle: Any) -> None:
+    fragment = "#/view?date=2021-03-02&left=s1&right=false&swipe=0.31&x=30.25&y=61.5&zoom=9.5&px=60,31&show=B08&mask=1"
+    page = viewer.show(bundle.folder, fragment)
+    page.wait_for_selector(".place .u-over")
+    until_shown(page, "s1/2021-03-02", "false/2021-03-02")
+    assert swipe_of(page) == 0.31
+    assert page.get_by_role("heading", name="Pixel, row 60, column 31").is_visible()
+    assert page.get_by_label("Mark clouds").is_checked()
+    assert page.get_by_label("Show", exact=True).input_value() == "B08"
+    page.locator(STAGE).focus()
+    page.keyboard.press("m")
+    page.keyboard.press("m")
+    parameters = query(page)
+    wanted = dict(pair.split("=") for pair in fragment.split("?")[1].split("&"))
+    assert parameters == wanted
+    # Another address in the same tab, as by a click on a link.
+    page.evaluate("location.hash = '#/view?date=2021-04-01&layer=ndvi'")
+    until_shown(page, "ndvi-before/2021-04-01", "ndvi/2021-04-01")
+    assert page.locator(".place .u-over").count() == 0
+
+
+def test_the_link_is_copied(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(
+        bundle.folder, f"#/view?date={bundle.dates[2]}", permissions=["clipboard-read", "clipboard-write"]
+    )
+    page.locator(STAGE).focus()
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_selector(".toast")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url
+    assert f"date={bundle.dates[2]}" in copied
+    assert "zoom=" in copied
+
+
+def test_keys_are_explained_and_do_what_is_said(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder)
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog", name="Keys and hints").is_visible()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").count() == 0
+    date = middle(bundle)
+    page.keyboard.press("2")
+    until_shown(page, f"false-before/{date}", f"false/{date}")
+    page.keyboard.press("s")
+    page.wait_for_timeout(60)
+    assert page.locator(STAGE).get_attribute("data-way") == "side"
+    page.keyboard.press("End")
+    until_shown(page, f"false-before/{bundle.dates[-1]}", f"false/{bundle.dates[-1]}")
+    page.locator(STAGE).focus()
+    page.keyboard.press("ArrowUp")
+    moved = query(page)
+    page.keyboard.press("0")
+    assert float(moved["y"]) < 48
+    assert "zoom" not in query(page)
+
+
+def test_a_large_scene_is_shown_whole_and_its_cells_by_need(viewer: Any, tmp_path: Any, colour: Any) -> None:
+    large = write_large_pictures(tmp_path / "large")
+    asked: list[str] = []
+    page = viewer.show(large.folder, instead=lambda path: asked.append(path))
+    assert not [path for path in asked if re.search(r"/\d+/\d+_\d+\.webp$", path)]
+    page.evaluate("location.hash = '#/view?compare=one&x=700&y=700&zoom=12'")
+    page.wait_for_timeout(800)
+    cells = {path.split("rgb/")[1] for path in asked if re.search(r"/rgb/.*/\d+_\d+\.webp$", path)}
+    date = page.evaluate("document.querySelector('canvas.right').dataset.shown").split("/")[1]
+    assert cells == {f"{date}/0/2_2.webp"}
+    row = column = 700
+    expected = large.after[large.dates.index(date), [2, 1, 0], row, column] * 1e-4
+    size = page.locator(STAGE).evaluate("s => [s.clientWidth, s.clientHeight]")
+    seen = colour(page, "right", size[0] / 2 + 6, size[1] / 2 + 6)
+    assert seen == [*(int(value) for value in (expected / 0.22 * 255).clip(0, 255)), 255]
