@@ -60,7 +60,9 @@ class DatasetScene:
         reference = dataset.spatial_ref.attrs
         affine = Affine.from_gdal(*map(float, str(reference["GeoTransform"]).split()))
         masks = dataset.cloud_mask if "cloud_mask" in dataset else None
-        share = np.zeros(dataset.sizes["time"]) if masks is None else (masks > 0).mean(["y", "x"]).values
+        dates = range(dataset.sizes["time"])
+        # A date at a time: of a large scene all masks together would fill the memory.
+        share = [0.0 if masks is None else float((masks.isel(time=t).values > 0).mean()) for t in dates]
         self.info = _info(
             "result",
             dataset.time.values.astype("datetime64[D]"),

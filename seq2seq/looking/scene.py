@@ -62,6 +62,11 @@ class SceneInfo:
         return f"{self.name}{made}{' (simulated data)' if self.simulated else ''}"
 
     @property
+    def in_memory(self) -> bool:
+        """True for what a program holds, which no command and no file names."""
+        return self.mask_source is None
+
+    @property
     def images(self) -> int:
         """How many pictures show a date."""
         return 3 if self.is_result else 1

@@ -50,7 +50,7 @@ def date_picture(
         f"centre {degrees(latitude, longitude)}"
     )
     stretch = paint.caption("for this date alone" if own_stretch else "for all dates")
-    texts = [stretch, _cells(glance, zoom), *captions, info.credit()]
+    texts = [stretch, _cells(info, glance, zoom), *captions, info.credit()]
     return framed(body, title=f"{info.title}, {info.dates[t]}", facts=facts, legend=legend, captions=texts)
 
 
@@ -73,10 +73,10 @@ def _grid(area: Window) -> str:
     return f"{height} x {width} px{corner}"
 
 
-def _cells(glance: Glance, zoom: int) -> str:
+def _cells(info: SceneInfo, glance: Glance, zoom: int) -> str:
     if glance.cell_px == 1:
         return f"Every pixel of the grid is {zoom} x {zoom} pixels here." if zoom > 1 else "Every pixel is shown."
-    return (
-        f"Every pixel here is the mean of {glance.cell_px} x {glance.cell_px} pixels of the grid; a --window of up to "
-        f"{MOST_CELLS} px shows them as they are."
-    )
+    words = f"Every pixel here is the mean of {glance.cell_px} x {glance.cell_px} pixels of the grid"
+    if info.in_memory:
+        return f"{words}; a crop of up to {MOST_CELLS} px shows them as they are."
+    return f"{words}; a --window of up to {MOST_CELLS} px shows them as they are."

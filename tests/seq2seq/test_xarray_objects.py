@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from sequence_files import BANDS, DATES, HEIGHT, WIDTH, s1_db, s2_dn, write_sequence
 
 import decloud
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import InputError, MisalignedGridsError, MissingDataError
+from seq2seq.radiometry import to_linear
 
 RULES = ReconstructionConfig(cloud_detector="rules")
 TIMES = np.array(DATES, dtype="datetime64[ns]")
@@ -47,6 +50,53 @@ def test_an_array_with_an_axis_of_bands_and_reflectance_that_was_decoded():
     assert found.s2.bands == BANDS
     assert found.cloud_mask[1, :5].all()
     np.testing.assert_allclose(found.s2.pixels[0], values[0], atol=1e-6)
+
+
+def test_what_odc_stac_loads():
+    """As its version 0.5.3 gives it: floating point without a scale, no attributes, days in microseconds."""
+    geobox = GeoBox((HEIGHT, WIDTH), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
+    grid = {"crs_wkt": geobox.crs.to_wkt(), "GeoTransform": "600000 10 0 5600000 0 -10"}
+    reference = {"spatial_ref": xr.DataArray(np.int32(32631), attrs=grid)}
+    coordinates = {**PLACE, **reference, "time": TIMES.astype("datetime64[us]") + np.timedelta64(39_031, "s")}
+    classes = np.full((5, HEIGHT, WIDTH), 4, np.float32)
+    classes[2, :, :10] = 9
+    variables = {name: (("time", "y", "x"), s2_dn()[:, k].astype(np.float32)) for k, name in enumerate(BANDS)}
+    s2 = xr.Dataset({**variables, "SCL": (("time", "y", "x"), classes)}, coordinates)
+    s1 = xr.Dataset(
+        {name: (("time", "y", "x"), to_linear(s1_db()[:, k])) for k, name in enumerate(("vv", "vh"))}, coordinates
+    )
+    messages = []
+    found = decloud.read(s2, s1, on_progress=lambda progress: messages.append(progress.message))
+    np.testing.assert_allclose(found.s2.pixels, s2_dn() * 1e-4, atol=1e-7)
+    np.testing.assert_allclose(found.s1.pixels, s1_db(), atol=1e-4)
+    assert found.s2.geobox == geobox
+    assert found.cloud_mask.mean() == pytest.approx(10 / WIDTH / 5)
+    assert any("read as reflectance x 10000" in message for message in messages if message)
+
+
+def test_what_stackstac_stacks():
+    """As its version 0.5.1 gives it: one array of float64, the CRS as a number beside, coordinates of objects."""
+    values = np.concatenate([s2_dn(), np.full((5, 1, HEIGHT, WIDTH), 4)], axis=1).astype(np.float64)
+    values[2, 4, :, :10] = 8
+    values[1, :, :5] = np.nan
+    coordinates = {
+        "time": TIMES,
+        "id": ("time", [f"S2A_{date}" for date in DATES]),
+        "band": [*BANDS, "SCL"],
+        "y": 5_600_000.0 - 10 * np.arange(HEIGHT),
+        "x": 600_000.0 + 10 * np.arange(WIDTH),
+        "proj:code": "EPSG:32631",
+        "proj:shape": ((), np.array({24}, dtype=object)),
+        "epsg": 32631,
+    }
+    about = {"spec": object(), "crs": "epsg:32631", "transform": Affine(10, 0, 600_000, 0, -10, 5_600_000)}
+    array = xr.DataArray(values, coordinates, ("time", "band", "y", "x"), "stackstac-85e8", {**about, "resolution": 10})
+    found = decloud.read(array)
+    assert found.s2.bands == BANDS
+    np.testing.assert_allclose(found.s2.pixels[0], s2_dn()[0] * 1e-4, atol=1e-7)
+    assert found.cloud_mask[1, :5].all()
+    assert found.cloud_mask[2].mean() == pytest.approx(10 / WIDTH)
+    assert tuple(found.s2.geobox.affine)[:6] == (10, 0, 600_000, 0, -10, 5_600_000)
 
 
 def test_common_names_lazy_values_and_classes(tmp_path):
