@@ -9,9 +9,11 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,11 @@ from seq2seq.writers.stac import write_stac
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 
+# Adds to a whole result: the sequence, still open, and the result's folder.
+Add = Callable[[SequenceSource, Path], None]
+# Is shown what is predicted of a tile: (T, C, h, w) reflectance, to be read at once and left as it is.
+OnTilePrediction = Callable[[Tile, Observations, Float32], None]
+
 
 def run(
     input_path: Path | str,
@@ -52,11 +59,14 @@ def run(
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
     collection_id: str | None = None,
+    add: Add | None = None,
+    on_prediction: OnTilePrediction | None = None,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
     progress: whether to show it where `on_progress` is not given; by default in notebooks alone. collection_id: of the
-    result's STAC Collection; by default the folder's name.
+    result's STAC Collection; by default the folder's name. add: puts what is of the caller into the folder of the
+    whole result, before anybody sees that. on_prediction: is shown what is predicted meanwhile.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
@@ -75,11 +85,13 @@ def run(
         perceptual = resolve_perceptual(config, source.info.bands, device)
         for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
             on_progress(Progress("reading", message=message))
-        job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
+        job = _Job(source, out, config, on_progress, should_stop, started, perceptual, on_prediction)
         check_room(out, job.store.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.store.tiles]
         job.write(facts, collection_id or Path(os.path.abspath(out)).name)
+        if add is not None:
+            add(source, job.workspace.partial)
     publish(job.workspace.partial, out, overwrite)
     return out
 
@@ -96,10 +108,11 @@ class _Job:
         should_stop: ShouldStop,
         started: float,
         perceptual: Perceptual,
+        on_prediction: OnTilePrediction | None = None,
     ) -> None:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
-        self.perceptual = perceptual
+        self.perceptual, self.on_prediction = perceptual, on_prediction
         self.workspace = Workspace.of(out)
         self.store = TileStore(self.info, config, self.workspace)
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
@@ -168,6 +181,7 @@ class _Job:
             checkpoint=folder.fit,
             budget_s=self._budget_s(tile),
             perceptual=self.perceptual,
+            **self._shown(tile, observations),
         )
         self.store.save(tile, observations, result.s2.pixels, result.sigma)
         return TileFacts(
@@ -178,6 +192,11 @@ class _Job:
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
             notes=result.notes,
         )
+
+    def _shown(self, tile: Tile, observations: Observations) -> dict[str, Any]:
+        """What `reconstruct` shows predictions to, where somebody wants to see them."""
+        show = self.on_prediction
+        return {} if show is None else {"on_prediction": lambda pixels: show(tile, observations, pixels)}
 
     def _fill(self, tile: Tile, observations: Observations) -> TileFacts:
         """A tile that no date shows gets the scene's mean spectrum, and its standard deviation as sigma."""

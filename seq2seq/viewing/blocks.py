@@ -59,7 +59,9 @@ class BlockReader:
         sigma = np.stack([_stored_sigma(read_file(file, window)) for file in scene.sigma.files])
         hidden = read_stored(scene.cloud_mask, window)[:, :1] > 0
         if scene.before is None:
-            mask = np.where(hidden | scene.replaced, np.uint8(NO_DATA if scene.replaced else HIDDEN), np.uint8(OBSERVED))
+            mask = np.where(
+                hidden | scene.replaced, np.uint8(NO_DATA if scene.replaced else HIDDEN), np.uint8(OBSERVED)
+            )
             return Block(np.where(mask > 0, self._nothing, after), after, sigma, mask, None)
         found = scene.before.source.read(*window.slices)
         has_data = (found.s2.pixels != 0).any(axis=1, keepdims=True)

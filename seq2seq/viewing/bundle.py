@@ -5,11 +5,11 @@ The same result gives the same bytes.
 """
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -24,6 +24,7 @@ from seq2seq.viewing import blocks
 from seq2seq.viewing.blocks import Block, BlockReader
 from seq2seq.viewing.cube import CubeArray, metadata_files
 from seq2seq.viewing.manifest import describe_scene
+from seq2seq.viewing.pictures import encode_webp
 from seq2seq.viewing.places import Put
 from seq2seq.viewing.pyramid import Levels, Pyramid
 from seq2seq.viewing.scales import choose_styles
@@ -32,9 +33,6 @@ from seq2seq.viewing.styles import Style
 SCENE = "scene.json"
 PHASE = "pictures"
 CHUNK_PX = 32
-_QUALITY = 80
-# Of WebP's 0 to 6: 2 takes half as long as 4, for 3 % more bytes.
-_EFFORT = 2
 # Files that may wait for each thread before reading goes on; what waits is held in memory.
 _AHEAD = 16
 DEFAULT_BYTES = 512 * 2**20
@@ -44,21 +42,21 @@ def write_bundle(
     scene: ResultScene,
     put: Put,
     *,
-    threads: int = 1,
+    threads: int | None = None,
     budget_bytes: int = DEFAULT_BYTES,
     on_progress: OnProgress = ignore_progress,
     should_stop: ShouldStop = never_stop,
 ) -> None:
     """Puts the files of a bundle of `scene`, the manifest last.
 
-    budget_bytes: of a window that is read. Raises `Stopped` between two windows, `InputError`, and what `put` raises.
+    threads: those that paint and pack, by default one for each core. budget_bytes: of a window that is read. Raises `Stopped` between two windows, `InputError`, and what `put` raises.
     """
     on_progress(Progress(PHASE))
     reader = BlockReader(scene)
     height, width = scene.info.geobox.shape
     levels = Levels(height, width)
     bundle = _Bundle(reader, levels, choose_styles(reader), budget_bytes, on_progress, should_stop)
-    with _threads(threads, put) as give:
+    with _threads(threads or _cores(), put) as give:
         bundle.write(give)
     dates = scene.info.dates
     affine = [float(value) for value in scene.info.geobox.affine[:6]]
@@ -67,6 +65,10 @@ def write_bundle(
         put(path, content)
     described = describe_scene(scene.info, levels, bundle.styles, bundle.arrays)
     put(SCENE, json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False).encode())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Makes the file at a path, where there is one.
@@ -182,11 +184,21 @@ def _arrays(reader: BlockReader, shape: tuple[int, int]) -> tuple[CubeArray, ...
     found = [
         array("before", reader.bands, storage.dtype, storage.nodata, **reflectance),
         array("after", reader.bands, storage.dtype, storage.nodata, **reflectance),
-        array("sigma", reader.bands, "uint16", blocks.SIGMA_NO_DATA, scale=blocks.SIGMA_STEP, offset=0.0, unit="reflectance"),
+        array(
+            "sigma",
+            reader.bands,
+            "uint16",
+            blocks.SIGMA_NO_DATA,
+            scale=blocks.SIGMA_STEP,
+            offset=0.0,
+            unit="reflectance",
+        ),
         array("mask", ("mask",), "uint8", None, values=classes),
     ]
     if reader.s1_bands:
-        found.append(array("s1", reader.s1_bands, "int16", blocks.DB_NO_DATA, scale=blocks.DB_STEP, offset=0.0, unit="dB"))
+        found.append(
+            array("s1", reader.s1_bands, "int16", blocks.DB_NO_DATA, scale=blocks.DB_STEP, offset=0.0, unit="dB")
+        )
     return tuple(found)
 
 
@@ -216,14 +228,3 @@ def _encoding(picture: UInt8, style: Style) -> Make:
 
 def _packing(array: CubeArray, values: Any) -> Make:
     return lambda: array.chunk(values)
-
-
-def encode_webp(picture: UInt8, *, lossless: bool = False) -> bytes:
-    """(h, w, 4) as WebP, without an alpha channel where all of it is opaque."""
-    from PIL import Image
-
-    opaque = bool((picture[..., 3] == 255).all())
-    image = Image.fromarray(np.ascontiguousarray(picture[..., :3]) if opaque else np.ascontiguousarray(picture))
-    buffer = BytesIO()
-    image.save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT, lossless=lossless)
-    return buffer.getvalue()

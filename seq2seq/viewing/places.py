@@ -4,10 +4,9 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from seq2seq.errors import OutputError
 from seq2seq.writers.failures import one_line_errors
@@ -17,10 +16,8 @@ from seq2seq.writers.output import temporary_beside
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-class Put(Protocol):
-    """Takes the file at `path`, relative to the bundle and with `/`; each path once. Raises `OutputError`."""
-
-    def __call__(self, path: str, content: bytes) -> None: ...  # noqa: D102
+# Takes the file at a path, relative to the bundle and with `/`; each path once. Raises `OutputError`.
+Put = Callable[[str, bytes], None]
 
 
 @contextmanager

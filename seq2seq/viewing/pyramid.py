@@ -64,10 +64,7 @@ class Pyramid:
                 place(self._cell(last, row, column), row, column)
 
     def _cell(self, level: int, row: int, column: int) -> UInt8:
-        if level == 0:
-            painted = self._paint(self._levels.window(row, column))
-        else:
-            painted = self._of_quarters(level, row, column)
+        painted = self._paint(self._levels.window(row, column)) if level == 0 else self._of_quarters(level, row, column)
         if level < self._levels.count:
             self._take(painted, level, row, column)
         return painted
@@ -77,9 +74,7 @@ class Pyramid:
         rows, columns = self._levels.cells(level - 1)
         strips = []
         for r in range(2 * row, min(2 * row + 2, rows)):
-            quarters = [
-                halved(self._cell(level - 1, r, c)) for c in range(2 * column, min(2 * column + 2, columns))
-            ]
+            quarters = [halved(self._cell(level - 1, r, c)) for c in range(2 * column, min(2 * column + 2, columns))]
             strips.append(np.concatenate(quarters, axis=2))
         return np.concatenate(strips, axis=1)
 
@@ -90,10 +85,9 @@ def halved(pictures: UInt8) -> UInt8:
     if height % 2 or width % 2:
         pictures = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     quarters = [pictures[:, r::2, c::2] for r in (0, 1) for c in (0, 1)]
-    alpha = sum(quarter[..., 3].astype(np.uint16) for quarter in quarters)
-    if bool((alpha == 4 * 255).all()):
-        total = sum(quarter.astype(np.uint16) for quarter in quarters)
-        return np.asarray((total + 2) >> 2, dtype=np.uint8)
-    weighted = sum(quarter[..., :3].astype(np.uint32) * quarter[..., 3:] for quarter in quarters)
+    alpha = np.sum([quarter[..., 3] for quarter in quarters], axis=0, dtype=np.uint16)
+    if (alpha == 4 * 255).all():
+        return np.asarray((np.sum(quarters, axis=0, dtype=np.uint16) + 2) >> 2, dtype=np.uint8)
+    weighted = np.sum([quarter[..., :3].astype(np.uint32) * quarter[..., 3:] for quarter in quarters], axis=0)
     colours = (weighted + (alpha[..., None] >> 1)) // np.maximum(alpha, 1)[..., None]
-    return np.concatenate([colours.astype(np.uint8), ((alpha + 2) >> 2).astype(np.uint8)[..., None]], axis=-1)
+    return np.concatenate([colours, (alpha[..., None] + 2) >> 2], axis=-1).astype(np.uint8)

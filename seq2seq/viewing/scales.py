@@ -31,8 +31,17 @@ def choose_styles(reader: BlockReader) -> tuple[Style, ...]:
     found = [*fitting.colours(), *fitting.index()]
     if reader.s1_bands:
         found.append(fitting.radar())
-    found += [fitting.uncertainty(), Style("mask", "Clouds and shadows", "input", styles.mask_paint, flat=True,
-                                           about={"legend": {"labels": ["cloud, shadow"], "colours": [styles.MASK_COLOUR]}})]
+    found += [
+        fitting.uncertainty(),
+        Style(
+            "mask",
+            "Clouds and shadows",
+            "input",
+            styles.mask_paint,
+            flat=True,
+            about={"legend": {"labels": ["cloud, shadow"], "colours": [styles.MASK_COLOUR]}},
+        ),
+    ]
     return (*found, fitting.difference())
 
 
@@ -61,7 +70,9 @@ class _Fitting:
             about = {"bands": [bands[k] for k in channels], "stretch": _pairs(stretch)}
             for suffix, of, which in _BOTH:
                 paint = styles.composite(channels, stretch, self._scale, which)
-                found.append(Style(name + suffix, "Natural colour" if shown == NATURAL_COLOUR else title, of, paint, about=about))
+                found.append(
+                    Style(name + suffix, "Natural colour" if shown == NATURAL_COLOUR else title, of, paint, about=about)
+                )
         return found
 
     def index(self) -> list[Style]:
@@ -98,11 +109,17 @@ class _Fitting:
 
     def uncertainty(self) -> Style:
         """The mean over the bands that see the ground."""
-        return styles.uncertainty(self._ground, round(sigma_ramp(self._sigma[:, self._ground].mean(axis=1)).high, 4) or 0.01)
+        return styles.uncertainty(
+            self._ground, round(sigma_ramp(self._sigma[:, self._ground].mean(axis=1)).high, 4) or 0.01
+        )
 
     def difference(self) -> Style:
         """The result minus interpolation in time, the mean over the bands that see the ground."""
-        days, ground, scale = days_since_first(np.array(self._reader.info.dates, "datetime64[D]")), self._ground, self._scale
+        days, ground, scale = (
+            days_since_first(np.array(self._reader.info.dates, "datetime64[D]")),
+            self._ground,
+            self._scale,
+        )
         observed = ~self._hidden
         mean = self._after[:, ground].mean(axis=1, keepdims=True)
         fallback = mean_spectrum(mean, observed) if observed.any() else mean.mean(axis=(0, 2, 3))
@@ -112,7 +129,9 @@ class _Fitting:
 
         def of_block(block: Block) -> Float32:
             seen = block.mask[:, 0] == OBSERVED
-            means = (scale.reflectance(each[:, ground]).mean(axis=1, keepdims=True) for each in (block.after, block.before))
+            means = (
+                scale.reflectance(each[:, ground]).mean(axis=1, keepdims=True) for each in (block.after, block.before)
+            )
             return difference(*means, seen)
 
         off = np.abs(difference(mean, mean, observed))[self._hidden]

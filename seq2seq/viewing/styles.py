@@ -37,9 +37,14 @@ class Style:
 
     def described(self) -> dict[str, Any]:
         """Its entry in scene.json."""
-        return {"name": self.name, "title": self.title, "of": self.of, "bands": None, "stretch": None, "legend": None} | {
-            **self.about
-        }
+        return {
+            "name": self.name,
+            "title": self.title,
+            "of": self.of,
+            "bands": None,
+            "stretch": None,
+            "legend": None,
+        } | {**self.about}
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # A quiet child's row is looked at no less often, so that cancelling takes effect at once.
 _QUIET_S = 2.0
 _MESSAGES = 100
+# The kind of the events that hold a small picture of what is in the making; the latest ones are kept for a beat.
+PICTURE = "picture"
+_PICTURES = 9
 # A step is recorded when this share of the time so far has passed since the last one.
 _NOTED_SHARE = 0.01
 
@@ -40,6 +43,7 @@ class Heartbeat:
         self._database, self._job, self._settings = database, job, settings
         self._progress: dict[str, Any] | None = None
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self._pictures: deque[dict[str, Any]] = deque(maxlen=_PICTURES)
         self._phase: object = None
         self._began = self._noted = clock.elapsed()
         self._over, self._new_phase = threading.Event(), threading.Event()
@@ -53,6 +57,10 @@ class Heartbeat:
         if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
             self._new_phase.set()
         self._progress = progress
+
+    def show(self, picture: dict[str, Any]) -> None:
+        """Takes a picture of one date as the job's process sends it, for those who watch."""
+        self._pictures.append(picture)
 
     def watch(self, has_advanced: Callable[[], bool]) -> None:
         """Has every heartbeat from now on ask `has_advanced`, until it says yes."""
@@ -111,6 +119,8 @@ class Heartbeat:
             self.advanced = jobs.advanced(self._database, self._job, retry=verdicts.lasting(self._job.retry or {}))
         while self._messages:
             self._record("log", {"message": self._messages.popleft()})
+        while self._pictures:
+            self._record(PICTURE, self._pictures.popleft())
         if progress is not None:
             self._note(progress)
 
