@@ -53,7 +53,8 @@ class Resources:
 class Services:
     """stopping: set when streams must end so that the server can. polls: requests that wait for news. lookup: of the
     loop's thread. readers: threads that results are read in. contents: results that were asked for just now, by
-    owner, job and path. packs: contents of stored packs, by key. threads: those of uploads, whose files grow in `incoming`."""
+    owner, job and path. packs: contents of stored packs, by key. threads: those of uploads, whose files grow in
+    `incoming`."""
 
     settings: Settings
     database: Database

@@ -14,7 +14,7 @@ from seq2seq.sequence import Bool, Float32
 
 OBSERVED, HIDDEN, NO_DATA = 0, 1, 2
 # Steps of a stored sigma, reflectance, and of stored backscatter, dB: far below what either means.
-SIGMA_STEP, DB_STEP = 1e-5, 0.01
+SIGMA_STEP, DB_STEP = 1e-4, 0.01
 SIGMA_NO_DATA, DB_NO_DATA = 65535, -32768
 
 
@@ -35,10 +35,12 @@ class Block:
 
 
 class BlockReader:
-    """Reads blocks of a result. bands, s1_bands: of what is read; storage: of reflectance, with a no-data value."""
+    """Reads blocks of a result, the last one once. bands, s1_bands: of what is read; storage: of reflectance, with a
+    no-data value. budget_bytes: what a block may take."""
 
-    def __init__(self, scene: ResultScene) -> None:
-        self._scene = scene
+    def __init__(self, scene: ResultScene, budget_bytes: int) -> None:
+        self._scene, self._budget = scene, budget_bytes
+        self._kept: tuple[Window, Block] | None = None
         self.info, self.bands = scene.info, scene.info.bands
         self.s1_bands = scene.before.info.s1_bands if scene.before is not None else ()
         rasters = scene.declouded
@@ -52,8 +54,24 @@ class BlockReader:
         of_source = self._scene.before.bytes_per_pixel if self._scene.before is not None else 0
         return of_source + len(self.info.dates) * (bands * (2 * item + 2 + 4) + 2 * len(self.s1_bands) + 64)
 
+    @property
+    def whole(self) -> Window:
+        """All of it."""
+        height, width = self.info.geobox.shape
+        return Window(0, height, 0, width)
+
+    def fits(self, shape: tuple[int, int]) -> bool:
+        """Whether a block of this shape takes no more than it may."""
+        return shape[0] * shape[1] * self.bytes_per_pixel <= self._budget
+
     def read(self, window: Window) -> Block:
         """A window of all dates. Raises `UnreadableFileError`."""
+        if self._kept is None or self._kept[0] != window:
+            self._kept = None  # not two at once
+            self._kept = window, self._read(window)
+        return self._kept[1]
+
+    def _read(self, window: Window) -> Block:
         scene = self._scene
         after = read_stored(scene.declouded, window)
         sigma = np.stack([_stored_sigma(read_file(file, window)) for file in scene.sigma.files])
@@ -72,10 +90,12 @@ class BlockReader:
     def glance(self, max_px: int) -> tuple[NDArray[Any], Bool, Float32]:
         """All of the result in small, (T, B, h, w) stored values, (T, h, w) hidden, (T, B, h, w) sigma: every nth
         pixel, as many as `max_px` a side."""
-        scene = self._scene
         height, width = self.info.geobox.shape
         step = -(-max(height, width) // max_px)
-        whole, shape = Window(0, height, 0, width), (-(-height // step), -(-width // step))
+        if step == 1 and self.fits((height, width)):
+            block = self.read(self.whole)
+            return block.after, block.mask[:, 0] != OBSERVED, block.sigma * np.float32(SIGMA_STEP)
+        scene, whole, shape = self._scene, self.whole, (-(-height // step), -(-width // step))
         after, hidden, sigma = (
             np.stack([read_file(file, whole, shape) for file in rasters.files])
             for rasters in (scene.declouded, scene.cloud_mask, scene.sigma)
@@ -85,6 +105,8 @@ class BlockReader:
     def radar_sample(self, side_px: int) -> Float32:
         """(K, N) dB of all dates, NaN without data, from the middle of each quarter of the scene."""
         assert self._scene.before is not None
+        if self._kept is not None and self._kept[0] == self.whole:
+            return _in_db(self._kept[1].s1)
         height, width = self.info.geobox.shape
         side, found = (min(side_px, height), min(side_px, width)), []
         for row, column in {((height - side[0]) * r // 4, (width - side[1]) * c // 4) for r in (1, 3) for c in (1, 3)}:
@@ -102,6 +124,13 @@ class BlockReader:
     @property
     def _nothing(self) -> Any:
         return np.asarray(self.storage.nodata, dtype=self.storage.dtype)
+
+
+def _in_db(s1: NDArray[np.int16] | None) -> Float32:
+    """(T, K, h, w) as stored -> (K, N) dB."""
+    assert s1 is not None
+    values = np.where(s1 == DB_NO_DATA, np.float32(np.nan), s1 * np.float32(DB_STEP))
+    return np.moveaxis(values, 1, 0).reshape(s1.shape[1], -1)
 
 
 def read_stored(rasters: Rasters, window: Window) -> NDArray[Any]:

@@ -35,7 +35,7 @@ PHASE = "pictures"
 CHUNK_PX = 32
 # Files that may wait for each thread before reading goes on; what waits is held in memory.
 _AHEAD = 16
-DEFAULT_BYTES = 512 * 2**20
+DEFAULT_BYTES = 2**30
 
 
 def write_bundle(
@@ -49,13 +49,15 @@ def write_bundle(
 ) -> None:
     """Puts the files of a bundle of `scene`, the manifest last.
 
-    threads: those that paint and pack, by default one for each core. budget_bytes: of a window that is read. Raises `Stopped` between two windows, `InputError`, and what `put` raises.
+    threads: those that paint and pack, by default one for each core. budget_bytes: of a window that is read.
+
+    Raises `Stopped` between two windows, `InputError`, and what `put` raises.
     """
     on_progress(Progress(PHASE))
-    reader = BlockReader(scene)
+    reader = BlockReader(scene, budget_bytes)
     height, width = scene.info.geobox.shape
     levels = Levels(height, width)
-    bundle = _Bundle(reader, levels, choose_styles(reader), budget_bytes, on_progress, should_stop)
+    bundle = _Bundle(reader, levels, choose_styles(reader), on_progress, should_stop)
     with _threads(threads or _cores(), put) as give:
         bundle.write(give)
     dates = scene.info.dates
@@ -111,11 +113,10 @@ class _Bundle:
         reader: BlockReader,
         levels: Levels,
         styles: tuple[Style, ...],
-        budget_bytes: int,
         on_progress: OnProgress,
         should_stop: ShouldStop,
     ) -> None:
-        self._reader, self._levels, self.styles, self._budget = reader, levels, styles, budget_bytes
+        self._reader, self._levels, self.styles = reader, levels, styles
         self._on_progress, self._should_stop = on_progress, should_stop
         self.arrays = _arrays(reader, (levels.height, levels.width))
         self._pictures = [(style, date) for style in styles for date in reader.info.dates]
@@ -138,12 +139,12 @@ class _Bundle:
                 give(f"{style.name}/{date}.webp", _encoding(canvas[k], style))
 
     def _paint(self, window: Window) -> UInt8:
-        """(P, h, w, 4) of a cell, which is read in parts where it is too large for the memory; their chunks are given."""
+        """(P, h, w, 4) of a cell, read in parts where it is too large for the memory. Gives their chunks."""
         self._check_stop()
         rows, columns = self._levels.cells(0)
         self._on_progress(Progress(PHASE, step=self._cells_done, of=rows * columns))
         painted = np.empty((len(self._pictures), *window.shape, 4), dtype=np.uint8)
-        for part in _parts(window, self._reader.bytes_per_pixel, self._budget):
+        for part in _parts(window, self._reader):
             block = self._reader.read(part)
             inside = part.within(window)
             count = len(self._reader.info.dates)
@@ -202,11 +203,11 @@ def _arrays(reader: BlockReader, shape: tuple[int, int]) -> tuple[CubeArray, ...
     return tuple(found)
 
 
-def _parts(window: Window, bytes_per_pixel: int, budget_bytes: int) -> Iterator[Window]:
-    """Squares of whole chunks that take at most the budget, one chunk at least."""
-    side = CHUNK_PX
-    while side < max(window.shape) and (2 * side) ** 2 * bytes_per_pixel <= budget_bytes:
-        side *= 2
+def _parts(window: Window, reader: BlockReader) -> Iterator[Window]:
+    """The window itself, or squares of whole chunks that fit into the memory, one chunk at least."""
+    side = -(-max(window.shape) // CHUNK_PX) * CHUNK_PX
+    while side > CHUNK_PX and not reader.fits((min(side, window.shape[0]), min(side, window.shape[1]))):
+        side = -(-side // 2 // CHUNK_PX) * CHUNK_PX
     for row in range(window.row, window.row_end, side):
         for column in range(window.column, window.column_end, side):
             yield Window(row, min(row + side, window.row_end), column, min(column + side, window.column_end))

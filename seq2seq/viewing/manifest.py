@@ -18,7 +18,7 @@ from seq2seq.viewing.styles import Style
 
 VERSION = 1
 # Longitude and latitude are given at so many places a side; more where reading between them would be off by a metre.
-_PLACES, _MOST_PLACES, _NEAR_M = 5, 65, 0.5
+_PLACES, _MOST_PLACES, _NEAR_M = 5, 65, 0.9
 _METRES_PER_DEGREE = 111_320.0
 
 

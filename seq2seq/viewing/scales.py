@@ -115,11 +115,8 @@ class _Fitting:
 
     def difference(self) -> Style:
         """The result minus interpolation in time, the mean over the bands that see the ground."""
-        days, ground, scale = (
-            days_since_first(np.array(self._reader.info.dates, "datetime64[D]")),
-            self._ground,
-            self._scale,
-        )
+        days = days_since_first(np.array(self._reader.info.dates, "datetime64[D]"))
+        ground, scale = self._ground, self._scale
         observed = ~self._hidden
         mean = self._after[:, ground].mean(axis=1, keepdims=True)
         fallback = mean_spectrum(mean, observed) if observed.any() else mean.mean(axis=(0, 2, 3))
@@ -129,10 +126,10 @@ class _Fitting:
 
         def of_block(block: Block) -> Float32:
             seen = block.mask[:, 0] == OBSERVED
-            means = (
-                scale.reflectance(each[:, ground]).mean(axis=1, keepdims=True) for each in (block.after, block.before)
-            )
-            return difference(*means, seen)
+            # What is no data is not seen: it need not be told from values.
+            both = (block.after, block.before)
+            after, before = (each[:, ground].mean(axis=1, keepdims=True, dtype=np.float32) for each in both)
+            return difference(scale.physical(after), scale.physical(before), seen)
 
         off = np.abs(difference(mean, mean, observed))[self._hidden]
         span = max(round(float(np.percentile(off, _DIFFERENCE_PERCENTILE)), 3) if off.size else 0.0, _LEAST_SPAN)
@@ -142,9 +139,10 @@ class _Fitting:
 
     def _clear(self, channels: Float32) -> Float32:
         """(T, C, h, w) -> (C, N): values of clear pixels, of all where hardly any is clear."""
-        clear = ~self._hidden & np.isfinite(channels).all(axis=1)
+        there = np.isfinite(channels).all(axis=1)
+        clear = np.logical_and(~self._hidden, there)
         if int(clear.sum()) < min(_MIN_CLEAR, clear.size):
-            clear = np.isfinite(channels).all(axis=1)
+            clear = there
         values = np.moveaxis(channels, 1, 0)[:, clear]
         return values if values.size else np.array([[0.0, 0.3]] * channels.shape[1], dtype=np.float32)
 

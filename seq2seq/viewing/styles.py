@@ -56,9 +56,13 @@ class Scale:
     offset: float
     nodata: float
 
+    def physical(self, stored: Float32) -> Float32:
+        """The same without a look at no data."""
+        return stored * np.float32(self.scale) + np.float32(self.offset)
+
     def reflectance(self, stored: NDArray[Any]) -> Float32:
         """Any shape, float32; NaN where there is no data."""
-        values = stored.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        values = self.physical(stored.astype(np.float32))
         return values if np.isnan(self.nodata) else np.where(stored == self.nodata, np.float32(np.nan), values)
 
 
