@@ -99,7 +99,7 @@ class Attempt:
         elif message.get("kind") == "plan":
             self.plan = values
         elif message.get("kind") == PICTURE:
-            self.heartbeat.show(values)
+            self.heartbeat.pictures.append(values)
 
     def _why_to_stop(self) -> Stop | None:
         grace_s = self.context.settings.cancel_grace_s

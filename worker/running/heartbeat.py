@@ -32,6 +32,7 @@ class Heartbeat:
     begins.
 
     lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
+    pictures: each of one date, as the job's process sends them, for those who watch; the latest are recorded.
     advanced: the attempt has stored a newer checkpoint than it began with, and the database knows.
     A database that does not answer is asked again; whether the lease was lost meanwhile, it will say.
     """
@@ -43,7 +44,7 @@ class Heartbeat:
         self._database, self._job, self._settings = database, job, settings
         self._progress: dict[str, Any] | None = None
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
-        self._pictures: deque[dict[str, Any]] = deque(maxlen=_PICTURES)
+        self.pictures: deque[dict[str, Any]] = deque(maxlen=_PICTURES)
         self._phase: object = None
         self._began = self._noted = clock.elapsed()
         self._over, self._new_phase = threading.Event(), threading.Event()
@@ -57,10 +58,6 @@ class Heartbeat:
         if progress.get("phase") != (self._progress or {}).get("phase", self._phase):
             self._new_phase.set()
         self._progress = progress
-
-    def show(self, picture: dict[str, Any]) -> None:
-        """Takes a picture of one date as the job's process sends it, for those who watch."""
-        self._pictures.append(picture)
 
     def watch(self, has_advanced: Callable[[], bool]) -> None:
         """Has every heartbeat from now on ask `has_advanced`, until it says yes."""
@@ -119,8 +116,8 @@ class Heartbeat:
             self.advanced = jobs.advanced(self._database, self._job, retry=verdicts.lasting(self._job.retry or {}))
         while self._messages:
             self._record("log", {"message": self._messages.popleft()})
-        while self._pictures:
-            self._record(PICTURE, self._pictures.popleft())
+        while self.pictures:
+            self._record(PICTURE, self.pictures.popleft())
         if progress is not None:
             self._note(progress)
 

@@ -169,21 +169,21 @@ def test_a_pack_holds_the_same_files_and_opens_as_zarr(bundle, result, tmp_path)
 
 
 def test_a_large_scene_has_cells_at_every_halving(bundle, result, make_bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundles, "Levels", lambda height, width: Levels(height, width, cell_px=16, whole_px=20))
+    monkeypatch.setattr(bundles, "Levels", lambda height, width: Levels(height, width, cell_px=32, whole_px=20))
     folder = make_bundle(result, tmp_path / "pyramid")
     scene = scene_of(folder)
-    assert (scene["levels"], scene["cell_px"], scene["overview"]) == (2, 16, [18, 11])
+    assert (scene["levels"], scene["cell_px"], scene["overview"]) == (2, 32, [18, 11])
     date = scene["dates"][0]["date"]
-    for level, (rows, columns) in enumerate([(3, 5), (2, 3)]):
+    for level, (rows, columns) in enumerate([(2, 3), (1, 2)]):
         names = {path.name for path in (folder / "rgb" / date / str(level)).iterdir()}
         assert names == {f"{row}_{column}.webp" for row in range(rows) for column in range(columns)}
     whole = picture(bundle, "mask", date)  # without loss
     cells = [
         np.concatenate(
-            [np.asarray(Image.open(folder / "mask" / date / "0" / f"{r}_{c}.webp").convert("RGBA")) for c in range(5)],
+            [np.asarray(Image.open(folder / "mask" / date / "0" / f"{r}_{c}.webp").convert("RGBA")) for c in range(3)],
             1,
         )
-        for r in range(3)
+        for r in range(2)
     ]
     np.testing.assert_array_equal(np.concatenate(cells)[..., 3], whole[..., 3])
     overview = picture(folder, "mask", date)
@@ -212,7 +212,7 @@ def test_without_its_input_a_result_shows_what_it_observed(result, sequence, mak
 
 
 def test_dates_that_were_asked_for_have_nothing_before(sequence, make_bundle, tmp_path):
-    out = pipeline.run(sequence, tmp_path / "out", ReconstructionConfig(method="linear", device="cpu", every="20d"))
+    out = pipeline.run(sequence, tmp_path / "out", ReconstructionConfig(method="linear", device="cpu", every_days=20))
     scene = scene_of(make_bundle(out, tmp_path / "pictures"))
     asked = [entry for entry in scene["dates"] if entry["requested"]]
     assert asked
