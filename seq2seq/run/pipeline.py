@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,21 @@ from seq2seq.writers.stac import write_stac
 # Of a time budget, kept for writing: seconds for a start, and a share.
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 
-# Adds to a whole result: the sequence, still open, and the result's folder.
-Add = Callable[[SequenceSource, Path], None]
-# Is shown what is predicted of a tile: (T, C, h, w) reflectance, to be read at once and left as it is.
-OnTilePrediction = Callable[[Tile, Observations, Float32], None]
+
+@dataclass(frozen=True)
+class Beside:
+    """What a caller does beside a run.
+
+    add: puts something of its own into the folder of the whole result, before anybody sees that; it is given the
+    sequence, still open, and the folder. on_prediction: is shown what is predicted of a tile meanwhile, (T, C, h, w)
+    reflectance, to be read at once and left as it is.
+    """
+
+    add: Callable[[SequenceSource, Path], None] | None = None
+    on_prediction: Callable[[Tile, Observations, Float32], None] | None = None
+
+
+_ALONE = Beside()
 
 
 def run(
@@ -59,14 +70,12 @@ def run(
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
     collection_id: str | None = None,
-    add: Add | None = None,
-    on_prediction: OnTilePrediction | None = None,
+    beside: Beside = _ALONE,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
-    progress: whether to show it where `on_progress` is not given; by default in notebooks alone. collection_id: of the
-    result's STAC Collection; by default the folder's name. add: puts what is of the caller into the folder of the
-    whole result, before anybody sees that. on_prediction: is shown what is predicted meanwhile.
+    progress: whether to show it without `on_progress`; by default in notebooks alone. collection_id: of the result's
+    STAC Collection, by default the folder's name. beside: what the caller does meanwhile.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
@@ -85,13 +94,11 @@ def run(
         perceptual = resolve_perceptual(config, source.info.bands, device)
         for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
             on_progress(Progress("reading", message=message))
-        job = _Job(source, out, config, on_progress, should_stop, started, perceptual, on_prediction)
+        job = _Job(source, out, config, on_progress, should_stop, started, perceptual, beside)
         check_room(out, job.store.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.store.tiles]
         job.write(facts, collection_id or Path(os.path.abspath(out)).name)
-        if add is not None:
-            add(source, job.workspace.partial)
     publish(job.workspace.partial, out, overwrite)
     return out
 
@@ -108,11 +115,11 @@ class _Job:
         should_stop: ShouldStop,
         started: float,
         perceptual: Perceptual,
-        on_prediction: OnTilePrediction | None = None,
+        beside: Beside,
     ) -> None:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
-        self.perceptual, self.on_prediction = perceptual, on_prediction
+        self.perceptual, self.beside = perceptual, beside
         self.workspace = Workspace.of(out)
         self.store = TileStore(self.info, config, self.workspace)
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
@@ -163,6 +170,8 @@ class _Job:
         write_stac(folder, self.info.geobox, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
+        if self.beside.add is not None:
+            self.beside.add(self.source, folder)
 
     def _clear(self, folder: Path) -> None:
         """What an earlier start has written, perhaps of other outputs, is made again or is not wanted any more."""
@@ -195,7 +204,7 @@ class _Job:
 
     def _shown(self, tile: Tile, observations: Observations) -> dict[str, Any]:
         """What `reconstruct` shows predictions to, where somebody wants to see them."""
-        show = self.on_prediction
+        show = self.beside.on_prediction
         return {} if show is None else {"on_prediction": lambda pixels: show(tile, observations, pixels)}
 
     def _fill(self, tile: Tile, observations: Observations) -> TileFacts:

@@ -60,8 +60,7 @@ def reconstruct(
     checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there, with at
     most one stage of the preparation or `CHECKPOINT_EVERY_S` of steps to do again. budget_s overrides
     config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already. on_candidates:
-    takes what the delivered fit predicts by itself, before it is blended. on_prediction: is shown (T, C, H, W) whenever
-    there is a new one of the whole, each time nearer to the result.
+    takes what the delivered fit predicts by itself, before it is blended. on_prediction: is shown (T, C, H, W) so far.
 
     Raises `Stopped` within about a second of `should_stop`, MissingDataError where nothing is observed, ConfigError for
     a device that is not there or a method that needs what is not there.
@@ -69,8 +68,7 @@ def reconstruct(
     config, on_progress = config or ReconstructionConfig(), choose_progress(on_progress, progress)
     if not observations.s2.observed.any():
         raise MissingDataError(f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data")
-    if budget_s is None and config.max_minutes is not None:
-        budget_s = 60 * config.max_minutes
+    budget_s = 60 * config.max_minutes if budget_s is None and config.max_minutes is not None else budget_s
     expected = estimate(observations.s2.shape, config).seconds
     fitting = Fitting(
         info=config.info,

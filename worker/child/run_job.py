@@ -112,8 +112,7 @@ def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> No
         on_progress=on_progress,
         should_stop=should_stop,
         collection_id=request.job_id,
-        add=adding_pictures(report, should_stop),
-        on_prediction=showing_predictions(report),
+        beside=pipeline.Beside(adding_pictures(report, should_stop), showing_predictions(report)),
     )
 
 
