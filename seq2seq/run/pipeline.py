@@ -80,9 +80,8 @@ def run(
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
     """
-    config, out = config or ReconstructionConfig(), Path(output_path)
+    config, out, started = config or ReconstructionConfig(), Path(output_path), time.monotonic()
     on_progress = choose_progress(on_progress, progress)
-    started = time.monotonic()
     check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)

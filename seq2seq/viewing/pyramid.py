@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import UInt8
@@ -85,7 +86,7 @@ def halved(pictures: UInt8) -> UInt8:
     if height % 2 or width % 2:
         pictures = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     quarters = [pictures[:, r::2, c::2] for r in (0, 1) for c in (0, 1)]
-    alpha = np.sum([quarter[..., 3] for quarter in quarters], axis=0, dtype=np.uint16)
+    alpha: NDArray[np.uint16] = np.stack([quarter[..., 3] for quarter in quarters]).sum(axis=0, dtype=np.uint16)
     if (alpha == 4 * 255).all():
         return np.asarray((np.sum(quarters, axis=0, dtype=np.uint16) + 2) >> 2, dtype=np.uint8)
     weighted = np.sum([quarter[..., :3].astype(np.uint32) * quarter[..., 3:] for quarter in quarters], axis=0)

@@ -139,8 +139,8 @@ class _Fitting:
 
     def _clear(self, channels: Float32) -> Float32:
         """(T, C, h, w) -> (C, N): values of clear pixels, of all where hardly any is clear."""
-        there = np.isfinite(channels).all(axis=1)
-        clear = np.logical_and(~self._hidden, there)
+        there: Bool = np.asarray(np.isfinite(channels).all(axis=1))
+        clear = ~self._hidden & there
         if int(clear.sum()) < min(_MIN_CLEAR, clear.size):
             clear = there
         values = np.moveaxis(channels, 1, 0)[:, clear]

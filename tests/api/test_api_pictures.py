@@ -1,12 +1,11 @@
 """Pictures of a result, piece by piece out of one stored file; those of a running job; by key and by signature."""
 
 import base64
-import io
 import json
-import zipfile
 
 import httpx
 import pytest
+from picture_packs import packed
 from service_api import Serve, ServedApi, User
 
 from worker import jobs
@@ -22,14 +21,6 @@ PIECES = {
 }
 
 
-def packed(pieces: dict[str, bytes] = PIECES) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path, content in pieces.items():
-            archive.writestr(zipfile.ZipInfo(path), content)
-    return buffer.getvalue()
-
-
 @pytest.fixture(scope="module")
 def user(api: ServedApi) -> User:
     return api.user()
@@ -38,7 +29,7 @@ def user(api: ServedApi) -> User:
 @pytest.fixture(scope="module")
 def done(user: User) -> str:
     job_id = user.submit()
-    user.api.finish(job_id, {"report.json": b"{}", "pictures.zip": packed()})
+    user.api.finish(job_id, {"report.json": b"{}", "pictures.zip": packed(PIECES)})
     return job_id
 
 
@@ -98,7 +89,7 @@ def test_the_manifest_says_which_version_may_be_kept_for_ever(user: User, done: 
 def test_a_result_lists_them_as_one_file(user: User, done: str) -> None:
     found = user.get(f"/jobs/{done}/results").json()
     assert found["pictures"]["path"] == "pictures.zip"
-    assert found["pictures"]["size"] == len(packed())
+    assert found["pictures"]["size"] == len(packed(PIECES))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +119,7 @@ def test_they_are_their_owners(user: User, done: str, api: ServedApi) -> None:
 
 def test_a_signature_of_the_result_opens_them(user: User, done: str, api: ServedApi, serve: Serve) -> None:
     job_id = user.submit()
-    api.finish(job_id, {"stac/collection.json": b"{}", "pictures.zip": packed()})
+    api.finish(job_id, {"stac/collection.json": b"{}", "pictures.zip": packed(PIECES)})
     stac = user.get(f"/jobs/{job_id}/results", params={"signed": True}).json()["stac"]["href"]
     address = stac.replace("/results/stac/collection.json", "/pictures/rgb/2021-05-01.webp")
     assert "/signed/" in address
@@ -142,7 +133,7 @@ def test_a_signature_of_the_result_opens_them(user: User, done: str, api: Served
 
 def test_removed_pictures_are_gone(user: User) -> None:
     job_id = user.submit()
-    user.api.finish(job_id, {"report.json": b"{}", "pictures.zip": packed()})
+    user.api.finish(job_id, {"report.json": b"{}", "pictures.zip": packed(PIECES)})
     assert user.get(f"/jobs/{job_id}/pictures/scene.json").status_code == 200
     assert user.delete(f"/jobs/{job_id}").status_code == 200
     assert user.get(f"/jobs/{job_id}/pictures/scene.json").status_code in (404, 410)
@@ -150,7 +141,7 @@ def test_removed_pictures_are_gone(user: User) -> None:
 
 def test_a_damaged_pack_is_a_problem_and_no_crash(user: User) -> None:
     job_id = user.submit()
-    user.api.finish(job_id, {"pictures.zip": packed()[:-30]})
+    user.api.finish(job_id, {"pictures.zip": packed(PIECES)[:-30]})
     assert code_of(user.get(f"/jobs/{job_id}/pictures/scene.json")) == "storage-unavailable"
 
 
