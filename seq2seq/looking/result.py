@@ -191,13 +191,10 @@ def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple
         simulated=bool(found["simulated"]),
         notes=notes,
         made=f"made {'' if source == name else f'of {source} '}by {report['method']}",
-<<<<<<< HEAD
         is_result=True,
-=======
         method=report["method"],
         created=report["created"],
         requested=found["requested"],
->>>>>>> pictures
     )
 
 

@@ -38,13 +38,9 @@ class SceneInfo:
     """What a picture says of its scene.
 
     cloud: (T,) share of the scene that is cloud, shadow or no data. s1_dates: the acquisition paired to each date.
-<<<<<<< HEAD
     mask_source, simulated: None where nobody knows, as of arrays in memory. notes: what the user should know, a line
-    each. made: of a result, of what and how. is_result: it has an after and an uncertainty beside what was before.
-=======
-    notes: what the user should know, a line each. made: of a result, of what and how; method, created: the same by
-    itself, with the time in ISO. requested: dates that were asked for and never acquired.
->>>>>>> pictures
+    each. made: of a result, of what and how; method, created: the same by itself, with the time in ISO. requested:
+    dates that were asked for and never acquired. is_result: it has an after and an uncertainty beside what was before.
     """
 
     name: str
@@ -58,13 +54,10 @@ class SceneInfo:
     simulated: bool | None
     notes: tuple[str, ...] = ()
     made: str = ""
-<<<<<<< HEAD
-    is_result: bool = False
-=======
     method: str = ""
     created: str = ""
     requested: tuple[str, ...] = ()
->>>>>>> pictures
+    is_result: bool = False
 
     @property
     def title(self) -> str:
