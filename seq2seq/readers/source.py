@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
+from seq2seq.readers.clouds.recording import MaskedBy
 from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.offsets import settle_offsets
@@ -35,7 +36,7 @@ class SequenceInfo:
     requested: (N,) asked for, never acquired. written: (M,) those that a result holds. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
-    the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
+    the values)", "linear (as set)", "" without S1. mask_source: user, scl or a detector. warnings: what the
     user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
     and however it is packed. simulated: a file says that no satellite saw it.
     """
@@ -91,6 +92,18 @@ class SequenceSource:
     def no_data_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that holds no data, 0 to 1; 1 of what was never acquired."""
         return self._of_all_dates(self._scanned.no_data_fractions)
+
+    @property
+    def masked_by(self) -> MaskedBy:
+        """Who masked what, on all dates; nobody what was never acquired."""
+        found, acquired = self._scanned.masked_by, self.info.acquired
+        picture = np.zeros((len(acquired), *found.picture.shape[1:]), dtype=np.uint8)
+        picture[acquired] = found.picture
+        shares = {}
+        for name, share in found.shares.items():
+            shares[name] = np.zeros(len(acquired))
+            shares[name][acquired] = share
+        return replace(found, shares=shares, picture=picture)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:
