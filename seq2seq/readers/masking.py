@@ -45,8 +45,8 @@ class Detecting:
 class Masking:
     """The sources of cloud masks, and what becomes of what they say.
 
-    source: what is reported. casts: per date how shadows fall, None where they are what is dark near a cloud. sun: how
-    that is known, in words.
+    source: what is reported. casts: per date how shadows fall, None where only what is dark near a cloud
+    is shadow. sun: how that is known, in words.
     """
 
     given: tuple[Given, ...]
@@ -132,7 +132,7 @@ def _casts(headers: Sequence[Header], config: ReconstructionConfig) -> tuple[tup
     known = {len(headers): "as metadata state it", 0: "computed from date and place"}.get(
         stated, f"as metadata state it on {stated} dates and computed on {len(headers) - stated}"
     )
-    return tuple(casts), f"Shadow is what is dark where a cloud's can fall, by the sun {known}."
+    return tuple(casts), f"Shadow is what is dark within 1 km of a cloud, or dim where one falls, by the sun {known}."
 
 
 def _given_masks(contents: Contents, config: ReconstructionConfig) -> tuple[tuple[Given, ...], list[str]]:

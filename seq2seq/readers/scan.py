@@ -155,7 +155,7 @@ def _record_detected(
     """Asks every detector, and keeps what it finds on the dates on which it counts."""
     rows, columns = block.within(halo)
     core = (slice(None), rows, columns)
-    dark = np.zeros((len(usable), *block.shape), dtype=bool)
+    dark, dim = np.zeros((2, len(usable), *block.shape), dtype=bool)
     for each in masking.detecting:
         planes = [masking.bands.index(band) for band in each.detector.bands]
         same = len(planes) == reflectance.shape[1] and planes == sorted(planes)
@@ -165,7 +165,10 @@ def _record_detected(
         if found.shadow is not None:
             recorded.write(block, "shadow", each.name, found.shadow[core] & counts)
         dark |= found.dark[core] & counts
+        dim |= found.dim[core] & counts
     recorded.write(block, "dark", "", dark)
+    if any(masking.casts):
+        recorded.write(block, "dim", "", dim)
 
 
 def _finish(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.readers.clouds.cells import cell_means, spread
-from seq2seq.readers.clouds.dark import darker_than_usual
+from seq2seq.readers.clouds.dark import darker_than_usual, dim
 from seq2seq.readers.clouds.detecting import Found, Planes
 from seq2seq.sequence import Bool, Float32
 
@@ -51,8 +51,8 @@ class CsmaskDetector:
         classes = np.stack([self._classes(*date) for date in zip(reflectance, usable, strict=True)])
         cloud: Bool = (classes == _CLOUD) & usable
         shadow: Bool = (classes == _SHADOW) & usable
-        dark = darker_than_usual(Planes(reflectance, self.bands), cloud, usable)
-        return Found(cloud, dark, shadow)
+        planes = Planes(reflectance, self.bands)
+        return Found(cloud, darker_than_usual(planes, cloud, usable), dim(planes, cloud, usable), shadow)
 
     def _classes(self, reflectance: Float32, usable: Bool) -> Any:
         """(C, H, W), (H, W) -> (H, W): 0 ground, 1 cloud, 2 shadow."""

@@ -31,7 +31,8 @@ from seq2seq.sequence import Bool
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """One date in a window, (H, W) each. clouds, shadows: by source, True = so it says. dark: as shadows are.
+    """One date in a window, (H, W) each. clouds, shadows: by source, True = so it says. dark, dim: as
+    shadows are, and as faint ones are.
 
     Where there is no data, nothing is said.
     """
@@ -40,6 +41,7 @@ class Evidence:
     clouds: Mapping[str, Bool]
     shadows: Mapping[str, Bool] = field(default_factory=dict)
     dark: Bool | None = None
+    dim: Bool | None = None
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,23 @@ class Finishing:
 
     def reach_px(self, casts: Iterable[Cast | None]) -> int:
         """Pixels that a mask value depends on in each direction. A cloud of fewer than N pixels ends within N."""
-        shadows = max((self.near_px if cast is None else cast.reach_px for cast in casts), default=0)
+        shadows = max((max(self.near_px, cast.reach_px if cast else 0) for cast in casts), default=0)
         return self.least_px + shadows + max(self.given_buffer_px, self.detected_buffer_px) + self.holes_px
 
     def finish(self, evidence: Evidence, cast: Cast | None) -> UInt8:
-        """(H, W) codes of `labels`. cast: None where shadows are what is dark near a cloud."""
+        """(H, W) codes of `labels`. cast: None where shadows are nothing but what is dark near a cloud."""
         every = _any(evidence.clouds.values(), evidence.no_data.shape)
         kept = every & ~_smaller(every, self.least_px)
         clouds = {name: plane & kept for name, plane in evidence.clouds.items()}
-        shadow = self._shadow(kept, evidence.dark, cast)
+        fallen, near = self._fallen(kept, evidence.dim, cast), self._near(kept, evidence.dark)
         given = _any([*_of(clouds, given=True), *_of(evidence.shadows, given=True)], kept.shape)
-        found = _any([*_of(clouds, given=False), *_of(evidence.shadows, given=False), shadow], kept.shape)
+        found = _any([*_of(clouds, given=False), *_of(evidence.shadows, given=False), fallen, near], kept.shape)
         grown = _grown(given, self.given_buffer_px) | _grown(found, self.detected_buffer_px)
         codes: UInt8 = np.zeros(kept.shape, dtype=np.uint8)
         codes[every & ~kept] = TOO_SMALL
         codes[grown] = BUFFER
-        codes[shadow] = NEAR if cast is None else PROJECTED
+        codes[near] = NEAR
+        codes[fallen] = PROJECTED
         for name, plane in evidence.shadows.items():
             codes[plane] = SHADOW_CODES[name]
         for name, code in sorted(CLOUD_CODES.items(), key=lambda item: -item[1]):  # what the user gave comes last
@@ -87,11 +90,17 @@ class Finishing:
             codes[_smaller(~is_masked(codes), self.holes_px)] = HOLE
         return codes
 
-    def _shadow(self, cloud: Bool, dark: Bool | None, cast: Cast | None) -> Bool:
+    def _near(self, cloud: Bool, dark: Bool | None) -> Bool:
+        """Dark near a cloud, in any direction: the clouds that cast shadows into a scene may lie outside it."""
         if dark is None or not dark.any() or not cloud.any():
             return np.zeros_like(cloud)
-        near = within(cloud[None], self.near_px)[0] if cast is None else cast.of(cloud)
-        return dark & near & ~cloud
+        return dark & within(cloud[None], self.near_px)[0] & ~cloud
+
+    def _fallen(self, cloud: Bool, dim: Bool | None, cast: Cast | None) -> Bool:
+        """Dim where the sun casts a cloud's shadow."""
+        if dim is None or cast is None or not dim.any() or not cloud.any():
+            return np.zeros_like(cloud)
+        return dim & cast.of(cloud) & ~cloud
 
 
 def _of(planes: Mapping[str, Bool], *, given: bool) -> list[Bool]:

@@ -24,7 +24,7 @@ class Recorded:
         self._planes: dict[tuple[str, str], PackedMask] = {}
 
     def write(self, window: Window, kind: str, name: str, values: Bool) -> None:
-        """Stores (T, h, w). kind: "cloud", "shadow", "dark" or "no_data", of the source `name`. What is nowhere True
+        """Stores (T, h, w). kind: "cloud", "shadow", "dark", "dim" or "no_data", of the source `name`. What is nowhere True
         takes no room."""
         if (kind, name) in self._planes or values.any():
             self._planes.setdefault((kind, name), PackedMask(self._shape)).write(window, values)
@@ -38,6 +38,7 @@ class Recorded:
             clouds={name: plane for (kind, name), plane in planes.items() if kind == "cloud"},
             shadows={name: plane for (kind, name), plane in planes.items() if kind == "shadow"},
             dark=planes.get(("dark", "")),
+            dim=planes.get(("dim", "")),
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq2seq.readers.clouds.dark import darker_than_usual
+from seq2seq.readers.clouds.dark import darker_than_usual, dim
 from seq2seq.readers.clouds.detecting import Found, Planes, of_bands, temporal_quantile, without_specks
 from seq2seq.sequence import Bool, Float32
 
@@ -38,7 +38,7 @@ class RuleDetector:
         """(T, C, H, W), (T, H, W) -> clouds and what is dark."""
         planes = Planes(reflectance, self.bands)
         cloud = _clouds(planes, usable)
-        return Found(cloud, darker_than_usual(planes, cloud, usable))
+        return Found(cloud, darker_than_usual(planes, cloud, usable), dim(planes, cloud, usable))
 
 
 def rule_detector(bands: tuple[str, ...]) -> RuleDetector:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from seq2seq.readers.clouds.cells import cell_means, spread
-from seq2seq.readers.clouds.dark import darker_than_usual
+from seq2seq.readers.clouds.dark import darker_than_usual, dim
 from seq2seq.readers.clouds.detecting import Found, Planes
 from seq2seq.sequence import Bool, Float32
 
@@ -42,7 +42,8 @@ class S2CloudlessDetector:
     def find(self, reflectance: Float32, usable: Bool) -> Found:
         """(T, C, H, W), (T, H, W) -> clouds and what is dark."""
         cloud: Bool = (_probability(reflectance, usable, self.cell_px) > S2CLOUDLESS_THRESHOLD) & usable
-        return Found(cloud, darker_than_usual(Planes(reflectance, self.bands), cloud, usable))
+        planes = Planes(reflectance, self.bands)
+        return Found(cloud, darker_than_usual(planes, cloud, usable), dim(planes, cloud, usable))
 
 
 def s2cloudless_installed() -> bool:

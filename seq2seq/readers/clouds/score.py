@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from seq2seq.readers.clouds.dark import dark_in_infrared_and_blue
+from seq2seq.readers.clouds.dark import dark_in_infrared_and_blue, dim
 from seq2seq.readers.clouds.detecting import Found, Planes, of_bands
 from seq2seq.sequence import Bool, Float32
 
@@ -39,7 +39,7 @@ class ScoreDetector:
         closed = ndimage.grey_closing(_score(planes), size=(1, _CLOSING_PX, _CLOSING_PX))
         smooth = ndimage.uniform_filter(closed, (1, _SMOOTHING_PX, _SMOOTHING_PX), mode="constant")
         cloud = np.asarray(smooth >= THRESHOLD) & usable
-        return Found(cloud, dark_in_infrared_and_blue(planes, cloud, usable))
+        return Found(cloud, dark_in_infrared_and_blue(planes, cloud, usable), dim(planes, cloud, usable))
 
 
 def score_detector(bands: tuple[str, ...]) -> ScoreDetector:
