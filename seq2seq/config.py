@@ -82,7 +82,7 @@ class ReconstructionConfig:
         metavar="NAMES",
     )  # fmt: skip
     cloud_shadows: Literal["sun", "near"] = setting(
-        "near", about="Shadows of detected clouds: what is dark near them; sun: also what is dim where the sun casts them.",
+        "near", about="Shadows: what is dark near detected clouds; sun: and what is dim where the sun casts them.",
         panel=READING,
     )  # fmt: skip
     cloud_min_px: int = setting(

@@ -90,18 +90,18 @@ def test_pixels_that_are_not_usable_are_neither_cloud_nor_do_they_change_the_oth
 @pytest.mark.parametrize("row", [0, 60, 126])
 def test_what_is_found_in_a_block_with_its_halo_is_found_there_in_the_whole_scene(row, make):
     rng = np.random.default_rng(1)
-    veil = gaussian_filter(rng.standard_normal((4, 1, 300, 40)), (0, 0, 6, 6))
-    shade = gaussian_filter(rng.standard_normal((4, 1, 300, 40)), (0, 0, 4, 4)) > 0.02
-    pixels = (0.1 * (1 - 0.6 * shade) + np.clip(veil * 6, 0, 0.5)).astype(np.float32).repeat(4, axis=1)
-    pixels[:, 3] *= 2 + rng.random((4, 300, 40)).astype(np.float32)
+    veil = gaussian_filter(rng.standard_normal((6, 1, 300, 40)), (0, 0, 6, 6))
+    shade = gaussian_filter(rng.standard_normal((6, 1, 300, 40)), (0, 0, 4, 4)) > 0.07
+    pixels = (0.1 * (1 - 0.6 * shade) + np.clip(veil * 6 - 0.3, 0, 0.5)).astype(np.float32).repeat(4, axis=1)
+    pixels[:, 3] *= 2 + rng.random((6, 300, 40)).astype(np.float32)
     bands = BAND_SETS["10m"]
-    detector, usable = make(bands), np.ones((4, 300, 40), dtype=bool)
+    detector, usable = make(bands), np.ones((6, 300, 40), dtype=bool)
     whole = detector.find(pixels, usable)
     assert 0.05 < whole.cloud.mean() < 0.95
     assert 0.01 < whole.dark.mean() < 0.95
     start, end = max(0, row - detector.reach_px), row + 50 + detector.reach_px
     block = detector.find(pixels[:, :, start:end], usable[:, start:end])
-    for ours, theirs in ((block.cloud, whole.cloud), (block.dark, whole.dark)):
+    for ours, theirs in ((block.cloud, whole.cloud), (block.dark, whole.dark), (block.dim, whole.dim)):
         assert np.array_equal(ours[:, row - start : row - start + 50], theirs[:, row : row + 50])
 
 

@@ -20,8 +20,8 @@ SHADOW_DISTANCE_M = 1000.0  # a cloud 1 km high, the sun 45 degrees up
 @dataclass(frozen=True, eq=False)
 class Found:
     """What a detector finds, (T, H, W) each. cloud: True = cloud. dark: as dark as a shadow, and dim: as a faint one,
-    neither of them cloud; whether a shadow lies there is for clouds and sun to say. shadow: seen as such by the detector
-    itself, None where it sees none.
+    neither of them cloud; whether a shadow lies there is for clouds and sun to say. shadow: seen as such by the
+    detector itself, None where it sees none.
     """
 
     cloud: Bool

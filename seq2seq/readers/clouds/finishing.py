@@ -94,13 +94,13 @@ class Finishing:
         """Dark near a cloud, in any direction: the clouds that cast shadows into a scene may lie outside it."""
         if dark is None or not dark.any() or not cloud.any():
             return np.zeros_like(cloud)
-        return dark & within(cloud[None], self.near_px)[0] & ~cloud
+        return np.asarray(dark & within(cloud[None], self.near_px)[0] & ~cloud)
 
     def _fallen(self, cloud: Bool, dim: Bool | None, cast: Cast | None) -> Bool:
         """Dim where the sun casts a cloud's shadow."""
         if dim is None or cast is None or not dim.any() or not cloud.any():
             return np.zeros_like(cloud)
-        return dim & cast.of(cloud) & ~cloud
+        return np.asarray(dim & cast.of(cloud) & ~cloud)
 
 
 def _of(planes: Mapping[str, Bool], *, given: bool) -> list[Bool]:

@@ -24,8 +24,8 @@ class Recorded:
         self._planes: dict[tuple[str, str], PackedMask] = {}
 
     def write(self, window: Window, kind: str, name: str, values: Bool) -> None:
-        """Stores (T, h, w). kind: "cloud", "shadow", "dark", "dim" or "no_data", of the source `name`. What is nowhere True
-        takes no room."""
+        """Stores (T, h, w). kind: "cloud", "shadow", "dark", "dim" or "no_data", of the source `name`. What is nowhere
+        True takes no room."""
         if (kind, name) in self._planes or values.any():
             self._planes.setdefault((kind, name), PackedMask(self._shape)).write(window, values)
 
