@@ -99,11 +99,11 @@ class SequenceSource:
         found, acquired = self._scanned.masked_by, self.info.acquired
         picture = np.zeros((len(acquired), *found.picture.shape[1:]), dtype=np.uint8)
         picture[acquired] = found.picture
-        shares = {}
-        for name, share in found.shares.items():
-            shares[name] = np.zeros(len(acquired))
-            shares[name][acquired] = share
-        return replace(found, shares=shares, picture=picture)
+        pixels = {}
+        for name, counts in found.pixels.items():
+            pixels[name] = np.zeros(len(acquired), dtype=np.int64)
+            pixels[name][acquired] = counts
+        return replace(found, pixels=pixels, picture=picture)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:

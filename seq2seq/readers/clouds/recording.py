@@ -44,10 +44,10 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class MaskedBy:
-    """Who masked what. shares: by name of `labels.LABELS`, (T,) of the scene, of those that masked anything on any
-    date. picture: (T, h, w) codes, every `every_px`th pixel. sun: how shadows were looked for, in words."""
+    """Who masked what. pixels: by name of `labels.LABELS`, (T,) counts, of those that masked anything on any date.
+    picture: (T, h, w) codes, every `every_px`th pixel. sun: how shadows were looked for, in words."""
 
-    shares: Mapping[str, NDArray[np.float64]]
+    pixels: Mapping[str, NDArray[np.int64]]
     picture: UInt8
     every_px: int
     sun: str = ""
@@ -82,9 +82,8 @@ class MaskLog:
 
     def result(self, sun: str = "") -> MaskedBy:
         """All that was added."""
-        pixels = self.shape[0] * self.shape[1]
-        shares = {label.name: self._counts[:, label.code] / pixels for label in LABELS}
-        there = {name: share for name, share in shares.items() if share.any()}
+        counts = {label.name: self._counts[:, label.code] for label in LABELS}
+        there = {name: each for name, each in counts.items() if each.any()}
         return MaskedBy(there, self._picture, self.every_px, sun)
 
     def _inside(self, start: int, end: int) -> range:
