@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from seq2seq.config import DetectorName, ReconstructionConfig
+from seq2seq.config import DETECTORS, DetectorName, ReconstructionConfig
 from seq2seq.errors import MissingDataError
 from seq2seq.readers.checks import check_masks
 from seq2seq.readers.clouds.casting import Cast
@@ -95,7 +95,8 @@ def choose_masking(
     """
     given, warnings = _given_masks(contents, config)
     headers = [raster.header for raster in contents.s2]
-    without = tuple(all(each.masks[date] is None for each in given) for date in range(len(headers)))
+    forced = config.cloud_detector in DETECTORS  # on all dates, whatever masks are added to it
+    without = tuple(forced or all(each.masks[date] is None for each in given) for date in range(len(headers)))
     source: MaskSource = given[0].name if given else "user"
     size_m = gsd_m(headers[0].geobox)
     detecting = []
