@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -86,24 +86,17 @@ class SequenceSource:
     @property
     def cloud_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that is cloud, shadow or no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.cloud_fractions)
+        return _of_all_dates(self._scanned.cloud_fractions, self.info.acquired)
 
     @property
     def no_data_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that holds no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.no_data_fractions)
+        return _of_all_dates(self._scanned.no_data_fractions, self.info.acquired)
 
     @property
     def masked_by(self) -> MaskedBy:
         """Who masked what, on all dates; nobody what was never acquired."""
-        found, acquired = self._scanned.masked_by, self.info.acquired
-        picture = np.zeros((len(acquired), *found.picture.shape[1:]), dtype=np.uint8)
-        picture[acquired] = found.picture
-        pixels = {}
-        for name, counts in found.pixels.items():
-            pixels[name] = np.zeros(len(acquired), dtype=np.int64)
-            pixels[name][acquired] = counts
-        return replace(found, pixels=pixels, picture=picture)
+        return self._scanned.masked_by.among(self.info.acquired)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:
@@ -153,12 +146,6 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
-
-    def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(T,) of those of the acquisitions."""
-        all_dates = np.ones(len(self.info.dates))
-        all_dates[self.info.acquired] = fractions
-        return all_dates
 
     def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
         return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
@@ -214,6 +201,13 @@ def _checked(
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
     return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
+
+
+def _of_all_dates(fractions: NDArray[np.float64], acquired: Bool) -> NDArray[np.float64]:
+    """(T,) of those of the acquisitions, 1 on other dates."""
+    all_dates = np.ones(len(acquired))
+    all_dates[acquired] = fractions
+    return all_dates
 
 
 def _bounds(part: slice | None, length: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What sources say of a whole scene, kept in bits, and what the masks made of it: who masked how much, and where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,15 @@ class MaskedBy:
     picture: UInt8
     every_px: int
     sun: str = ""
+
+    def among(self, acquired: Bool) -> "MaskedBy":
+        """The same on all dates, of which (T,) `acquired` ones have masks: nobody masked the others."""
+        picture = np.zeros((len(acquired), *self.picture.shape[1:]), dtype=np.uint8)
+        picture[acquired] = self.picture
+        pixels = {name: np.zeros(len(acquired), dtype=np.int64) for name in self.pixels}
+        for name, counts in self.pixels.items():
+            pixels[name][acquired] = counts
+        return replace(self, pixels=pixels, picture=picture)
 
 
 @dataclass(eq=False)

@@ -165,12 +165,7 @@ def _product(
     if metadata.uri and (not place or called.lower().endswith(".zip")):
         called = metadata.uri
     if not images:
-        bands = ", ".join(_finest(metadata.images)) or "all bands"
-        raise MissingDataError(
-            f"{called}: holds metadata alone, the image files are missing (GRANULE/*/IMG_DATA/*.jp2 of {bands}); "
-            "download the product whole, or leave it out",
-            file=called,
-        )
+        raise _without_images(called, metadata)
     granules: dict[str, list[Image]] = defaultdict(list)
     for image, member in sorted(images, key=lambda pair: (pair[0].gsd_m, pair[0].file)):
         granules[image.granule].append(Image(Member(f"{called}/{image.file}", member.path), image.band, image.gsd_m))
@@ -195,6 +190,15 @@ def _product(
         datatake=datatake,
         files=tuple(_named(called, place, [*(member for _, member in images), *tiles.values()], metadata_file)),
         suns={granule: read_sun(tile.path, name=tile.name) for granule, tile in tiles.items()},
+    )
+
+
+def _without_images(called: str, metadata: ProductMetadata) -> MissingDataError:
+    bands = ", ".join(_finest(metadata.images)) or "all bands"
+    return MissingDataError(
+        f"{called}: holds metadata alone, the image files are missing (GRANULE/*/IMG_DATA/*.jp2 of {bands}); "
+        "download the product whole, or leave it out",
+        file=called,
     )
 
 
