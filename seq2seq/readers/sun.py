@@ -17,6 +17,7 @@ NODE_HOUR, INCLINATION_DEG = 10.5, 98.62
 LOWEST_ELEVATION_DEG = 5.0
 _METRES_PER_DEGREE = 111_320.0
 _STEP_M = 1000.0
+_LONGEST = 200  # characters of a tag that are looked at
 _ANGLE = re.compile(r"(?:SUN|SOLAR).*?(AZIMUTH|ZENITH|ELEVATION)")
 # Names of the sun's angles in the tiles' own grids, and of single bands: no mean of the scene.
 _NO_MEAN = re.compile(r"B\d|GRID|_STD|STDDEV")
@@ -30,8 +31,8 @@ class Sun:
     elevation_deg: float
 
     def tags(self) -> dict[str, str]:
-        """As a file states them, under the names of STAC."""
-        return {"view:sun_azimuth": f"{self.azimuth_deg:.3f}", "view:sun_elevation": f"{self.elevation_deg:.3f}"}
+        """As a file of ours states them."""
+        return {"SUN_AZIMUTH": f"{self.azimuth_deg:.3f}", "SUN_ELEVATION": f"{self.elevation_deg:.3f}"}
 
 
 def stated_sun(stated: Mapping[str, Any]) -> Sun | None:
@@ -43,6 +44,8 @@ def stated_sun(stated: Mapping[str, Any]) -> Sun | None:
     angles: dict[str, float] = {}
     for name, value in stated.items():
         upper = str(name).upper()
+        if isinstance(value, str) and "=" in value:  # GDAL parts names at a colon: `view` and `sun_azimuth=151.5`
+            upper, _, value = f"{upper}:{value[:_LONGEST].upper()}".partition("=")
         found = _ANGLE.search(upper)
         angle = _number(value) if found and not _NO_MEAN.search(upper) else None
         if found and angle is not None:

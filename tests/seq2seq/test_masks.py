@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from sequence_files import DATES, HEIGHT, WIDTH, s2_dn, write_sequence, write_tif
@@ -129,6 +129,7 @@ def test_dim_pixels_are_shadow_on_the_ray_alone_and_dark_ones_near_any_cloud():
     assert codes[30, 45] == 0
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from([None, Cast((-0.003, 0.002), 100.0)]), st.integers(0, 60))
 def test_a_block_with_its_halo_is_finished_as_in_the_whole_scene(seed, cast, start):
     rng, side = np.random.default_rng(seed), 130
@@ -183,8 +184,8 @@ def cloudy(tmp_path, **more):
     return root
 
 
-def masked(root, **settings):
-    with open_sequence(root, ReconstructionConfig(**settings)) as source:
+def masked(root, **chosen):
+    with open_sequence(root, ReconstructionConfig(**chosen)) as source:
         return source.read().cloud_mask, source.masked_by, source.info
 
 
@@ -231,9 +232,9 @@ def test_the_score_finds_clouds_and_says_so(tmp_path):
     assert by.pixels["score_cloud"][1] > 50
 
 
-@pytest.mark.parametrize(("settings", "words"), [({}, "1 km"), ({"cloud_shadows": "sun"}, "computed from date")])
-def test_how_shadows_were_looked_for_is_said(tmp_path, settings, words):
-    _, by, _ = masked(cloudy(tmp_path), cloud_detector="rules", **settings)
+@pytest.mark.parametrize(("chosen", "words"), [({}, "1 km"), ({"cloud_shadows": "sun"}, "computed from date")])
+def test_how_shadows_were_looked_for_is_said(tmp_path, chosen, words):
+    _, by, _ = masked(cloudy(tmp_path), cloud_detector="rules", **chosen)
     assert words in by.sun
 
 
@@ -242,11 +243,11 @@ def test_shadows_along_the_sun_do_not_depend_on_the_blocks_of_either_pass(tmp_pa
     s2[1, :, 50:66, 50:66] = 6000
     s2[1, :, 30:50, 40:60] //= 2
     root = write_sequence(tmp_path, s2=s2)
-    settings = {"cloud_detector": "rules", "cloud_shadows": "sun", "cloud_min_px": 4, "cloud_holes_px": 4}
-    whole, by, _ = masked(root, **settings)
+    chosen = {"cloud_detector": "rules", "cloud_shadows": "sun", "cloud_min_px": 4, "cloud_holes_px": 4}
+    whole, by, _ = masked(root, **chosen)
     monkeypatch.setattr("seq2seq.readers.scan._FINISHING_PX", 16)
     monkeypatch.setattr("seq2seq.readers.source.block_side", lambda *_, **__: 24)
-    parts, by_parts, _ = masked(root, **settings)
+    parts, by_parts, _ = masked(root, **chosen)
     assert by.pixels["projected_shadow"][1] > 20
     assert np.array_equal(whole, parts)
     assert np.array_equal(by.picture, by_parts.picture)

@@ -66,6 +66,7 @@ def test_there_is_a_sun_on_every_day_and_everywhere(day, latitude, longitude):
         {"sunAzimuthAngles": np.float32(151.5), "sunZenithAngles": np.float32(30)},
         {"view:sun_azimuth": 151.5, "view:sun_elevation": 60, "MEAN_INCIDENCE_ZENITH_ANGLE_B8": 9},
         Sun(151.5, 60.0).tags(),
+        {"view": "sun_azimuth=151.5", "view2": "sun_elevation=60"},
     ],
 )
 def test_angles_are_understood_under_all_their_names(stated):
