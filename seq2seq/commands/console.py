@@ -12,6 +12,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from seq2seq.progress import Progress, format_duration
+from seq2seq.readers.clouds.labels import LABELS
 
 # Seconds between two plain lines of one phase: a log of an hour stays readable.
 _LINE_INTERVAL_S = 15.0
@@ -150,9 +151,17 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
             f"no data {'not stated' if values['nodata'] is None else format(values['nodata'], 'g')}",
         ),
         ("S1", f"{s1}, {paired} of {len(dates)} dates paired" if radar["available"] else "none: optical data alone"),
-        ("masks", found["mask_source"]),
+        ("masks", f"{found['mask_source']}; {_masked(found)}"),
         ("a run", f"about {format_duration(cost['seconds'])} and {cost['memory_gb']:.1f} GB on {cost['on']}"),
     ]
+
+
+def _masked(found: dict[str, Any]) -> str:
+    """Who masked how much of all dates together."""
+    pixels = found["grid"]["width"] * found["grid"]["height"] * len(found["dates"])
+    counts = found["masked"]["pixels"]
+    words = [f"{label.title} {sum(counts[label.name]) / pixels:.0%}" for label in LABELS if label.name in counts]
+    return ", ".join(words) or "nothing is masked"
 
 
 def _asked(found: dict[str, Any]) -> str:

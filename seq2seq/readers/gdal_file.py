@@ -25,6 +25,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
 from seq2seq.readers.contents import Header, Window, selected
 from seq2seq.readers.stated import stated_product
+from seq2seq.readers.sun import stated_sun
 
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
@@ -173,6 +174,7 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         simulated=dataset.tags().get("SIMULATED") == "YES",
         product=stated_product(dataset.tags()),
         orbit=dataset.tags().get("ORBIT", ""),
+        sun=stated_sun(dataset.tags()),
         own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 

@@ -16,6 +16,7 @@ from seq2seq.progress import OnProgress, ignore_progress
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
+from seq2seq.readers.clouds.recording import MaskedBy
 from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.offsets import settle_offsets
@@ -36,7 +37,7 @@ class SequenceInfo:
     requested: (N,) asked for, never acquired. written: (M,) those that a result holds. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
-    the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
+    the values)", "linear (as set)", "" without S1. mask_source: user, scl or a detector. warnings: what the
     user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
     and however it is packed. simulated: a file says that no satellite saw it.
     """
@@ -86,12 +87,17 @@ class SequenceSource:
     @property
     def cloud_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that is cloud, shadow or no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.cloud_fractions)
+        return _of_all_dates(self._scanned.cloud_fractions, self.info.acquired)
 
     @property
     def no_data_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that holds no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.no_data_fractions)
+        return _of_all_dates(self._scanned.no_data_fractions, self.info.acquired)
+
+    @property
+    def masked_by(self) -> MaskedBy:
+        """Who masked what, on all dates; nobody what was never acquired."""
+        return self._scanned.masked_by.among(self.info.acquired)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:
@@ -141,12 +147,6 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
-
-    def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(T,) of those of the acquisitions."""
-        all_dates = np.ones(len(self.info.dates))
-        all_dates[self.info.acquired] = fractions
-        return all_dates
 
     def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
         return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
@@ -210,6 +210,13 @@ def _checked(
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
     return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
+
+
+def _of_all_dates(fractions: NDArray[np.float64], acquired: Bool) -> NDArray[np.float64]:
+    """(T,) of those of the acquisitions, 1 on other dates."""
+    all_dates = np.ones(len(acquired))
+    all_dates[acquired] = fractions
+    return all_dates
 
 
 def _bounds(part: slice | None, length: int) -> tuple[int, int]:

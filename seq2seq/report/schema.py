@@ -39,11 +39,21 @@ class RadarReport:
 
 
 @dataclass(frozen=True)
+class MaskedReport:
+    """Who masked what. sun: how shadows were looked for, in words, "" where nothing was. pixels: by source and rule,
+    for each date, those it masked; `too_small` was left clear. A pixel counts for the first that claims it: no data,
+    then what came with the images, then detectors, then shadows, then growth."""
+
+    sun: str
+    pixels: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class InputReport:
     """The input as it was read. name: what people call it, from the path.
 
     cloud_fraction: for each date, cloud, shadow or no data, 0 to 1. requested: those of the dates that were asked for
-    and never acquired; left out where there are none.
+    and never acquired; left out where there are none. masked: reports of earlier versions lack it.
     """
 
     path: str
@@ -57,6 +67,7 @@ class InputReport:
     cloud_fraction: tuple[float, ...]
     warnings: tuple[str, ...]
     requested: tuple[str, ...] | None = optional()
+    masked: MaskedReport | None = optional()  # noqa: RUF009  None, which nobody changes
 
 
 @dataclass(frozen=True)

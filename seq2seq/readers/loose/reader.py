@@ -217,6 +217,7 @@ def _renamed(raster: GdalFile, bands: Sequence[Found], facts: Named, *, several:
         descriptions=tuple(band.what for band in bands),
         product=product,
         orbit=header.orbit or _orbit(header, bands, facts),
+        sun=None if several else header.sun,
     )
     return replace(chosen, header=renamed)
 

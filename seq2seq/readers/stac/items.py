@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from seq2seq.errors import UnreadableFileError
 from seq2seq.readers.loose.words import dates_in, normal, sensor_in, shown
+from seq2seq.readers.sun import Sun, stated_sun
 
 MAX_BYTES = 16 * 2**20
 _PEEKED = 64 * 2**10
@@ -44,6 +45,7 @@ class Asset:
     baseline: str | None
     offset_applied: bool
     orbit: str
+    sun: Sun | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -119,6 +121,7 @@ def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
             baseline=_text(properties, "s2:processing_baseline", "processing:version"),
             offset_applied=properties.get("earthsearch:boa_offset_applied") is True,
             orbit=_orbit(properties),
+            sun=stated_sun(properties),
         )
 
 
