@@ -30,10 +30,7 @@ def submit_sequence(
     settings: those of the process that differ. to: where the server brings the result as well. Raises `ConfigError`,
     `OutputError` or `CannotStore` before anything is sent, then what a client raises.
     """
-    if detach and output_path is not None:
-        raise ConfigError("--detach does not wait for a result, so there is none for OUT; leave one of them out")
-    if to is not None and not to.startswith("s3://"):
-        raise ConfigError(f"--to {to}: must be of the form s3://BUCKET/PREFIX")
+    _check_places(output_path, to, detach=detach)
     if output_path is not None:
         check_apart(input_path, output_path, output_path.absolute().with_name(f"{output_path.name}.part"))
     console = console_for(stderr=detach)
@@ -51,6 +48,14 @@ def submit_sequence(
         display.notify(f"Job {job.id}")
         there = see_through(client, job, output_path, display, overwrite=overwrite)
     say_outcome(console, job.id, output_path, quiet=quiet, destination=there.destination)
+
+
+def _check_places(out: Path | None, to: str | None, *, detach: bool) -> None:
+    """Whether they can be what they are, whatever the server says."""
+    if detach and out is not None:
+        raise ConfigError("--detach does not wait for a result, so there is none for OUT; leave one of them out")
+    if to is not None and not to.startswith("s3://"):
+        raise ConfigError(f"--to {to}: must be of the form s3://BUCKET/PREFIX")
 
 
 def _check_folder(out: Path, overwrite: bool) -> None:
