@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from put_server import Manners, PutServer
+from served import at_home
 from service_api import Serve, ServedApi, User
 from service_storages import S3Server
 from service_workers import until
@@ -205,13 +206,7 @@ def test_the_command_line_says_where_the_result_is(
 
     api = serve(output_buckets={bucket: s3_server.options}, poll_s=0.02)
     ann = api.user("ann")
-    for name, value in {"SERVER": api.url, "KEY": str(ann.key)}.items():
-        monkeypatch.setenv(f"DECLOUD_{name}", value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    Path("fields/S2").mkdir(parents=True)
-    Path("fields/S2/2021-05-01.tif").write_bytes(b"x" * 1000)
+    at_home(monkeypatch, tmp_path, api.url, str(ann.key))
     exporters.of(api)
 
     def work() -> None:
