@@ -9,6 +9,10 @@ class FetchError(DecloudError):
     code = "fetch-failed"
 
 
+class ChangedError(FetchError):
+    """A file is not the one of which a part is there already."""
+
+
 class RefusedAddressError(FetchError):
     """A catalogue leads to where it has no business: another scheme, a private network, a file of this machine."""
 
