@@ -1,4 +1,4 @@
-"""STAC by its address: an Item, an ItemCollection, or a Collection with its items; their images are fetched beside them.
+"""STAC by its address: an Item, an ItemCollection, or a Collection with its items; images are fetched with them.
 
 What is left is a static catalogue that the readers know: a folder for each item, with its JSON and its images.
 """
@@ -20,6 +20,7 @@ from worker.fetching.files import OnBytes, Source, fetch_file, naming
 MAX_ITEMS = 500
 _MAX_PAGES = 100
 _PEEKED = 64 * 1024
+_KINDS = ("Feature", "FeatureCollection", "Collection", "Catalog")
 _KEPT = ("type", "stac_version", "stac_extensions", "id", "collection", "geometry", "bbox", "properties")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -47,10 +48,10 @@ class _Image:
 
 
 def stac_in(path: Path) -> dict[str, Any] | None:
-    """The STAC object that a file holds, None for a file of another kind. Raises `FetchError` for one that is broken."""
+    """The STAC object that a file holds, None for a file of another kind. Raises `FetchError` for a broken one."""
     with path.open("rb") as file:
         start = file.read(_PEEKED)
-    if not start.lstrip()[:1] == b"{":
+    if start.lstrip()[:1] != b"{":
         return None
     if path.stat().st_size > MAX_JSON_BYTES:
         raise FetchError(f"has {path.stat().st_size:,} bytes of JSON, at most {MAX_JSON_BYTES:,} are read")
@@ -58,12 +59,7 @@ def stac_in(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise FetchError("begins as JSON and is none; it must be STAC, or an archive or image") from error
-    if not isinstance(found, dict) or found.get("type") not in (
-        "Feature",
-        "FeatureCollection",
-        "Collection",
-        "Catalog",
-    ):
+    if not isinstance(found, dict) or found.get("type") not in _KINDS:
         raise FetchError("is JSON, but no STAC Item, ItemCollection or Collection")
     return found
 
@@ -97,10 +93,8 @@ def fetch_items(found: Mapping[str, Any], href: str, folder: Path, ways: Ways) -
 
 def _items(found: Mapping[str, Any], href: str, ways: Ways) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Each item, and the address that its links start from."""
-    count = 0
-    for item, own in _leading_to(found, href, ways):
-        count += 1
-        if count > MAX_ITEMS:
+    for count, (item, own) in enumerate(_leading_to(found, href, ways)):
+        if count == MAX_ITEMS:
             raise FetchError(f"{_short(href)}: has more than {MAX_ITEMS} items; give fewer, as an ItemCollection")
         yield item, own
 
