@@ -5,6 +5,7 @@ codes and error.json. The process has the network and, of this machine, FOLDER a
 secrets, where it has any, are the operator's for the stores of inputs: in its environment, which it clears.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -106,10 +107,11 @@ class Fetching:
     def run(self) -> None:
         """Fetches, and marks what is complete. Raises `DecloudError`s of one line, and OSError."""
         source = self._request.source
-        if "area" in source:
-            self._area(AreaInput.of(source))
-        else:
-            self._href(source["href"])
+        with contextlib.closing(self._transport):
+            if "area" in source:
+                self._area(AreaInput.of(source))
+            else:
+                self._href(source["href"])
 
     def _area(self, asked: AreaInput) -> None:
         fetched = Fetched.of(Path(), asked.name)

@@ -91,7 +91,7 @@ class AttemptFolders:
 
 
 def continue_from(earlier: Path, folder: Path) -> bool:
-    """Links input, result, checkpoint and what was fetched of the attempt `earlier` into `folder`; False, and nothing, if it had none.
+    """Links what the attempt `earlier` has fetched, imported and done into `folder`; False where there is none of it.
 
     `earlier` may still be at work, or being removed: then it is tried again.
     """
