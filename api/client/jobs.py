@@ -42,6 +42,19 @@ class RemoteJob:
         """What its owner calls it."""
         return self.values.get("name")
 
+    @property
+    def source(self) -> str:
+        """What its sequence is, in a few words: an upload, an address, or an area of a catalogue."""
+        inputs = self.values.get("inputs")
+        sequence = inputs.get("sequence") if isinstance(inputs, Mapping) else None
+        if not isinstance(sequence, Mapping):
+            return ""
+        area, href = sequence.get("area"), str(sequence.get("href", ""))
+        if isinstance(area, list):
+            box = ",".join(f"{side:g}" if isinstance(side, int | float) else str(side) for side in area)
+            return f"{sequence.get('catalog', '')} {box} {sequence.get('dates', '')}".strip()
+        return "upload" if href.startswith("/uploads/") else href
+
     def check_successful(self) -> None:
         """Raises `JobNotSuccessful` with the reason where it has ended otherwise."""
         if self.status == "failed":
