@@ -11,16 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import obstore
 import pytest
 import quick_fetch
 from file_server import FileServer, file_server
+from obstore.store import S3Store
+from service_storages import S3Server
 from service_workers import until
 from stac_server import QUICK, add_s1, add_s2, area_of, cog, stac_server
 from webhook_receiver import Names
 
 from seq2seq.bands import L2A_10
 from seq2seq.errors import DecloudError
+from seq2seq.fetching.failures import FetchError
+from seq2seq.fetching.transport import Transport
 from worker.allowed_inputs import AllowList
+from worker.fetching.budget import Budget, Pace
+from worker.fetching.files import WebFile, fetch_file
+from worker.fetching.rules import AllowedRules
 from worker.fetching.run_fetch import Fetching
 from worker.running.job_folder import DONE, Fetched, FetchRequest
 
@@ -372,3 +380,57 @@ def test_an_area_goes_on_with_the_dates_that_are_there(tmp_path: Path) -> None:
         fetched(tmp_path, source, **asked)
         assert catalog.asked("S2-01/B02.tif") == []
         assert catalog.asked("S2-06/B02.tif") != []
+
+
+def test_an_object_is_read_from_a_bucket_that_is_allowed(tmp_path: Path, s3_server: S3Server, bucket: str) -> None:
+    obstore.put(S3Store(bucket, config=_config(s3_server), client_options={"allow_http": True}), "in/a.nc", CONTENT * 9)
+    asked: dict[str, Any] = {"hosts": (f"s3://{bucket}/in",), "s3_options": s3_server.options}
+    for options in (s3_server.options, {"endpoint": s3_server.endpoint, "region": "us-east-1"}):  # as everybody
+        folder = tmp_path / str(len(options))
+        folder.mkdir()
+        found = fetched(folder, {"href": f"s3://{bucket}/in/a.nc"}, **{**asked, "s3_options": options})
+        assert (found.name, found.path.read_bytes()) == ("a.nc", CONTENT * 9)
+    detail = fetch(tmp_path, {"href": f"s3://{bucket}/in/missing.nc"}, **asked)
+    assert detail == f"s3://{bucket}/in/missing.nc: 404 Not Found"
+    assert fetch(tmp_path, {"href": f"s3://{bucket}/in/a.nc"}, max_bytes=100_000, **asked).endswith(
+        "has 9,437,184 bytes, an input may have 100,000"
+    )
+    for href in (
+        f"s3://{bucket}/other/a.nc",
+        f"s3://{bucket}/in/../a.nc",
+        f"s3://{bucket}-2/in/a.nc",
+        f"s3://{bucket}/inner",
+    ):
+        with pytest.raises(FetchError):
+            run(tmp_path, {"href": href}, **asked)
+
+
+def _config(server: S3Server) -> Any:
+    return dict(server.options)
+
+
+def test_a_bucket_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    options = {"endpoint": "http://127.0.0.1:9", "region": "us-east-1"}
+    detail = fetch(tmp_path, {"href": "s3://bucket/a.nc"}, hosts=("s3://bucket",), s3_options=options)
+    assert detail.startswith("s3://bucket/a.nc: the object store said ")
+    assert detail.endswith("4 times in a row")
+    assert "\n" not in detail
+
+
+def test_a_server_that_sends_next_to_nothing_is_given_up(server: FileServer, tmp_path: Path) -> None:
+    server.always["/fields.zip"], server.pace_s = "trickle", 0.05
+    pace = Pace(window_s=1.0, least_bytes=4096)
+    transport = Transport(
+        AllowedRules.by(AllowList(private_hosts=(server.authority,))), retry=QUICK, check_stop=pace.check
+    )
+    budget = Budget(tmp_path, max_bytes=2**30, floor_bytes=0)
+    began = time.monotonic()
+    with contextlib.closing(transport), pytest.raises(FetchError, match=r"is too slow: [0-9]+ bytes in 1 s"):
+        fetch_file(
+            WebFile(f"{server.url}/fields.zip", transport),
+            tmp_path / "file",
+            budget=budget,
+            pace=pace,
+            on_bytes=lambda *_: None,
+        )
+    assert time.monotonic() - began < 5

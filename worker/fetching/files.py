@@ -24,7 +24,7 @@ _FACTS = ".facts.json"
 _GONE_BEYOND = 416
 _SIGNED = frozenset({400, 401, 403})
 
-# Told how many bytes of how many are there.
+# Told how many bytes of how many are there; of 0 while that is not known.
 OnBytes = Callable[[int, int], None]
 
 
@@ -176,4 +176,5 @@ class _Transfer:
         while view:
             view = view[self._file.write(view) :]
         self.at = max(self.at, end)
-        self._on_bytes(self.at, max(self.of, self.at))
+        if self.of or self.at > _FIRST_BYTES:
+            self._on_bytes(self.at, self.of)

@@ -181,15 +181,17 @@ class _Reports:
         which = f"{name}" + (f" ({number} of {of})" if of else f" from {urlsplit(shown(href)).netloc}")
 
         def on_bytes(done: int, size: int) -> None:
-            now = time.monotonic()
-            if now < self._next and done < size:
+            now, is_last = time.monotonic(), done == size and number == of
+            if now < self._next and not is_last:
                 return
-            message = None
-            if now >= self._next_words:
-                self._next_words = now + max(_WORDS_EVERY_S, (now - self._began) * _WORDS_SHARE)
-                message = f"Fetching {which}: {done / 1e6:,.1f} of {size / 1e6:,.1f} MB."
             self._next = now + _REPORT_EVERY_S
-            self.progress(Progress("fetching", round(done / 1e6), max(1, round(size / 1e6)), message=message))
+            message = None
+            if now >= self._next_words or is_last:
+                self._next_words = now + max(_WORDS_EVERY_S, (now - self._began) * _WORDS_SHARE)
+                so_far = f"{done / 1e6:,.1f}" + (f" of {size / 1e6:,.1f}" if size else "")
+                message = f"Fetching {which}: {so_far} MB."
+            step = round(done / 1e6)
+            self.progress(Progress("fetching", step, max(step, round(size / 1e6)), message=message))
 
         return on_bytes
 
