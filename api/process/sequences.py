@@ -115,11 +115,12 @@ class Area(Asked):
         return parse_period(self.dates)
 
 
-def _by_kind(given: Any, handler: Any) -> Any:
+def _by_kind(given: Any, _: Any) -> Any:
     """As the one or the other, by what is named, so that what is wrong is named by its place."""
-    if isinstance(given, dict):
-        return (Area if {"area", "dates", "catalog"} & set(given) else Reference).model_validate(given)
-    return handler(given)
+    if given is None:
+        return None
+    is_area = isinstance(given, dict) and {"area", "dates", "catalog"} & set(given)
+    return (Area if is_area else Reference).model_validate(given)
 
 
 Sequence = Annotated[Reference | Area | SkipJsonSchema[None], WrapValidator(_by_kind)]
