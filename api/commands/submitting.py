@@ -10,7 +10,8 @@ from seq2seq.apart import check_apart
 from seq2seq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from api.client import Upload
+    from api.client import Client, Upload
+    from seq2seq.commands.console import Display
 
 
 def submit_sequence(
@@ -41,15 +42,10 @@ def submit_sequence(
     with connected(server, key, console, quiet=quiet) as (client, display):
         if output_path is not None:
             _check_folder(output_path, overwrite)  # before anything is sent: a wrong folder is said at once
-        called = name
-        upload: Upload | Mapping[str, Any]
         if isinstance(sequence, Path):
-            with interruptible("stopped; the same command goes on with the upload"):
-                upload = client.upload(sequence, on_progress=display)
-            called = name or sequence.absolute().name or None
-        else:
-            upload = sequence
-        job = client.submit(upload, settings, name=called, priority=priority, process=process)
+            name = name or sequence.absolute().name or None
+        sent = _sent(client, sequence, display)
+        job = client.submit(sent, settings, name=name, priority=priority, process=process)
         if detach:
             print(job.id)
             return
@@ -87,6 +83,14 @@ def asked_of(
     if period is None:
         raise ConfigError("--area needs --period, such as 2021-05-01/2021-10-31")
     return _area(area, period, catalog), input_path
+
+
+def _sent(client: "Client", sequence: Path | Mapping[str, Any], display: "Display") -> "Upload | Mapping[str, Any]":
+    """The upload of a file or folder; what the server fetches as it is."""
+    if not isinstance(sequence, Path):
+        return sequence
+    with interruptible("stopped; the same command goes on with the upload"):
+        return client.upload(sequence, on_progress=display)
 
 
 def _area(area: str, period: str, catalog: str | None) -> dict[str, Any]:

@@ -64,8 +64,8 @@ _AREA: dict[str, Any] = {
     "properties": {
         "area": {
             "oneOf": [
-                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4, "format": "ogc-bbox"},
-                {"type": "object", "format": "geojson-geometry"},
+                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+                {"type": "object", "description": "GeoJSON"},
             ]
         },
         "dates": {"type": "string"},

@@ -55,9 +55,8 @@ def fetch(
     retry: Retry | None = None,
     on_spent: Callable[[Spent], None] = lambda _: None,
 ) -> Fetched:
-    """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record.
-
-    on_spent: told, after each day, what all days of this call took; what it raises ends the call.
+    """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record. on_spent: is
+    told, after each day, what all days of this call took; what it raises ends the call.
 
     A day that cannot be had keeps no other from it. Raises `FetchError` at the end where some failed, naming item and
     asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What is finished
@@ -71,8 +70,7 @@ def fetch(
         todo = [day for day in plan.days if day not in kept]
         _check_room(out, plan, share=len(todo) / max(1, len(plan.days)))
         state = _State(plan, record, on_progress, kept=kept, on_spent=on_spent)
-        for note in plan.notes:
-            state.report(note)
+        state.report_notes()
         with _services(plan, retry, check) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
 
             def submit(day: Day) -> Future[FetchedDay]:
@@ -130,6 +128,11 @@ class _State:
         left = of - done - len(self.failed)
         eta_s = self.spent.seconds / len(self.new) * left if self.new else None
         self.on_progress(Progress("fetching", done, of, eta_s=eta_s, message=message))
+
+    def report_notes(self) -> None:
+        """Tells what the plan has to say."""
+        for note in self.plan.notes:
+            self.report(note)
 
     def take(self, day: Day, fetched: FetchedDay) -> None:
         """A day is finished."""

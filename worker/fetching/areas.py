@@ -75,22 +75,10 @@ def fetch_area(
     )
     planned = plan(request, on_progress=on_progress, should_stop=should_stop, retry=retry)
     _check_size(planned, budget, pixel_dates)
-    report = _Report(on_progress, catalog.name, planned.estimate().bytes)
-
-    def on_spent(spent: Spent) -> None:
-        report.spent = spent
-        budget.arrived(spent.bytes)
-
+    report = _Report(on_progress, catalog.name, planned.estimate().bytes, budget)
+    transferring: Any = {"on_progress": report.progress, "on_spent": report.take, "should_stop": should_stop}
     try:
-        fetch(
-            planned,
-            out,
-            on_progress=report.progress,
-            should_stop=should_stop,
-            jobs=_DAYS_AT_ONCE,
-            retry=retry,
-            on_spent=on_spent,
-        )
+        fetch(planned, out, jobs=_DAYS_AT_ONCE, retry=retry, **transferring)
     except FetchError as error:
         text = str(error).replace(f" are in {out.absolute()}, the same command fetches the rest", " were fetched")
         raise type(error)(text) from error
@@ -103,7 +91,13 @@ class _Report:
     on_progress: OnProgress
     catalog: str
     expected_bytes: int
+    budget: Budget
     spent: Spent = field(default_factory=Spent)
+
+    def take(self, spent: Spent) -> None:
+        """Takes what all days so far took. Raises `InputTooLargeError`, and OSError where the disk is full."""
+        self.spent = spent
+        self.budget.arrived(spent.bytes)
 
     def progress(self, progress: Progress) -> None:
         """Hands progress on, with words where it has none."""
