@@ -55,12 +55,11 @@ def fetch(
     retry: Retry | None = None,
     on_spent: Callable[[Spent], None] = lambda _: None,
 ) -> Fetched:
-    """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record. on_spent: is
-    told, after each day, what all days of this call took; what it raises ends the call.
+    """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record.
 
     A day that cannot be had keeps no other from it. Raises `FetchError` at the end where some failed, naming item and
     asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What is finished
-    stays in any case.
+    stays in any case. on_spent: told after each day what this call took; what it raises ends it.
     """
     out, halt = out.absolute(), threading.Event()
     check = stop_check(lambda: halt.is_set() or should_stop())
