@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     input_catalogs: Annotated[tuple[str, ...], NoDecode] = ()
     # Of s3:// inputs, as storage_options: endpoint, region, credentials. Without credentials buckets are read as
     # everybody can.
-    input_s3_options: dict[str, str] = Field(default_factory=dict, repr=False)
+    input_storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
 
     # -- logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"

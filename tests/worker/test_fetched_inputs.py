@@ -37,7 +37,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fetching(sqlite_database: Database, tmp_path: Path, server: FileServer) -> Iterator[Workshop]:
-    allowed: Any = {"input_private_hosts": (server.authority,), "input_s3_options": {"access_key_id": "sesame"}}
+    allowed: Any = {"input_private_hosts": (server.authority,), "input_storage_options": {"access_key_id": "sesame"}}
     workshop = Workshop(
         sqlite_database, f"sqlite:///{tmp_path / 'decloud.db'}", tmp_path, disk_floor_bytes=0, **allowed
     )
@@ -176,7 +176,7 @@ def test_secrets_of_stores_go_to_the_fetch_of_such_an_input_alone(fetching: Work
     keys = {"CDSE_S3_ACCESS_KEY": "a", "AWS_SECRET_ACCESS_KEY": "b", "DECLOUD_SIGNING_SECRET": "c"}
     by_href = fetching.get(submit(fetching, f"{server.url}/fields.zip"))
     assert preparation.fetching_environment(context, by_href, keys) == {
-        "DECLOUD_INPUT_S3_OPTIONS": '{"access_key_id": "sesame"}'
+        "DECLOUD_INPUT_STORAGE_OPTIONS": '{"access_key_id": "sesame"}'
     }
     area = {"area": [4.0, 50.0, 4.1, 50.1], "dates": "2021-05-01/2021-05-31", "catalog": "cdse"}
     assert preparation.fetching_environment(context, by_href.__class__(**{**vars(by_href), "source": area}), keys) == {

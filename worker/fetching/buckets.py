@@ -40,7 +40,7 @@ class BucketFile:
 
     @classmethod
     def at(cls, href: str, options: Mapping[str, str], check_stop: Callable[[], None]) -> "BucketFile":
-        """Opens the store that `options` describe, as `Settings.input_s3_options`. Raises `FetchError`."""
+        """Opens the store that `options` describe, as `Settings.input_storage_options`. Raises `FetchError`."""
         parts = urlsplit(href)
         return cls(_opened(parts.netloc, dict(options)), parts.path.removeprefix("/"), check_stop)
 
@@ -112,7 +112,7 @@ def _opened(bucket: str, options: dict[str, str]) -> S3Store:
     try:
         return S3Store(bucket, config=config, client_options=client, retry_config=retries)
     except (BaseError, ValueError, TypeError) as error:
-        raise FetchError(f"the operator's DECLOUD_INPUT_S3_OPTIONS do not fit: {_first_line(error)}") from None
+        raise FetchError(f"the operator's DECLOUD_INPUT_STORAGE_OPTIONS do not fit: {_first_line(error)}") from None
 
 
 def _status(error: Exception) -> int:

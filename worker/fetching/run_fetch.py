@@ -39,7 +39,7 @@ from worker.processes import memory
 from worker.processes.parent_link import die_with_parent
 from worker.running.job_folder import FETCHED, Fetched, FetchRequest
 
-S3_OPTIONS = "DECLOUD_INPUT_S3_OPTIONS"
+S3_OPTIONS = "DECLOUD_INPUT_STORAGE_OPTIONS"
 
 _NICENESS = 10
 _MEMORY_BYTES = 8 * 2**30
@@ -84,7 +84,7 @@ def enclose(folder: Path) -> confinement.Enclosure:
 
 
 class Fetching:
-    """One input on its way. s3_options: of stores, as `Settings.input_s3_options`."""
+    """One input on its way. s3_options: of stores, as `Settings.input_storage_options`."""
 
     def __init__(
         self,

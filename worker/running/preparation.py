@@ -54,8 +54,8 @@ def fetching_environment(context: AttemptContext, job: Job, environment: Mapping
         return {}
     if "area" in job.source:
         return {name: environment[name] for name in _CATALOG_KEYS if name in environment}
-    options = context.settings.input_s3_options
-    return {"DECLOUD_INPUT_S3_OPTIONS": json.dumps(options)} if options else {}
+    options = context.settings.input_storage_options
+    return {"DECLOUD_INPUT_STORAGE_OPTIONS": json.dumps(options)} if options else {}
 
 
 def _ask_to_fetch(context: AttemptContext, job: Job, folder: Path) -> None:
