@@ -10,7 +10,6 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,7 +64,7 @@ def parse(url: str, settings: Settings) -> Destination:
     return parse_named(url, settings.webhook_private_hosts)
 
 
-def parse_named(url: str, inside_hosts: Sequence[str]) -> Destination:
+def parse_named(url: str, inside_hosts: tuple[str, ...]) -> Destination:
     """As `parse`; inside_hosts: that may have private addresses and plain http. Looks no name up."""
     try:
         if not url.isascii() or not url.isprintable() or " " in url:
@@ -88,7 +87,7 @@ def parse_named(url: str, inside_hosts: Sequence[str]) -> Destination:
     return Destination(parts.scheme, host, port, target, inside)
 
 
-def _is_named(host: str, port: int, names: Sequence[str]) -> bool:
+def _is_named(host: str, port: int, names: tuple[str, ...]) -> bool:
     """Whether the operator's list has the host, with this port or for any."""
     written = f"[{host}]" if ":" in host else host
     return any(name.lower() in (written, f"{written}:{port}") for name in names)
