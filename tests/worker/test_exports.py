@@ -521,7 +521,8 @@ def test_an_exporter_that_is_killed_in_the_middle_costs_a_try_and_nothing_else(
     exporting: Exporting, put_server: PutServer, wall_clock: WallClock
 ) -> None:
     exporting.change(output_hosts=(put_server.host,))
-    files = {"a.tif": b"a" * 1000, "big.tif": os.urandom(3_000_000)}
+    # more than what waits on its way: the server must not have all of it when the sender dies
+    files = {"a.tif": b"a" * 1000, "big.tif": os.urandom(40_000_000)}
     addresses = {path: put_server.address(path) for path in files}
     job = exporting.finished(exporting.to_addresses(addresses), files)
     halves: list[None] = []
