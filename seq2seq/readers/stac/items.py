@@ -103,7 +103,7 @@ def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
     words += [str(item.get("collection") or ""), str(item.get("id", ""))]
     for key, value in assets.items():
         asset = _mapping(value)
-        if not _is_image(asset):
+        if not is_image(asset):
             continue
         bands = _bands(asset)
         yield Asset(
@@ -125,7 +125,8 @@ def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
         )
 
 
-def _is_image(asset: Mapping[str, Any]) -> bool:
+def is_image(asset: Mapping[str, Any]) -> bool:
+    """True for an asset that holds observations, or a mask of them, as an image that is read."""
     href, kind = asset.get("href"), str(asset.get("type", ""))
     roles = {str(role).lower() for role in asset.get("roles") or [] if isinstance(asset.get("roles"), list)}
     if not isinstance(href, str) or roles & _NO_DATA_ROLES:
