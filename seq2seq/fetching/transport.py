@@ -157,6 +157,7 @@ class Transport:
         for _ in range(_MAX_REDIRECTS + 1):
             target = self.rules.check(url)
             self._check_stop()
+            answer: http.client.HTTPResponse | None = None
             try:
                 with network_errors():
                     answer = self._ask(target, headers, body)
@@ -177,6 +178,8 @@ class Transport:
                 return
             except BaseException:
                 self._connections.drop(target)
+                if answer is not None:  # one that ends with its connection is not closed with it
+                    answer.close()
                 raise
         raise FetchError(f"it redirects more than {_MAX_REDIRECTS} times")
 

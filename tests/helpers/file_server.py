@@ -1,6 +1,7 @@
 """Files by HTTP on loopback, and everything that can be wrong with how they are given out."""
 
 import socket
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -33,7 +34,7 @@ class FileServer:
 
     @property
     def authority(self) -> str:
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     def fault_of(self, path: str) -> Any:
         if self.faults[path]:
@@ -108,14 +109,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def file_server() -> Iterator[FileServer]:
-    """Serves until the context ends."""
+def file_server(tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
+    """Serves until the context ends; with `tls` by https, as localhost."""
     ours = FileServer()
     handler: Callable[..., Any] = type("Handler", (_Handler,), {"ours": ours})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # of clients that have left
     ours.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        ours.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -19,7 +19,7 @@ from obstore.store import S3Store
 from service_storages import S3Server
 from service_workers import until
 from stac_server import QUICK, add_s1, add_s2, area_of, cog, stac_server
-from webhook_receiver import Names
+from webhook_receiver import Names, certify
 
 from seq2seq.bands import L2A_10
 from seq2seq.errors import DecloudError
@@ -261,6 +261,22 @@ def test_it_sees_nothing_of_the_machine_but_its_own_folder(tmp_path: Path) -> No
     if landlock == "0":
         could = [line for line in could if line.split()[1] not in "012"]  # this kernel confines no files
     assert could == []
+
+
+def test_https_is_spoken_by_the_enclosed_process_and_a_wrong_certificate_refused(tmp_path: Path) -> None:
+    tls, trusted = certify(tmp_path, "localhost")
+    with file_server(tls) as server:
+        server.files["/fields.zip"] = CONTENT
+        for name, environment in (("trusting", {"SSL_CERT_FILE": str(trusted)}), ("not", {})):
+            folder = tmp_path / name
+            folder.mkdir()
+            source = {"href": f"{server.url}/fields.zip"}
+            status = begin(folder, source, allowed=(server.authority,), environment=environment).wait(timeout=60)
+            if environment:
+                assert status == DONE, (folder / "error.json").read_text()
+            else:
+                said = json.loads((folder / "error.json").read_text())["detail"]
+                assert said.startswith(f"{server.url}/fields.zip: its certificate is not valid: "), said
 
 
 def test_stac_items_are_fetched_with_their_images(tmp_path: Path, server: FileServer) -> None:
