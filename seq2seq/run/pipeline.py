@@ -177,6 +177,7 @@ class _Job:
             seconds=result.seconds,
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
             notes=result.notes,
+            contradictions=[asdict(one) for one in result.contradictions],
         )
 
     def _fill(self, tile: Tile, observations: Observations) -> TileFacts:
