@@ -23,6 +23,7 @@ Kind = Literal["haze", "snow", "cloud", "dark", "other"]
 
 _PIXELS = 20_000  # spread over the scene: medians of more say the same
 _AROUND = 2  # dates on each side
+_WORTH_A_LOOK = 0.3  # ratio below which no other measure of the dates' differences makes a contradiction
 _TO_STD = 1.4826  # of the median absolute deviation, for normal errors
 _SNOW_NDSI, _SNOW_GREEN = 0.4, 0.25  # Dozier 1989
 _SNOW_DARKENS = 0.3  # beyond 1400 nm, by this much of what it brightens the visible by
@@ -61,8 +62,7 @@ def contradicting_dates(
     levels = _Levels.of(pixels, observed, days, bands, settings)
     found: list[Contradiction] = []
     while len(found) < int(settings.most_contradicting * len(levels.dates)):
-        judged = levels.judged(without={one.date for one in found})
-        worst = max(judged, key=lambda each: each.ratio, default=None)
+        worst = levels.worst(without={one.date for one in found})
         if worst is None or worst.ratio <= 1:
             break
         deviation = dict(zip(bands, map(float, worst.residual), strict=True))
@@ -140,15 +140,34 @@ class _Levels:
         """(C,) medians of the clear pixels."""
         return np.asarray(np.median(self.pixels[date][:, self.observed[date]], axis=1))
 
-    def judged(self, without: set[int]) -> list[_Judged]:
-        """All dates with neighbours on both sides, each with its ratio."""
+    def worst(self, without: set[int]) -> _Judged | None:
+        """The date with neighbours on both sides that contradicts the others most; None where none has them.
+
+        How much dates differ is measured again without a date that has a colour of its own, for in a short sequence its
+        neighbours' differences are mostly its own.
+        """
+        beside = self._all_beside(without)
+        limits = self._limits(beside)
+
+        def judged(one: _Judged) -> _Judged:
+            first = self._weighed(one, limits)
+            if first.kind not in ("haze", "snow") or first.ratio < _WORTH_A_LOOK:
+                return first
+            return self._weighed(one, self._limits(self._all_beside(without | {one.date}) or beside))
+
+        return max(map(judged, beside), key=lambda one: one.ratio, default=None)
+
+    def _all_beside(self, without: set[int]) -> list[_Judged]:
         kept = [date for date in self.dates if date not in without]
-        beside = [one for date in kept if (one := self._beside(date, kept)) is not None]
+        return [one for date in kept if (one := self._beside(date, kept)) is not None]
+
+    def _limits(self, beside: Sequence[_Judged]) -> Float32:
+        """(C,) what is believed of neighbours a day apart."""
         if not beside:
-            return []
+            return np.full(len(self.bands), np.inf, np.float32)
         usual = _TO_STD * np.median(np.abs([one.residual for one in beside]), axis=0)
         limits = np.maximum(self.settings.contradiction_std * usual, self.settings.least_contradiction)
-        return [self._weighed(one, limits) for one in beside]
+        return np.asarray(limits, np.float32)
 
     def _weighed(self, one: _Judged, limits: Float32) -> _Judged:
         """With its kind and ratio.
