@@ -26,6 +26,7 @@ _AROUND = 2  # dates on each side
 _WORTH_A_LOOK = 0.3  # ratio below which no other measure of the dates' differences makes a contradiction
 _TO_STD = 1.4826  # of the median absolute deviation, for normal errors
 _SNOW_NDSI, _SNOW_GREEN = 0.4, 0.25  # Dozier 1989
+_SNOW_BRIGHTENS = 0.1  # visible bands, by more than haze on ground that is still seen
 _SNOW_DARKENS = 0.3  # beyond 1400 nm, by this much of what it brightens the visible by
 _VISIBLE_NM, _INFRARED_NM, _SHORT_WAVE_NM = 700.0, 750.0, 1400.0
 _FALLS_OFF = 1.5  # haze: this much more in visible than in longer waves
@@ -230,7 +231,7 @@ def kind_of(excess: Float32, spectrum: Float32, bands: Sequence[str]) -> Kind:
     """
     visible, infrared = _mean(excess, bands, 0, _VISIBLE_NM), _mean(excess, bands, _INFRARED_NM, np.inf)
     short_wave = _mean(excess, bands, _SHORT_WAVE_NM, np.inf)
-    darker_there = short_wave < -_SNOW_DARKENS * visible
+    darker_there = visible > _SNOW_BRIGHTENS and short_wave < -_SNOW_DARKENS * visible
     if visible > 0 and (darker_there or _is_snow(dict(zip(bands, map(float, spectrum), strict=True)))):
         return "snow"
     if (excess <= 0).all():
