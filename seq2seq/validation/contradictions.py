@@ -219,8 +219,8 @@ class _Levels:
             if (count := int(both.sum())) < self.settings.fewest_compared:
                 self.known[date, other] = None
             else:
-                median = np.median(self.pixels[date][:, both] - self.pixels[other][:, both], axis=1)
-                self.known[date, other] = (np.asarray(median, np.float32), count)
+                level = np.median(self.pixels[date][:, both] - self.pixels[other][:, both], axis=1)
+                self.known[date, other] = (np.asarray(level, np.float32), count)
         return self.known[date, other]
 
 

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from report_example import example_report, example_thumbnails
 
 from seq2seq.bands import BAND_SETS, S2_BANDS
 from seq2seq.config import ReconstructionConfig
 from seq2seq.report.contradictions import contradiction_lines, pool_contradictions
+from seq2seq.report.html_report import render
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Observations
 from seq2seq.simulation.simulate import simulate
@@ -150,3 +152,12 @@ def test_tiles_are_pooled_by_date():
     assert pooled.deviation == {"B02": pytest.approx(0.09)}
     (line,) = contradiction_lines([json.loads(json.dumps(vars(pooled)))])
     assert line.startswith("2021-01-06 contradicts the others, 3.0 times what is believed: B02 +0.090; looks like thin")
+
+
+def test_the_page_says_which_why_by_how_much_and_what_was_done():
+    report = example_report()
+    assert "contradict" not in render(report, example_thumbnails())
+    found = {"date": "2021-01-11", "kind": "haze", "deviation": {"B02": 0.06}, "ratio": 2.5, "pixels": 4321, "tiles": 1}
+    page = render({**report, "contradictions": [found]}, example_thumbnails())
+    for words in ("Dates that contradict the others", "haze or smoke", "B02 +0.060", "2.5", "their pattern counts"):
+        assert words in page
