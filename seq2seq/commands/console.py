@@ -13,6 +13,7 @@ from rich.table import Table
 
 from seq2seq.progress import Progress, format_duration
 from seq2seq.readers.clouds.labels import LABELS
+from seq2seq.report.contradictions import contradiction_lines
 
 # Seconds between two plain lines of one phase: a log of an hour stays readable.
 _LINE_INTERVAL_S = 15.0
@@ -130,6 +131,8 @@ def print_inspection(console: Console, found: dict[str, Any]) -> None:
         bar = "[dim]asked for, never acquired[/]" if date in found.get("requested", ()) else _bar(cloud)
         table.add_row(date, bar, f"{cloud:4.0%}", radar or "[dim]none near enough[/]")
     console.print(table)
+    for line in contradiction_lines(found["contradictions"]):
+        console.print(f"[yellow]date[/] {escape(line)}", highlight=False, soft_wrap=True)
     for warning in found["warnings"]:
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False, soft_wrap=True)
 

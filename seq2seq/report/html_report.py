@@ -11,6 +11,7 @@ from typing import Any
 from seq2seq.report import sections
 from seq2seq.report.candidates import LINEAR, RESULT, TITLES, candidates
 from seq2seq.report.charts import stacked_bar
+from seq2seq.report.contradictions import contradiction_rows
 from seq2seq.report.masked import masked_dates, masked_rows
 from seq2seq.report.plain import to_plain
 from seq2seq.report.schema import Report
@@ -69,6 +70,7 @@ def render(
         blended=blended,
         gaps=sections.gap_rows(holdout, compared, known),
         curves=sections.fit_curves(report["training"], linear),
+        contradictions=contradiction_rows(report.get("contradictions") or ()),
         uses=sections.uses(source, report["perceptual"], report["config"], report["training"].get("notes", ())),
         files={each["path"]: each["about"] for each in report.get("files") or ()},
         phases=sections.phases(seconds),

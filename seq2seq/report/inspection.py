@@ -10,6 +10,7 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
 from seq2seq.readers import SequenceSource
 from seq2seq.readers.pairing import describe_pixel, gsd_m
+from seq2seq.report.contradictions import contradictions_of
 from seq2seq.report.masked import describe_masked
 from seq2seq.report.plain import to_plain
 from seq2seq.report.schema import Grid, InputReport, RadarReport
@@ -58,6 +59,7 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
         "s1_acquisitions": [str(date) for date in info.s1_acquisitions],
         "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
         "fingerprint": info.fingerprint,
+        "contradictions": [to_plain(one) for one in contradictions_of(source, config)],
     }
 
 

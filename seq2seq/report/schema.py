@@ -170,6 +170,23 @@ class HoldoutReport:
 
 
 @dataclass(frozen=True)
+class ContradictionReport:
+    """A date whose clear pixels contradict all others: its level was not believed, see `validation.contradictions`.
+
+    kind: what it looks most like: haze, snow, cloud, dark or other. deviation: by band, reflectance above what the
+    other dates predict, medians of the clear pixels. ratio: of it to the most that is believed. pixels: compared,
+    spread over the scene. tiles: in which the date was named.
+    """
+
+    date: str
+    kind: str
+    deviation: Mapping[str, float]
+    ratio: float
+    pixels: int
+    tiles: int
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """The fit at one step. seconds: since it began. holdout_psnr: dB, None where it was not measured."""
 
@@ -245,7 +262,7 @@ class FileReport:
 class Report:
     """The report of one run. created: ISO time, UTC. software: versions by name.
 
-    files: what the run writes; reports of earlier versions lack it.
+    files: what the run writes; reports of earlier versions lack it. contradictions: left out where there are none.
     """
 
     version: str
@@ -262,3 +279,4 @@ class Report:
     resources: Resources
     perceptual: PerceptualReport
     files: tuple[FileReport, ...] | None = optional()
+    contradictions: tuple[ContradictionReport, ...] | None = optional()

@@ -201,6 +201,7 @@ class _Job:
             seconds=result.seconds,
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
             notes=result.notes,
+            contradictions=[asdict(one) for one in result.contradictions],
         )
 
     def _shown(self, tile: Tile, observations: Observations) -> dict[str, Any]:
