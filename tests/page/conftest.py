@@ -15,7 +15,8 @@ from page_server import Answer, page_server
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WATCH_POLICY = """
 window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+document.addEventListener("securitypolicyviolation",
+    (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
 
 
@@ -62,9 +63,14 @@ class Viewer:
         return self.address
 
     def show(
-        self, folder: Path, fragment: str = "", *, instead: Answer = lambda path: None, wait: str = "canvas.right[data-shown*='/']",
+        self,
+        folder: Path,
+        fragment: str = "",
+        *,
+        instead: Answer = lambda path: None,
+        wait: str = "canvas.right[data-shown*='/']",
         **context: Any,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Opens the page, 1200 x 800 unless told, and waits until the picture is drawn."""
         context.setdefault("viewport", {"width": 1200, "height": 800})
         opened = self.stack.enter_context(self.browser.new_context(accept_downloads=True, **context))

@@ -1,5 +1,6 @@
 """The viewer as a reader uses it: swipe, dates, layers, zoom, permalink, keys, narrow and dark screens."""
 
+import itertools
 import re
 from typing import Any
 
@@ -8,6 +9,7 @@ from bundle_example import write_large_pictures
 from page_server import until
 
 STAGE = ".stage"
+SHOWN = "[...document.querySelectorAll('canvas.pane:not([hidden])')].map((each) => each.dataset.shown)"
 
 
 def query(page: Any) -> dict[str, str]:
@@ -25,8 +27,7 @@ def shown(page: Any) -> list[str]:
 
 
 def until_shown(page: Any, *wanted: str) -> None:
-    script = "wanted => JSON.stringify([...document.querySelectorAll('canvas.pane:not([hidden])')].map(c => c.dataset.shown)) === wanted"
-    until(page, script, str(list(wanted)).replace("'", '"').replace(", ", ","))
+    until(page, f"wanted => (() => {SHOWN})().join() === wanted.join()", list(wanted))
 
 
 def swipe_of(page: Any) -> float:
@@ -172,7 +173,7 @@ def test_play_shows_five_dates_a_second_and_stops(viewer: Any, bundle: Any) -> N
     page.get_by_role("button", name="Pause").click()
     moments = page.evaluate("window.seen")
     assert 5 <= len(moments) <= 7
-    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
     assert sum(gaps) / len(gaps) == pytest.approx(200, abs=30)
     page.wait_for_timeout(450)
     assert len(page.evaluate("window.seen")) == len(moments)

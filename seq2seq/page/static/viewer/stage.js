@@ -143,6 +143,11 @@ export class Stage {
     fill(this.position, parts.map((part) => h("span", {}, part)));
   }
 
+  /** Draws the mark of the place alone. */
+  mark() {
+    this.#paintMarks(this.camera);
+  }
+
   /** Draws with the next frame; calls in between are one. */
   draw() {
     if (this.#wanted) return;
@@ -172,7 +177,10 @@ export class Stage {
     const { state, pictures } = this.viewer;
     const ratio = Math.min(devicePixelRatio || 1, 3);
     const { bundle, style } = this.viewer.layer(id);
-    const context = begin(canvas, this.pane, camera, ratio);
+    const { width } = this.pane;
+    const edge = state.way === "swipe" ? state.swipe * width : null;
+    const visible = edge === null ? [0, width] : [[0, Math.ceil(edge)], [Math.floor(edge), width]][at];
+    const context = begin(canvas, { pane: this.pane, camera, ratio, visible });
     const options = { bundle, date: state.date, pictures, camera, pane: this.pane, ratio };
     const drawn = bundle.at.has(state.date) && drawStyle(context, { ...options, style });
     if (state.mask && bundle.styles.has("mask") && bundle.at.has(state.date)) drawStyle(context, { ...options, style: "mask" });
