@@ -84,9 +84,9 @@ def test_a_job_of_a_service_is_viewed_with_the_key_and_its_version(viewer: Any, 
     shutil.copytree(bundle.folder / "declouded", job / "results" / "declouded")
     (job / "pictures" / "scene.json").write_text(json.dumps(bundle.manifest | {"v": "t1"}))
     page = viewer.show(tmp_path, "#/jobs/abc/view?px=40,40", place="service", wait=".place .u-over")
+    page.evaluate("sessionStorage.setItem('decloud-key', 'secret')")
     requests: list[Any] = []
     page.on("request", lambda each: requests.append(each))
-    page.evaluate("sessionStorage.setItem('decloud-key', 'secret')")
     page.reload()
     page.wait_for_selector(".place .u-over")
     until(page, f"({SHOWN})().includes('rgb/')")
