@@ -7,6 +7,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
+from seq2seq.orbits import orbit_names
 from seq2seq.radiometry import S1Units
 from seq2seq.readers.acquisitions import RadarAcquisition
 from seq2seq.readers.checks import check_s1, detect_sequence_s1_units
@@ -20,7 +21,9 @@ from seq2seq.sequence import Dates
 class RadarPairing:
     """acquisitions: per S2 date, None where none is near enough. dates: (T,) theirs, NaT for None.
 
-    available: all S1 dates. bands and units are empty where no acquisition is used.
+    available: all S1 dates. bands and units are empty where no acquisition is used. series: all acquisitions in the
+    order of `available`, and orbits: the name of each one's, see `seq2seq.orbits`; both empty where those of the S2
+    dates are all.
     """
 
     acquisitions: tuple[RadarAcquisition | None, ...]
@@ -29,6 +32,8 @@ class RadarPairing:
     bands: tuple[str, ...]
     units: str
     warnings: tuple[str, ...]
+    series: tuple[RadarAcquisition, ...] = ()
+    orbits: tuple[str, ...] = ()
 
 
 def pair_radar(rasters: Sequence[Raster], dates: Dates, grid: GeoBox, config: ReconstructionConfig) -> RadarPairing:
@@ -44,15 +49,18 @@ def pair_radar(rasters: Sequence[Raster], dates: Dates, grid: GeoBox, config: Re
         limit = f"no S1 within {config.s1_max_days} days of any S2 date, the nearest is {gap} days away"
         return _without_radar(len(dates), available, f"{limit}: the result rests on optical data alone")
     units, label = _units([rasters[index] for index in used], config)
-    radar = {index: RadarAcquisition(rasters[index], bands, units, grid) for index in used}
+    radar = [RadarAcquisition(raster, bands, units, grid) for raster in rasters]
+    more = bool((~np.isin(available, dates)).any())  # than one value for each date of S2
     without = [str(date) for date in dates[nearest < 0]]
     return RadarPairing(
-        acquisitions=tuple(radar.get(int(index)) for index in nearest),
+        acquisitions=tuple(radar[index] if index >= 0 else None for index in nearest.tolist()),
         dates=np.where(nearest >= 0, available[nearest], np.datetime64("NaT", "D")),
         available=available,
         bands=bands,
         units=label,
         warnings=(f"no S1 within {config.s1_max_days} days of {listed(without)}",) if without else (),
+        series=tuple(radar) if more else (),
+        orbits=orbit_names(available, [raster.header.orbit for raster in rasters]) if more else (),
     )
 
 

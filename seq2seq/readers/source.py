@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
+from seq2seq.radar_series import RadarSeries
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
 from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.offsets import settle_offsets
-from seq2seq.readers.radar import pair_radar
+from seq2seq.readers.radar import RadarPairing, pair_radar
 from seq2seq.readers.remarks import optical_remarks
 from seq2seq.readers.requested import plan_timeline
 from seq2seq.readers.scan import Scan, block_side, check_clear, scan
@@ -75,12 +77,12 @@ class SequenceSource:
         self,
         info: SequenceInfo,
         s2: Sequence[OpticalAcquisition],
-        s1: Sequence[RadarAcquisition | None],
+        s1: RadarPairing,
         scanned: Scan,
         opened: AbstractContextManager[Contents],
     ) -> None:
         self.info = info
-        self._s2, self._s1, self._scanned, self._opened = s2, s1, scanned, opened
+        self._s2, self._pairing, self._s1, self._scanned, self._opened = s2, s1, s1.acquisitions, scanned, opened
 
     @property
     def cloud_fractions(self) -> NDArray[np.float64]:
@@ -113,6 +115,7 @@ class SequenceSource:
             cloud_mask=cloud_mask,
             s1_dates=self.info.s1_dates,
             requested=self.info.requested,
+            s1_series=self._s1_series(window) if self._pairing.series else None,
         )
 
     def close(self) -> None:
@@ -140,6 +143,18 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
+
+    def _s1_series(self, window: Window) -> RadarSeries:
+        """Of the window; its pixels are read when a method asks for them, and no sooner."""
+        return RadarSeries(
+            dates=self._pairing.available,
+            bands=self.info.s1_bands,
+            orbits=self._pairing.orbits,
+            geobox=self.info.geobox[window.slices],
+            load=partial(_read_radar, self._pairing.series),
+            rows=window.slices[0],
+            columns=window.slices[1],
+        )
 
     def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
         """(T,) of those of the acquisitions."""
@@ -200,7 +215,17 @@ def _checked(
         requested=timeline.requested,
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
-    return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
+    return SequenceSource(info, s2, pairing, scanned, opened)
+
+
+def _read_radar(acquisitions: Sequence[RadarAcquisition], rows: slice, columns: slice) -> tuple[Float32, Bool]:
+    """(N, C, h, w) dB and (N, h, w) True = has data, of a window."""
+    window = Window(rows.start, rows.stop, columns.start, columns.stop)
+    pixels: Float32 = np.empty((len(acquisitions), len(acquisitions[0].bands), *window.shape), dtype=np.float32)
+    observed = np.empty((len(acquisitions), *window.shape), dtype=bool)
+    for index, acquisition in enumerate(acquisitions):
+        pixels[index], observed[index] = acquisition.read(window)
+    return pixels, observed
 
 
 def _bounds(part: slice | None, length: int) -> tuple[int, int]:
