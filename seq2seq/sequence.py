@@ -4,7 +4,7 @@ One axis order everywhere: `(T, C, H, W)` = date, band, row, column. True in `ob
 cloud, shadow or no data.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,6 +157,10 @@ class Observations:
     def acquired(self) -> Bool:
         """(T,) False = asked for, never acquired."""
         return ~np.isin(self.s2.dates, self.requested)
+
+    def loaded(self) -> "Observations":
+        """Returns the same with all of it in memory, so that it outlives the files. Raises what reading raises."""
+        return self if self.s1_series is None else replace(self, s1_series=self.s1_series.loaded())
 
     def __repr__(self) -> str:
         return f"Observations({', '.join(text for _, text in self.facts())})"

@@ -31,7 +31,7 @@ def open_sequence(path: str | Path, config: ReconstructionConfig = _DEFAULT) -> 
 def read_sequence(path: str | Path, config: ReconstructionConfig = _DEFAULT) -> Observations:
     """The whole sequence at `path`, checked and masked. Raises as `open_sequence` does."""
     with open_sequence(path, config) as source:
-        return source.read()
+        return source.read().loaded()
 
 
 def read(*sources: Any, config: ReconstructionConfig = _DEFAULT) -> Observations:
@@ -48,7 +48,7 @@ def read(*sources: Any, config: ReconstructionConfig = _DEFAULT) -> Observations
 
     names = [f"dataset {index}" for index in range(1, len(sources) + 1)] if len(sources) > 1 else ["dataset"]
     with open_source(Path("dataset"), open_datasets(dict(zip(names, sources, strict=True))), config) as source:
-        return source.read()
+        return source.read().loaded()
 
 
 @contextmanager
