@@ -69,4 +69,6 @@ def _days_of_cycle(dates: Dates) -> list[str]:
 
 def _two_satellites(dates: Dates) -> bool:
     """Whether two satellites acquired while any of the dates was."""
-    return any(((dates >= np.datetime64(first)) & (dates <= np.datetime64(last))).any() for first, last in _TWO_SATELLITES)
+    return any(
+        ((dates >= np.datetime64(first)) & (dates <= np.datetime64(last))).any() for first, last in _TWO_SATELLITES
+    )

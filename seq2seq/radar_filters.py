@@ -112,7 +112,14 @@ def bring_to_days(
 
 
 def slope_db(
-    db: Float32, observed: Bool, days: Days, classes: Classes, at: Days, models: tuple[TimeModel, ...], *, reach: int = 12
+    db: Float32,
+    observed: Bool,
+    days: Days,
+    classes: Classes,
+    at: Days,
+    models: tuple[TimeModel, ...],
+    *,
+    reach: int = 12,
 ) -> Float32:
     """Estimates (T, C, H, W) dB by which the series rises from `reach` days before to `reach` after each day `at`."""
     after, _ = bring_to_days(db, observed, days, classes, at + reach, models)

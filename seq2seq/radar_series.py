@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +83,9 @@ class RadarSeries:
     def facts(self) -> list[tuple[str, str]]:
         """Lists names and facts for people, at a glance."""
         names = sorted(set(self.orbits) - {""})
-        return [("S1 series", f"{len(self.dates)} acquisitions of {len(names) or 1} orbits {', '.join(names)}".rstrip())]
+        return [
+            ("S1 series", f"{len(self.dates)} acquisitions of {len(names) or 1} orbits {', '.join(names)}".rstrip())
+        ]
 
     def __repr__(self) -> str:
         return f"RadarSeries({', '.join(text for _, text in self.facts())})"

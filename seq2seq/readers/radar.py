@@ -16,14 +16,17 @@ from seq2seq.readers.names import listed
 from seq2seq.readers.pairing import nearest_acquisitions
 from seq2seq.sequence import Dates
 
+# Before the first and after the last date of S2: what is longer ago says nothing of these.
+SERIES_MARGIN_DAYS = 60
+
 
 @dataclass(frozen=True, eq=False)
 class RadarPairing:
     """acquisitions: per S2 date, None where none is near enough. dates: (T,) theirs, NaT for None.
 
-    available: all S1 dates. bands and units are empty where no acquisition is used. series: all acquisitions in the
-    order of `available`, and orbits: the name of each one's, see `seq2seq.orbits`; both empty where those of the S2
-    dates are all.
+    available: all S1 dates. bands and units are empty where no acquisition is used. series: all acquisitions of the
+    time of S2, and orbits: the name of each one's, see `seq2seq.orbits`; both empty where those of the S2 dates are
+    all there is.
     """
 
     acquisitions: tuple[RadarAcquisition | None, ...]
@@ -37,7 +40,7 @@ class RadarPairing:
 
 
 def pair_radar(rasters: Sequence[Raster], dates: Dates, grid: GeoBox, config: ReconstructionConfig) -> RadarPairing:
-    """The nearest acquisition of each date. Headers of all are checked; only pixels of paired ones are ever read."""
+    """The nearest acquisition of each date, and the series of all. Headers of all are checked, whatever is read."""
     available = dates_of(rasters)
     if not rasters:
         return _without_radar(len(dates), available, "no S1: the result rests on optical data alone")
@@ -48,9 +51,9 @@ def pair_radar(rasters: Sequence[Raster], dates: Dates, grid: GeoBox, config: Re
         gap = int(np.abs((dates[:, None] - available[None]).astype(np.int64)).min())
         limit = f"no S1 within {config.s1_max_days} days of any S2 date, the nearest is {gap} days away"
         return _without_radar(len(dates), available, f"{limit}: the result rests on optical data alone")
-    units, label = _units([rasters[index] for index in used], config)
+    series = _of_the_time(dates, available) if (~np.isin(available, dates)).any() else []
+    units, label = _units([rasters[index] for index in sorted({*used, *series})], config)
     radar = [RadarAcquisition(raster, bands, units, grid) for raster in rasters]
-    more = bool((~np.isin(available, dates)).any())  # than one value for each date of S2
     without = [str(date) for date in dates[nearest < 0]]
     return RadarPairing(
         acquisitions=tuple(radar[index] if index >= 0 else None for index in nearest.tolist()),
@@ -59,9 +62,16 @@ def pair_radar(rasters: Sequence[Raster], dates: Dates, grid: GeoBox, config: Re
         bands=bands,
         units=label,
         warnings=(f"no S1 within {config.s1_max_days} days of {listed(without)}",) if without else (),
-        series=tuple(radar) if more else (),
-        orbits=orbit_names(available, [raster.header.orbit for raster in rasters]) if more else (),
+        series=tuple(radar[index] for index in series),
+        orbits=orbit_names(available[series], [rasters[index].header.orbit for index in series]),
     )
+
+
+def _of_the_time(dates: Dates, available: Dates) -> list[int]:
+    """Indices of the acquisitions that say something of the dates of S2: from a little before the first on."""
+    around = np.timedelta64(SERIES_MARGIN_DAYS, "D")
+    found: list[int] = np.flatnonzero((available >= dates[0] - around) & (available <= dates[-1] + around)).tolist()
+    return found
 
 
 def _units(used: Sequence[Raster], config: ReconstructionConfig) -> tuple[S1Units, str]:

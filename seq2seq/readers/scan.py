@@ -64,8 +64,10 @@ def scan(
     *,
     shape: tuple[int, int],
     side: int,
+    series: Sequence[RadarAcquisition] = (),
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
+    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for; `series`:
+    all that methods may read besides.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about
@@ -79,7 +81,7 @@ def scan(
         cloud_mask.write(block, mask)
         cloudy += mask.sum(axis=(1, 2))
         empty += (~has_data).sum(axis=(1, 2))
-        radar += _check_radar(s1, block)
+        radar += _check_radar(s1, series, block)
     statistics.check()
     pixels = shape[0] * shape[1]
     return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels)
@@ -160,10 +162,12 @@ def _clouds(reflectance: Float32, has_data: Bool, masking: Masking, window: Wind
     return cloud
 
 
-def _check_radar(s1: Sequence[RadarAcquisition | None], block: Window) -> NDArray[np.int64]:
+def _check_radar(
+    s1: Sequence[RadarAcquisition | None], series: Sequence[RadarAcquisition], block: Window
+) -> NDArray[np.int64]:
     """(T,) pixels of the block in which the paired acquisition has data; each acquisition is read once."""
     counts: dict[str, int] = {}
-    for acquisition in s1:
+    for acquisition in (*s1, *series):
         if acquisition is not None and acquisition.raster.header.name not in counts:
             counts[acquisition.raster.header.name] = int(acquisition.read(block)[1].sum())
     return np.array([0 if acquisition is None else counts[acquisition.raster.header.name] for acquisition in s1])

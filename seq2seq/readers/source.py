@@ -147,7 +147,7 @@ class SequenceSource:
     def _s1_series(self, window: Window) -> RadarSeries:
         """Of the window; its pixels are read when a method asks for them, and no sooner."""
         return RadarSeries(
-            dates=self._pairing.available,
+            dates=dates_of([acquisition.raster for acquisition in self._pairing.series]),
             bands=self.info.s1_bands,
             orbits=self._pairing.orbits,
             geobox=self.info.geobox[window.slices],
@@ -189,7 +189,7 @@ def _checked(
     masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
-    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
+    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side, series=pairing.series)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=contents.origin or path,

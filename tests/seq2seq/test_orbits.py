@@ -31,10 +31,13 @@ def test_the_cycle_tells_two_orbits_apart_though_dates_are_missing():
 def test_an_acquisition_out_of_turn_is_an_orbit_of_its_own_and_leaves_the_others_together():
     days = sorted([*TWO_ORBITS, 45])
     names = orbit_names(dates_of("2018-04-15", days), [""] * len(days))
-    assert names.count(names[days.index(45)]) == 1 and len(set(names)) == 3
+    assert names.count(names[days.index(45)]) == 1
+    assert len(set(names)) == 3
 
 
-@pytest.mark.parametrize("first, orbits", [("2018-01-05", 1), ("2023-01-05", 2), ("2015-03-01", 2), ("2026-01-01", 1)])
+@pytest.mark.parametrize(
+    ("first", "orbits"), [("2018-01-05", 1), ("2023-01-05", 2), ("2015-03-01", 2), ("2026-01-01", 1)]
+)
 def test_with_one_satellite_six_days_apart_are_two_orbits(first, orbits):
     dates = dates_of(first, range(0, 120, 6))
     assert len(set(orbit_names(dates, [""] * len(dates)))) == orbits
@@ -44,7 +47,8 @@ def test_directions_are_refined_by_the_cycle():
     dates = dates_of("2018-04-15", sorted([*range(0, 96, 6), *range(2, 96, 6), *range(4, 96, 6)]))
     stated = ["D" if (date - dates[0]).astype(int) % 6 == 4 else "A" for date in dates]
     names = orbit_names(dates, stated)
-    assert len(set(names)) == 3 and {name[0] for name in names} == {"A", "D"}
+    assert len(set(names)) == 3
+    assert {name[0] for name in names} == {"A", "D"}
     assert all(name[0] == direction for name, direction in zip(names, stated, strict=True))
 
 
@@ -68,7 +72,8 @@ def test_months_and_a_handful_of_dates_tell_nothing():
 
 def test_no_acquisition_has_no_orbit():
     nothing = np.array([], dtype="datetime64[D]")
-    assert orbit_names(nothing, []) == () and orbit_classes(()).shape == (0,)
+    assert orbit_names(nothing, []) == ()
+    assert orbit_classes(()).shape == (0,)
 
 
 def test_classes_number_the_most_frequent_first():

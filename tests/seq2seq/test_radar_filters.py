@@ -29,7 +29,8 @@ def test_speckle_falls_with_the_acquisitions_and_an_edge_stays_where_it_is():
     # Quegan and Yu: 25 px x 20 dates of 5 looks leave about looks M k / (M + k - 1) = 57; they are correlated in space
     assert variation < 0.4 * raw.std() / raw.mean()
     dark, bright = filtered[..., 19].mean(), filtered[..., 20].mean()
-    assert dark == pytest.approx(0.02, rel=0.1) and bright == pytest.approx(0.2, rel=0.1)
+    assert dark == pytest.approx(0.02, rel=0.1)
+    assert bright == pytest.approx(0.2, rel=0.1)
     assert filtered.mean() == pytest.approx(power.mean(), rel=0.02)
 
 
@@ -71,7 +72,8 @@ def test_the_model_is_found_again():
     clean, noise = drawn(np.random.default_rng(4), MODEL)
     found = fit_time_models(clean + noise, all_of(clean), DAYS, ORBITS)[0]
     assert found.length_days == MODEL.length_days
-    assert found.noise == pytest.approx(MODEL.noise, abs=0.05) and found.sill == pytest.approx(MODEL.sill, rel=0.1)
+    assert found.noise == pytest.approx(MODEL.noise, abs=0.05)
+    assert found.sill == pytest.approx(MODEL.sill, rel=0.1)
 
 
 def test_the_estimate_errs_as_much_as_its_variance_says_and_less_than_the_nearest_date():
@@ -98,7 +100,8 @@ def test_without_noise_an_acquisition_of_the_day_is_the_value():
     one = ORBITS == 0
     exact = TimeModel(noise=1e-9, sill=1.0, length_days=12.0)
     values, variance = bring_to_days(clean[one], all_of(clean[one]), DAYS[one], ORBITS[one], DAYS[one], (exact,))
-    assert np.allclose(values, clean[one], atol=1e-3) and variance.max() < 1e-6
+    assert np.allclose(values, clean[one], atol=1e-3)
+    assert variance.max() < 1e-6
 
 
 def test_variance_grows_away_from_the_acquisitions_and_where_fewer_saw_the_pixel():
@@ -115,10 +118,10 @@ def test_hidden_values_are_never_read_and_pixels_without_any_are_said_to_be_unkn
     observed = all_of(clean)
     observed[4, 0, 1], observed[:, 0, 2] = False, False
     spoiled = np.where(observed[:, None], clean, np.float32(1e9))
-    for values, variance in (
-        bring_to_days(each, observed, DAYS, ORBITS, DAYS, (MODEL,)) for each in (clean, spoiled)
-    ):
-        assert np.abs(values).max() < 100 and np.isinf(variance[..., 2]).all() and (values[..., 2] == 0).all()
+    for values, variance in (bring_to_days(each, observed, DAYS, ORBITS, DAYS, (MODEL,)) for each in (clean, spoiled)):
+        assert np.abs(values).max() < 100
+        assert np.isinf(variance[..., 2]).all()
+        assert (values[..., 2] == 0).all()
     assert fit_time_models(spoiled, observed, DAYS, ORBITS) == fit_time_models(clean, observed, DAYS, ORBITS)
 
 

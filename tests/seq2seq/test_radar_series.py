@@ -10,7 +10,7 @@ from rasterio.control import GroundControlPoint
 from sequence_files import DATES, HEIGHT, WIDTH, s1_db, write_sequence, write_tif
 
 from seq2seq.comparison.sharing import SharedObservations
-from seq2seq.errors import MisalignedGridsError, UnreadableFileError
+from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, UnreadableFileError
 from seq2seq.radar_series import RadarSeries
 from seq2seq.readers import open_contents, open_sequence, read_sequence
 from seq2seq.sequence import ImageSequence
@@ -33,6 +33,12 @@ def asynchronous(root, *, bands=("VV", "VH"), db=None, orbits=None):
     return root
 
 
+def nearest_dates():
+    """The acquisitions that dates of S2 get."""
+    days = np.array(DATES, dtype="datetime64[D]")
+    return S1_DATES[np.abs(days[:, None] - S1_DATES[None]).argmin(axis=1)]
+
+
 @pytest.fixture
 def source(tmp_path):
     with open_sequence(asynchronous(tmp_path / "in")) as opened:
@@ -42,9 +48,11 @@ def source(tmp_path):
 def test_all_acquisitions_are_there_with_their_days_beside_the_nearest_of_each_date(source):
     observations = source.read()
     series = observations.s1_series.read()
-    assert np.array_equal(series.dates, S1_DATES) and series.bands == ("VV", "VH")
-    assert np.allclose(series.pixels, s1_db(len(S1_DATES))) and series.observed.all()
-    nearest = [np.flatnonzero(S1_DATES == day)[0] for day in observations.s1_dates]
+    assert np.array_equal(series.dates, S1_DATES)
+    assert series.bands == ("VV", "VH")
+    assert np.allclose(series.pixels, s1_db(len(S1_DATES)))
+    assert series.observed.all()
+    nearest = [np.flatnonzero(day == S1_DATES)[0] for day in observations.s1_dates]
     assert np.array_equal(observations.s1.pixels, series.pixels[nearest])
 
 
@@ -87,15 +95,18 @@ def test_what_is_read_whole_outlives_the_files(tmp_path):
 
 def test_radar_of_the_s2_dates_alone_is_no_series(tmp_path):
     observations = read_sequence(write_sequence(tmp_path / "in", s1=s1_db()))
-    assert observations.s1_series is None and observations.loaded() is observations
+    assert observations.s1_series is None
+    assert observations.loaded() is observations
 
 
 def test_the_days_tell_the_orbits_and_how_old_each_is(source):
     series = source.read().s1_series
     first, second = series.classes[:2]
-    assert {first, second} == {0, 1} and set(series.classes[::2]) == {first}
+    assert {first, second} == {0, 1}
+    assert set(series.classes[::2]) == {first}
     age = series.age_days(np.array(DATES[:2], dtype="datetime64[D]"))
-    assert age[:, first].tolist() == [0, 2] and age[:, second].tolist() == [1, 3]
+    assert age[:, first].tolist() == [0, 2]
+    assert age[:, second].tolist() == [1, 3]
 
 
 def test_what_the_files_state_of_the_orbit_is_kept(tmp_path):
@@ -110,7 +121,8 @@ def test_a_working_copy_gives_the_same_series(tmp_path, orbits):
     with open_contents(root) as contents:
         write_working_copy(contents, copy, origin="in", on_raster=lambda *_: None)
     ours, theirs = (read_sequence(path).s1_series for path in (copy, root))
-    assert ours.orbits == theirs.orbits and np.array_equal(ours.dates, theirs.dates)
+    assert ours.orbits == theirs.orbits
+    assert np.array_equal(ours.dates, theirs.dates)
     assert np.array_equal(ours.read().pixels, theirs.read().pixels)
 
 
@@ -118,20 +130,31 @@ def test_processes_share_it(tmp_path):
     observations = read_sequence(asynchronous(tmp_path / "in"))
     shared = pickle.loads(pickle.dumps(SharedObservations.write(observations, tmp_path)))  # as it is sent to a process
     ours, theirs = shared.read().s1_series, observations.s1_series
-    assert ours.orbits == theirs.orbits and np.array_equal(ours.dates, theirs.dates)
+    assert ours.orbits == theirs.orbits
+    assert np.array_equal(ours.dates, theirs.dates)
     assert np.array_equal(ours.read().pixels, theirs.read().pixels)
     without = replace(observations, s1_series=None)
     assert SharedObservations.write(without, tmp_path).read().s1_series is None
 
 
-def test_an_acquisition_that_is_damaged_is_named_when_it_is_read(tmp_path):
+@pytest.mark.parametrize("spoil", ["damaged", "impossible"])
+def test_an_acquisition_of_no_s2_date_is_checked_before_anything_else_happens(tmp_path, spoil):
     root = asynchronous(tmp_path / "in")
-    path = root / "S1" / f"{S1_DATES[3]}.tif"
-    with open_sequence(root) as source:
-        series = source.read().s1_series
+    path = root / "S1" / f"{S1_DATES[5]}.tif"
+    if spoil == "damaged":
         path.write_bytes(path.read_bytes()[:1500])
-        with pytest.raises(UnreadableFileError, match=f"S1/{S1_DATES[3]}"):
-            series.read()
+    else:
+        write_tif(path, np.full((2, HEIGHT, WIDTH), -300, np.float32), bands=("VV", "VH"))
+    assert S1_DATES[5] not in nearest_dates()
+    with pytest.raises((UnreadableFileError, InvalidPixelsError), match=f"S1/{S1_DATES[5]}"):
+        open_sequence(root)
+
+
+def test_what_lies_long_before_and_after_s2_is_no_part_of_it(tmp_path):
+    root = asynchronous(tmp_path / "in")
+    far = write_tif(root / "S1" / "2019-08-01.tif", np.full((2, HEIGHT, WIDTH), -300, np.float32), bands=("VV", "VH"))
+    assert np.array_equal(read_sequence(root).s1_series.dates, S1_DATES)
+    assert far.exists()
 
 
 @pytest.mark.parametrize("band", ["VV", "VH", "HH"])
@@ -172,5 +195,6 @@ def test_axes_that_disagree_are_named(source):
 def test_a_series_in_memory_is_what_it_was_made_of(source):
     sequence = source.read().s1_series.read()
     made = RadarSeries.of(sequence, ("",) * len(sequence.dates))
-    assert isinstance(made.read(), ImageSequence) and np.array_equal(made.read().pixels, sequence.pixels)
+    assert isinstance(made.read(), ImageSequence)
+    assert np.array_equal(made.read().pixels, sequence.pixels)
     assert made.classes.tolist() == [0] * len(S1_DATES)
