@@ -115,7 +115,7 @@ class SequenceSource:
             cloud_mask=cloud_mask,
             s1_dates=self.info.s1_dates,
             requested=self.info.requested,
-            s1_series=self._s1_series(window) if self._pairing.series else None,
+            s1_series=_series(self._pairing, self.info.geobox, window) if self._pairing.series else None,
         )
 
     def close(self) -> None:
@@ -143,18 +143,6 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
-
-    def _s1_series(self, window: Window) -> RadarSeries:
-        """Of the window; its pixels are read when a method asks for them, and no sooner."""
-        return RadarSeries(
-            dates=dates_of([acquisition.raster for acquisition in self._pairing.series]),
-            bands=self.info.s1_bands,
-            orbits=self._pairing.orbits,
-            geobox=self.info.geobox[window.slices],
-            load=partial(_read_radar, self._pairing.series),
-            rows=window.slices[0],
-            columns=window.slices[1],
-        )
 
     def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
         """(T,) of those of the acquisitions."""
@@ -216,6 +204,20 @@ def _checked(
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
     return SequenceSource(info, s2, pairing, scanned, opened)
+
+
+def _series(pairing: RadarPairing, geobox: GeoBox, window: Window) -> RadarSeries:
+    """Of a window of the scene; its pixels are read when a method asks for them, and no sooner."""
+    rows, columns = window.slices
+    return RadarSeries(
+        dates=dates_of([acquisition.raster for acquisition in pairing.series]),
+        bands=pairing.bands,
+        orbits=pairing.orbits,
+        geobox=geobox[window.slices],
+        load=partial(_read_radar, pairing.series),
+        rows=rows,
+        columns=columns,
+    )
 
 
 def _read_radar(acquisitions: Sequence[RadarAcquisition], rows: slice, columns: slice) -> tuple[Float32, Bool]:
