@@ -83,9 +83,8 @@ class RadarSeries:
     def facts(self) -> list[tuple[str, str]]:
         """Lists names and facts for people, at a glance."""
         names = sorted(set(self.orbits) - {""})
-        return [
-            ("S1 series", f"{len(self.dates)} acquisitions of {len(names) or 1} orbits {', '.join(names)}".rstrip())
-        ]
+        told = f" of orbit{'s' * (len(names) > 1)} {', '.join(names)}" if names else ""
+        return [("S1 series", f"{len(self.dates)} acquisitions{told}")]
 
     def __repr__(self) -> str:
         return f"RadarSeries({', '.join(text for _, text in self.facts())})"
