@@ -11,8 +11,8 @@ class SpeckleSettings:
     """The joint bilateral filter of the radar: its guide is the optical series. And which radar it is."""
 
     radar_dates: Literal["nearest", "all"] = setting(
-        "all",
-        about="Radar of a date: all acquisitions brought to it, orbits told apart, or the nearest one.",
+        "nearest",
+        about="Radar of a date: the nearest acquisition, or all brought to it, orbits told apart.",
         advanced=True,
     )
     guide_components: int = hyperparameter(10, "Principal components of the S2 series that guide the filter.", 1, 64)
