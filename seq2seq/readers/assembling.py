@@ -19,10 +19,10 @@ from seq2seq.readers.composed import Converted, Mosaic, Stacked, alike, as_refle
 from seq2seq.readers.contents import Contents, Raster
 from seq2seq.readers.gdal_file import MAX_PIXELS
 from seq2seq.readers.layers import Layer, by_day, with_bands
-from seq2seq.readers.names import listed
 from seq2seq.readers.optical_passes import passes_in_order
 from seq2seq.readers.pairing import describe_grid, footprint, gsd_m, same_grid
 from seq2seq.readers.radar_passes import one_pass_a_day
+from seq2seq.wording import listed
 
 # Of masks: cloud, shadow or no data where no piece of a mask lies.
 _UNMASKED = 255

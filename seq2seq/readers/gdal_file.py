@@ -26,6 +26,7 @@ from seq2seq.errors import MisalignedGridsError, UnreadableFileError
 from seq2seq.readers.contents import Header, Window, selected
 from seq2seq.readers.stated import stated_product
 from seq2seq.readers.sun import stated_sun
+from seq2seq.readers.unread import TERRAIN_CORRECTED_S1
 
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
@@ -180,6 +181,11 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
 
 
 def _geobox(dataset: Any, name: str) -> GeoBox:
+    if dataset.crs is None and dataset.gcps[0]:
+        raise MisalignedGridsError(
+            f"{name}: has ground control points and no grid, as Sentinel-1 GRD has in radar geometry, which is not "
+            f"terrain-corrected; {TERRAIN_CORRECTED_S1}"
+        )
     if dataset.crs is None:
         raise MisalignedGridsError(f"{name}: has no CRS")
     if dataset.transform.is_identity or dataset.transform.determinant == 0:

@@ -14,10 +14,10 @@ from seq2seq.readers.clouds.choosing import chosen_detector, make_detector
 from seq2seq.readers.clouds.detecting import CloudDetector
 from seq2seq.readers.clouds.finishing import Finishing
 from seq2seq.readers.contents import CloudMask, Contents, Header, Raster
-from seq2seq.readers.names import listed
 from seq2seq.readers.pairing import gsd_m
 from seq2seq.readers.scl import MASKED_WORDS, check_scl, looks_like_scl, sampled_classes
 from seq2seq.readers.sun import computed_sun, shadow_step
+from seq2seq.wording import listed
 
 MaskSource = Literal["user", "scl", "s2cloudless", "rules", "score", "csmask"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from seq2seq.bands import S1_ORDER_BY_COUNT, S2_BANDS, S2_ORDER_BY_COUNT
 from seq2seq.errors import InputError, UnknownBandsError
-from seq2seq.wording import listed as listed
+from seq2seq.wording import listed
 
 _DATE = re.compile(r"(?<!\d)(20\d\d)(-?)(\d\d)\2(\d\d)(?!\d)")
 _PRODUCT = re.compile(r"S[12][A-D]_")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seq2seq.readers.layers import Layer
-from seq2seq.readers.names import listed
+from seq2seq.wording import listed
 
 _FOLLOWING = ("S2", "SCL", "MASK")
 

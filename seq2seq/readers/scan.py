@@ -48,8 +48,10 @@ def scan(
     shape: tuple[int, int],
     side: int,
     on_progress: OnProgress = ignore_progress,
+    series: Sequence[RadarAcquisition] = (),
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
+    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for; `series`:
+    all that methods may read besides.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about
@@ -62,7 +64,7 @@ def scan(
         on_progress(Progress("reading", number, len(blocks)))
         has_data = _record_block(s2, masking, block, shape=shape, statistics=statistics, recorded=recorded)
         empty += (~has_data).sum(axis=(1, 2))
-        radar += _check_radar(s1, block)
+        radar += _check_radar(s1, series, block)
     on_progress(Progress("reading", len(blocks), len(blocks)))
     statistics.check()
     pixels = shape[0] * shape[1]
@@ -195,10 +197,12 @@ def _finish(
     return cloud_mask, cloudy, log.result(masking.sun)
 
 
-def _check_radar(s1: Sequence[RadarAcquisition | None], block: Window) -> NDArray[np.int64]:
+def _check_radar(
+    s1: Sequence[RadarAcquisition | None], series: Sequence[RadarAcquisition], block: Window
+) -> NDArray[np.int64]:
     """(T,) pixels of the block in which the paired acquisition has data; each acquisition is read once."""
     counts: dict[str, int] = {}
-    for acquisition in s1:
+    for acquisition in (*s1, *series):
         if acquisition is not None and acquisition.raster.header.name not in counts:
             counts[acquisition.raster.header.name] = int(acquisition.read(block)[1].sum())
     return np.array([0 if acquisition is None else counts[acquisition.raster.header.name] for acquisition in s1])

@@ -24,8 +24,8 @@ from seq2seq.readers.loose.naming import Named, named
 from seq2seq.readers.loose.passes import pass_direction
 from seq2seq.readers.loose.values import are_unscaled, blanked, power, scaled, without_infinities
 from seq2seq.readers.loose.words import named_once, sensor_of_band
-from seq2seq.readers.names import listed
 from seq2seq.readers.unread import advice_among
+from seq2seq.wording import listed
 
 MAX_FILES = 20_000
 _SENSORS: tuple[Literal["S2", "S1"], ...] = ("S2", "S1")

@@ -21,10 +21,10 @@ from seq2seq.readers.formats.safe import image_name
 from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.layers import Layer
 from seq2seq.readers.loose.reader import radar_and_masks
-from seq2seq.readers.names import listed
 from seq2seq.readers.safe.archives import unpacked_products
 from seq2seq.readers.safe.products import Granule, Image, Product, check_dates, find_products, incomplete, newest
 from seq2seq.readers.unread import radar_products
+from seq2seq.wording import listed
 
 _DEFAULT_QUANTIFICATION = 10_000.0
 

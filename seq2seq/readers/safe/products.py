@@ -11,9 +11,9 @@ from seq2seq.bands import S2_BANDS
 from seq2seq.errors import InputError, MissingDataError, Place, UnreadableFileError
 from seq2seq.readers.base import Member
 from seq2seq.readers.formats.safe import ImageName, image_name, metadata_level, tile_metadata
-from seq2seq.readers.names import listed
 from seq2seq.readers.safe.metadata import ProductMetadata, read_metadata, read_sun
 from seq2seq.readers.sun import Sun
+from seq2seq.wording import listed
 
 _LEVELS = {"L1C": "Level-1C", "L2A": "Level-2A"}
 _MAX_PRODUCTS = 2000
