@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import MissingDataError
 from seq2seq.progress import OnProgress, Progress, ignore_progress
-from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
+from seq2seq.readers.acquisitions import OpticalAcquisition
 from seq2seq.readers.checks import SequenceStatistics
 from seq2seq.readers.clouds.labels import is_masked
 from seq2seq.readers.clouds.recording import MaskedBy, MaskLog, Recorded
 from seq2seq.readers.contents import CloudMask, Window
 from seq2seq.readers.masking import Masking, MaskSource
 from seq2seq.readers.packed import PackedMask
+from seq2seq.readers.radar import RadarPairing
 from seq2seq.readers.scl import ClassMask
 from seq2seq.sequence import Bool, Float32
 
@@ -42,34 +43,32 @@ class Scan:
 
 def scan(
     s2: Sequence[OpticalAcquisition],
-    s1: Sequence[RadarAcquisition | None],
+    radar: RadarPairing,
     masking: Masking,
     *,
     shape: tuple[int, int],
     side: int,
     on_progress: OnProgress = ignore_progress,
-    series: Sequence[RadarAcquisition] = (),
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for; `series`:
-    all that methods may read besides.
+    """Reads every pixel of every acquisition once, of radar those paired to the dates and those of the series.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about
     `side` x `side` pixels; the result does not depend on it.
     """
     statistics, recorded = SequenceStatistics(s2), Recorded((len(s2), *shape))
-    empty, radar = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(s1)))
+    empty, known = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(radar.acquisitions)))
     blocks = list(plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk))
     for number, block in enumerate(blocks):
         on_progress(Progress("reading", number, len(blocks)))
         has_data = _record_block(s2, masking, block, shape=shape, statistics=statistics, recorded=recorded)
         empty += (~has_data).sum(axis=(1, 2))
-        radar += _check_radar(s1, series, block)
+        known += _check_radar(radar, block)
     on_progress(Progress("reading", len(blocks), len(blocks)))
     statistics.check()
     pixels = shape[0] * shape[1]
     cloud_mask, cloudy, masked_by = _finish(recorded, masking, (len(s2), *shape))
-    return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels, masked_by)
+    return Scan(cloud_mask, cloudy / pixels, empty / pixels, known / pixels, masked_by)
 
 
 def check_clear(scanned: Scan, s2: Sequence[OpticalAcquisition], source: MaskSource) -> None:
@@ -197,12 +196,11 @@ def _finish(
     return cloud_mask, cloudy, log.result(masking.sun)
 
 
-def _check_radar(
-    s1: Sequence[RadarAcquisition | None], series: Sequence[RadarAcquisition], block: Window
-) -> NDArray[np.int64]:
+def _check_radar(radar: RadarPairing, block: Window) -> NDArray[np.int64]:
     """(T,) pixels of the block in which the paired acquisition has data; each acquisition is read once."""
     counts: dict[str, int] = {}
-    for acquisition in (*s1, *series):
+    for acquisition in (*radar.acquisitions, *radar.series):
         if acquisition is not None and acquisition.raster.header.name not in counts:
             counts[acquisition.raster.header.name] = int(acquisition.read(block)[1].sum())
-    return np.array([0 if acquisition is None else counts[acquisition.raster.header.name] for acquisition in s1])
+    paired = (None if each is None else each.raster.header.name for each in radar.acquisitions)
+    return np.array([0 if name is None else counts[name] for name in paired])

@@ -186,9 +186,7 @@ def _checked(
     masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
-    scanned = scan(
-        s2, pairing.acquisitions, masking, shape=shape, side=side, series=pairing.series, on_progress=on_progress
-    )
+    scanned = scan(s2, pairing, masking, shape=shape, side=side, on_progress=on_progress)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=contents.origin or path,

@@ -103,7 +103,7 @@ def test_the_result_does_not_depend_on_the_blocks_of_the_opening_pass(whole_inpu
         everywhere = Detecting("rules", rule_detector(BANDS), (True,) * 5)
         masking = Masking((), (everywhere,), "rules", finishing, (None,) * 5)
         shape, everything = (HEIGHT, WIDTH), Window(0, HEIGHT, 0, WIDTH)
-        whole, blocks = (scan(source._s2, source._s1, masking, shape=shape, side=side) for side in (max(shape), 8))
+        whole, blocks = (scan(source._s2, source._pairing, masking, shape=shape, side=side) for side in (max(shape), 8))
     assert np.array_equal(whole.cloud_mask.read(everything), blocks.cloud_mask.read(everything))
     assert np.array_equal(whole.cloud_fractions, blocks.cloud_fractions)
     assert np.array_equal(whole.s1_fractions, blocks.s1_fractions)
