@@ -24,6 +24,7 @@ from api.routes.shortcuts import SHORTCUTS
 from api.services import Resources, Services, open_services
 from worker.database.connections import Database
 from worker.database.migrate import migrate
+from worker.exports.exporter import Exporter
 from worker.notices.courier import Courier, open_signer
 from worker.queue.doorbell import Doorbell, open_doorbell
 from worker.queue.reaper import Reaper
@@ -133,11 +134,12 @@ async def _open(
 async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
     """While the application serves."""
     sweeper = asyncio.create_task(_sweep(services))
-    threads: list[Reaper | Courier] = []
+    threads: list[Reaper | Courier | Exporter] = []
     if reaper:
         threads.append(Reaper(services.database, services.storage, services.settings, services.doorbell))
         signer = open_signer(services.settings, services.secret)
         threads.append(Courier(services.database, services.settings, signer))
+        threads.append(Exporter(services.database, services.storage, services.settings))
     for thread in threads:
         thread.start()
     try:

@@ -35,6 +35,14 @@ _STATUS = {
     "inputs": {"sequence": {"href": f"/uploads/{_UPLOAD_ID}"}, "max_minutes": 5},
     "links": [_link(f"/jobs/{_JOB_ID}", "self", "This job")],
 }
+_DELIVERED = {
+    "href": "s3://fields-of-ann/2021",
+    "state": "delivered",
+    "tries": 1,
+    "files": 31,
+    "bytes": 73400320,
+    "delivered": "2026-11-21T13:06:00.000Z",
+}
 _UPLOAD = {
     "id": _UPLOAD_ID,
     "href": f"/uploads/{_UPLOAD_ID}",
@@ -80,7 +88,7 @@ _LOG_ENTRY = {
 }
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
-    "StatusInfo": [_STATUS],
+    "StatusInfo": [_STATUS, {**_STATUS, "status": "successful", "message": "Done.", "destination": _DELIVERED}],
     "JobList": [{"jobs": [_STATUS], "links": [_link("/jobs", "self", "This list")]}],
     "UploadInfo": [_UPLOAD],
     "UploadList": [{"uploads": [_UPLOAD]}],

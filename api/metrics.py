@@ -71,6 +71,7 @@ def job_figures(database: Database, settings: Settings) -> Iterator[GaugeMetricF
     yield _single("decloud_leases_expired", "Running jobs whose worker is not heard", counts.unheard)
     yield _single("decloud_garbage_prefixes", "Stored files that wait for deletion", counts.garbage)
     yield _single("decloud_notices_waiting", "Webhook notices not delivered", counts.notices)
+    yield _single("decloud_exports_waiting", "Results not where their owners want them", counts.exports)
     yield _family("decloud_workers", "Workers by class", "resource_class", serving(database, settings))
     yield _single("decloud_disk_free_bytes", "Free in the data folder", free_bytes(settings.data))
 

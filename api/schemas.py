@@ -95,6 +95,7 @@ class Process(ProcessSummary):
 
     inputs: dict[str, InputDescription]
     outputs: dict[str, OutputDescription]
+    additionalParameters: dict[str, list[dict[str, Any]]] | None = None  # noqa: N815
 
 
 class Estimate(Document):
@@ -131,6 +132,24 @@ class Problem(Document):
     errors: list[dict[str, Any]] | None = None
 
 
+class DestinationInfo(Document):
+    """Where the result goes beside the service's own storage, and how far that has come.
+
+    href, or put: as submitted, of addresses only the server they lead to. files, bytes: that are there. tries: begun so
+    far. detail: why it is not there yet, or never will be. next_try, delivered: when.
+    """
+
+    href: str | None = None
+    put: dict[str, str] | None = None
+    state: Literal["waiting", "delivered", "failed"]
+    tries: int
+    files: int | None = None
+    bytes: int | None = None
+    detail: str | None = None
+    next_try: Timestamp | None = None
+    delivered: Timestamp | None = None
+
+
 class StatusInfo(Document):
     """A job, with the member names of OGC API - Processes 1.0 (jobID, processID) and of the 2.0 draft (id, process)."""
 
@@ -162,6 +181,7 @@ class StatusInfo(Document):
     inputs: dict[str, Any]
     usage: dict[str, Any] | None = None
     result_bytes: int | None = None
+    destination: DestinationInfo | None = None
     exception: Problem | None = None
     links: list[Link]
 

@@ -5,12 +5,49 @@ IPython is used where it runs already and is needed nowhere.
 
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.progress import OnProgress, Progress, ignore_progress
 from seq2seq.report.cards import card as card  # what sequences and results show of themselves
 from seq2seq.report.cards import progress_html
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from seq2seq.looking.views import Choice
+    from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
+
 UPDATE_S = 0.25
+
+
+def plot_sequence(sequence: "ImageSequence", date: Any, bands: "Choice | None") -> "Image":
+    """Draws one sensor's acquisitions."""
+    from seq2seq.looking import in_memory, plotting
+
+    return plotting.plot(in_memory.sequence_scene(sequence), date, bands)
+
+
+def plot_observations(observations: "Observations", date: Any, bands: "Choice | None") -> "Image":
+    """Draws the input of a reconstruction."""
+    from seq2seq.looking import in_memory, plotting
+
+    return plotting.plot(in_memory.observations_scene(observations), date, bands)
+
+
+def plot_result(
+    s2: "ImageSequence", sigma: "Float32", reconstructed: "Bool", date: Any, bands: "Choice | None"
+) -> "Image":
+    """Draws a result in memory. sigma: (T, C, H, W); reconstructed: (T, H, W)."""
+    from seq2seq.looking import in_memory, plotting
+
+    return plotting.plot(in_memory.result_scene(s2, sigma, reconstructed), date, bands)
+
+
+def plot_dataset(dataset: Any, date: Any, bands: "Choice | None") -> "Image":
+    """Draws a result that was opened, an `xarray.Dataset`."""
+    from seq2seq.looking import in_memory, plotting
+
+    return plotting.plot(in_memory.DatasetScene(dataset), date, bands)
 
 
 def in_notebook() -> bool:

@@ -14,6 +14,9 @@ from odc.geo.geobox import GeoBox
 
 if TYPE_CHECKING:
     import xarray as xr
+    from PIL.Image import Image
+
+    from seq2seq.looking.views import Choice
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -94,6 +97,12 @@ class ImageSequence:
             ("observed", f"{self.observed.mean() if self.observed.size else 0:.0%} observed"),
         ]
 
+    def plot(self, date: Any = None, *, bands: "Choice | None" = None) -> "Image":
+        """Draws all dates on a sheet, or `date` large, as a PIL image; see `Observations.plot`."""
+        from seq2seq.notebook import plot_sequence
+
+        return plot_sequence(self, date, bands)
+
     @classmethod
     def from_xarray(cls, dataset: "xr.Dataset") -> "ImageSequence":
         """Inverts `to_xarray`. Raises ValueError where a variable or the CRS is missing."""
@@ -158,13 +167,23 @@ class Observations:
     def _repr_html_(self) -> str:
         from seq2seq.notebook import card
 
-        return card("Observations", self.facts(), self.s2, self.s2.observed)
+        return card("Observations", self.facts(), self.s2, self.s2.observed, clouds=self.cloud_mask)
 
     def facts(self) -> list[tuple[str, str]]:
         """Lists names and facts for people, at a glance."""
         paired = int((~np.isnat(self.s1_dates)).sum())
         radar = f"S1 {' '.join(self.s1.bands)} on {paired} of {len(self.s1_dates)} dates" if self.s1 else "no S1"
         return [*self.s2.facts(), ("S1", radar)]
+
+    def plot(self, date: Any = None, *, bands: "Choice | None" = None) -> "Image":
+        """Draws all dates on a sheet, or `date` large, with clouds outlined, as a PIL image.
+
+        A notebook shows it, `.save("dates.png")` keeps it. bands: "rgb", "false", "ndvi" or "s1"; by default what is
+        there, natural colour first. Raises `MissingDataError` for a date or bands that are not there.
+        """
+        from seq2seq.notebook import plot_observations
+
+        return plot_observations(self, date, bands)
 
     def crop(self, rows: slice, columns: slice) -> "Observations":
         """Returns the same dates on a window of the grid."""

@@ -5,8 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from exporting import exporting, exporting_on_each  # noqa: F401  fixtures
 from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
 from locations import SHARED
+from put_server import put_server, put_tls  # noqa: F401  fixtures
 from quick_engine import use_schedule
 from served import file, serving, shared_server  # noqa: F401  fixtures
 from service_api import api, api_process, impatient, serve, user  # noqa: F401  fixtures

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
+from worker.outputs import check_places, parse_buckets
 from worker.signing.addresses import check_secret
 from worker.signing.notices import parse_secrets
 
@@ -109,6 +110,14 @@ class Settings(BaseSettings):
     # HOST or HOST:PORT of receivers that may have private addresses and plain http; users can reach all there.
     webhook_private_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 
+    # -- results that go where their owners want them; nowhere unless the operator names a place
+    # `bucket,bucket`, or JSON with each bucket's options: {"BUCKET": {"region": "eu-central-1", "owners": "ann bob"}}.
+    # They are `storage_options`, but for `owners`: whose jobs may write there; everybody's where it is left out.
+    output_buckets: Annotated[dict[str, dict[str, str]], NoDecode] = Field(default_factory=dict, repr=False)
+    # HOST, HOST:PORT or *.DOMAIN of presigned addresses. One that is named in full may have a private address.
+    output_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    output_max_attempts: Count = 8
+
     # -- logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -117,7 +126,15 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("resource_classes", "webhook_private_hosts", "proxies", "allowed_origins", mode="before")
+    @field_validator("output_buckets", mode="before")
+    @classmethod
+    def _by_bucket(cls, given: Any) -> Any:
+        """`a,b` or JSON from the environment."""
+        return parse_buckets(given) if isinstance(given, str) else given
+
+    @field_validator(
+        "resource_classes", "webhook_private_hosts", "proxies", "allowed_origins", "output_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, names: Any) -> Any:
         """`cpu,gpu16` from the environment."""
@@ -171,6 +188,7 @@ class Settings(BaseSettings):
             raise ValueError(f"auth is none and host is {self.host}: without keys only a loopback host is allowed")
         if self.auth == "none" and "*" in self.allowed_origins:
             raise ValueError("auth is none and allowed_origins is *: any page that a user visits could use the service")
+        check_places(self.output_buckets, self.output_hosts, self.storage_url, self.storage_options)
         if self.heartbeat_s * 2 > self.lease_s:
             raise ValueError(
                 f"heartbeat_s {self.heartbeat_s:g} is more than half of lease_s {self.lease_s:g}: "

@@ -65,15 +65,17 @@ class Client(AbstractContextManager["Client"]):
         resource_class: str | None = None,
         idempotency_key: str | None = None,
         process: str = DECLOUD,
+        destination: Mapping[str, Any] | None = None,
     ) -> RemoteJob:
         """A job on a complete upload (or its id), with those fields of `seq2seq.ReconstructionConfig` that differ.
 
         However often the answer is lost there is one job. idempotency_key: the same key gives the same job also in
         another process of yours. process: of the server, by the names of `seq2seq.processes`; `benchmark` compares
-        methods, and has settings of its own.
+        methods, and has settings of its own. destination: where the server brings the result as well, `{"href":
+        "s3://BUCKET/PREFIX"}` or `{"put": {"results.zip": "https://..."}}`, as far as its operator allows.
         """
         upload_id = upload if isinstance(upload, str) else upload.id
-        about = {"name": name, "resource_class": resource_class}
+        about = {"name": name, "resource_class": resource_class, "destination": destination}
         body = {
             "inputs": {"sequence": {"href": f"/uploads/{upload_id}"}, **(settings or {})},
             "priority": priority,
@@ -93,13 +95,20 @@ class Client(AbstractContextManager["Client"]):
         return islice(following.listing(self._calls, statuses, limit), limit)
 
     def wait(
-        self, job_id: str, *, on_progress: OnProgress = ignore_progress, timeout_s: float | None = None
+        self,
+        job_id: str,
+        *,
+        on_progress: OnProgress = ignore_progress,
+        timeout_s: float | None = None,
+        delivered: bool = False,
     ) -> RemoteJob:
         """The job when it has ended, however. on_progress gets what a run on this machine would report.
 
+        delivered: waits until its result is where it is to go as well, or never will be.
+
         Raises `StillRunning` when `timeout_s` is over; the job goes on.
         """
-        return following.wait(self._calls, job_id, on_progress=on_progress, timeout_s=timeout_s)
+        return following.wait(self._calls, job_id, on_progress=on_progress, timeout_s=timeout_s, delivered=delivered)
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """What happens to the job, each event once and in order, beginning after the id `after`, until it ends."""

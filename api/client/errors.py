@@ -57,6 +57,12 @@ class JobNotSuccessful(ClientError):  # noqa: N818
         self.code = code
 
 
+class NotDelivered(ClientError):  # noqa: N818
+    """The job has a result, which the server could not bring to where it was to go; the text says why."""
+
+    code = "not-delivered"
+
+
 class StillRunning(ClientError):  # noqa: N818
     """The job had not ended when the caller's time for waiting was over. The job goes on."""
 

@@ -20,7 +20,7 @@ _HOLD_S = 25.0
 _SHORTEST_S, _LONGEST_S = 0.5, 15.0
 _PAGE = 100
 # Events that are sentences for people; the others are figures.
-_REPORTED = ("log", "status")
+_REPORTED = ("log", "status", "delivery")
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,13 @@ def _next_after(page: dict[str, Any]) -> str | None:
     return None
 
 
-def wait(calls: Calls, job_id: str, *, on_progress: OnProgress, timeout_s: float | None) -> RemoteJob:
-    """The job when it has ended. Each sentence of its log is reported once, as a progress's message."""
+def wait(
+    calls: Calls, job_id: str, *, on_progress: OnProgress, timeout_s: float | None, delivered: bool = False
+) -> RemoteJob:
+    """The job when it has ended; with `delivered`, when its result is where it is to go, or never will be.
+
+    Each sentence of its log is reported once, as a progress's message.
+    """
     until = None if timeout_s is None else time.monotonic() + timeout_s
     follower = _Follower(calls, job_id, on_progress)
     pause_s = _SHORTEST_S
@@ -82,7 +87,7 @@ def wait(calls: Calls, job_id: str, *, on_progress: OnProgress, timeout_s: float
         began = time.monotonic()
         left_s = _HOLD_S if until is None else max(0.0, min(_HOLD_S, until - began))
         changed = follower.look(left_s)
-        if follower.job.ended:
+        if follower.job.ended and not (delivered and follower.job.on_its_way):
             return follower.job
         if until is not None and time.monotonic() >= until:
             raise StillRunning(f"job {job_id} is {follower.job.status} after {timeout_s:g} s; it goes on")
@@ -109,7 +114,7 @@ class _Follower:
             return False
         is_first, self._etag = self._etag is None, answer.headers.get("etag")
         self.job = RemoteJob.from_json(self._calls.to_json(answer))
-        if not (is_first and self.job.ended):  # else there was nothing to follow
+        if not (is_first and self.job.ended and not self.job.on_its_way):  # else there was nothing to follow
             self._report()
         return True
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.client.errors import JobNotSuccessful, NotAServer
+from api.client.errors import JobNotSuccessful, NotAServer, NotDelivered
 from seq2seq.progress import Progress
 
 ENDED = ("successful", "failed", "dismissed")
@@ -41,6 +41,23 @@ class RemoteJob:
     def name(self) -> str | None:
         """What its owner calls it."""
         return self.values.get("name")
+
+    @property
+    def destination(self) -> Mapping[str, Any]:
+        """Where its result goes beside the server's own storage, and how far that has come; empty where nowhere."""
+        given = self.values.get("destination")
+        return given if isinstance(given, dict) else {}
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether there is a result that is not where it is to go yet."""
+        return self.status == "successful" and self.destination.get("state") == "waiting"
+
+    def check_delivered(self) -> None:
+        """Raises `NotDelivered` with the reason where the result is not where it was to go."""
+        if self.destination.get("state") != "delivered":
+            why = self.destination.get("detail") or "the server knows of no destination"
+            raise NotDelivered(f"job {self.id} has its result, which could not be delivered: {why}")
 
     def check_successful(self) -> None:
         """Raises `JobNotSuccessful` with the reason where it has ended otherwise."""

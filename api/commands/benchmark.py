@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.commands.options import JOB, Detach, Input, JobName, Key, Out, Overwrite, Priority, Quiet, Server
+from api.commands.options import JOB, Detach, Input, JobName, Key, Out, Overwrite, Priority, Quiet, Server, To
 from api.commands.submitting import submit_sequence
 from seq2seq.commands.options import build_config
 from seq2seq.config import ReconstructionConfig
@@ -87,6 +87,7 @@ def submit_benchmark(
     detach: Detach = False,
     name: JobName = None,
     priority: Priority = 0,
+    to: To = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -104,6 +105,7 @@ def submit_benchmark(
         detach=detach,
         overwrite=overwrite,
         quiet=quiet,
+        to=to,
     )
 
 

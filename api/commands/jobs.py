@@ -21,6 +21,7 @@ from api.commands.options import (
     Priority,
     Quiet,
     Server,
+    To,
     console_for,
     interruptible,
 )
@@ -47,6 +48,7 @@ _SHORTEST_ID, _WHOLE_ID = 4, 36
   decloud submit fields cloud-free
   decloud submit fields.zip cloud-free --max-minutes 5 --server https://decloud.example.org
   JOB=$(decloud submit fields --detach)
+  decloud submit fields --to s3://fields-of-ann/2021
 
 Ctrl-C leaves the job running. A broken upload is continued by the same command.
 """,
@@ -64,6 +66,7 @@ def submit(
         Path | None,
         typer.Option(rich_help_panel=JOB, metavar="FILE", help="TOML or JSON with settings, as for run; options win."),
     ] = None,
+    to: To = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     **given: Any,
@@ -81,6 +84,7 @@ def submit(
         detach=detach,
         overwrite=overwrite,
         quiet=quiet,
+        to=to,
     )
 
 
@@ -108,8 +112,8 @@ def watch(
     with connected(server, key, console, quiet=quiet) as (client, display):
         found = find_job(client, job)
         display.notify(f"Job {found.id}{f' ({found.name})' if found.name else ''}")
-        see_through(client, found, None, display)
-    say_outcome(console, found.id, None, quiet=quiet)
+        ended = see_through(client, found, None, display)
+    say_outcome(console, found.id, None, quiet=quiet, destination=ended.destination)
 
 
 @app.command(

@@ -50,6 +50,15 @@ JobName = Annotated[
 Priority = Annotated[
     int, typer.Option("--priority", rich_help_panel=JOB, metavar="N", help="Among your own jobs; higher is sooner.")
 ]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        rich_help_panel=JOB,
+        metavar="s3://BUCKET/PREFIX",
+        help="Have the server bring the result there, where its operator allows that bucket.",
+    ),
+]
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)]
 Out = Annotated[
     Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")

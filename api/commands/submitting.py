@@ -23,14 +23,17 @@ def submit_sequence(
     detach: bool,
     overwrite: bool,
     quiet: bool,
+    to: str | None = None,
 ) -> None:
     """Uploads, submits, waits and downloads; without OUT only waits; detached only prints the job's id.
 
-    settings: those of the process that differ. Raises `ConfigError`, `OutputError` or `CannotStore` before anything is
-    sent, then what a client raises.
+    settings: those of the process that differ. to: where the server brings the result as well. Raises `ConfigError`,
+    `OutputError` or `CannotStore` before anything is sent, then what a client raises.
     """
     if detach and output_path is not None:
         raise ConfigError("--detach does not wait for a result, so there is none for OUT; leave one of them out")
+    if to is not None and not to.startswith("s3://"):
+        raise ConfigError(f"--to {to}: must be of the form s3://BUCKET/PREFIX")
     if output_path is not None:
         check_apart(input_path, output_path, output_path.absolute().with_name(f"{output_path.name}.part"))
     console = console_for(stderr=detach)
@@ -40,13 +43,14 @@ def submit_sequence(
         with interruptible("stopped; the same command goes on with the upload"):
             upload = client.upload(input_path, on_progress=display)
         called = name or input_path.absolute().name or None
-        job = client.submit(upload, settings, name=called, priority=priority, process=process)
+        place = {"href": to} if to else None
+        job = client.submit(upload, settings, name=called, priority=priority, process=process, destination=place)
         if detach:
             print(job.id)
             return
         display.notify(f"Job {job.id}")
-        see_through(client, job, output_path, display, overwrite=overwrite)
-    say_outcome(console, job.id, output_path, quiet=quiet)
+        there = see_through(client, job, output_path, display, overwrite=overwrite)
+    say_outcome(console, job.id, output_path, quiet=quiet, destination=there.destination)
 
 
 def _check_folder(out: Path, overwrite: bool) -> None:

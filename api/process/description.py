@@ -1,5 +1,6 @@
 """The processes, as OGC API - Processes describes processes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.http.answers import link
@@ -30,9 +31,12 @@ def summary(process: Process, base: str, version: str) -> dict[str, Any]:
     }
 
 
-def description(process: Process, base: str, version: str) -> dict[str, Any]:
-    """With inputs and outputs."""
-    return {**summary(process, base, version), "inputs": _inputs(process), "outputs": _outputs(process)}
+def description(process: Process, base: str, version: str, destinations: Sequence[str] = ()) -> dict[str, Any]:
+    """With inputs and outputs. destinations: forms of `destination` that the server takes."""
+    described = {**summary(process, base, version), "inputs": _inputs(process), "outputs": _outputs(process)}
+    if destinations:
+        described["additionalParameters"] = {"parameters": [{"name": "destination", "value": list(destinations)}]}
+    return described
 
 
 def _inputs(process: Process) -> dict[str, Any]:

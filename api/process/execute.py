@@ -1,8 +1,8 @@
 """The bodies of requests, as OpenAPI shows them: a job to be done, and another like it."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WrapValidator, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, WrapValidator, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -17,6 +17,11 @@ from worker.jobs import PRIORITIES
 
 _LONGEST_URL = 2000
 _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
+
+
+_Path = Annotated[str, Field(min_length=1, max_length=1024)]
+_Presigned = Annotated[SecretStr, Field(max_length=4096)]
+_MOST_ADDRESSES = 200
 
 
 class Asked(BaseModel):
@@ -111,6 +116,30 @@ _WebAddress = Annotated[
 ]
 
 
+def _one_place(schema: dict[str, Any]) -> None:
+    only_when_given(schema)
+    schema.update(minProperties=1, maxProperties=1)
+
+
+class Destination(Asked):
+    """Where the result goes beside the service's own storage, when the job is done: either `href`, a bucket that the
+    operator allows, or `put`, a presigned https address for `results.zip` (all files) or for each path of the result.
+    `destination` of the job says how far that has come. Addresses are secrets, and never shown again."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_one_place)
+
+    href: str | None = Field(
+        default=None, max_length=_LONGEST_URL, json_schema_extra={"pattern": r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$"}
+    )
+    put: Annotated[dict[_Path, _Presigned], Field(min_length=1, max_length=_MOST_ADDRESSES)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.model_fields_set) != 1 or (self.href, self.put) == (None, None):
+            raise PydanticCustomError("one_place", "must have either href or put")
+        return self
+
+
 class Subscriber(Asked):
     """https addresses that are told when the job gets there (OGC API - Processes, callback), by Standard Webhooks 1.0;
     `failedUri` also of a cancellation. `GET /webhook-secret` has what they verify the signatures with."""
@@ -163,6 +192,7 @@ class _Submission(Asked):
         default=None, max_length=40, description="Which workers may run it; by default the operator's first."
     )
     subscriber: Subscriber | None = None
+    destination: Destination | None = None
 
 
 _OUTPUTS: Any = Field(default={}, description="Those that the results are to show; all where it is left out or empty.")

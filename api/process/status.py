@@ -45,6 +45,7 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
                 **({} if job.ended else {name: progress.get(name) for name in _SHOWN}),
                 "usage": job.usage,
                 "result_bytes": job.result_bytes,
+                "destination": job.destination,
                 "exception": exception(job),
             }
         ),

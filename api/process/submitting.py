@@ -15,10 +15,12 @@ from api.http.answers import without_nothing
 from api.http.authentication import Caller
 from api.process import delivery
 from api.process.comparing import comparison_estimate, comparison_named
+from api.process.destination import destination_of
 from api.process.execute import (
     Changes,
     ComparisonChanges,
     ComparisonInputs,
+    Destination,
     Execute,
     ExecuteComparison,
     Format,
@@ -58,6 +60,7 @@ class JobRequest:
     priority: int
     subscriber: dict[str, str] | None
     delivery: dict[str, Any] | None = None
+    destination: Destination | None = None
     shape: Shape | None = None
 
 
@@ -75,6 +78,7 @@ def job_request(body: Execute | ExecuteComparison, services: Services, base: str
         priority=body.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base),
         delivery=_delivery(body, media_types(process)),
+        destination=body.destination,
         shape=inputs.shape if isinstance(inputs, Inputs) else None,
     )
 
@@ -91,6 +95,8 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
         priority=body.priority if "priority" in given else first.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
         delivery=first.delivery,
+        # Not the first one's: its addresses have done their service, and a bucket would lose the first result.
+        destination=body.destination,
     )
 
 
@@ -110,6 +116,7 @@ def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key:
         idempotency_key=idempotency_key,
         subscriber=job.subscriber,
         delivery=job.delivery,
+        destination=destination_of(job.destination, services.settings, caller.owner),
         process=job.process,
     )
     if created:
@@ -122,6 +129,7 @@ def dry_run(services: Services, caller: Caller, job: JobRequest) -> dict[str, An
     if job.input_id is not None:
         uploads.check_ready(uploads.get(services.database, job.input_id, caller.owner))
     _check_shape(job.shape, caller.limits)
+    destination_of(job.destination, services.settings, caller.owner)
     used = quotas.usage(services.database, caller.owner)
     quotas.check_queued(used, caller.limits)
     quotas.check_stored(used, caller.limits, 0)

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.deps import AddressesDep, CallerDep, ServicesDep
+from api.deps import AddressesDep, CallerDep, ServicesDep, services_of
 from api.http.addresses import Addresses
 from api.http.answers import json_answer, link
 from api.http.authentication import Caller
 from api.process import description
+from api.process.destination import offered
 from api.process.execute import Execute, ExecuteComparison
 from api.process.processes import PROCESSES, find_process
 from api.process.status import status_info
@@ -50,7 +51,8 @@ async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10
 )
 async def one_process(request: Request, process_id: str, addresses: AddressesDep) -> Response:
     """Every setting with its JSON Schema."""
-    return json_answer(description.description(find_process(process_id), addresses.base, request.app.version))
+    forms = offered(services_of(request).settings)
+    return json_answer(description.description(find_process(process_id), addresses.base, request.app.version, forms))
 
 
 @router.post(

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq2seq.looking.scene import Area, Part, Scene
+from seq2seq.looking.scene import Part, Scene, split_window
 from seq2seq.looking.views import View
 from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import AreaMean
 from seq2seq.sequence import Bool, Float32
 
@@ -54,7 +55,7 @@ class Wish:
 class _Cells:
     """Collects one wish."""
 
-    def __init__(self, wish: Wish, area: Area, view: View) -> None:
+    def __init__(self, wish: Wish, area: Window, view: View) -> None:
         self._wish, self._area, self._view = wish, area, view
         self._before, self._cloud = self._empty(len(view.bands)), self._empty(1)
         self._after: list[AreaMean] = []
@@ -63,7 +64,7 @@ class _Cells:
     def _empty(self, channels: int) -> list[AreaMean]:
         return [AreaMean(channels, self._area.shape, self._wish.max_px) for _ in self._wish.positions]
 
-    def add(self, part: Part, place: Area) -> None:
+    def add(self, part: Part, place: Window) -> None:
         rows = slice(place.row - self._area.row, place.row_end - self._area.row)
         columns = slice(place.column - self._area.column, place.column_end - self._area.column)
         if part.after is not None and not self._after:
@@ -98,7 +99,7 @@ def take_glances(
     view: View,
     wishes: Sequence[Wish],
     *,
-    area: Area | None = None,
+    area: Window | None = None,
     budget_bytes: int = 2**29,
     on_progress: OnProgress = ignore_progress,
 ) -> list[Glance]:
@@ -108,7 +109,7 @@ def take_glances(
     """
     area = area or scene.info.whole
     collected = [_Cells(wish, area, view) for wish in wishes]
-    parts = list(area.parts(scene.bytes_per_pixel, budget_bytes))
+    parts = list(split_window(area, scene.bytes_per_pixel, budget_bytes))
     for number, place in enumerate(parts):
         on_progress(Progress("looking", number, len(parts)))
         part = scene.read(place, view)

@@ -132,7 +132,7 @@ def framed(
     inner = max(body.width, _LEAST_WIDTH)
     head = [(line, _TITLE, INK, 30) for line in wrapped(title, _TITLE, inner)]
     head += [(line, _FACTS, SOFT, 19) for line in wrapped(facts, _FACTS, inner)]
-    foot = [(line, _SMALL, SOFT, 18) for text in captions for line in wrapped(text, _SMALL, inner)]
+    foot = [(line, _SMALL, SOFT, 18) for text in captions if text for line in wrapped(text, _SMALL, inner)]
     rows = _rows(legend, inner)
     top = MARGIN + sum(step for *_, step in head) + 12
     below = top + body.height + 14

@@ -13,8 +13,8 @@ from seq2seq.errors import ConfigError
 from seq2seq.looking.animation import film, moving_px
 from seq2seq.looking.glance import Glance, Wish, take_glances
 from seq2seq.looking.paint import Paint, fit_paint, sigma_ramp
-from seq2seq.looking.result import ResultScene, is_result, open_result
-from seq2seq.looking.scene import Area, Scene, SequenceScene
+from seq2seq.looking.result import is_result, open_result
+from seq2seq.looking.scene import Scene, SequenceScene
 from seq2seq.looking.series import Pixel, clearest, parse_pixel, parse_point, read_curves, unique
 from seq2seq.looking.series_picture import MAP_PX, series_picture
 from seq2seq.looking.sheet import contact_sheet, side_px
@@ -23,6 +23,7 @@ from seq2seq.looking.target import MOVING, SIGNATURE, STILL, check_suffix, defau
 from seq2seq.looking.views import Choice, View, choose_view, possible_views
 from seq2seq.progress import OnProgress, ignore_progress
 from seq2seq.readers import open_sequence
+from seq2seq.readers.contents import Window
 from seq2seq.writers import write_file
 
 MaskStyle = Literal["outline", "hatch", "none"]
@@ -94,6 +95,13 @@ def look_at_scene(
     return Written(target, notes)
 
 
+def draw(scene: Scene, request: Request, *, budget_bytes: int = 2**28) -> tuple[Image, tuple[str, ...]]:
+    """The picture of an open scene that `look_at_scene` would write, and its notes. Raises as that does."""
+    view, note = _view(request, scene)
+    notes = (*scene.info.notes, *((note,) if note else ()))
+    return _Drawing(scene, view, request, notes, budget_bytes, ignore_progress).still(), notes
+
+
 def _settled(request: Request, out: Path | None) -> Request:
     """With `animate` where the name of the file says so. Raises `ConfigError` for what does not go together."""
     moving = out is not None and out.suffix.lower() in MOVING and not out.is_dir()
@@ -125,7 +133,7 @@ def _opened(path: Path, request: Request, config: ReconstructionConfig) -> Itera
 def _view(request: Request, scene: Scene) -> tuple[View, str | None]:
     """What is shown. A series is of the vegetation index where there is one, and nothing else was asked for."""
     info = scene.info
-    if request.bands == "s1" and isinstance(scene, ResultScene):
+    if request.bands == "s1" and info.is_result:
         raise ConfigError(f"--bands s1: {info.name} is a result, which has no radar; look at its input")
     if request.series and request.bands is None:
         index = possible_views(info.bands, info.s1_bands).get("ndvi")
@@ -134,7 +142,7 @@ def _view(request: Request, scene: Scene) -> tuple[View, str | None]:
     return choose_view(request.bands, info.bands, info.s1_bands, name=info.name)
 
 
-def parse_window(text: str, scene: Scene) -> Area:
+def parse_window(text: str, scene: Scene) -> Window:
     """Reads "ROW,COL,HEIGHT,WIDTH". Raises `ConfigError` for anything else, and where it is not inside the scene."""
     height, width = scene.info.geobox.shape
     try:
@@ -143,7 +151,7 @@ def parse_window(text: str, scene: Scene) -> Area:
         raise ConfigError(f"--window {text}: must be ROW,COL,HEIGHT,WIDTH, such as 0,0,512,512") from None
     if row < 0 or column < 0 or rows < 1 or columns < 1 or row + rows > height or column + columns > width:
         raise ConfigError(f"--window {text}: is not inside {scene.info.name}, {height} rows and {width} columns")
-    return Area(row, row + rows, column, column + columns)
+    return Window(row, row + rows, column, column + columns)
 
 
 class _Drawing:
@@ -164,22 +172,25 @@ class _Drawing:
         self._style = request.mask or ("none" if view.radar else "outline")
         self._area = parse_window(request.window, scene) if request.window else scene.info.whole
         self._all = tuple(range(len(scene.info.dates)))
+        self._info = replace(scene.info, geobox=scene.info.geobox[self._area.slices])
 
     def write(self, target: Path) -> None:
         """Draws it and writes the file."""
-        info, request = self._scene.info, self._request
-        info = replace(info, geobox=info.geobox[self._area.slices])
-        if request.series:
-            write_still(target, self._series())
-        elif request.animate:
-            glance, paint = self._all_dates(moving_px(len(self._all)))
-            moving = film(info, glance, paint, style=self._style, captions=self._captions)
-            write_file(target, moving.encoded("GIF" if target.suffix.lower() == ".gif" else "WEBP", SIGNATURE))
-        elif request.date:
-            write_still(target, self._date(info.position(request.date)))
-        else:
-            glance, paint = self._all_dates(side_px(len(self._all), 3 if isinstance(self._scene, ResultScene) else 1))
-            write_still(target, contact_sheet(info, glance, paint, style=self._style, captions=self._captions))
+        if not self._request.animate:
+            write_still(target, self.still())
+            return
+        glance, paint = self._all_dates(moving_px(len(self._all)))
+        moving = film(self._info, glance, paint, style=self._style, captions=self._captions)
+        write_file(target, moving.encoded("GIF" if target.suffix.lower() == ".gif" else "WEBP", SIGNATURE))
+
+    def still(self) -> Image:
+        """Draws a series, one date, or a sheet of all of them."""
+        if self._request.series:
+            return self._series()
+        if self._request.date:
+            return self._date(self._info.position(self._request.date))
+        glance, paint = self._all_dates(side_px(len(self._all), self._info.images))
+        return contact_sheet(self._info, glance, paint, style=self._style, captions=self._captions)
 
     def _all_dates(self, max_px: int) -> tuple[Glance, Paint]:
         (glance,) = self._glances(self._view, [Wish(self._all, max_px)])

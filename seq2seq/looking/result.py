@@ -12,7 +12,7 @@ import numpy as np
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, DecloudError, MissingDataError, UnreadableFileError
-from seq2seq.looking.scene import Area, Part, SceneInfo, SequenceScene
+from seq2seq.looking.scene import Part, SceneInfo, SequenceScene
 from seq2seq.looking.views import View
 from seq2seq.products import CLOUD_MASK, DECLOUDED, REPORT, UNCERTAINTY, Product
 from seq2seq.readers import open_sequence
@@ -40,13 +40,12 @@ class _Rasters:
     scale: float = 1.0
     offset: float = 0.0
 
-    def read(self, area: Area, bands: tuple[int, ...]) -> Float32:
+    def read(self, area: Window, bands: tuple[int, ...]) -> Float32:
         """(T, B, h, w) of the bands at these positions, no-data as NaN."""
-        window = Window(area.row, area.row_end, area.column, area.column_end)
         found = np.empty((len(self.files), len(bands), *area.shape), dtype=np.float32)
         for t, file in enumerate(self.files):
-            with file.dataset() as dataset, pixel_errors(file.header, window):
-                raw = dataset.read([band + 1 for band in bands], window=window.ranges)
+            with file.dataset() as dataset, pixel_errors(file.header, area):
+                raw = dataset.read([band + 1 for band in bands], window=area.ranges)
             nodata = file.header.nodata
             values = (raw * np.float64(self.scale) + self.offset).astype(np.float32)
             found[t] = values if nodata is None else np.where(raw == nodata, np.float32(np.nan), values)
@@ -71,7 +70,7 @@ class ResultScene:
         own = 4 * 4 * 3 * len(self.info.dates)
         return own + (self._before.bytes_per_pixel if self._before else 0)
 
-    def read(self, area: Area, view: View) -> Part:
+    def read(self, area: Window, view: View) -> Part:
         """A window of all dates. Raises `UnreadableFileError`."""
         if view.radar:
             raise ConfigError(f"--bands s1: {self.info.name} is a result, which has no radar; look at its input")
@@ -177,6 +176,7 @@ def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple
         simulated=bool(found["simulated"]),
         notes=notes,
         made=f"made {'' if source == name else f'of {source} '}by {report['method']}",
+        is_result=True,
     )
 
 

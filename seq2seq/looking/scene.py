@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from seq2seq.errors import ConfigError
 from seq2seq.looking.views import View
 from seq2seq.readers import SequenceSource
+from seq2seq.readers.contents import Window
 from seq2seq.readers.pairing import describe_pixel
 from seq2seq.report.inspection import sequence_name
 from seq2seq.sequence import Bool, Float32, crs_name
@@ -20,35 +21,16 @@ _COPIES = 3
 _SMALLEST_SIDE = 64
 
 
-@dataclass(frozen=True)
-class Area:
-    """A rectangle of the scene: rows and columns, each from (included) to (excluded)."""
-
-    row: int
-    row_end: int
-    column: int
-    column_end: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(h, w)."""
-        return self.row_end - self.row, self.column_end - self.column
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns."""
-        return slice(self.row, self.row_end), slice(self.column, self.column_end)
-
-    def parts(self, bytes_per_pixel: int, budget_bytes: int) -> Iterator["Area"]:
-        """Parts that take at most the budget: whole rows where enough of them fit, squares otherwise."""
-        height, width = self.shape
-        rows = budget_bytes // (bytes_per_pixel * width)
-        columns = width
-        if rows < min(height, _SMALLEST_SIDE):
-            rows = columns = max(_SMALLEST_SIDE, isqrt(budget_bytes // bytes_per_pixel))
-        for row in range(self.row, self.row_end, rows):
-            for column in range(self.column, self.column_end, columns):
-                yield Area(row, min(row + rows, self.row_end), column, min(column + columns, self.column_end))
+def split_window(window: Window, bytes_per_pixel: int, budget_bytes: int) -> Iterator[Window]:
+    """Parts that take at most the budget: whole rows where enough of them fit, squares otherwise."""
+    height, width = window.shape
+    rows = budget_bytes // (bytes_per_pixel * width)
+    columns = width
+    if rows < min(height, _SMALLEST_SIDE):
+        rows = columns = max(_SMALLEST_SIDE, isqrt(budget_bytes // bytes_per_pixel))
+    for row in range(window.row, window.row_end, rows):
+        for column in range(window.column, window.column_end, columns):
+            yield Window(row, min(row + rows, window.row_end), column, min(column + columns, window.column_end))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +38,8 @@ class SceneInfo:
     """What a picture says of its scene.
 
     cloud: (T,) share of the scene that is cloud, shadow or no data. s1_dates: the acquisition paired to each date.
-    notes: what the user should know, a line each. made: of a result, of what and how.
+    mask_source, simulated: None where nobody knows, as of arrays in memory. notes: what the user should know, a line
+    each. made: of a result, of what and how. is_result: it has an after and an uncertainty beside what was before.
     """
 
     name: str
@@ -66,10 +49,11 @@ class SceneInfo:
     s1_dates: tuple[str | None, ...]
     geobox: GeoBox
     cloud: tuple[float, ...]
-    mask_source: str
-    simulated: bool
+    mask_source: str | None
+    simulated: bool | None
     notes: tuple[str, ...] = ()
     made: str = ""
+    is_result: bool = False
 
     @property
     def title(self) -> str:
@@ -78,17 +62,27 @@ class SceneInfo:
         return f"{self.name}{made}{' (simulated data)' if self.simulated else ''}"
 
     @property
-    def whole(self) -> Area:
+    def in_memory(self) -> bool:
+        """True for what a program holds, which no command and no file names."""
+        return self.mask_source is None
+
+    @property
+    def images(self) -> int:
+        """How many pictures show a date."""
+        return 3 if self.is_result else 1
+
+    @property
+    def whole(self) -> Window:
         """All of it."""
         height, width = self.geobox.shape
-        return Area(0, height, 0, width)
+        return Window(0, height, 0, width)
 
     def position(self, date: str) -> int:
         """Where a date stands. Raises `ConfigError` naming those that there are."""
         if date not in self.dates:
             raise ConfigError(
                 f"--date {date}: {self.name} has {len(self.dates)} dates, {self.dates[0]} to {self.dates[-1]}, and not "
-                f"this one; {_nearest_day(date, self.dates)}"
+                f"this one; {nearest_day(date, self.dates)}"
             )
         return self.dates.index(date)
 
@@ -101,7 +95,9 @@ class SceneInfo:
         )
 
     def credit(self) -> str:
-        """Whose data it is: never without its label where it is simulated."""
+        """Whose data it is: never without its label where it is simulated; nothing where nobody knows."""
+        if self.simulated is None:
+            return ""
         if self.simulated:
             return "Simulated data."
         years = sorted({date[:4] for date in self.dates})
@@ -132,7 +128,7 @@ class Scene(Protocol):
     def bytes_per_pixel(self) -> int:
         """What reading takes for each pixel of a window."""
 
-    def read(self, area: Area, view: View) -> Part:
+    def read(self, area: Window, view: View) -> Part:
         """A window of all dates."""
 
 
@@ -159,7 +155,7 @@ class SequenceScene:
         channels = len(self.info.bands) + len(self.info.s1_bands)
         return 4 * _COPIES * channels * len(self.info.dates)
 
-    def read(self, area: Area, view: View) -> Part:
+    def read(self, area: Window, view: View) -> Part:
         """A window of all dates. Raises `UnreadableFileError`."""
         found = self._source.read(*area.slices)
         images = found.s1 if view.radar else found.s2
@@ -169,7 +165,7 @@ class SequenceScene:
         return Part(np.where(has_data[:, None], pixels, np.float32(np.nan)), found.cloud_mask)
 
 
-def _nearest_day(date: str, dates: Sequence[str]) -> str:
+def nearest_day(date: str, dates: Sequence[str]) -> str:
     """The date nearest in time, or how a date is written."""
     try:
         wanted = np.datetime64(date, "D")

@@ -8,8 +8,9 @@ import numpy as np
 from seq2seq.errors import ConfigError
 from seq2seq.interpolation import linear_interpolation
 from seq2seq.looking.compass import place_of
-from seq2seq.looking.scene import Area, Part, Scene, SceneInfo
+from seq2seq.looking.scene import Part, Scene, SceneInfo
 from seq2seq.looking.views import View
+from seq2seq.readers.contents import Window
 from seq2seq.sequence import Bool, Float32, days_since_first
 
 
@@ -56,7 +57,7 @@ def parse_point(text: str, info: SceneInfo) -> Pixel:
 
 def read_curves(scene: Scene, pixel: Pixel, view: View) -> list[Curve]:
     """The channels of a pixel over all dates; of a colour each band by itself."""
-    area = Area(pixel.row, pixel.row + 1, pixel.column, pixel.column + 1)
+    area = Window(pixel.row, pixel.row + 1, pixel.column, pixel.column + 1)
     part = scene.read(area, view)
     has_data = np.asarray(np.isfinite(part.before).all(axis=1))  # (T, 1, 1)
     observed = has_data if view.radar else has_data & ~part.cloud_mask

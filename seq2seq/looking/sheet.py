@@ -123,11 +123,14 @@ def cell_words(glance: Glance) -> list[str]:
 
 def share_words(info: SceneInfo, paint: Paint) -> str:
     """What the figures beside the dates are, and where masks come from."""
+    figure = "the day of Sentinel-1" if paint.view.radar else "the share of cloud, shadow and no data"
+    words = f"Beside each date: {figure}."
+    if info.mask_source is None:
+        return words
     source = {"user": "the user's, from MASK", "scl": "of SCL", "rules": "found by rules"}.get(
         info.mask_source, f"found by {info.mask_source}"
     )
-    figure = "the day of Sentinel-1" if paint.view.radar else "the share of cloud, shadow and no data"
-    return f"Beside each date: {figure}. Masks are {source}."
+    return f"{words} Masks are {source}."
 
 
 def _label(info: SceneInfo, t: int, *, radar: bool) -> tuple[str, str]:

@@ -9,8 +9,9 @@ from seq2seq.looking.compass import centre, degrees, scale_of
 from seq2seq.looking.glance import Glance
 from seq2seq.looking.layout import SOFT, blank, font, framed, image_of
 from seq2seq.looking.paint import Paint, Ramp
-from seq2seq.looking.scene import Area, SceneInfo
+from seq2seq.looking.scene import SceneInfo
 from seq2seq.looking.sheet import AFTER, BEFORE, SIGMA, Painter, legend_of, panels
+from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import UInt8
 from seq2seq.sequence import crs_name
 
@@ -26,7 +27,7 @@ def date_picture(
     paint: Paint,
     *,
     style: str,
-    area: Area,
+    area: Window,
     own_stretch: bool = False,
     sigma: Ramp | None = None,
     captions: Sequence[str] = (),
@@ -49,7 +50,7 @@ def date_picture(
         f"centre {degrees(latitude, longitude)}"
     )
     stretch = paint.caption("for this date alone" if own_stretch else "for all dates")
-    texts = [stretch, _cells(glance, zoom), *captions, info.credit()]
+    texts = [stretch, _cells(info, glance, zoom), *captions, info.credit()]
     return framed(body, title=f"{info.title}, {info.dates[t]}", facts=facts, legend=legend, captions=texts)
 
 
@@ -66,16 +67,16 @@ def side_by_side(images: Sequence[UInt8], names: Sequence[str]) -> Image.Image:
     return canvas
 
 
-def _grid(area: Area) -> str:
+def _grid(area: Window) -> str:
     height, width = area.shape
     corner = f" from row {area.row}, column {area.column}" if area.row or area.column else ""
     return f"{height} x {width} px{corner}"
 
 
-def _cells(glance: Glance, zoom: int) -> str:
+def _cells(info: SceneInfo, glance: Glance, zoom: int) -> str:
     if glance.cell_px == 1:
         return f"Every pixel of the grid is {zoom} x {zoom} pixels here." if zoom > 1 else "Every pixel is shown."
-    return (
-        f"Every pixel here is the mean of {glance.cell_px} x {glance.cell_px} pixels of the grid; a --window of up to "
-        f"{MOST_CELLS} px shows them as they are."
-    )
+    words = f"Every pixel here is the mean of {glance.cell_px} x {glance.cell_px} pixels of the grid"
+    if info.in_memory:
+        return f"{words}; a crop of up to {MOST_CELLS} px shows them as they are."
+    return f"{words}; a --window of up to {MOST_CELLS} px shows them as they are."

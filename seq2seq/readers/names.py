@@ -1,6 +1,7 @@
 """The meaning of names: the date in a file's name, the band in a band's description."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,6 +66,17 @@ def listed(names: Sequence[str]) -> str:
     """The first four, and how many more there are."""
     shown = ", ".join(names[:4])
     return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
+
+
+def listed_files(dated: Sequence[tuple[str, np.datetime64]]) -> str:
+    """Names of rasters with their dates: a file that holds several ("cube.nc of 2020-08-01") once, with their count."""
+    files = [name.removesuffix(f" of {date}") for name, date in dated]
+    counts = Counter(files)
+    words = [
+        f"{file} ({counts[file]} dates)" if counts[file] > 1 else name
+        for file, (name, _) in zip(files, dated, strict=True)
+    ]
+    return listed(list(dict.fromkeys(words)))
 
 
 def _day(match: re.Match[str]) -> np.datetime64 | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from seq2seq.readers.acquisitions import OpticalAcquisition
-from seq2seq.readers.names import listed
+from seq2seq.readers.names import listed_files
 
 
 def optical_remarks(s2: Sequence[OpticalAcquisition]) -> Iterator[str]:
@@ -20,9 +20,10 @@ def _assumed_bands(first: OpticalAcquisition) -> Iterator[str]:
 
 def _mixed_scales(s2: Sequence[OpticalAcquisition]) -> Iterator[str]:
     first = s2[0]
-    others = [acquisition.raster.header.name for acquisition in s2 if acquisition.radiometry != first.radiometry]
-    if others:
+    headers = [acquisition.raster.header for acquisition in s2 if acquisition.radiometry != first.radiometry]
+    if headers:
+        others = listed_files([(header.name, header.date) for header in headers])
         yield (
-            f"{listed(others)}: scale, offset or no-data value differ from {first.raster.header.name}, "
+            f"{others}: scale, offset or no-data value differ from {first.raster.header.name}, "
             f"after which results are stored (scale {first.radiometry.scale:g}, offset {first.radiometry.offset:g})"
         )

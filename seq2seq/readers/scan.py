@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.errors import MissingDataError
+from seq2seq.progress import OnProgress, Progress, ignore_progress
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import SequenceStatistics
 from seq2seq.readers.cloud_detection import grow
@@ -64,6 +65,7 @@ def scan(
     *,
     shape: tuple[int, int],
     side: int,
+    on_progress: OnProgress = ignore_progress,
 ) -> Scan:
     """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
 
@@ -74,12 +76,15 @@ def scan(
     statistics = SequenceStatistics(s2)
     cloud_mask = PackedMask((len(s2), *shape))
     cloudy, empty, radar = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(s2), len(s1)))
-    for block in plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk):
+    blocks = list(plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk))
+    for number, block in enumerate(blocks):
+        on_progress(Progress("reading", number, len(blocks)))
         mask, has_data = _mask_block(s2, masking, block, shape=shape, statistics=statistics)
         cloud_mask.write(block, mask)
         cloudy += mask.sum(axis=(1, 2))
         empty += (~has_data).sum(axis=(1, 2))
         radar += _check_radar(s1, block)
+    on_progress(Progress("reading", len(blocks), len(blocks)))
     statistics.check()
     pixels = shape[0] * shape[1]
     return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels)

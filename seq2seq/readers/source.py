@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
+from seq2seq.progress import OnProgress, ignore_progress
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
@@ -151,30 +152,38 @@ class SequenceSource:
         return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
 
 
-def open_source(path: Path, opened: AbstractContextManager[Contents], config: ReconstructionConfig) -> SequenceSource:
+def open_source(
+    path: Path,
+    opened: AbstractContextManager[Contents],
+    config: ReconstructionConfig,
+    on_progress: OnProgress = ignore_progress,
+) -> SequenceSource:
     """Checks everything there is to check, headers first, then all pixels, and gives the sequence back open.
 
     Whatever it raises, it closes `opened` again.
     """
     contents = opened.__enter__()
     try:
-        return _checked(path, contents, opened, config)
+        return _checked(path, contents, opened, config, on_progress)
     except BaseException as error:
         opened.__exit__(type(error), error, error.__traceback__)
         raise
 
 
 def _checked(
-    path: Path, contents: Contents, opened: AbstractContextManager[Contents], config: ReconstructionConfig
+    path: Path,
+    contents: Contents,
+    opened: AbstractContextManager[Contents],
+    config: ReconstructionConfig,
+    on_progress: OnProgress,
 ) -> SequenceSource:
-    s2 = check_s2(contents.s2)
-    header = contents.s2[0].header
+    s2, header = check_s2(contents.s2), contents.s2[0].header
     timeline, shape = plan_timeline(dates_of(contents.s2), dates_of(contents.s1), config), tuple(header.geobox.shape)
     pairing = pair_radar(contents.s1, timeline.dates, header.geobox, config)
     masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
-    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side)
+    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side, on_progress=on_progress)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=contents.origin or path,

@@ -20,10 +20,34 @@ def progress_html(progress: Progress, messages: Sequence[str]) -> str:
     return _macro("progress")(progress, messages)
 
 
-def card(title: str, facts: Sequence[tuple[str, str]], sequence: ImageSequence, shown: Bool | None = None) -> str:
-    """HTML: title, facts, and a few dates as pictures. shown: (T, H, W), other pixels are grey; None: all."""
-    pictures = _pictures(sequence, shown)
-    return _macro("card")(title, facts, pictures)
+def card(
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    sequence: ImageSequence,
+    shown: Bool | None = None,
+    *,
+    clouds: Bool | None = None,
+    reconstructed: Bool | None = None,
+) -> str:
+    """HTML: title, facts, a strip of the share of each date that is hidden or was reconstructed, a few as pictures.
+
+    shown: (T, H, W), other pixels are grey; None: all. clouds, reconstructed: (T, H, W) what the strip is of, where it
+    is not of what is not shown.
+    """
+    return _macro("card")(title, facts, _strip(sequence, shown, clouds, reconstructed), _pictures(sequence, shown))
+
+
+def _strip(
+    sequence: ImageSequence, shown: Bool | None, clouds: Bool | None, reconstructed: Bool | None
+) -> tuple[str, list[tuple[str, float]]] | None:
+    """What is counted, and its share of each date, in percent."""
+    hidden = None if shown is None else ~shown
+    kinds = (("reconstructed", reconstructed), ("cloud, shadow or no data", clouds), ("not observed", hidden))
+    what, flags = next(((what, flags) for what, flags in kinds if flags is not None), ("", None))
+    if flags is None or not flags.size:
+        return None
+    shares = 100 * flags.mean(axis=(1, 2))
+    return what, [(str(date), float(share)) for date, share in zip(sequence.dates, shares, strict=True)]
 
 
 def _pictures(sequence: ImageSequence, shown: Bool | None) -> list[tuple[str, bytes]]:

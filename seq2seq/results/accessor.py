@@ -6,18 +6,19 @@ import numpy as np
 import xarray as xr
 
 from seq2seq.errors import MissingDataError
+from seq2seq.notebook import plot_dataset
 from seq2seq.report.preview import choose_dates
 from seq2seq.report.quicklook import Stretch, display_bands
-from seq2seq.report.thumbnails import scale_colours
 from seq2seq.sequence import Float32
 from seq2seq.wording import nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from seq2seq.looking.views import Choice
+
 # The stretch is fitted to squares of a few dates, not to the whole scene, which would have to be read for it.
 _SAMPLED_DATES, _SAMPLED_PX = 6, 64
-_CLOUD, _CLEAR, _GAP_PX = (128, 142, 160), (17, 22, 26), 6
 
 
 @xr.register_dataset_accessor("decloud")  # type: ignore[no-untyped-call]
@@ -41,24 +42,14 @@ class ResultAccessor:
         about = {"grid_mapping": "spatial_ref", "bands": " ".join(shown)}
         return xr.DataArray(pixels, dims=("y", "x", "rgb"), coords=coordinates, name="rgb", attrs=about)
 
-    def plot(self, date: Any, *, max_px: int = 800) -> "Image":
-        """Draws `date`: the image, its uncertainty (mean over bands, from none to the most), its clouds, side by side.
+    def plot(self, date: Any = None, *, bands: "Choice | None" = None) -> "Image":
+        """Draws what was observed, the result and its uncertainty: all dates on a sheet, or `date` large.
 
-        A notebook shows it; `.save("date.png")` keeps it. max_px: of the longer side of each; larger scenes are
-        thinned. Raises `MissingDataError` for another date.
+        A PIL image: a notebook shows it; `.save("date.png")` keeps it. bands: "rgb", "false" or "ndvi"; by default what
+        is there, natural colour first. Large scenes are reduced while they are read. Raises `MissingDataError` for a
+        date or bands that are not there.
         """
-        from PIL import Image
-
-        step = max(1, -(-max(self._dataset.sizes["y"], self._dataset.sizes["x"]) // max_px))
-        thinned = self._dataset.isel(y=slice(None, None, step), x=slice(None, None, step))
-        picture = self.rgb(date).values[::step, ::step]
-        sigma = thinned.decloud._of(date).uncertainty.mean("band").values
-        cloudy = thinned.decloud._of(date).cloud_mask.values > 0
-        limit = float(np.percentile(sigma[sigma > 0], 98)) if (sigma > 0).any() else 0.0
-        doubt = scale_colours(np.where(sigma > 0, sigma, np.nan), limit)
-        clouds = np.where(cloudy[..., None], np.array(_CLOUD, np.uint8), np.array(_CLEAR, np.uint8))
-        gap = np.full((picture.shape[0], _GAP_PX, 3), 255, dtype=np.uint8)
-        return Image.fromarray(np.hstack([picture, gap, doubt[..., :3], gap, clouds]))
+        return plot_dataset(self._dataset, date, bands)
 
     def series(self, x: float, y: float) -> xr.Dataset:
         """Returns what the pixel at `x`, `y`, in the units of the CRS, shows on all dates, read into memory.

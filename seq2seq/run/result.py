@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.nn.vgg import Perceptual
-from seq2seq.notebook import card
+from seq2seq.notebook import card, plot_result
 from seq2seq.progress import format_duration
 from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.assessment import Assessment
@@ -13,6 +13,9 @@ from seq2seq.validation.gain import describe
 
 if TYPE_CHECKING:
     import xarray as xr
+    from PIL.Image import Image
+
+    from seq2seq.looking.views import Choice
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,19 @@ class Reconstruction:
             },
         )
 
+    def plot(self, date: Any = None, *, bands: "Choice | None" = None) -> "Image":
+        """Draws what was observed, the result and its uncertainty: all dates on a sheet, or `date` large.
+
+        A PIL image: a notebook shows it, `.save("dates.png")` keeps it. bands: "rgb", "false" or "ndvi"; by default
+        what is there, natural colour first. Raises `MissingDataError` for a date or bands that are not there.
+        """
+        return plot_result(self.s2, self.sigma, self.reconstructed, date, bands)
+
     def __repr__(self) -> str:
         return f"Reconstruction({', '.join(text for _, text in self.facts())})"
 
     def _repr_html_(self) -> str:
-        return card("Reconstruction", self.facts(), self.s2)
+        return card("Reconstruction", self.facts(), self.s2, reconstructed=self.reconstructed)
 
     def facts(self) -> list[tuple[str, str]]:
         """Lists names and facts for people, at a glance."""

@@ -48,8 +48,8 @@ UNSAID = {
     "POST /uploads": "different keys|announced in all",
     "PUT /uploads/{name}": "Digest",
     "PATCH /uploads/{upload_id}": "announced in all",
-    "POST /processes/{process_id}/execution": "more than half of tile_px|outputs.*format|subscriber",
-    "POST /jobs/{job_id}/resubmit": "more than half of tile_px|subscriber",
+    "POST /processes/{process_id}/execution": "more than half of tile_px|outputs.*format|subscriber|destination",
+    "POST /jobs/{job_id}/resubmit": "more than half of tile_px|subscriber|destination|inputs[.](gaps|seeds|methods)",
 }
 # A list's parameter that is one plain value is a list of one on the wire.
 MISJUDGED = {"GET /jobs": [negative_data_rejection]}

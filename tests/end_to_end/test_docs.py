@@ -1,5 +1,7 @@
 """The site of docs/: complete, made of the code where it can be, and in need of nothing from anywhere."""
 
+import ast
+import json
 import os
 import re
 import subprocess
@@ -33,6 +35,7 @@ LOADED = {
 }
 # Links that say something and load nothing.
 SAID = {"canonical", "prev", "next"}
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 FOREIGN = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 
 
@@ -59,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -83,6 +86,57 @@ def test_no_page_loads_anything_from_another_host(site: Path) -> None:
     assert {each for each in loaded if FOREIGN.match(each[1])} == set()
 
 
+def test_no_script_in_a_page_loads_another_one_from_another_host(site: Path) -> None:
+    pages = {path.name: path.read_text() for path in site.rglob("*.html")}
+    assert any("jupyter-wrapper" in text for text in pages.values())
+    loaded = re.compile(r"""(?:import\s*\(?|src\s*=|from)\s*["'](?:https?:)?//""")
+    assert [name for name, text in pages.items() if loaded.search(text)] == []
+
+
+def test_the_page_of_a_notebook_shows_what_its_cells_made(site: Path) -> None:
+    """Pictures, a score, a dataset and the files that were written: it has run."""
+    page = (site / "notebook.html").read_text()
+    assert page.count("data:image/png;base64,") >= 3
+    for words in ("hidden pixels", "xarray.Dataset", "report.html", "<strong>Reconstruction</strong>"):
+        assert words in page, words
+    assert "Traceback" not in page
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_kept_without_outputs_and_uses_public_names_alone(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(sources) > 5
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
+    used = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "decloud":
+                used.add(node.attr)
+            imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            assert [name for name in imported if name.split(".")[0] in ("seq2seq", "api", "worker")] == []
+    assert used
+    assert used - set(decloud.__all__) == set()
+
+
+def test_a_notebook_that_fails_fails_the_site(tmp_path: Path) -> None:
+    """A site of one notebook, with the settings of ours."""
+    (said,) = re.findall(r"( {2}- mkdocs-jupyter:\n(?: {6}.*\n)+)", (ROOT / "mkdocs.yml").read_text())
+    assert "cache: false" in said, "what an earlier version of the code did is not shown"
+    (tmp_path / "mkdocs.yml").write_text(f"site_name: failing\nplugins:\n{said}")
+    notebook = json.loads(NOTEBOOKS[0].read_text())
+    code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    notebook["cells"] = [{**code, "source": ["assert False, 'a cell that fails'"]}]
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.ipynb").write_text(json.dumps(notebook))
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "a cell that fails" in done.stdout + done.stderr
+
+
 def test_no_style_sheet_loads_anything_from_another_host(site: Path) -> None:
     sheets = list(site.rglob("*.css"))
     assert sheets
@@ -95,7 +149,7 @@ def test_no_style_sheet_loads_anything_from_another_host(site: Path) -> None:
 def test_the_pages_are_read_from_the_folder_without_a_server(site: Path) -> None:
     for path in site.rglob("*.html"):
         if path.name != "404.html":
-            addresses = Loaded(path.read_text()).addresses
+            addresses = [each for each in Loaded(path.read_text()).addresses if not each.startswith("data:")]
             assert [each for each in addresses if each and not (path.parent / each.split("?")[0]).exists()] == []
 
 

@@ -50,6 +50,11 @@ class S3Server:
         with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{path}", method=method)) as answer:
             return answer.read().decode()
 
+    def head(self, path: str) -> dict[str, str]:
+        """The headers of an object."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{path}", method="HEAD")) as answer:
+            return {name.lower(): value for name, value in answer.headers.items()}
+
 
 @contextmanager
 def running_s3_server() -> Iterator[S3Server]:

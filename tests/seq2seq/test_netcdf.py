@@ -459,3 +459,15 @@ def test_real_cubes_are_read_without_a_flag(tmp_path, shared_data, name):
     )
     if radar:
         assert -25 < np.median(pixels.s1.pixels[pixels.s1.pixels != 0]) < 0
+
+
+def test_a_remark_on_many_dates_of_a_cube_names_the_file_once(tmp_path):
+    """Two cubes of a year that store alike but for the scale."""
+    for name, part, scale in (("a.nc", slice(0, 2), 1e-4), ("b.nc", slice(2, 5), 2e-4)):
+        made = cube({band: s2_dn()[part, index] for index, band in enumerate(BANDS)}, times=DAYS[part])
+        for band in BANDS:
+            made[band].attrs |= {"scale_factor": scale, "add_offset": 0.0}
+        to_netcdf(made, tmp_path / "in" / name)
+    with open_sequence(tmp_path / "in") as source:
+        (said,) = [words for words in source.info.warnings if "differ from" in words]
+    assert said.startswith("b.nc (3 dates): scale, offset or no-data value differ from a.nc of 2020-08-01,")

@@ -124,6 +124,8 @@ def _engine(parsed: URL, file: SqliteFile | None, busy_s: float) -> Engine:
         "max_overflow": _OVERFLOW,
         "pool_timeout": busy_s,
         "json_serializer": _to_json,
+        # Rows hold addresses that are secrets; what goes wrong with one is logged.
+        "hide_parameters": True,
     }
     if file is not None:
         engine = create_engine(parsed, creator=file.connect, **options)

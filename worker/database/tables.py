@@ -59,6 +59,8 @@ jobs = Table(
     # Which outputs its results show, and how: {"response": "document" | "raw", "outputs": {ID: "value" | "reference"}};
     # null: all, as links.
     Column("delivery", JSON(none_as_null=True)),
+    # Where its result is to go beside our own storage, as its owner may see it, and how far that has come.
+    Column("destination", JSON(none_as_null=True)),
     # Limits as they were at submission, so that a claim needs no settings.
     Column("max_attempts", Integer, nullable=False),
     Column("max_running", Integer, nullable=False),
@@ -207,5 +209,23 @@ webhook_outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_try", Double, nullable=False),
     Column("last_error", Text),
+    Index(None, "next_try"),
+)
+
+# Results that are to go where their owners want them, until they are there or given up. target: with what nobody is
+# shown, such as presigned addresses. attempt only counts up and is the fence; tries: in a row, none of which got any
+# further; files, bytes: what is there already. next_try is null until there is a result.
+exports = Table(
+    "exports",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("target", JSON, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("files", Integer, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("next_try", Double),
     Index(None, "next_try"),
 )

@@ -7,7 +7,7 @@ from sqlalchemy import Table, func, select
 
 from worker import clock
 from worker.database.connections import Database
-from worker.database.tables import garbage, jobs, webhook_outbox
+from worker.database.tables import exports, garbage, jobs, webhook_outbox
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class JobCounts:
     """statuses: jobs by status. waiting: accepted jobs by resource class. oldest_waiting_s: age of the oldest of them.
 
     unheard: running jobs whose lease has run out. garbage: prefixes of stored files that wait for deletion. notices:
-    those of webhooks that are not delivered yet.
+    those of webhooks that are not delivered yet. exports: results that are not where their owners want them yet.
     """
 
     statuses: dict[str, int]
@@ -24,6 +24,7 @@ class JobCounts:
     unheard: int
     garbage: int
     notices: int
+    exports: int
 
 
 def count_jobs(database: Database) -> JobCounts:
@@ -36,9 +37,10 @@ def count_jobs(database: Database) -> JobCounts:
         oldest = connection.scalar(select(func.min(jobs.c.created)).where(accepted))
         unheard = connection.scalar(_count(jobs).where(running, jobs.c.lease_until < now))
         rubbish = connection.scalar(_count(garbage))
-        notices = connection.scalar(_count(webhook_outbox))
+        notices = connection.scalar(_count(webhook_outbox)) or 0
+        undelivered = connection.scalar(_count(exports).where(exports.c.next_try.is_not(None))) or 0
     age_s = max(0.0, now - (now if oldest is None else oldest))
-    return JobCounts(statuses, waiting, age_s, unheard or 0, rubbish or 0, notices or 0)
+    return JobCounts(statuses, waiting, age_s, unheard or 0, rubbish or 0, notices, undelivered)
 
 
 def _count(table: Table) -> Any:

@@ -17,7 +17,8 @@ class Job:
 
     process: by the names of `seq2seq.processes`. error: {"code", "detail", ...} of a failed job. retry: what the next
     attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
-    reported. Times: seconds since 1970.
+    reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. Times: seconds
+    since 1970.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Job:
     request_sha256: str
     subscriber: dict[str, Any] | None
     delivery: dict[str, Any] | None
+    destination: dict[str, Any] | None
     max_attempts: int
     max_running: int
     keep_s: float

@@ -14,7 +14,8 @@ from worker.database.connections import Database
 from worker.database.sql import lock_owner
 from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
-from worker.jobs import uploads
+from worker.jobs import exports, uploads
+from worker.jobs.exports import Destination
 from worker.jobs.rows import COLUMNS, Job, to_job
 from worker.jobs.transitions import report
 from worker.settings import Settings
@@ -39,15 +40,16 @@ def submit(
     idempotency_key: str | None = None,
     subscriber: dict[str, str] | None = None,
     delivery: dict[str, Any] | None = None,
+    destination: Destination | None = None,
     process: str = DECLOUD,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
     input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
     notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
-    how; the job itself always makes all. process: by the names of `seq2seq.processes`. limits: the settings, with the
-    key's quota (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
-    `InvalidRequest`.
+    how; the job itself always makes all. destination: where its result is to go as well. process: by the names of
+    `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
+    `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`, `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
     request = {
@@ -61,7 +63,7 @@ def submit(
         **({} if delivery is None else {"delivery": delivery}),
         **({} if process == DECLOUD else {"process": process}),
     }
-    request_sha256 = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    request_sha256 = _digest(request, destination)
     with database.begin() as connection:
         lock_owner(connection, owner)
         first = _first(connection, owner, idempotency_key, request_sha256)
@@ -73,10 +75,17 @@ def submit(
         quotas.check_queued(used, limits)
         quotas.check_stored(used, limits, 0)
         row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
-        row |= _as_it_begins(limits)
+        row |= {**_as_it_begins(limits), "destination": exports.as_it_begins(destination)}
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
+        exports.insert(connection, job, destination)
         report(connection, job, "Accepted.")
         return job, True
+
+
+def _digest(request: dict[str, Any], destination: Destination | None) -> str:
+    """Of all that was asked for: one key is for one request."""
+    asked = request if destination is None else {**request, "destination": destination.target}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _as_it_begins(limits: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select, update
 from worker import clock
 from worker.database.tables import jobs
 from worker.errors import NotFound
-from worker.jobs import events, garbage, outbox
+from worker.jobs import events, exports, garbage, outbox
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
 from worker.values import is_id
 
@@ -62,6 +62,7 @@ def report(connection: Connection, job: Job, message: str, *, level: str = "info
 def end(connection: Connection, job: Job, status: JobStatus, message: str, **values: Any) -> Job:
     """Takes the job into one of the three last statuses. Drops the lease and the checkpoint, where there is one."""
     finished = max(clock.now(), job.started or 0.0, job.created)  # a clock set back makes no negative durations
+    values |= exports.job_ended(connection, job, status)
     ended = change(
         connection, job, status=status, finished=finished, lease_owner=None, lease_until=None, not_before=None, **values
     )

@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,7 +61,12 @@ class Destination:
 
 
 def parse(url: str, settings: Settings) -> Destination:
-    """Checks all that can be known when a user names an address. Raises `ForbiddenDestination`. Looks no name up."""
+    """Checks all that can be known when a user names a receiver of notices. Raises `ForbiddenDestination`."""
+    return parse_named(url, settings.webhook_private_hosts)
+
+
+def parse_named(url: str, inside_hosts: Sequence[str]) -> Destination:
+    """As `parse`; inside_hosts: that may have private addresses and plain http. Looks no name up."""
     try:
         if not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError
@@ -73,7 +79,7 @@ def parse(url: str, settings: Settings) -> Destination:
     if parts.username is not None or parts.password is not None:
         raise ForbiddenDestination("must hold no user name and no password")
     port = port or _PORTS[parts.scheme]
-    inside = _is_named(host, port, settings.webhook_private_hosts)
+    inside = _is_named(host, port, inside_hosts)
     if not inside and not _may_be_public(host, port):
         raise ForbiddenDestination("must have a public address")
     if parts.scheme == "http" and not inside:
@@ -82,7 +88,7 @@ def parse(url: str, settings: Settings) -> Destination:
     return Destination(parts.scheme, host, port, target, inside)
 
 
-def _is_named(host: str, port: int, names: tuple[str, ...]) -> bool:
+def _is_named(host: str, port: int, names: Sequence[str]) -> bool:
     """Whether the operator's list has the host, with this port or for any."""
     written = f"[{host}]" if ":" in host else host
     return any(name.lower() in (written, f"{written}:{port}") for name in names)

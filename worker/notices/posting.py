@@ -1,4 +1,4 @@
-"""One POST to an address that was checked before: no redirect is followed, and of the answer only the head is read.
+"""One request to an address that was checked before: no redirect is followed, and of the answer only the head is read.
 
 What is HTTP is httpcore's, which httpx stands on. Where the connection goes and how long all of it may take are ours:
 httpx asks for a name's address itself, and its timeouts begin anew with every byte.
@@ -8,7 +8,8 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +44,15 @@ def post(
 ) -> Answer:
     """Sends `body` and takes in the head of the answer, in `within_s` at most. Raises `NoAnswer`."""
     until = time.monotonic() + within_s
+    with silence_told(within_s), connect(destination, addresses, tls, until) as connection:
+        return exchange("POST", destination, headers, body, len(body), Stream(connection, until))
+
+
+@contextmanager
+def silence_told(within_s: float) -> Iterator[None]:
+    """Makes whatever goes wrong with a connection a `NoAnswer`, which says what."""
     try:
-        with _connect(destination, addresses, tls, until) as connection:
-            return _exchange(destination, headers, body, _Stream(connection, until))
+        yield
     except TimeoutError:
         raise NoAnswer(f"no answer within {round(within_s, 1):g} s") from None
     except ssl.SSLCertVerificationError as error:
@@ -56,7 +63,7 @@ def post(
         raise NoAnswer((error.strerror or "the connection broke").lower()) from error
 
 
-class _Stream(httpcore.NetworkStream):
+class Stream(httpcore.NetworkStream):
     """A connection with a deadline for all of it, of which no more than the head of an answer is read."""
 
     def __init__(self, connection: socket.socket, until: float) -> None:
@@ -73,9 +80,13 @@ class _Stream(httpcore.NetworkStream):
         self._connection.settimeout(_left(self._until))
         self._connection.sendall(self._unsent)
         self._unsent = b""
+        self._connection.settimeout(_left(self._until))
+        return self._receive(max_bytes)
+
+    def _receive(self, max_bytes: int) -> bytes:
+        """Nothing more once the longest head has come."""
         if not self._budget:
             return b""
-        self._connection.settimeout(_left(self._until))
         received = self._connection.recv(min(max_bytes, self._budget))
         self._budget -= len(received)
         return received
@@ -92,9 +103,7 @@ class _Stream(httpcore.NetworkStream):
         """Tells nothing."""
 
 
-def _connect(
-    destination: Destination, addresses: Sequence[Address], tls: ssl.SSLContext, until: float
-) -> socket.socket:
+def connect(destination: Destination, addresses: Sequence[Address], tls: ssl.SSLContext, until: float) -> socket.socket:
     """To the first address that answers, each of which has its share of the time; the certificate is for the name."""
     plain = _connect_plain(addresses, until)
     try:
@@ -119,15 +128,22 @@ def _connect_plain(addresses: Sequence[Address], until: float) -> socket.socket:
     raise failure
 
 
-def _exchange(destination: Destination, headers: Mapping[str, str], body: bytes, stream: _Stream) -> Answer:
+def exchange(
+    method: str,
+    destination: Destination,
+    headers: Mapping[str, str],
+    body: bytes | Iterator[bytes],
+    size: int,
+    stream: Stream,
+) -> Answer:
     """Request and answer; interim answers (1xx) are passed over, and what follows the head is not waited for."""
     # The stream is there already: of this address only the path and query are used.
     url = httpcore.URL(scheme="http", host=destination.host, port=destination.port, target=destination.target)
-    sent = {"Host": destination.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    sent = {"Host": destination.authority, **headers, "Content-Length": str(size), "Connection": "close"}
     try:
         with (
             httpcore.HTTP11Connection(url.origin, stream) as connection,
-            connection.stream("POST", url, headers=list(sent.items()), content=body) as answer,
+            connection.stream(method, url, headers=list(sent.items()), content=body) as answer,
         ):
             asked = {name.lower(): value for name, value in answer.headers}.get(b"retry-after", b"")
             return Answer(answer.status, float(asked) if _SECONDS.fullmatch(asked) else 0.0)

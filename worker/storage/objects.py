@@ -18,6 +18,7 @@ from worker.storage.checks import check_key, check_range
 from worker.storage.files import Source, land, open_plain
 
 if TYPE_CHECKING:
+    from obstore import Attributes
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 # One request for each window: a slow reader keeps no connection open, a broken one costs a window.
@@ -49,11 +50,11 @@ class ObjectStorage:
         """
         self._store = _open(url, dict(options or {}))
 
-    def put(self, key: str, source: Source, *, take: bool = False) -> None:
-        """Stores the source's bytes; with `take` the file `source` is gone after."""
+    def put(self, key: str, source: Source, *, take: bool = False, media_type: str | None = None) -> None:
+        """Stores the source's bytes; with `take` the file `source` is gone after. media_type: as others see it."""
         check_key(key)
         with _translated(key, "stored"):
-            self._send(key, source)
+            self._send(key, source, {"Content-Type": media_type} if media_type else None)
         if take and isinstance(source, Path):
             source.unlink()
 
@@ -78,15 +79,17 @@ class ObjectStorage:
                 obstore.delete(self._store, [each["path"] for each in found])
             obstore.delete(self._store, prefix)
 
-    def _send(self, key: str, source: Source) -> None:
+    def _send(self, key: str, source: Source, about: "Attributes | None") -> None:
         if isinstance(source, Path):
             with open_plain(source) as handle, open(handle, "rb", closefd=False) as file:
                 size = os.fstat(handle).st_size
                 part = max(_PART_BYTES, -(-size // _MOST_PARTS))
-                obstore.put(self._store, key, file, chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
+                obstore.put(self._store, key, file, attributes=about, chunk_size=part, max_concurrency=_PARTS_AT_ONCE)
         else:
             whole = source if isinstance(source, bytes) else iter(source)
-            obstore.put(self._store, key, whole, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            obstore.put(
+                self._store, key, whole, attributes=about, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+            )
 
     def _look_up(self, key: str) -> tuple[int, str | None]:
         check_key(key)

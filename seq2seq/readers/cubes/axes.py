@@ -22,6 +22,7 @@ _STANDARD = {
 # What coordinates may be off in pixels: single precision in degrees loses some.
 _REGULAR_PX = 0.1
 _DEGREE_STEP = 0.1
+_CORNER_PX = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,26 @@ def grid_of(array: Array, axes: Axes, group: Group) -> Grid:
     left = float(x[-1] if flip_x else x[0]) - abs(x_step) / 2
     top = float(y[-1] if flip_y else y[0]) + abs(y_step) / 2
     affine = Affine(abs(x_step), 0, _rounded(left), 0, -abs(y_step), _rounded(top))
+    stated = _listed(array.attributes.get("transform"))
+    if stated is not None and _begins_at(stated, affine @ (0.5, 0.5), affine):
+        affine = stated
     return Grid(GeoBox((height, width), affine, crs), flip_y, flip_x)
+
+
+def _begins_at(stated: Affine, first: tuple[float, float], affine: Affine) -> bool:
+    """Whether coordinates are of pixels' corners, as stackstac has them: the first is where the transform begins."""
+    same_size = bool(np.allclose([stated.a, stated.e], [affine.a, affine.e], rtol=1e-6))
+    off = (stated.c - first[0]) / affine.a, (stated.f - first[1]) / affine.e
+    return same_size and stated.is_rectilinear and max(map(abs, off)) < _CORNER_PX
+
+
+def _listed(values: Any) -> Affine | None:
+    """A transform, also as six numbers or more."""
+    if isinstance(values, Affine):
+        return values
+    if not isinstance(values, list | tuple) or len(values) < 6:
+        return None
+    return Affine(*values[:6]) if all(isinstance(one, int | float) for one in values[:6]) else None
 
 
 def _coordinate(array: Array, axis: int, group: Group) -> Any:
@@ -126,9 +146,8 @@ def _transform(array: Array, group: Group) -> Affine:
             numbers = [float(part) for part in text.split()[:6] if _is_number(part)]
             if len(numbers) == 6 and numbers[1] and numbers[5]:
                 return Affine.from_gdal(*numbers)
-        listed = attributes.get("proj:transform") or attributes.get("transform")
-        if isinstance(listed, list) and len(listed) >= 6 and all(isinstance(one, int | float) for one in listed[:6]):
-            return Affine(*listed[:6])
+        if (listed := _listed(attributes.get("proj:transform") or attributes.get("transform"))) is not None:
+            return listed
     raise MisalignedGridsError(
         f"{array.place}: has no position: neither coordinates {array.dims[-2]} and {array.dims[-1]} nor a "
         "GeoTransform; write them (rioxarray: cube.rio.write_transform)",

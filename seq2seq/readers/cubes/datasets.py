@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -21,11 +22,15 @@ _KINDS = {"O": "text", "S": "text", "U": "text", "M": "dates", "m": "durations",
 
 @contextmanager
 def open_datasets(datasets: Mapping[str, Any]) -> Iterator[Contents]:
-    """The rasters of xarray objects by the names that messages call them. Raises `InputError`s."""
-    cache, found = RegionCache(), Findings()
+    """The rasters of xarray objects by the names that messages call them. Raises `InputError`s.
+
+    Lazy values are loaded when they are first needed, a variable at a time, and kept: checking, looking for clouds and
+    reading ask for the same values, which may come over a network.
+    """
+    regions, found = RegionCache(), Findings()
     groups = {name: _group(name, _as_dataset(name, source)) for name, source in datasets.items()}
     for name, group in groups.items():
-        read_groups([group], name=name, cache=cache, found=found)
+        read_groups([group], name=name, cache=regions, found=found)
     try:
         yield assemble(
             found.layers,
@@ -34,7 +39,7 @@ def open_datasets(datasets: Mapping[str, Any]) -> Iterator[Contents]:
             warnings=found.said,
         )
     finally:
-        cache.clear()
+        regions.clear()
 
 
 def _as_dataset(name: str, source: Any) -> Any:
@@ -43,7 +48,10 @@ def _as_dataset(name: str, source: Any) -> Any:
         return source
     if hasattr(source, "to_dataset"):
         return source.to_dataset(name=source.name or "values")
-    raise InputError(f"{name}: is a {type(source).__name__}; give an xarray.Dataset or DataArray, or one path")
+    raise InputError(
+        f"{name}: is a {type(source).__name__}; give an xarray.Dataset or DataArray, STAC items, or one path, and "
+        "nothing else beside"
+    )
 
 
 def _group(name: str, dataset: Any) -> Group:
@@ -55,8 +63,12 @@ def _array(file: str, name: str, variable: Any) -> Array:
     dtype = np.dtype(variable.dtype)
     kind = _KINDS.get(dtype.kind, "numbers")
 
+    @cache
+    def whole() -> NDArray[Any]:
+        return np.asarray(variable.values)
+
     def load(region: Region) -> NDArray[Any]:
-        values = np.asarray(variable[region].values)
+        values = whole()[region]
         return values.astype(np.uint8) if dtype.kind == "b" else values
 
     return Array(
@@ -74,10 +86,12 @@ def _array(file: str, name: str, variable: Any) -> Array:
 
 
 def _fingerprint(arrays: Sequence[Array]) -> str:
-    """sha256 over names, axes and values: the same for the same values, wherever they lie."""
+    """sha256 over names, axes and coordinates. Values on a grid are not hashed: those that no band needs stay lazy."""
     digest = sha256()
     for array in sorted(arrays, key=lambda array: (array.file, array.name)):
         digest.update(f"{array.name}\0{array.dims}\0{array.shape}\0{array.dtype}\n".encode())
+        if len(array.shape) > 1:
+            continue
         values = array.load(tuple(slice(0, length) for length in array.shape))
         assert values is not None
         plain = np.asarray(values).astype("U") if array.kind == "text" else np.asarray(values)

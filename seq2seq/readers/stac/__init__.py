@@ -1,1 +1,1 @@
-"""Static STAC catalogues: `items` understands the JSON, `reader` the images that it describes."""
+"""STAC: `items` understands the JSON, `reader` reads the images of static catalogues, `objects` those of Python's."""

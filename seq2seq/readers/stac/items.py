@@ -80,7 +80,7 @@ def assets_in(path: Path, *, name: str) -> list[Asset]:
     content = _loaded(path, name)
     features = content.get("features") if content.get("type") == "FeatureCollection" else [content]
     items = [item for item in features if isinstance(item, dict)] if isinstance(features, list) else []
-    return [asset for item in items if item.get("type") == "Feature" for asset in _assets(item, name)]
+    return [asset for item in items if item.get("type") == "Feature" for asset in assets_of(item, name)]
 
 
 def _loaded(path: Path, name: str) -> dict[str, Any]:
@@ -94,7 +94,8 @@ def _loaded(path: Path, name: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _assets(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
+def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
+    """The images of one item. name: of its file, for messages."""
     properties, assets = _mapping(item.get("properties")), _mapping(item.get("assets"))
     words = [str(properties.get(key, "")) for key in ("constellation", "platform")]
     words += [str(item.get("collection") or ""), str(item.get("id", ""))]

@@ -38,7 +38,7 @@ def open_catalogue(root: Root) -> Iterator[Contents]:
     found = Gathered()
     for asset in assets:
         if not asset.is_remote:
-            _gather(asset, images[str(asset.member)], found)
+            gather(asset, images[str(asset.member)], found)
     used = {asset.member for asset in assets}
     found.unused += [member.name for member in root.members if member not in texts and member.name not in used]
     found.used += texts
@@ -73,8 +73,8 @@ def _check(assets: Sequence[Asset], images: Mapping[str, Member], root: Root) ->
             )
 
 
-def _gather(asset: Asset, member: Member, found: Gathered) -> None:
-    """Adds one image, by what its item says."""
+def gather(asset: Asset, member: Member, found: Gathered) -> None:
+    """Adds one image, by what its item says. Raises `UnknownBandsError` where that does not fit the file."""
     if asset.day is None:
         raise MissingDataError(f"{asset.file}: item {asset.item} states no datetime", file=asset.file)
     raster = open_image(member, np.datetime64(asset.day, "D"))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from seq2seq.looking.glance import Wish, take_glances
 from seq2seq.looking.result import is_result, open_result
-from seq2seq.looking.scene import Area, SequenceScene
+from seq2seq.looking.scene import SequenceScene, split_window
 from seq2seq.looking.views import choose_view
 from seq2seq.readers import open_sequence
+from seq2seq.readers.contents import Window
 
 MEMORY_GB = 1.0
 
@@ -61,7 +62,7 @@ def test_a_window_is_the_crop_of_the_whole(sequence: Path):
         view, _ = choose_view("false", scene.info.bands, (), name="x")
         wish = [Wish((1,), 64)]
         (whole,) = take_glances(scene, view, wish)
-        (part,) = take_glances(scene, view, wish, area=Area(5, 20, 8, 31))
+        (part,) = take_glances(scene, view, wish, area=Window(5, 20, 8, 31))
     np.testing.assert_array_equal(part.before, whole.before[:, :, 5:20, 8:31])
 
 
@@ -79,7 +80,7 @@ def test_several_wishes_are_one_pass(sequence: Path):
 @settings(max_examples=60, deadline=None)
 def test_the_parts_of_an_area_cover_it_once(rows, columns, pixels):
     seen = np.zeros((rows + 3, columns + 5), int)
-    for part in Area(3, rows + 3, 5, columns + 5).parts(1, pixels):
+    for part in split_window(Window(3, rows + 3, 5, columns + 5), 1, pixels):
         seen[part.slices] += 1
     assert (seen[3:, 5:] == 1).all()
     assert seen[:3].sum() + seen[:, :5].sum() == 0
@@ -112,7 +113,7 @@ def test_uncertainty_is_nothing_where_a_pixel_was_observed(result: Path):
 
 
 def test_rows_where_enough_of_them_fit_and_squares_where_not():
-    wide = list(Area(0, 500, 0, 1000).parts(1, 100_000))
+    wide = list(split_window(Window(0, 500, 0, 1000), 1, 100_000))
     assert {part.shape[1] for part in wide} == {1000}
-    narrow = [part.shape for part in Area(0, 500, 0, 1000).parts(1, 20_000)]
+    narrow = [part.shape for part in split_window(Window(0, 500, 0, 1000), 1, 20_000)]
     assert max(itertools.chain(*narrow)) <= 141

@@ -144,7 +144,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[xr.DataArray, Any]:
     return xr.DataArray(lazy), values
 
 
-def test_pictures_have_one_stretch_for_all_dates_and_are_drawn(result: Path, tmp_path: Path) -> None:
+def test_pictures_have_one_stretch_for_all_dates(result: Path) -> None:
     dataset = decloud.open(result)
     first, other = (dataset.decloud.rgb(date) for date in (DATES[0], np.datetime64(DATES[1])))
     assert first.dims == ("y", "x", "rgb")
@@ -155,11 +155,26 @@ def test_pictures_have_one_stretch_for_all_dates_and_are_drawn(result: Path, tmp
     pairs = [(a, b) for a in range(0, 40, 7) for b in range(0, 52, 9)]
     same = [(p, q) for p in pairs for q in pairs if abs(red[0][p] - red[1][q]) < 1e-9]
     assert all(first.values[p][0] == other.values[q][0] for p, q in same)
-    picture = dataset.decloud.plot(DATES[0])
-    assert picture.size == (3 * 52 + 2 * 6, 40)
-    thinned = dataset.decloud.plot(DATES[0], max_px=20)
-    assert thinned.size == (3 * 18 + 2 * 6, 14)
-    picture.save(tmp_path / "date.png")
+
+
+def test_an_opened_result_is_drawn_from_images_and_cubes_alike(result: Path, tmp_path: Path) -> None:
+    dataset = decloud.open(result)
+    large, sheet = dataset.decloud.plot(DATES[0]), dataset.decloud.plot()
+    assert large.width > 3 * 52
+    assert large._repr_png_()
+    assert dataset.decloud.plot(DATES[0], bands="ndvi").tobytes() != large.tobytes()
+    cube = without(result, tmp_path, "declouded", "cube.zarr", "cube.zarr.zip")
+    assert decloud.open(cube).decloud.plot().tobytes() == sheet.tobytes()
+    with pytest.raises(MissingDataError, match=r"2020-08-02 is no date of this result.*nearest is 2020-08-01"):
+        dataset.decloud.plot("2020-08-02")
+    with pytest.raises(MissingDataError, match="'s1': this result has"):
+        dataset.decloud.plot(bands="s1")
+
+
+def test_a_part_of_a_result_is_drawn_without_uncertainty(result: Path, tmp_path: Path) -> None:
+    shutil.copytree(result / "declouded", tmp_path / "declouded")
+    whole, part = decloud.open(result).decloud.plot(DATES[0]), decloud.open(tmp_path).decloud.plot(DATES[0])
+    assert part.width < whole.width
 
 
 def test_a_series_is_that_of_the_pixel_that_holds_the_point(result: Path) -> None:
