@@ -5,7 +5,7 @@ import { moment } from "../format.js";
 import { text } from "./text.js";
 import { ended, nameOf, stateOf, whyFailed } from "./api.js";
 import { facts } from "./facts.js";
-import { doing, gainWords, left } from "./phrases.js";
+import { doing, gainWords, left, saved } from "./phrases.js";
 
 const words = text.jobs;
 const SIGNS = { cancel: ["M6 6l12 12", "M18 6L6 18"], again: ["M4 12a8 8 0 1 0 2.500-5.800", "M4 4v5h5"], remove: ["M5 7h14", "M10 7V4.500h4V7", "M7 7l1 13h8l1-13"] };
@@ -86,7 +86,7 @@ export class Card {
     this.asked = true;
     facts(this.job, ({ url, gain }) => {
       if (url) fill(this.picture, h("img", { src: url, alt: "", decoding: "async" }));
-      if (gain !== null) fill(this.gain, gainWords(gain));
+      if (gain !== null) { fill(this.gain, gainWords(gain)); this.gain.classList.toggle("good", saved(gain) > 0.005); }
     });
   }
 }

@@ -23,8 +23,8 @@ export class Sending {
     this.bar = h("progress", { max: 1, "aria-label": words.uploading(this.name) });
     this.line = h("p", { class: "soft", "data-part": "pace" });
     this.problem = h("p", { class: "problem", role: "alert" });
-    this.buttons = h("div", { class: "row" });
-    this.element = h("section", { class: "sending card" }, h("div", { class: "row spread" }, h("div", {}, h("h2", {}, this.name), h("p", { class: "soft small" }, this.about)), this.buttons), this.bar, this.line, this.problem);
+    this.buttons = h("div", { class: "line" });
+    this.element = h("section", { class: "sending card" }, h("div", { class: "line spread" }, h("div", {}, h("h2", {}, this.name), h("p", { class: "soft small" }, this.about)), this.buttons), this.bar, this.line, this.problem);
   }
 
   #buttons(...names) {

@@ -33,7 +33,7 @@ class NewJob {
     this.start = h("button", { type: "submit", class: "primary large" }, words.start);
     this.hint = h("p", { class: "soft small" });
     this.form = h("form", { class: "new-form card", novalidate: true, onsubmit: (event) => { event.preventDefault(); this.submit(); } },
-      h("div", { class: "field" }, h("label", { for: "name" }, words.name), this.name), this.settings.element, this.problem, h("div", { class: "row start-row" }, this.start, this.hint));
+      h("div", { class: "field" }, h("label", { for: "name" }, words.name), this.name), this.settings.element, this.problem, h("div", { class: "line start-row" }, this.start, this.hint));
     if (before) this.#take(before.inputs.sequence.href);
     else this.#askForFiles();
   }
@@ -46,7 +46,7 @@ class NewJob {
     this.href = null;
     const open = unfinished();
     const forget = h("button", { type: "button", class: "quiet", onclick: () => { note(null); this.#askForFiles(); } }, words.forgetUpload);
-    const notice = open && h("div", { class: "notice row spread", "data-part": "unfinished" }, h("p", {}, words.unfinished(String(open.name), open.files, percent(open.bytes ? open.sent / open.bytes : 0), bytes(open.bytes))), forget);
+    const notice = open && h("div", { class: "notice line spread", "data-part": "unfinished" }, h("p", {}, words.unfinished(String(open.name), open.files, percent(open.bytes ? open.sent / open.bytes : 0), bytes(open.bytes))), forget);
     this.zone?.abort();
     this.zone = new AbortController();
     this.signal.addEventListener("abort", () => this.zone.abort());

@@ -4,6 +4,8 @@ import { longDay, percent } from "../format.js";
 import { text } from "../jobs/text.js";
 
 const words = text.report;
+// Fewer pixels say nothing of their kind.
+const FEWEST = 30;
 
 const pair = (rmse) => ({ ours: rmse?.result, linear: rmse?.linear });
 const known = ({ ours, linear }) => Number.isFinite(ours) && Number.isFinite(linear) && linear > 0;
@@ -13,7 +15,7 @@ const withShare = (row) => ({ ...row, saved: 1 - row.ours / row.linear });
 export const gapWords = ([low, high]) => (high === null || high === undefined ? words.over(Math.round(low)) : words.between(Math.round(low), Math.round(high)));
 
 /** By the length of the gap in time: rows {title, note, ours, linear, saved, where}. */
-export const byGap = (report) => (report.holdout.by_gap ?? []).map((each) => ({ ...pair(each.rmse), title: gapWords(each.gap_days), note: words.clouding[each.dates] ?? each.dates, where: words.inGaps(gapWords(each.gap_days)), pixels: each.pixels })).filter(known).map(withShare);
+export const byGap = (report) => (report.holdout.by_gap ?? []).map((each) => ({ ...pair(each.rmse), title: gapWords(each.gap_days), note: words.clouding[each.dates] ?? each.dates, where: words.inGaps(gapWords(each.gap_days), words.clouding[each.dates] ?? each.dates), pixels: each.pixels })).filter(known).map(withShare);
 
 /** By date: entries of one date, of different gaps, taken together by their pixels. */
 export function byDate(report) {
@@ -32,7 +34,7 @@ export const byBand = (report) => Object.entries(report.holdout.by_band ?? {}).m
 
 /** Where the gain is most, and least: of the kinds of gaps with pixels enough to say so. */
 export function extremes(report) {
-  const rows = byGap(report);
+  const rows = byGap(report).filter(({ pixels }) => pixels >= FEWEST);
   if (rows.length < 2) return { best: null, least: null };
   const order = [...rows].sort((one, two) => two.saved - one.saved);
   return { best: order[0], least: order.at(-1) };

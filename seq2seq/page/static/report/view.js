@@ -3,7 +3,7 @@
 import { fill, h } from "../dom.js";
 import { longDay, moment, number, percent } from "../format.js";
 import { askJson, jobUrl, nameOf } from "../jobs/api.js";
-import { gainWords, sentence } from "../jobs/phrases.js";
+import { gainWords, saved, sentence } from "../jobs/phrases.js";
 import { styles } from "../jobs/styles.js";
 import { text } from "../jobs/text.js";
 import { reportLink } from "../watch/downloads.js";
@@ -23,7 +23,7 @@ function table(caption, head, rows) {
   const row = (each) => h("tr", {}, h("th", { scope: "row" }, each.title, each.note && h("span", { class: "soft small" }, ` ${each.note}`)),
     h("td", { class: "wide" }, bars({ ...each, most })), h("td", {}, number(each.linear, 4)), h("td", {}, number(each.ours, 4)), h("td", { class: each.saved > 0.005 ? "good" : null }, change(each.saved)));
   const columns = [head, words.error, words.linear, words.ours, words.change];
-  return h("section", { class: "card" }, h("h2", {}, caption), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return h("section", { class: "card" }, h("h2", {}, caption), h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", {}, h("thead", {}, h("tr", {}, columns.map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, rows.map(row)))));
 }
 
@@ -36,7 +36,7 @@ function headline(report) {
   const { best, least } = extremes(report);
   return h("section", { class: "card headline" }, h("h2", {}, words.onHidden(gainWords(gain.measured_db))),
     h("p", { class: "lead" }, [best && words.best(best.where, change(best.saved)), least && least !== best && words.least(least.where, change(least.saved))].filter(Boolean).join(" ")),
-    range && h("p", {}, words.range(gainWords(gain.low_db), gainWords(gain.high_db))),
+    range && h("p", {}, words.range(change(saved(gain.low_db)), change(saved(gain.high_db)))),
     h("p", { class: "soft" }, words.basis((gain.pixels ?? pixels).toLocaleString(text.locale), gain.dates)), h("p", { class: "soft small" }, String(report.holdout.explanation ?? "")));
 }
 
@@ -61,7 +61,7 @@ export async function show(main, { params, signal }) {
   const path = `#/jobs/${encodeURIComponent(id)}`;
   const stated = limits(report).map((each) => h("li", {}, sentence(each)));
   fill(main, h("article", { class: "page report" }, h("p", { class: "no-print" }, h("a", { href: path }, words.back(nameOf(job)))),
-    h("div", { class: "page-top" }, h("h1", {}, words.title(nameOf(job))), h("div", { class: "row no-print" },
+    h("div", { class: "page-top" }, h("h1", {}, words.title(nameOf(job))), h("div", { class: "line no-print" },
       results.pictures && h("a", { class: "button primary", href: `${path}/view` }, text.watch.view), h("button", { type: "button", onclick: () => print() }, words.print), reportLink(id, results))),
     headline(report), table(words.byGap, words.gap, byGap(report)), table(words.byDate, words.date, byDate(report)), table(words.byBand, words.band, byBand(report)),
     h("section", { class: "card" }, h("h2", {}, words.limits), h("ul", { class: "limits" }, stated)), facts(report)));

@@ -35,15 +35,15 @@ function link(id, file, title, { primary = false, open = false } = {}) {
 
 /** Links to all files, the report, STAC; the rest folded, one list for each kind. */
 export function downloads(job, results) {
-  const { archive, report, stac, manifest: _, ...rest } = results;
+  const { archive, report, stac, manifest: _, declouded, uncertainty, cloud_mask: mask, styles: qgis, ...others } = results;
   const of = (value) => [value ?? []].flat();
   const html = of(report).find((each) => each.type?.startsWith("text/html"));
   const collection = of(stac).find((each) => each.path?.endsWith("collection.json"));
   const titled = (file) => h("li", {}, link(job.id, file, file.path));
-  const kinds = Object.values(rest).map(of).filter((files) => files.length > 0)
+  const kinds = [declouded, uncertainty, mask, ...Object.values(others), stac, qgis].map(of).filter((files) => files.length > 0)
     .map((files) => h("details", { class: "fold" }, h("summary", {}, words.filesOfKind(String(files[0].title ?? "").split(":")[0], files.length)), h("ul", { class: "file-list" }, files.map(titled))));
   return h("section", { class: "card downloads", "aria-labelledby": "downloads-title" }, h("h2", { id: "downloads-title" }, words.downloads),
-    h("div", { class: "row" }, archive && link(job.id, archive, words.allFiles, { primary: true }), html && link(job.id, html, words.reportFile, { open: true }), collection && link(job.id, collection, words.stacFile)), kinds);
+    h("div", { class: "line" }, archive && link(job.id, archive, words.allFiles, { primary: true }), html && link(job.id, html, words.reportFile, { open: true }), collection && link(job.id, collection, words.stacFile)), h("div", { class: "kinds" }, kinds));
 }
 
 /** A link that opens the printable report of a result, or nothing. */

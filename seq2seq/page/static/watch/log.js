@@ -20,7 +20,7 @@ export class Log {
     const lines = events.filter(({ kind, data }) => !QUIET.includes(kind) && data.message);
     if (lines.length === 0) return;
     const atEnd = this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 8;
-    this.list.append(...lines.map(({ data }) => h("li", { class: data.level }, h("time", { datetime: data.time, title: moment(data.time) }, CLOCK.format(new Date(data.time))), h("span", {}, String(data.message)))));
+    this.list.append(...lines.map(({ data }) => h("li", { class: data.level }, h("time", { datetime: data.time, title: moment(data.time) }, CLOCK.format(new Date(data.time))), h("span", {}, text.jobs.phases[data.data?.phase] ?? String(data.message)))));
     while (this.list.children.length > MOST) this.list.firstChild.remove();
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
   }

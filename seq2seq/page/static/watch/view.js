@@ -30,7 +30,7 @@ class Watch {
     this.log = new Log();
     this.pictures = new LivePictures(job.id, signal);
     this.element = h("div", { class: "page" }, h("p", {}, h("a", { href: "#/" }, words.back)), this.head, this.line,
-      h("div", { class: "watch" }, h("div", { class: "stack" }, this.status, this.result, this.pictures.element, this.curve.element), this.log.element));
+      h("div", { class: "watch" }, h("div", { class: "stack" }, this.result, this.status, this.pictures.element, this.curve.element), this.log.element));
     this.update(job);
   }
 
@@ -51,7 +51,7 @@ class Watch {
   #buttons(state) {
     const again = this.job.processID === "decloud" && this.job.inputs?.sequence && h("a", { class: "button", href: `#/new?from=${encodeURIComponent(this.id)}` }, text.jobs.actions.again);
     const cancel = !ended(this.job) && state !== "cancelling" && h("button", { type: "button", onclick: () => this.#cancel() }, text.jobs.actions.cancel);
-    return h("div", { class: "row" }, cancel, ended(this.job) && again);
+    return h("div", { class: "line" }, cancel, ended(this.job) && again);
   }
 
   #drawStatus(state) {
@@ -90,7 +90,7 @@ class Watch {
     const gain = read?.holdout?.gain?.measured_db;
     const headline = h("section", { class: "card headline" }, h("h2", {}, Number.isFinite(gain) ? gainWords(gain) : words.finished),
       h("p", { class: "soft" }, Number.isFinite(gain) ? words.measuredOn : words.notMeasured),
-      h("div", { class: "row" }, results.pictures && h("a", { class: "button primary large", href: path(this.job, "/view") }, words.view), whole && h("a", { class: "button large", href: path(this.job, "/report") }, words.report)));
+      h("div", { class: "line" }, results.pictures && h("a", { class: "button primary large", href: path(this.job, "/view") }, words.view), whole && h("a", { class: "button large", href: path(this.job, "/report") }, words.report)));
     fill(this.result, headline, downloads(this.job, results));
     entitle(nameOf(this.job));
     if (read) this.curve.compare(read.holdout?.methods?.linear?.psnr);
