@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_app import App, app, open_service  # noqa: F401  fixtures
+from page_app import App
 from page_server import PAGE, until
 
 VIEWS = {"jobs": "#/", "new": "#/new", "watch": "#/jobs/ID", "report": "#/jobs/ID/report"}
@@ -20,13 +20,13 @@ def axe() -> Any:
 
 
 @pytest.fixture
-def finished(app: App, file: Path) -> str:  # noqa: F811
+def finished(app: App, file: Path) -> str:
     """The id of a finished job, made once."""
     known = [job for job in app.client().jobs() if job.status == "successful"]
     return str(known[0].id if known else app.finish("Meadows", file).id)
 
 
-def show(app: App, name: str, job_id: str, **context: Any) -> Any:  # noqa: F811
+def show(app: App, name: str, job_id: str, **context: Any) -> Any:
     page = app.open(VIEWS[name].replace("ID", job_id), **context)
     page.locator(READY[name]).first.wait_for()
     return page
@@ -35,7 +35,7 @@ def show(app: App, name: str, job_id: str, **context: Any) -> Any:  # noqa: F811
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", VIEWS)
-def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str, width: int, scheme: str) -> None:  # noqa: F811
+def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str, width: int, scheme: str) -> None:
     page = show(app, name, finished, width=width, color_scheme=scheme)
     for fold in page.locator("summary").all():
         fold.click()
@@ -51,7 +51,7 @@ def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str,
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", VIEWS)
-def test_what_is_touched_is_large_enough(app: App, finished: str, name: str, width: int) -> None:  # noqa: F811
+def test_what_is_touched_is_large_enough(app: App, finished: str, name: str, width: int) -> None:
     page = show(app, name, finished, width=width)
     small = page.evaluate("""() => [...document.querySelectorAll(
         'button, select, a.button, summary, label.check, .segments label')].filter((each) => {
@@ -62,7 +62,7 @@ def test_what_is_touched_is_large_enough(app: App, finished: str, name: str, wid
     assert small == []
 
 
-def test_every_stop_of_the_keyboard_is_seen(app: App, finished: str) -> None:  # noqa: F811
+def test_every_stop_of_the_keyboard_is_seen(app: App, finished: str) -> None:
     for name in VIEWS:
         page = show(app, name, finished)
         for _ in range(30):
@@ -73,7 +73,7 @@ def test_every_stop_of_the_keyboard_is_seen(app: App, finished: str) -> None:  #
             assert seen is True, (name, seen)
 
 
-def test_the_report_prints_without_what_is_for_the_screen(app: App, finished: str) -> None:  # noqa: F811
+def test_the_report_prints_without_what_is_for_the_screen(app: App, finished: str) -> None:
     page = show(app, "report", finished)
     page.emulate_media(media="print")
     assert page.get_by_role("button", name="Print").count() == 0
@@ -84,13 +84,15 @@ def test_the_report_prints_without_what_is_for_the_screen(app: App, finished: st
 def test_every_text_of_the_service_is_used() -> None:
     text = (PAGE / "jobs" / "text.js").read_text(encoding="utf-8")
     others = "\n".join(
-        path.read_text(encoding="utf-8") for path in PAGE.rglob("*.js") if path.name != "text.js" and "vendor" not in str(path)
+        path.read_text(encoding="utf-8")
+        for path in PAGE.rglob("*.js")
+        if path.name != "text.js" and "vendor" not in str(path)
     )
     keys = set(re.findall(r"^    (\w+): ", text, re.M))
     assert sorted(key for key in keys if not re.search(rf"\b{key}\b", others)) == []
 
 
-def test_a_welcome_and_screenshots(app: App, finished: str, tmp_path: Path) -> None:  # noqa: F811
+def test_a_welcome_and_screenshots(app: App, finished: str, tmp_path: Path) -> None:
     """PAGE_SCREENSHOTS names a folder that keeps them."""
     folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)

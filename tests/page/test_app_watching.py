@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_app import App, app, open_service, own_app  # noqa: F401  fixtures
+from page_app import App
 from page_server import until
 from service_jobs import fill
 from sqlalchemy import update
@@ -16,11 +16,11 @@ from worker.database.connections import Database
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script> & "quoted"'
 
 
-def database_of(app: App) -> Database:  # noqa: F811
+def database_of(app: App) -> Database:
     return Database(f"sqlite:///{app.served.data / 'decloud.db'}")
 
 
-def test_progress_is_live_and_a_job_can_be_cancelled(app: App, file: Path) -> None:  # noqa: F811
+def test_progress_is_live_and_a_job_can_be_cancelled(app: App, file: Path) -> None:
     job = app.submit("long", file, seconds=60, steps=120)
     page = app.open(f"#/jobs/{job.id}")
     until(page, "document.querySelector('.status progress')?.value > 0", seconds=20)
@@ -35,7 +35,7 @@ def test_progress_is_live_and_a_job_can_be_cancelled(app: App, file: Path) -> No
     listed.locator(".job", has_text="long").get_by_text("Cancelled").first.wait_for()
 
 
-def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:  # noqa: F811
+def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:
     app = own_app(auth="none")
     app.expected += ["ERR_", "503"]
     job = app.submit("patient", file, seconds=20, steps=40)
@@ -51,11 +51,11 @@ def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:
     assert sum("Accepted" in line for line in lines) == 1
 
 
-def test_with_keys_one_is_pasted_once_and_revoked_it_is_said(own_app: Any, file: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_with_keys_one_is_pasted_once_and_revoked_it_is_said(own_app: Any, file: Path, tmp_path: Path) -> None:
     app = own_app()
     app.expected += ["401"]
     key = app.served.key
-    job = app.finish("secret fields", file, seconds=0.1)
+    app.finish("secret fields", file, seconds=0.1)
     page = app.open("#/")
     addresses: list[str] = []
     page.on("request", lambda request: addresses.append(request.url))
@@ -79,7 +79,7 @@ def test_with_keys_one_is_pasted_once_and_revoked_it_is_said(own_app: Any, file:
     assert page.evaluate("sessionStorage.getItem('decloud-key')") is None
 
 
-def test_names_are_never_markup(app: App, file: Path) -> None:  # noqa: F811
+def test_names_are_never_markup(app: App, file: Path) -> None:
     job = app.finish(HOSTILE, file, seconds=0.1)
     for fragment in ("#/", f"#/jobs/{job.id}", f"#/jobs/{job.id}/report", f"#/new?from={job.id}"):
         page = app.open(fragment)
@@ -88,7 +88,7 @@ def test_names_are_never_markup(app: App, file: Path) -> None:  # noqa: F811
         assert page.evaluate("window.hit") is None
 
 
-def test_a_failed_job_says_why_and_what_next(app: App, file: Path) -> None:  # noqa: F811
+def test_a_failed_job_says_why_and_what_next(app: App, file: Path) -> None:
     job = app.submit("broken", file, fault={"kind": "input", "times": None})
     page = app.open(f"#/jobs/{job.id}")
     page.get_by_role("heading", name="Something is missing in the files.").wait_for()
@@ -99,13 +99,13 @@ def test_a_failed_job_says_why_and_what_next(app: App, file: Path) -> None:  # n
 
 
 @pytest.mark.parametrize(("fragment", "says"), [("#/jobs/no-such-job", "There is no such job."), ("#/x", "no page")])
-def test_what_is_not_there_is_said(app: App, fragment: str, says: str) -> None:  # noqa: F811
+def test_what_is_not_there_is_said(app: App, fragment: str, says: str) -> None:
     app.expected.append("404")
     page = app.open(fragment)
     page.get_by_role("alert").get_by_text(says).wait_for()
 
 
-def test_an_expired_result_is_said(app: App, file: Path) -> None:  # noqa: F811
+def test_an_expired_result_is_said(app: App, file: Path) -> None:
     """The document as the API has it of an expired job: without links to a result."""
     job = app.finish("old", file, seconds=0.1)
     page = app.open("#/new")
@@ -122,7 +122,7 @@ def test_an_expired_result_is_said(app: App, file: Path) -> None:  # noqa: F811
     page.get_by_text("The result has expired and was deleted.").wait_for()
 
 
-def test_deleting_can_be_taken_back(app: App, file: Path) -> None:  # noqa: F811
+def test_deleting_can_be_taken_back(app: App, file: Path) -> None:
     job = app.finish("precious", file, seconds=0.1)
     page = app.open("#/")
     page.get_by_role("button", name="Delete: precious").click()
@@ -136,7 +136,7 @@ def test_deleting_can_be_taken_back(app: App, file: Path) -> None:  # noqa: F811
     assert removed.value.status == 200
 
 
-def test_a_thousand_jobs_are_listed_without_jank(own_app: Any, file: Path) -> None:  # noqa: F811
+def test_a_thousand_jobs_are_listed_without_jank(own_app: Any, file: Path) -> None:
     app = own_app(auth="none", poll_s=30)
     app.finish("first", file)
     database = database_of(app)

@@ -135,7 +135,7 @@ export const text = {
     quality: (ours) => `${ours} dB now. Clear pixels were hidden to measure it; higher is better.`,
     qualityBoth: (ours, linear) => `${ours} dB at the end (line), interpolation ${linear} dB (dashed). Clear pixels were hidden to measure it; higher is better.`,
     live: "First pictures",
-    liveAbout: "Left as the satellite saw it, right what is known so far. They sharpen as the job goes on.",
+    liveAbout: "What is known so far of some cloudy dates. The pictures sharpen as the job goes on.",
     liveOf: (date) => `Picture so far of ${date}`,
     took: (duration) => `Done in ${duration}.`,
     keptUntil: (moment) => `The result is kept until ${moment}.`,

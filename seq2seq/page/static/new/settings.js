@@ -40,7 +40,8 @@ class Field {
     if (type === "boolean") return h("input", { ...attributes, type: "checkbox", checked: usual === true });
     if (choices) {
       const shown = (value) => (this.path.at(-1) === "method" ? words.methods[value] : words.values[value]) ?? String(value);
-      return h("select", attributes, choices.map((value) => h("option", { value, selected: value === usual }, shown(value))));
+      const none = optional && h("option", { value: "", selected: usual === null }, words.automatic);
+      return h("select", attributes, none, choices.map((value) => h("option", { value, selected: value === usual }, shown(value))));
     }
     if (type === "number" || type === "integer") {
       return h("input", { ...attributes, type: "number", inputmode: "decimal", min: minimum, max: maximum, step: type === "integer" ? 1 : "any", value: usual ?? "", placeholder: optional ? words.automatic : null });
@@ -60,6 +61,7 @@ class Field {
       return listed.join() === (usual ?? []).join() ? undefined : listed;
     }
     if (typed === String(usual ?? "")) return undefined;
+    if (this.schema.enum) return this.schema.enum.find((each) => String(each) === typed);
     return type === "number" || type === "integer" ? (typed === "" ? undefined : Number(typed)) : typed;
   }
 

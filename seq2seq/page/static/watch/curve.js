@@ -62,7 +62,7 @@ export class Curve {
     const time = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
     return {
       width: this.place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { show: false }, scales: { x: { time: false }, y: { range: (_, low, high) => [low - Math.max(0.5, (high - low) / 10), high + Math.max(0.5, (high - low) / 10)] } },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map(time) }, { ...axis, values: (_, ticks) => ticks.map((each) => `${+each.toFixed(2)} dB`), size: 68 }],
+      axes: [{ ...axis, size: 32, values: (_, ticks) => ticks.map(time) }, { ...axis, values: (_, ticks) => ticks.map((each) => `${+each.toFixed(2)} dB`), size: 68 }],
       series: [{}, { stroke: token("result"), width: 2.5, points: { show: false } }, { stroke: token("linear"), width: 2, dash: [6, 5], points: { show: false } }],
     };
   }
