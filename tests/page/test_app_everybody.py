@@ -97,9 +97,10 @@ def test_a_welcome_and_screenshots(app: App, finished: str, tmp_path: Path) -> N
     folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     for name in VIEWS:
-        page = show(app, name, finished)
-        page.wait_for_timeout(300)
-        page.screenshot(path=folder / f"app-{name}.png", full_page=True)
+        for width in (360, 1280):
+            page = show(app, name, finished, width=width)
+            page.wait_for_timeout(300)
+            page.screenshot(path=folder / f"app-{name}-{width}.png", full_page=True)
     page = app.open("#/new")
     page.route("**/jobs?*", lambda route: route.fulfill(json={"jobs": [], "links": []}))
     page.goto(f"{app.served.url}/#/")

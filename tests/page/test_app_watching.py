@@ -1,5 +1,6 @@
 """Jobs in a browser while things happen to them: restarts, keys, failures, deletions, odd names, many of them."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,22 @@ def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:
     page.get_by_text("Done in").wait_for(timeout=60_000)
     lines = page.locator(".log li").all_inner_texts()
     assert sum("Accepted" in line for line in lines) == 1
+
+
+def test_a_tab_in_the_background_gives_its_connection_back(app: App, file: Path) -> None:
+    job = app.submit("hidden", file, seconds=40, steps=80)
+    page = app.open(f"#/jobs/{job.id}")
+    page.locator(".log li", has_text="Started").wait_for()
+    hide = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange")); }"""
+    with page.expect_event("requestfailed", lambda request: "/events" in request.url):
+        page.evaluate(hide, True)
+    with page.expect_request(lambda request: "/events?after=" in request.url) as resumed:
+        page.evaluate(hide, False)
+    assert not resumed.value.url.endswith("after=0")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("The job was cancelled before it was done.").wait_for()
+    assert page.locator(".log li", has_text="Started").count() == 1
 
 
 def test_with_keys_one_is_pasted_once_and_revoked_it_is_said(own_app: Any, file: Path, tmp_path: Path) -> None:
@@ -147,10 +164,10 @@ def test_a_thousand_jobs_are_listed_without_jank(own_app: Any, file: Path) -> No
     page.evaluate("""() => { window.long = []; new PerformanceObserver((list) =>
         window.long.push(...list.getEntries().map((each) => each.duration))).observe({type: "longtask"}); }""")
     page.locator(".job").first.wait_for()
-    for _ in range(60):
+    end = time.monotonic() + 60
+    while page.locator(".job").count() < 1001 and time.monotonic() < end:
         page.mouse.wheel(0, 4000)
         page.wait_for_timeout(40)
-        if page.locator(".job").count() >= 1000:
-            break
-    until(page, "document.querySelectorAll('.job').length >= 300", seconds=20)
-    print("long tasks", page.evaluate("window.long"))
+    assert page.locator(".job").count() == 1001
+    # 50 ms are promised on a machine of one's own.
+    assert max(page.evaluate("window.long"), default=0) <= 100

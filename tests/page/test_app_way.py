@@ -88,15 +88,17 @@ def test_what_arrives_is_what_was_chosen(app: App, folder: Path, tmp_path: Path)
     assert other.read_bytes() == first
 
 
-def test_files_can_be_dropped(app: App, folder: Path) -> None:
-    page = app.open("#/new")
-    page.locator(".drop").wait_for()
+@pytest.mark.parametrize("fragment", ["#/new", "#/"])
+def test_files_can_be_dropped(app: App, folder: Path, fragment: str) -> None:
+    """On the form, and on the list of jobs, which leads to the form."""
+    page = app.open(fragment)
+    page.locator(".drop, .jobs, .welcome").first.wait_for()
     transfer = page.evaluate_handle("""() => {
         const data = new DataTransfer();
         data.items.add(new File([new Uint8Array(5000)], "2021-05-01.tif"));
         data.items.add(new File([new Uint8Array(6000)], "2021-05-11.tif"));
         return data; }""")
-    page.dispatch_event(".drop", "drop", {"dataTransfer": transfer})
+    page.dispatch_event(".page", "drop", {"dataTransfer": transfer})
     page.locator("main").get_by_text("All files are there.", exact=True).wait_for()
     assert page.get_by_text("2 files, 11 kB").is_visible()
 
@@ -143,7 +145,7 @@ def test_a_wrong_setting_is_said_beside_its_field(app: App, folder: Path) -> Non
     pick(page, folder)
     page.get_by_label("Time limit in minutes").fill("-3")
     page.get_by_text("More settings").click()
-    page.get_by_label("Overlap px", exact=True).fill("9000")
+    page.get_by_label("Overlap (pixels)", exact=True).fill("9000")
     page.get_by_role("button", name="Start").click()
     page.get_by_text("Please correct the marked settings.").wait_for()
     assert page.locator("#setting-max_minutes-problem").text_content() == "Must be greater than or equal to 0.1"
@@ -197,7 +199,7 @@ def test_an_upload_goes_on_after_a_reload(own_app: Any, tmp_path: Path) -> None:
     page.locator("[data-pick=chooseFolder]").set_input_files(tmp_path / "large")
     page.locator("main").get_by_text("All files are there.", exact=True).wait_for()
     assert "POST /uploads None" not in seen
-    assert [each.split()[2] for each in seen if each.startswith("PATCH")][0] == "16000000"
+    assert next(each.split()[2] for each in seen if each.startswith("PATCH")) == "16000000"
     stored = newest_upload(app)
     with zipfile.ZipFile(stored) as archive:
         assert archive.testzip() is None

@@ -6,11 +6,13 @@ import { text } from "./text.js";
 
 const words = text.problems;
 
+const withStop = (line) => (line && !/[.!?]$/.test(line) ? `${line}.` : line);
+
 /** The error of a problem document: title for a reader, the service's own sentence, what to do next. */
 export function problemError(problem, status) {
   const code = String(problem?.code ?? "");
   const error = new PageError(words.titles[code] ?? words.byStatus[status] ?? words.other, {
-    cause: String(problem?.detail ?? problem?.title ?? ""), next: words.next[code] ?? "",
+    cause: withStop(String(problem?.detail ?? problem?.title ?? "")), next: words.next[code] ?? "",
   });
   return Object.assign(error, { status, code, places: Array.isArray(problem?.errors) ? problem.errors : [] });
 }

@@ -20,6 +20,8 @@ export function signOut() {
 
 /** A form for a key in place of a view. revoked: a key was there and is no longer taken. */
 export async function askKey(main) {
+  // Several requests are refused at once; what has been typed since the first stays.
+  if (main.querySelector(".key-form")) return;
   await styles();
   const revoked = key() !== null;
   keepKey(null);

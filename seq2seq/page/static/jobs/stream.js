@@ -41,6 +41,24 @@ const pause = (ms, signal) => new Promise((resolve) => {
   signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
 });
 
+/** Resolves when the page is looked at, or the signal is aborted. */
+const lookedAt = (signal) => new Promise((resolve) => {
+  if (!document.hidden || signal.aborted) { resolve(); return; }
+  const look = () => { if (!document.hidden) { document.removeEventListener("visibilitychange", look); resolve(); } };
+  document.addEventListener("visibilitychange", look, { signal });
+  signal.addEventListener("abort", () => resolve(), { once: true });
+});
+
+/** A signal that is aborted with `signal`, or when nobody looks at the page any more; `done` ends its listening. */
+function whileLookedAt(signal) {
+  const own = new AbortController();
+  const done = new AbortController();
+  const end = () => own.abort();
+  signal.addEventListener("abort", end, { signal: done.signal });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) end(); }, { signal: done.signal });
+  return { signal: own.signal, done: () => done.abort() };
+}
+
 /**
  * Follows a job until it has ended, the signal is aborted, or the service says that there is nothing to follow.
  * onEvents gets the events of one arrival together: [{kind, id, data}]. onLine("lost" | "back"): of the connection.
@@ -49,9 +67,13 @@ const pause = (ms, signal) => new Promise((resolve) => {
 export async function follow(id, { signal, after = 0, onEvents, onLine = () => {} }) {
   let seen = after;
   let lost = 0;
-  while (!signal.aborted) {
+  for (;;) {
+    // A browser has six connections to a host for all its tabs together: tabs in the background give theirs back.
+    await lookedAt(signal);
+    if (signal.aborted) return;
+    const looking = whileLookedAt(signal);
     try {
-      const answer = await get(jobUrl(id, `/events?after=${seen}`), { signal, cache: "no-store" });
+      const answer = await get(jobUrl(id, `/events?after=${seen}`), { signal: looking.signal, cache: "no-store" });
       if (answer.status === 204) return;
       for await (const parts of blocks(answer.body)) {
         if (lost) { lost = 0; onLine("back"); }
@@ -61,8 +83,10 @@ export async function follow(id, { signal, after = 0, onEvents, onLine = () => {
         if (found.some(({ kind }) => kind === "end")) return;
       }
     } catch (error) {
-      if (signal.aborted || error.name === "AbortError") return;
+      if (error.name === "AbortError") continue;
       if (FINAL.includes(error.status)) throw error;
+    } finally {
+      looking.done();
     }
     // Once at once would meet a server in the middle of its end.
     lost += 1;

@@ -121,9 +121,10 @@ export const text = {
     ownSettings: "Settings of the method",
     automatic: "automatic",
     listHint: "separated by commas",
-    labels: { max_minutes: "Time limit in minutes", products: "Vegetation and water indices", at_s1: "Also on days of radar", every_days: "Also every so many days", dates: "Also on these days", format: "File format" },
-    abouts: { method: "The default suits most scenes. Interpolation is quick and plain.", seed: "Any number. The same one gives the same result." },
+    labels: { max_minutes: "Time limit in minutes", products: "Vegetation and water indices", at_s1: "Also on days of radar", every_days: "Also every so many days", dates: "Also on these days", format: "File format", s1_max_days: "Radar at most so many days away", s1_units: "Units of the radar", s2_offset: "Offset of Sentinel-2 values", max_memory_gb: "Most memory (GB)" },
+    abouts: { method: "The default suits most scenes. Interpolation is quick and plain.", seed: "Any number. The same one gives the same result.", every_days: "Results at a steady pace from the first acquisition on, a number of days apart." },
     methods: { guided: "Guided (recommended)", best: "Best of several (slow)", linear: "Interpolation in time", nearest: "Nearest clear date", median: "Median of the clear dates", trees: "Regression trees", dip: "Deep image prior", gp: "Gaussian process", spread: "Spread of neighbours", harmonic: "Harmonic curve", whittaker: "Whittaker smoother" },
+    units: { px: "pixels", gb: "GB", minutes: "minutes" },
     values: { auto: "automatic", off: "off" },
   },
 

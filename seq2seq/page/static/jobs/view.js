@@ -3,6 +3,7 @@
 import { fill, h, icon } from "../dom.js";
 import { oneLine } from "../failures.js";
 import { key } from "../http.js";
+import { takeDrops } from "../new/handed.js";
 import { keep } from "../router.js";
 import { announce, toast } from "../shell.js";
 import { text } from "./text.js";
@@ -154,7 +155,7 @@ function filters(chosen, choose) {
 function nothingYet(filter) {
   if (filter !== "all") return h("p", { class: "none soft" }, words.noneOf);
   const steps = words.steps.map(([title, about]) => h("li", {}, h("h2", {}, title), h("p", { class: "soft" }, about)));
-  return h("section", { class: "welcome" }, h("h2", { class: "claim" }, words.welcome), h("p", { class: "soft lead" }, words.welcomeAbout),
+  return h("section", { class: "welcome" }, h("h1", { class: "claim" }, words.welcome), h("p", { class: "soft lead" }, words.welcomeAbout),
     h("p", {}, h("a", { class: "button primary large", href: "#/new" }, words.first)), h("ol", { class: "steps" }, steps));
 }
 
@@ -178,8 +179,11 @@ export async function show(main, { query, signal }) {
   await Promise.all([styles(), draw(chosen)]);
   if (signal.aborted) return null;
   const choose = (name) => { keep({ status: name === "all" ? "" : name }); draw(name).catch((error) => toast(oneLine(error))); };
-  fill(main, h("div", { class: "page" }, h("div", { class: "page-top" }, h("h1", {}, words.title), h("a", { class: "button primary", href: "#/new" }, icon("M12 5v14", "M5 12h14"), text.nav.new)),
-    list.cards.size > 0 || chosen !== "all" ? filters(chosen, choose) : null, place));
+  const anything = list.cards.size > 0 || chosen !== "all";
+  const page = h("div", { class: "page" }, anything && h("div", { class: "page-top" }, h("h1", {}, words.title), h("a", { class: "button primary", href: "#/new" }, icon("M12 5v14", "M5 12h14"), text.nav.new)),
+    anything && filters(chosen, choose), place);
+  fill(main, page);
+  takeDrops(page, signal);
   if (key()) fill(document.getElementById("tools"), h("button", { type: "button", class: "quiet", onclick: signOut }, text.key.forget));
   const wake = () => { if (!document.hidden) list.refresh().catch(() => {}); };
   document.addEventListener("visibilitychange", wake, { signal });

@@ -17,7 +17,13 @@ function proper(schema) {
 /** Whether there is anything to choose. */
 const chosenAlready = (schema) => schema.enum?.length === 1;
 
-const labelOf = (name, title) => words.labels[name] ?? sentence(String(title ?? name).toLowerCase());
+/** "Tile (pixels)" of tile_px: a title of the service is its name in words, the unit at the end. */
+function labelOf(name, title) {
+  if (words.labels[name]) return words.labels[name];
+  const parts = String(title ?? name).toLowerCase().split(" ");
+  const unit = words.units[parts.at(-1)];
+  return sentence(unit ? `${parts.slice(0, -1).join(" ")} (${unit})` : parts.join(" "));
+}
 
 /** One setting: its element, the value typed, and the line for what is wrong with it. */
 class Field {

@@ -11,6 +11,7 @@ import { announce } from "../shell.js";
 import { text } from "../jobs/text.js";
 import { dropZone } from "./drop.js";
 import { lookInto } from "./found.js";
+import { taken } from "./handed.js";
 import { Sending } from "./sending.js";
 import { Settings } from "./settings.js";
 import { note, unfinished } from "./upload.js";
@@ -36,6 +37,8 @@ class NewJob {
       h("div", { class: "field" }, h("label", { for: "name" }, words.name), this.name), this.settings.element, this.problem, h("div", { class: "line start-row" }, this.start, this.hint));
     if (before) this.#take(before.inputs.sequence.href);
     else this.#askForFiles();
+    const dropped = before ? null : taken();
+    if (dropped) this.#send(dropped);
   }
 
   get element() {

@@ -17,6 +17,8 @@ import { Log } from "./log.js";
 import { LivePictures } from "./pictures.js";
 
 const words = text.watch;
+// In the background the tab's title alone is kept right.
+const BACKGROUND_MS = 20_000;
 const path = (job, rest = "") => `#/jobs/${encodeURIComponent(job.id)}${rest}`;
 
 class Watch {
@@ -127,6 +129,9 @@ class Watch {
   }
 
   async follow() {
+    const glance = () => { if (document.hidden && !ended(this.job)) askJson(jobUrl(this.id), { signal: this.signal }).then((job) => this.update(job), () => {}); };
+    const timer = setInterval(glance, BACKGROUND_MS);
+    this.signal.addEventListener("abort", () => clearInterval(timer));
     try {
       await follow(this.id, { signal: this.signal, onEvents: (events) => this.take(events), onLine: (state) => this.tell(state === "lost" ? words.lost : null) });
     } catch (error) {
