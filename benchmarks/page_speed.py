@@ -2,9 +2,9 @@
 
 PYTHONPATH=.:tests/helpers python benchmarks/page_speed.py [OUT] [--browser /usr/bin/chromium] [--rounds 5]
 
-OUT: a finished result with pictures/ in it; without it, a simulated one of 30 dates x 13 bands x 512 x 512. JSON on stdout,
-times in ms. Everything is measured by the page's own clock (`performance`), from navigation or from the input event to
-the end of the frame that shows it, on loopback with an empty cache.
+OUT: a finished result with pictures/ in it; without it, a simulated one of 30 dates x 13 bands x 512 x 512. JSON
+on stdout, times in ms. Everything is measured by the page's own clock (`performance`), from navigation or
+the input event to the end of the frame that shows it, on loopback with an empty cache.
 """
 
 import argparse
@@ -109,7 +109,8 @@ def _one_visit(browser: Any, address: str) -> dict[str, list[float]]:
     drawing = (_busy_ms(clock) - before) / len(clicks)
     context.close()
     return {
-        "first_picture": [marks["first-picture"]], "interactive": [marks["interactive"]], "date_change": dates, "chart": clicks,
+        "first_picture": [marks["first-picture"]], "interactive": [marks["interactive"]],
+        "date_change": dates, "chart": clicks,
         "date_change_main_thread": [processor], "chart_main_thread": [drawing],
     }  # fmt: skip
 

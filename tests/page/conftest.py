@@ -58,9 +58,9 @@ class Viewer:
     pages: list[Any] = field(default_factory=list)
     address: str = ""
 
-    def serve(self, folder: Path, instead: Answer = lambda path: None) -> str:
+    def serve(self, folder: Path, instead: Answer = lambda path: None, place: str = "view") -> str:
         """Serves a folder for the rest of the test."""
-        self.address = self.stack.enter_context(page_server(folder, instead))
+        self.address = self.stack.enter_context(page_server(folder, instead, place))
         return self.address
 
     def show(
@@ -70,6 +70,7 @@ class Viewer:
         *,
         instead: Answer = lambda path: None,
         wait: str = "canvas.right[data-shown*='/']",
+        place: str = "view",
         **context: Any,
     ) -> Any:
         """Opens the page, 1200 x 800 unless told, and waits until the picture is drawn."""
@@ -83,7 +84,7 @@ class Viewer:
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.pages.append(page)
-        page.goto(self.serve(folder, instead) + fragment)
+        page.goto(self.serve(folder, instead, place) + fragment)
         page.wait_for_selector(wait, state="attached")
         return page
 

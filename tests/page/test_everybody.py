@@ -55,7 +55,8 @@ def test_nothing_sticks_out_at_any_width(viewer: Any, bundle: Any, width: int) -
     stage = page.locator(".stage").bounding_box()
     assert stage["height"] >= 300
     assert stage["width"] >= min(width, 0.5 * width)
-    sticking = page.evaluate("""() => [...document.querySelectorAll('.panel *, header *, .timeline *')].filter((each) => {
+    sticking = page.evaluate("""() => [...document.querySelectorAll(
+        '.panel *, header *, .timeline *')].filter((each) => {
         const { width, right } = each.getBoundingClientRect();
         return width > 0 && right > innerWidth + 1 && !each.closest('.strip, .scroll, .unseen, .u-wrap');
     }).map((each) => each.outerHTML.slice(0, 90))""")
