@@ -11,10 +11,17 @@ from seq2seq.methods.base import MethodInfo
 from seq2seq.products.choosing import Outputs, formats, optional_names
 from seq2seq.settings import Setting, check_known, check_settings, from_mapping, setting, settings_of
 from seq2seq.validation.settings import ValidationSettings
+from seq2seq.wording import not_one_of
 
 READING, DATES, METHOD, OUTPUT, LARGE = "Reading", "Dates", "Method", "Output", "Large scenes"
 # Of acquisitions and requested days together: a sequence is whole in memory, tile by tile.
 MOST_DATES = 1000
+# What can say where clouds are: masks that come with the images, and detectors.
+DetectorName = Literal["s2cloudless", "rules", "score", "csmask"]
+DETECTORS: tuple[DetectorName, ...] = ("s2cloudless", "rules", "score", "csmask")
+CLOUD_SOURCES = ("user", "scl", *DETECTORS)
+# Patches of pixels are looked for with a halo as wide as they may be long.
+MOST_PATCH_PX = 500
 # Settings by name within settings: of the method, and of the proof.
 NESTED = ("method_settings", "validation_settings")
 _METHOD_ABOUT = "How clouds are filled: " + ", ".join(info.name for info in METHODS) + "; see `decloud methods`."
@@ -59,7 +66,7 @@ class ReconstructionConfig:
         "auto", about="DN to add to Sentinel-2: auto tells by name, metadata and values; tags: as the files state.",
         panel=READING,
     )  # fmt: skip
-    cloud_detector: Literal["auto", "user", "s2cloudless", "rules"] = setting(
+    cloud_detector: Literal["auto", "user", "s2cloudless", "rules", "score", "csmask"] = setting(
         "auto", about="Where cloud masks come from; auto: MASK/, else SCL/, else s2cloudless, else rules.",
         panel=READING,
     )  # fmt: skip
@@ -67,6 +74,23 @@ class ReconstructionConfig:
     cloud_buffer_px: int | None = setting(
         None, about="Grow clouds by so many pixels; by default 0 for MASK/, 3 for detected ones.", low=0, high=100,
         panel=READING, metavar="N",
+    )  # fmt: skip
+
+    # One source a date by default: a union of detectors is cloudier than any of them.
+    cloud_also: str = setting(
+        "", about=f"Sources whose clouds are added to it, with commas: {', '.join(CLOUD_SOURCES)}.", panel=READING,
+        metavar="NAMES",
+    )  # fmt: skip
+    cloud_shadows: Literal["sun", "near"] = setting(
+        "near", about="Shadows: what is dark near detected clouds; sun: and what is dim where the sun casts them.",
+        panel=READING,
+    )  # fmt: skip
+    cloud_min_px: int = setting(
+        0, about="Clouds of fewer pixels are none.", low=0, high=MOST_PATCH_PX, panel=READING, metavar="N"
+    )
+    cloud_holes_px: int = setting(
+        0, about="Clear holes of fewer pixels are masked as well.", low=0, high=MOST_PATCH_PX, panel=READING,
+        metavar="N",
     )  # fmt: skip
 
     # -- dates beside those of the acquisitions, within the series
@@ -125,7 +149,7 @@ class ReconstructionConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        _ = self.resolved_settings, self.validation, self.outputs
+        _ = self.resolved_settings, self.validation, self.outputs, self.added_clouds
         if self.tile_px is not None and self.overlap_px * 2 > self.tile_px:
             raise ConfigError(f"overlap_px {self.overlap_px} is more than half of tile_px {self.tile_px}")
         if self.only_requested and not self.asks_for_dates:
@@ -135,6 +159,20 @@ class ReconstructionConfig:
     def asks_for_dates(self) -> bool:
         """Tells whether results are wanted on days beside the acquisitions'."""
         return self.every_days is not None or bool(self.dates) or self.at_s1
+
+    @property
+    def added_clouds(self) -> tuple[str, ...]:
+        """The sources of `cloud_also`, in the order of `CLOUD_SOURCES`. Raises `ConfigError` for one that is none."""
+        named = [name.strip() for name in self.cloud_also.split(",") if name.strip()]
+        for name in named:
+            if name not in CLOUD_SOURCES:
+                raise ConfigError(not_one_of("cloud_also", name, CLOUD_SOURCES))
+        return tuple(name for name in CLOUD_SOURCES if name in named)
+
+    @property
+    def added_detectors(self) -> tuple[DetectorName, ...]:
+        """Those of them that look for clouds themselves."""
+        return tuple(name for name in DETECTORS if name in self.added_clouds)
 
     @property
     def info(self) -> MethodInfo:

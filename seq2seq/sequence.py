@@ -4,7 +4,7 @@ One axis order everywhere: `(T, C, H, W)` = date, band, row, column. True in `ob
 cloud, shadow or no data.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from seq2seq.looking.views import Choice
+    from seq2seq.radar_series import RadarSeries
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -130,7 +131,8 @@ class Observations:
     s2: reflectance; `s2.observed` excludes clouds, shadows and no data. s1: dB on the dates and grid of s2, or None.
     cloud_mask: (T, H, W), True = cloud, shadow or no data. s1_dates: (T,) the S1 acquisition each S2 date got, NaT
     where none was near enough (`s1.observed` is False there). requested: (N,) those dates of s2 that were asked for and
-    never acquired: nothing is observed on them.
+    never acquired: nothing is observed on them. s1_series: all S1 acquisitions on their own days, each with its orbit;
+    None where S1 is given for the dates of S2 alone, so that `s1` holds all of it.
     """
 
     s2: ImageSequence
@@ -138,6 +140,7 @@ class Observations:
     cloud_mask: Bool
     s1_dates: Dates
     requested: Dates = field(default_factory=lambda: np.array([], dtype="datetime64[D]"))
+    s1_series: "RadarSeries | None" = None
 
     def __post_init__(self) -> None:
         t, _, h, w = self.s2.shape
@@ -149,6 +152,8 @@ class Observations:
             raise ValueError(f"s1_dates has {self.s1_dates.shape} entries, s2 has T={t}")
         if len(set(self.requested.tolist()) - set(self.s2.dates.tolist())) or self.s2.observed[~self.acquired].any():
             raise ValueError("requested holds dates that s2 lacks, or that are observed")
+        if self.s1_series is not None and tuple(self.s1_series.geobox.shape) != (h, w):
+            raise ValueError(f"s1_series is {tuple(self.s1_series.geobox.shape)}, s2 is {(h, w)}")
         if self.s1 is None:
             return
         if not np.array_equal(self.s1.dates, self.s2.dates):
@@ -160,6 +165,10 @@ class Observations:
     def acquired(self) -> Bool:
         """(T,) False = asked for, never acquired."""
         return ~np.isin(self.s2.dates, self.requested)
+
+    def loaded(self) -> "Observations":
+        """Returns the same with all of it in memory, so that it outlives the files. Raises what reading raises."""
+        return self if self.s1_series is None else replace(self, s1_series=self.s1_series.loaded())
 
     def __repr__(self) -> str:
         return f"Observations({', '.join(text for _, text in self.facts())})"
@@ -173,7 +182,7 @@ class Observations:
         """Lists names and facts for people, at a glance."""
         paired = int((~np.isnat(self.s1_dates)).sum())
         radar = f"S1 {' '.join(self.s1.bands)} on {paired} of {len(self.s1_dates)} dates" if self.s1 else "no S1"
-        return [*self.s2.facts(), ("S1", radar)]
+        return [*self.s2.facts(), ("S1", radar), *(self.s1_series.facts() if self.s1_series else [])]
 
     def plot(self, date: Any = None, *, bands: "Choice | None" = None) -> "Image":
         """Draws all dates on a sheet, or `date` large, with clouds outlined, as a PIL image.
@@ -193,6 +202,7 @@ class Observations:
             cloud_mask=self.cloud_mask[:, rows, columns],
             s1_dates=self.s1_dates,
             requested=self.requested,
+            s1_series=None if self.s1_series is None else self.s1_series.crop(rows, columns),
         )
 
 

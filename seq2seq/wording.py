@@ -1,6 +1,6 @@
 """Wording of a value that cannot be: the same wherever it came from, a file, an option or a program."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -22,6 +22,12 @@ def nearest(given: object, known: Iterable[str]) -> str:
     by_plain = {each.lower().strip("-"): each for each in known}
     found = get_close_matches(str(given).lower().strip("-"), by_plain, n=1)
     return f"; did you mean {by_plain[found[0]]}?" if found else ""
+
+
+def listed(names: Sequence[object]) -> str:
+    """Names the first four, and how many more there are: `a, b, c, d and 7 more`."""
+    shown = ", ".join(map(str, names[:4]))
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
 
 
 def one_line(text: object, limit: int | None = None) -> str:

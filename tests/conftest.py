@@ -10,7 +10,7 @@ from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
 from locations import SHARED
 from put_server import put_server, put_tls  # noqa: F401  fixtures
 from quick_engine import use_schedule
-from served import file, serving, shared_server  # noqa: F401  fixtures
+from served import file, here, serving, shared_server  # noqa: F401  fixtures
 from service_api import api, api_process, impatient, serve, user  # noqa: F401  fixtures
 from service_brokers import fake_redis, real_redis  # noqa: F401  fixtures
 from service_databases import (  # noqa: F401  fixtures

@@ -36,6 +36,10 @@ class ForbiddenDestination(InvalidRequest):
     """A notice's address is one that our machine must not connect to. `detail` goes on from the address' name."""
 
 
+class ForbiddenInput(InvalidRequest):
+    """An input is where the operator lets nothing be fetched from. `detail` goes on from the input's address."""
+
+
 class QuotaExceeded(ServiceError):  # noqa: N818
     """The owner has used what one owner may use. `extra`: quota, limit, used, asked; it may work again later."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
@@ -23,6 +23,18 @@ _PREFIX = "DECLOUD_"
 _OTHERS = ("SERVER", "KEY", "CHILD_PIPE", "CHILD_PARENT")
 # As browsers write it: RFC 6454.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
+# Where inputs may be fetched from.
+_HOST = r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
+_PLACES = {
+    "input_hosts": re.compile(rf"\*|s3://[a-z0-9][a-z0-9.-]+(/[!-~]*)?|(\*\.)?{_HOST}", re.IGNORECASE),
+    "input_private_hosts": re.compile(_HOST, re.IGNORECASE),
+    "input_catalogs": re.compile(r"planetary-computer|earth-search|cdse|https?://[!-~]+"),
+}
+_PLACE_EXAMPLES = {
+    "input_hosts": "data.example.org, *.example.org, data.example.org:8443, s3://bucket, s3://bucket/prefix or *",
+    "input_private_hosts": "data.internal or data.internal:8443",
+    "input_catalogs": "planetary-computer, earth-search, cdse, or the address of a STAC API",
+}
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -118,6 +130,19 @@ class Settings(BaseSettings):
     output_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     output_max_attempts: Count = 8
 
+    # -- inputs that workers fetch; by default none, and everything is uploaded
+    # `data.example.org`, `*.example.org`, `data.example.org:8443`, `s3://bucket`, `s3://bucket/prefix`; `*`: all public
+    # hosts. Redirects, and the images of STAC items, are followed only to these.
+    input_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    # HOST or HOST:PORT that are allowed as well, and may have private addresses and plain http; users can reach all
+    # there.
+    input_private_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    # Of areas: planetary-computer, earth-search, cdse, or addresses of STAC APIs, whose images lie at `input_hosts`.
+    input_catalogs: Annotated[tuple[str, ...], NoDecode] = ()
+    # Of s3:// inputs, as storage_options: endpoint, region, credentials. Without credentials buckets are read as
+    # everybody can.
+    input_storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
+
     # -- logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -133,7 +158,9 @@ class Settings(BaseSettings):
         return parse_buckets(given) if isinstance(given, str) else given
 
     @field_validator(
-        "resource_classes", "webhook_private_hosts", "proxies", "allowed_origins", "output_hosts", mode="before"
+        *("resource_classes", "webhook_private_hosts", "proxies", "allowed_origins"),
+        *("input_hosts", "input_private_hosts", "input_catalogs", "output_hosts"),
+        mode="before",
     )
     @classmethod
     def _split(cls, names: Any) -> Any:
@@ -172,6 +199,14 @@ class Settings(BaseSettings):
         if "*" in origins and len(origins) > 1:
             raise ValueError("* allows every origin: name either * alone or those that are meant")
         return origins
+
+    @field_validator("input_hosts", "input_private_hosts", "input_catalogs")
+    @classmethod
+    def _are_places(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in names:
+            if not _PLACES[str(info.field_name)].fullmatch(name):
+                raise ValueError(f"{name!r} is none of those that are meant: {_PLACE_EXAMPLES[str(info.field_name)]}")
+        return names
 
     @field_validator("webhook_secret")
     @classmethod

@@ -57,7 +57,7 @@ class Client(AbstractContextManager["Client"]):
 
     def submit(
         self,
-        upload: Upload | str,
+        upload: Upload | str | Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
         *,
         name: str | None = None,
@@ -69,15 +69,16 @@ class Client(AbstractContextManager["Client"]):
     ) -> RemoteJob:
         """A job on a complete upload (or its id), with those fields of `seq2seq.ReconstructionConfig` that differ.
 
+        Where the operator allows it the server fetches: upload may be {"href": "https://... or s3://..."}, of a file or
+        STAC, or {"area": [W, S, E, N] or GeoJSON, "dates": "FIRST/LAST", "catalog": name or address}.
         However often the answer is lost there is one job. idempotency_key: the same key gives the same job also in
         another process of yours. process: of the server, by the names of `seq2seq.processes`; `benchmark` compares
         methods, and has settings of its own. destination: where the server brings the result as well, `{"href":
         "s3://BUCKET/PREFIX"}` or `{"put": {"results.zip": "https://..."}}`, as far as its operator allows.
         """
-        upload_id = upload if isinstance(upload, str) else upload.id
         about = {"name": name, "resource_class": resource_class, "destination": destination}
         body = {
-            "inputs": {"sequence": {"href": f"/uploads/{upload_id}"}, **(settings or {})},
+            "inputs": {"sequence": _sequence(upload), **(settings or {})},
             "priority": priority,
             **{field: value for field, value in about.items() if value is not None},
         }
@@ -144,6 +145,13 @@ class Client(AbstractContextManager["Client"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sequence(upload: Upload | str | Mapping[str, Any]) -> dict[str, Any]:
+    """As the body of a request names it."""
+    if isinstance(upload, Mapping):
+        return dict(upload)
+    return {"href": f"/uploads/{upload if isinstance(upload, str) else upload.id}"}
 
 
 def _path(job_id: str) -> str:

@@ -59,6 +59,19 @@ class RemoteJob:
             why = self.destination.get("detail") or "the server knows of no destination"
             raise NotDelivered(f"job {self.id} has its result, which could not be delivered: {why}")
 
+    @property
+    def source(self) -> str:
+        """What its sequence is, in a few words: an upload, an address, or an area of a catalogue."""
+        inputs = self.values.get("inputs")
+        sequence = inputs.get("sequence") if isinstance(inputs, Mapping) else None
+        if not isinstance(sequence, Mapping):
+            return ""
+        area, href = sequence.get("area"), str(sequence.get("href", ""))
+        if isinstance(area, list):
+            box = ",".join(f"{side:g}" if isinstance(side, int | float) else str(side) for side in area)
+            return f"{sequence.get('catalog', '')} {box} {sequence.get('dates', '')}".strip()
+        return "upload" if href.startswith("/uploads/") else href
+
     def check_successful(self) -> None:
         """Raises `JobNotSuccessful` with the reason where it has ended otherwise."""
         if self.status == "failed":

@@ -12,12 +12,16 @@ from api.commands.connecting import SHOWN_ID, connected, say_outcome, see_throug
 from api.commands.options import (
     JOB,
     PANEL,
+    AreaOption,
+    CatalogName,
     Detach,
-    Input,
+    FetchableInput,
+    Href,
     JobName,
     Key,
     Out,
     Overwrite,
+    Period,
     Priority,
     Quiet,
     Server,
@@ -25,7 +29,7 @@ from api.commands.options import (
     console_for,
     interruptible,
 )
-from api.commands.submitting import submit_sequence
+from api.commands.submitting import asked_of, submit_sequence
 from seq2seq.commands.options import settings_from, with_settings
 from seq2seq.config import SETTINGS, ReconstructionConfig
 from seq2seq.errors import ConfigError
@@ -49,14 +53,21 @@ _SHORTEST_ID, _WHOLE_ID = 4, 36
   decloud submit fields.zip cloud-free --max-minutes 5 --server https://decloud.example.org
   JOB=$(decloud submit fields --detach)
   decloud submit fields --to s3://fields-of-ann/2021
+  decloud submit cloud-free --href https://data.example.org/fields.zip
+  decloud submit cloud-free --area 4.60,50.60,4.63,50.62 --period 2021-05-01/2021-10-31
 
+With --href or --area the server fetches the sequence, where its operator allows it.
 Ctrl-C leaves the job running. A broken upload is continued by the same command.
 """,
 )
 @with_settings(local=False)
 def submit(
-    input_path: Input,
+    input_path: FetchableInput = None,
     output_path: Out = None,
+    href: Href = None,
+    area: AreaOption = None,
+    period: Period = None,
+    catalog: CatalogName = None,
     server: Server = None,
     key: Key = None,
     detach: Detach = False,
@@ -72,9 +83,10 @@ def submit(
     **given: Any,
 ) -> None:
     """Upload a sequence, have it made cloud-free elsewhere, and download the result."""
+    sequence, out = asked_of(input_path, output_path, href=href, area=area, period=period, catalog=catalog)
     submit_sequence(
-        input_path,
-        output_path,
+        sequence,
+        out,
         DECLOUD,
         settings_to_send(config, given),
         server=server,

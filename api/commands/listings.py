@@ -17,7 +17,7 @@ _COLOURS = {"running": "cyan", "successful": "green", "failed": "red", "dismisse
 
 def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
     """A table with a line for each job."""
-    table = _table("job", "process", "status", "done", "submitted", "name", "")
+    table = _table("job", "process", "status", "done", "submitted", "name", "from", "")
     for job in jobs:
         colour = _COLOURS.get(job.status)
         status = f"[{colour}]{escape(job.status)}[/]" if colour else escape(job.status)
@@ -25,7 +25,7 @@ def job_table(jobs: Sequence[RemoteJob], *, id_length: int) -> Table:
         submitted = str(job.values.get("created", ""))[:16].replace("T", " ")
         message = job.message if job.status in ("accepted", "running", "failed") else ""
         process, name = escape(str(job.values.get("processID", ""))), escape(job.name or "")
-        table.add_row(job.id[:id_length], process, status, done, submitted, name, escape(message))
+        table.add_row(job.id[:id_length], process, status, done, submitted, name, escape(job.source), escape(message))
     return table
 
 

@@ -19,6 +19,7 @@ PANEL = "Service"
 SHOWN = "Output"
 JOB = "Job"
 _SERVER = "Server"
+_FETCHED = "In place of INPUT, fetched by the server"
 
 Server = Annotated[
     str | None,
@@ -60,6 +61,33 @@ To = Annotated[
     ),
 ]
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)]
+# Without it, the server fetches.
+FetchableInput = Annotated[Path | None, typer.Argument(metavar="INPUT", help=INPUT_HELP, show_default=False)]
+Href = Annotated[
+    str | None,
+    typer.Option(
+        "--href", rich_help_panel=_FETCHED, metavar="URL", help="https:// or s3:// of a file or of STAC items."
+    ),
+]
+AreaOption = Annotated[
+    str | None,
+    typer.Option("--area", rich_help_panel=_FETCHED, metavar="AREA", help="W,S,E,N in degrees, or a GeoJSON file."),
+]
+Period = Annotated[
+    str | None,
+    typer.Option(
+        "--period", rich_help_panel=_FETCHED, metavar="DATES", help="Of an --area: FIRST/LAST, both included."
+    ),
+]
+CatalogName = Annotated[
+    str | None,
+    typer.Option(
+        "--catalog",
+        rich_help_panel=_FETCHED,
+        metavar="NAME",
+        help="Of an --area; default: the first that the operator allows.",
+    ),
+]
 Out = Annotated[
     Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
 ]

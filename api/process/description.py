@@ -40,20 +40,42 @@ def description(process: Process, base: str, version: str, destinations: Sequenc
 
 
 def _inputs(process: Process) -> dict[str, Any]:
-    only_zips = not any(is_single_file(known) for known in FORMATS)
     sequence = {
         "title": "Sequence",
-        "description": f"{process.sequence}: a {readable(folder='ZIP')}.",
-        "schema": {
-            "type": "object",
-            "required": ["href"],
-            "properties": {"href": {"type": "string", "format": "uri-reference"}},
-            **({"contentMediaType": "application/zip"} if only_zips else {}),
-        },
+        "description": f"{process.sequence}: a {readable(folder='ZIP')}. Where the operator has allowed it, also the "
+        "address of one or of STAC items, or an area of a catalogue.",
+        "schema": {"oneOf": [_by_href(), _AREA]},
         "minOccurs": 1,
         "maxOccurs": 1,
     }
     return {"sequence": sequence, **{name: _setting(name, schema) for name, schema in _settings(process).items()}}
+
+
+def _by_href() -> dict[str, Any]:
+    """An upload, or a reference to what is elsewhere."""
+    only_zips = not any(is_single_file(known) for known in FORMATS)
+    return {
+        "type": "object",
+        "required": ["href"],
+        "properties": {"href": {"type": "string", "format": "uri-reference"}},
+        **({"contentMediaType": "application/zip"} if only_zips else {}),
+    }
+
+
+_AREA: dict[str, Any] = {
+    "type": "object",
+    "required": ["area", "dates"],
+    "properties": {
+        "area": {
+            "oneOf": [
+                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+                {"type": "object", "description": "GeoJSON"},
+            ]
+        },
+        "dates": {"type": "string"},
+        "catalog": {"type": "string"},
+    },
+}
 
 
 def _settings(process: Process) -> dict[str, Any]:

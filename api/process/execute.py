@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, WrapValidator, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import ConfigDict, Field, SecretStr, WrapValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.process.comparing import ComparisonParameters
@@ -11,6 +10,7 @@ from api.process.delivery import Mode
 from api.process.parameters import Parameters, Whole
 from api.process.processes import media_types
 from api.process.qualified import unqualified, with_qualified
+from api.process.sequences import Asked, Sequence
 from api.schemas import only_when_given
 from seq2seq.processes import BENCHMARK, DECLOUD
 from worker.jobs import PRIORITIES
@@ -22,29 +22,6 @@ _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
 _Path = Annotated[str, Field(min_length=1, max_length=1024)]
 _Presigned = Annotated[SecretStr, Field(max_length=4096)]
 _MOST_ADDRESSES = 200
-
-
-class Asked(BaseModel):
-    """What we are asked: nothing is guessed, nothing unknown is overlooked."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Reference(Asked):
-    """An upload, by the address that it was given: `/uploads/ID`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, title="Reference")
-
-    href: str = Field(
-        max_length=_LONGEST_URL,
-        examples=[f"/uploads/{_ID}"],
-        json_schema_extra={"pattern": "^/uploads/[A-Za-z0-9-]{1,64}$"},
-    )
-    type: str | None = Field(default=None, max_length=100)
-    rel: str | None = Field(default=None, max_length=100)
-    title: str | None = Field(default=None, max_length=200)
-
-
 _Positive = Annotated[int, Field(ge=1, le=1_000_000), Whole]
 
 
@@ -79,7 +56,7 @@ class Inputs(Changes):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="Inputs", json_schema_extra=_inputs_schema)
 
-    sequence: Reference | SkipJsonSchema[None] = Field(default=None, description="The upload to make cloud-free.")
+    sequence: Sequence = Field(default=None, description="What to make cloud-free: an upload, an address or an area.")
     shape: Shape | None = None
 
 
@@ -104,7 +81,9 @@ class ComparisonInputs(ComparisonChanges):
         extra="forbid", strict=True, title="Inputs of a comparison", json_schema_extra=_inputs_schema
     )
 
-    sequence: Reference | SkipJsonSchema[None] = Field(default=None, description="The upload to compare methods on.")
+    sequence: Sequence = Field(
+        default=None, description="What to compare methods on: an upload, an address or an area."
+    )
 
 
 _WebAddress = Annotated[

@@ -5,6 +5,7 @@ from typing import Any
 from api.errors import FAILED_JOB_STATUS, KINDS, type_of
 from api.http.addresses import upload_path
 from api.http.answers import link, timestamp, without_nothing
+from api.process.naming import shown_source
 from worker.jobs import Job
 from worker.jobs.outbox import OGC_REL
 
@@ -97,7 +98,9 @@ def _percent(job: Job, progress: dict[str, Any]) -> int:
 
 
 def _inputs(job: Job) -> dict[str, Any]:
-    """As they would be sent again."""
+    """As they would be sent again, but for the signature of an address."""
+    if job.source is not None:
+        return {"sequence": shown_source(job.source), **job.params}
     return {**({"sequence": {"href": upload_path(job.input_id)}} if job.input_id else {}), **job.params}
 
 

@@ -1,11 +1,9 @@
 """From the body of a request to a job, or to what can be said about one beforehand."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -19,7 +17,6 @@ from api.process.destination import destination_of
 from api.process.execute import (
     Changes,
     ComparisonChanges,
-    ComparisonInputs,
     Destination,
     Execute,
     ExecuteComparison,
@@ -29,6 +26,7 @@ from api.process.execute import (
     Shape,
     Subscriber,
 )
+from api.process.naming import invalid, named_sequence, source_again
 from api.process.parameters import settings_named
 from api.process.processes import media_types
 from api.services import Services
@@ -45,8 +43,6 @@ from worker.queue import workers
 from worker.settings import Settings
 from worker.values import storable
 
-_UPLOAD = re.compile(r"/uploads/([A-Za-z0-9-]{1,64})/?")
-
 
 @dataclass(frozen=True)
 class JobRequest:
@@ -54,6 +50,7 @@ class JobRequest:
 
     process: str
     input_id: str | None
+    source: dict[str, Any] | None
     params: dict[str, Any]
     resource_class: str
     name: str | None
@@ -69,9 +66,11 @@ def job_request(body: Execute | ExecuteComparison, services: Services, base: str
     inputs = body.inputs
     process = BENCHMARK if isinstance(body, ExecuteComparison) else DECLOUD
     params = _params(inputs, {})
+    asked = named_sequence(inputs.sequence, services.settings, base)
     return JobRequest(
         process=process,
-        input_id=_input_id(inputs, base),
+        input_id=asked.input_id,
+        source=asked.source,
         params=params,
         resource_class=_resource_class(body.resource_class, services),
         name=_name(body.name),
@@ -79,7 +78,7 @@ def job_request(body: Execute | ExecuteComparison, services: Services, base: str
         subscriber=_subscriber(body.subscriber, services.settings, base),
         delivery=_delivery(body, media_types(process)),
         destination=body.destination,
-        shape=inputs.shape if isinstance(inputs, Inputs) else None,
+        shape=(inputs.shape if isinstance(inputs, Inputs) else None) or asked.shape,
     )
 
 
@@ -89,6 +88,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
     return JobRequest(
         process=first.process,
         input_id=first.input_id,
+        source=source_again(first.source, services.settings),
         params=_params(_changes(first.process, body.inputs), first.params),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
         name=_name(body.name) if "name" in given else first.name,
@@ -118,6 +118,7 @@ def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key:
         delivery=job.delivery,
         destination=destination_of(job.destination, services.settings, caller.owner),
         process=job.process,
+        source=job.source,
     )
     if created:
         services.doorbell.ring(submitted.resource_class)
@@ -134,12 +135,6 @@ def dry_run(services: Services, caller: Caller, job: JobRequest) -> dict[str, An
     quotas.check_queued(used, caller.limits)
     quotas.check_stored(used, caller.limits, 0)
     return {"valid": True, "resource_class": job.resource_class, "estimate": _estimate(job, caller.limits)}
-
-
-def invalid(field: str, detail: str) -> Refusal:
-    """A field of the body that cannot be what it is."""
-    place = {"in": "body", "field": field, "pointer": "#/" + field.replace(".", "/"), "detail": detail}
-    return Refusal("invalid-request", f"{field}: {detail}", errors=[place])
 
 
 def _changes(process: str, given: dict[str, Any]) -> Changes | ComparisonChanges:
@@ -168,24 +163,6 @@ def _name(given: str | None) -> str | None:
 def _config(params: dict[str, Any]) -> ReconstructionConfig:
     """Raises `ConfigError`."""
     return ReconstructionConfig.from_dict(params)
-
-
-def _input_id(inputs: Inputs | ComparisonInputs, base: str) -> str:
-    if inputs.sequence is None:
-        raise invalid("inputs.sequence", 'is missing: {"href": "/uploads/ID"} of a complete upload')
-    return _upload_id(inputs.sequence.href, base)
-
-
-def _upload_id(href: str, base: str) -> str:
-    """`/uploads/ID`, also with our own address before it. No other address is ever fetched."""
-    here = urlsplit(base)
-    there = urlsplit(href) if href.isprintable() and "[" not in href else urlsplit("")
-    own = not there.netloc or (there.scheme, there.netloc) == (here.scheme, here.netloc)
-    path = there.path.removeprefix(here.path) if there.netloc else there.path
-    match = _UPLOAD.fullmatch(path)
-    if not own or match is None or there.query or there.fragment:
-        raise invalid("inputs.sequence.href", "must be an upload of this server, /uploads/ID; nothing else is fetched")
-    return match[1]
 
 
 def _resource_class(asked: str | None, services: Services) -> str:

@@ -12,6 +12,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from seq2seq.progress import Progress, format_duration
+from seq2seq.readers.clouds.labels import LABELS
+from seq2seq.report.contradictions import contradiction_lines
 
 # Seconds between two plain lines of one phase: a log of an hour stays readable.
 _LINE_INTERVAL_S = 15.0
@@ -129,6 +131,8 @@ def print_inspection(console: Console, found: dict[str, Any]) -> None:
         bar = "[dim]asked for, never acquired[/]" if date in found.get("requested", ()) else _bar(cloud)
         table.add_row(date, bar, f"{cloud:4.0%}", radar or "[dim]none near enough[/]")
     console.print(table)
+    for line in contradiction_lines(found["contradictions"]):
+        console.print(f"[yellow]date[/] {escape(line)}", highlight=False, soft_wrap=True)
     for warning in found["warnings"]:
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
@@ -150,9 +154,17 @@ def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
             f"no data {'not stated' if values['nodata'] is None else format(values['nodata'], 'g')}",
         ),
         ("S1", f"{s1}, {paired} of {len(dates)} dates paired" if radar["available"] else "none: optical data alone"),
-        ("masks", found["mask_source"]),
+        ("masks", f"{found['mask_source']}; {_masked(found)}"),
         ("a run", f"about {format_duration(cost['seconds'])} and {cost['memory_gb']:.1f} GB on {cost['on']}"),
     ]
+
+
+def _masked(found: dict[str, Any]) -> str:
+    """Who masked how much of all dates together."""
+    pixels = found["grid"]["width"] * found["grid"]["height"] * len(found["dates"])
+    counts = found["masked"]["pixels"]
+    words = [f"{label.title} {sum(counts[label.name]) / pixels:.0%}" for label in LABELS if label.name in counts]
+    return ", ".join(words) or "nothing is masked"
 
 
 def _asked(found: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import OutputError
+from seq2seq.radar_series import RadarSeries
 from seq2seq.sequence import ImageSequence, Observations
 
 _PREFIX = "shared-"
@@ -62,10 +63,11 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 @dataclass(frozen=True)
 class _Facts:
-    """Of a sequence, what is no array of pixels."""
+    """Of a sequence, what is no array of pixels. orbits: of all radar acquisitions."""
 
     bands: tuple[str, ...]
     geobox: GeoBox
+    orbits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,23 @@ class SharedObservations:
     folder: Path
     s2: _Facts
     s1: _Facts | None
+    series: _Facts | None
 
     @classmethod
     def write(cls, observations: Observations, inside: Path) -> Self:
         """Writes the arrays into a new folder `inside` one. The inverse of `read`. Raises `OutputError`."""
         s2, s1 = observations.s2, observations.s1
+        orbits = () if observations.s1_series is None else observations.s1_series.orbits
+        series = None if observations.s1_series is None else observations.s1_series.read()
         arrays: dict[str, NDArray[Any]] = {
             "cloud_mask": observations.cloud_mask,
             "dates": s2.dates,
             "s1_dates": observations.s1_dates,
             "requested": observations.requested,
         }
-        for name, sequence in (("s2", s2), ("s1", s1)):
+        if series is not None:
+            arrays["series_dates"] = series.dates
+        for name, sequence in (("s2", s2), ("s1", s1), ("series", series)):
             if sequence is not None:
                 arrays |= {f"{name}_pixels": sequence.pixels, f"{name}_observed": sequence.observed}
         try:
@@ -98,7 +105,12 @@ class SharedObservations:
                 f"{inside}: the sequence cannot be laid there for several processes: {error.strerror or error}; "
                 "jobs 1 needs no such files"
             ) from error
-        return cls(folder, _Facts(s2.bands, s2.geobox), None if s1 is None else _Facts(s1.bands, s1.geobox))
+        return cls(
+            folder,
+            _Facts(s2.bands, s2.geobox),
+            None if s1 is None else _Facts(s1.bands, s1.geobox),
+            None if series is None else _Facts(series.bands, series.geobox, orbits),
+        )
 
     def read(self) -> Observations:
         """Maps the arrays. What is written into them stays in this process. Raises OSError where they are gone."""
@@ -108,16 +120,20 @@ class SharedObservations:
             cloud_mask=self._array("cloud_mask"),
             s1_dates=self._array("s1_dates"),
             requested=self._array("requested"),
+            s1_series=None if self.series is None else self._series(self.series),
         )
 
     def remove(self) -> None:
         """Deletes the files; who has mapped them keeps them."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _sequence(self, name: str, facts: _Facts) -> ImageSequence:
+    def _series(self, facts: _Facts) -> RadarSeries:
+        return RadarSeries.of(self._sequence("series", facts, dates="series_dates"), facts.orbits)
+
+    def _sequence(self, name: str, facts: _Facts, *, dates: str = "dates") -> ImageSequence:
         return ImageSequence(
             pixels=self._array(f"{name}_pixels"),
-            dates=self._array("dates"),
+            dates=self._array(dates),
             bands=facts.bands,
             geobox=facts.geobox,
             observed=self._array(f"{name}_observed"),

@@ -108,11 +108,12 @@ def nearest_passes(radar: Float32, passes: Dates, dates: Dates) -> Float32:
 
 def _find_clouds(dn: Float32, valid: Bool) -> Bool:
     """(T, H, W) clouds and shadows by the rules that any input without masks gets."""
-    from seq2seq.readers.cloud_detection import rule_detector
+    from seq2seq.readers.clouds.detecting import cloud_or_shadow
+    from seq2seq.readers.clouds.rules import rule_detector
 
-    detect = rule_detector(L2A_10, _GSD_M)
-    planes = [L2A_10.index(band) for band in detect.bands]
-    return np.asarray(detect(dn[:, planes] / _REFLECTANCE_DN, valid), dtype=bool)
+    detector = rule_detector(L2A_10)
+    planes = [L2A_10.index(band) for band in detector.bands]
+    return cloud_or_shadow(detector, dn[:, planes] / _REFLECTANCE_DN, valid, _GSD_M)
 
 
 def open_patches(root: Path, split: str) -> Samples:

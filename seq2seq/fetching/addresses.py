@@ -65,23 +65,27 @@ class AddressRules:
             raise RefusedAddressError(f"{shown(url)}: only https is fetched")
         if parts.username is not None or parts.password is not None:
             raise RefusedAddressError(f"{shown(url)}: holds a user name or a password")
-        if scheme == "http" and not (self.on_loopback and is_loopback(host)):
-            raise RefusedAddressError(
-                f"{shown(url)}: only https is fetched, http from a catalogue on this machine alone"
-            )
-        address = _literal(host)
-        if address is not None:
-            self.check_peer(host, str(address))
-        elif host == "localhost" or host.endswith(".localhost"):
-            self.check_peer(host, "127.0.0.1")
         try:
             port = parts.port or _PORTS[scheme]
         except ValueError:
             raise RefusedAddressError(f"{shown(url)}: its port is no port") from None
+        self.check_host(url, scheme, host, port)
+        address = _literal(host)
+        if address is not None:
+            self.check_peer(host, str(address), port)
+        elif host == "localhost" or host.endswith(".localhost"):
+            self.check_peer(host, "127.0.0.1", port)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Target(scheme, host, port, path)
 
-    def check_peer(self, host: str, address: str) -> None:
+    def check_host(self, url: str, scheme: str, host: str, port: int) -> None:
+        """Checks what is written in an address, before its name is looked up. Raises `RefusedAddressError`."""
+        if scheme == "http" and not (self.on_loopback and is_loopback(host)):
+            raise RefusedAddressError(
+                f"{shown(url)}: only https is fetched, http from a catalogue on this machine alone"
+            )
+
+    def check_peer(self, host: str, address: str, port: int = 443) -> None:
         """Checks what the name `host` leads to, before anything is sent. Raises `RefusedAddressError`."""
         if host in self.trusted or is_public(address) or (self.on_loopback and is_loopback(address)):
             return

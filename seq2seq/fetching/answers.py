@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from seq2seq.fetching.failures import FetchError
+from seq2seq.fetching.failures import FetchError, StatusError
 from seq2seq.fetching.metering import Meter
 from seq2seq.fetching.spans import Span
 
@@ -70,7 +70,7 @@ def check_status(answer: http.client.HTTPResponse, allowed: tuple[HTTPStatus, ..
     if answer.status in _PASSING:
         asked = answer.headers.get("Retry-After", "").strip()
         raise Passing(status_of(answer), float(asked) if _SECONDS.fullmatch(asked) else 0.0)
-    raise FetchError(f"{status_of(answer)}{_explained(answer)}")
+    raise StatusError(f"{status_of(answer)}{_explained(answer)}", answer.status)
 
 
 def chunks(answer: http.client.HTTPResponse, size: int, until: float) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from seq2seq.bands import L2A
 from seq2seq.errors import ConfigError
+from seq2seq.fetching.addresses import AddressRules
 from seq2seq.wording import not_one_of
 
 Signing = Literal["none", "sas", "s3"]
@@ -64,6 +65,12 @@ class Catalog:
     jpeg2000: bool = False
     page: int = 100
     hosts: tuple[str, ...] = field(default=())  # beside public ones: --allow-host
+    rules: AddressRules | None = None  # in place of all public hosts and `hosts`: a service's
+
+    @property
+    def address_rules(self) -> AddressRules:
+        """Where its items may lead."""
+        return self.rules or AddressRules.of(self.url, self.hosts)
 
 
 def _names(*namings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

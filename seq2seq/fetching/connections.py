@@ -98,7 +98,7 @@ class _Connection(HTTPConnection):
         failure: OSError = OSError("no address")
         target = self._target
         for family, kind, protocol, _, address in socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM):
-            self._rules.check_peer(target.host, str(address[0]))
+            self._rules.check_peer(target.host, str(address[0]), target.port)
             self._check_stop()
             plain = socket.socket(family, kind, protocol)
             try:

@@ -16,7 +16,6 @@ from rasterio.windows import Window
 from seq2seq.fetching.catalogs import SCL
 from seq2seq.fetching.passes import Day
 from seq2seq.fetching.plan import Plan
-from seq2seq.fetching.writing import WRITING
 from seq2seq.products.base import RasterProfile
 from seq2seq.writers.cog import write_cog
 
@@ -128,13 +127,12 @@ def _common_tags(day: Day, plan: Plan) -> dict[str, str]:
 
 
 def _write(path: Path, values: NDArray[Any], grid: GeoBox, profile: RasterProfile) -> None:
-    with WRITING:
-        write_cog(
-            path,
-            (
-                (Window.from_slices(rows, columns), np.asarray(values[:, rows, columns]))
-                for rows, columns in blocks_of(grid)
-            ),
-            geobox=grid,
-            profile=profile,
-        )
+    write_cog(
+        path,
+        (
+            (Window.from_slices(rows, columns), np.asarray(values[:, rows, columns]))
+            for rows, columns in blocks_of(grid)
+        ),
+        geobox=grid,
+        profile=profile,
+    )

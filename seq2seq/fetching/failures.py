@@ -9,6 +9,18 @@ class FetchError(DecloudError):
     code = "fetch-failed"
 
 
+class StatusError(FetchError):
+    """A server has answered with a status that stays. status: its number."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ChangedError(FetchError):
+    """A file is not the one of which a part is there already."""
+
+
 class RefusedAddressError(FetchError):
     """A catalogue leads to where it has no business: another scheme, a private network, a file of this machine."""
 

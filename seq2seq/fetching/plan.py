@@ -168,7 +168,7 @@ def _searched(
     retry: Retry | None,
 ) -> list[Scene]:
     """The scenes that cover some of the grid."""
-    rules = AddressRules.of(source.catalog.url, source.catalog.hosts)
+    rules = source.catalog.address_rules
     transport = Transport(rules, retry=retry, check_stop=stop_check(should_stop))
     try:
         found = search(
@@ -217,7 +217,7 @@ def _days(request: Request, grid: GeoBox, source: Source, scenes: Sequence[Scene
 def _check_assets(plan: Plan) -> None:
     """Raises `FetchError` naming item and asset for what is not there, or lies where nothing is fetched from."""
     for source in plan.sources:
-        rules = AddressRules.of(source.catalog.url, source.catalog.hosts)
+        rules = source.catalog.address_rules
         for day in plan.days_of(source.sensor):
             for scene in day.scenes:
                 for band in source.assets:

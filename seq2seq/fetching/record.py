@@ -18,7 +18,6 @@ from odc.geo.geobox import GeoBox
 from seq2seq.errors import OutputError
 from seq2seq.fetching.passes import Day
 from seq2seq.fetching.plan import Plan
-from seq2seq.fetching.writing import WRITING
 from seq2seq.readers.pairing import describe_grid
 from seq2seq.writers.output import write_file
 
@@ -71,8 +70,7 @@ class Record:
 
     def _write(self) -> None:
         content = json.dumps(self.content, indent=1).encode()
-        with WRITING:
-            write_file(self.path, content)
+        write_file(self.path, content)
 
 
 def now() -> str:

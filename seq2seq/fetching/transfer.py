@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 from seq2seq.errors import DecloudError, OutputError, Stopped
-from seq2seq.fetching.addresses import AddressRules
 from seq2seq.fetching.day_files import DayFiles
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.fetching_day import FetchedDay, Service, fetch_day
@@ -54,12 +53,13 @@ def fetch(
     jobs: int = DEFAULT_JOBS,
     command: str = "",
     retry: Retry | None = None,
+    on_spent: Callable[[Spent], None] = lambda _: None,
 ) -> Fetched:
     """Fetches what `out` lacks of the plan. jobs: days at a time. command: as it was typed, for the record.
 
     A day that cannot be had keeps no other from it. Raises `FetchError` at the end where some failed, naming item and
     asset of the first; `OutputError` where `out` is of another fetch or cannot be written; `Stopped`. What is finished
-    stays in any case.
+    stays in any case. on_spent: told after each day what this call took; what it raises ends it.
     """
     out, halt = out.absolute(), threading.Event()
     check = stop_check(lambda: halt.is_set() or should_stop())
@@ -68,9 +68,8 @@ def fetch(
         kept = [day for day in plan.days if record.holds(day, DayFiles.of(out, day, plan).all)]
         todo = [day for day in plan.days if day not in kept]
         _check_room(out, plan, share=len(todo) / max(1, len(plan.days)))
-        state = _State(plan, record, on_progress, kept=kept)
-        for note in plan.notes:
-            state.report(note)
+        state = _State(plan, record, on_progress, kept=kept, on_spent=on_spent)
+        state.report_notes()
         with _services(plan, retry, check) as services, ThreadPoolExecutor(jobs, "fetch") as pool:
 
             def submit(day: Day) -> Future[FetchedDay]:
@@ -93,7 +92,7 @@ def _services(plan: Plan, retry: Retry | None, check_stop: Callable[[], None]) -
     with ExitStack() as stack:
         services: dict[Sensor, Service] = {}
         for source in plan.sources:
-            rules = AddressRules.of(source.catalog.url, source.catalog.hosts)
+            rules = source.catalog.address_rules
             transport = Transport(rules, retry=retry, check_stop=check_stop)
             stack.callback(transport.close)
             services[source.sensor] = Service(transport, signer_of(source.catalog, transport))
@@ -108,6 +107,7 @@ class _State:
     record: Record
     on_progress: OnProgress
     kept: Sequence[Day]
+    on_spent: Callable[[Spent], None]
     new: list[Day] = field(default_factory=list)
     empty: list[Day] = field(default_factory=list)
     failed: list[tuple[Day, DecloudError]] = field(default_factory=list)
@@ -128,11 +128,17 @@ class _State:
         eta_s = self.spent.seconds / len(self.new) * left if self.new else None
         self.on_progress(Progress("fetching", done, of, eta_s=eta_s, message=message))
 
+    def report_notes(self) -> None:
+        """Tells what the plan has to say."""
+        for note in self.plan.notes:
+            self.report(note)
+
     def take(self, day: Day, fetched: FetchedDay) -> None:
         """A day is finished."""
         self.record.add(day, {**fetched.facts, "fetched": now()})
         self.new.append(day)
         self.costs += fetched.spent
+        self.on_spent(self.spent)
         self.in_a_row = 0
         if fetched.facts.get("empty"):
             self.empty.append(day)

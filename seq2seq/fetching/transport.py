@@ -30,7 +30,7 @@ from seq2seq.fetching.answers import (
     status_of,
 )
 from seq2seq.fetching.connections import SILENCE_S, Connections
-from seq2seq.fetching.failures import FetchError
+from seq2seq.fetching.failures import ChangedError, FetchError
 from seq2seq.fetching.metering import Meter
 from seq2seq.fetching.spans import Span
 
@@ -141,7 +141,7 @@ class Transport:
             check_status(answer, (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT))
             start, end, facts = stated(answer, span)
             if expected is not None and facts != expected:
-                raise FetchError("changed while it was read")
+                raise ChangedError("changed while it was read")
             until = time.monotonic() + self._retry.silence_s + (end - start) / _SLOWEST_BYTES_S
             for content in chunks(answer, end - start, until):
                 meter.add(bytes_=len(content))
@@ -157,6 +157,7 @@ class Transport:
         for _ in range(_MAX_REDIRECTS + 1):
             target = self.rules.check(url)
             self._check_stop()
+            answer: http.client.HTTPResponse | None = None
             try:
                 with network_errors():
                     answer = self._ask(target, headers, body)
@@ -177,6 +178,8 @@ class Transport:
                 return
             except BaseException:
                 self._connections.drop(target)
+                if answer is not None:  # one that ends with its connection is not closed with it
+                    answer.close()
                 raise
         raise FetchError(f"it redirects more than {_MAX_REDIRECTS} times")
 

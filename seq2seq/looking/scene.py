@@ -39,8 +39,8 @@ class SceneInfo:
 
     cloud: (T,) share of the scene that is cloud, shadow or no data. s1_dates: the acquisition paired to each date.
     mask_source, simulated: None where nobody knows, as of arrays in memory. notes: what the user should know, a line
-    each. made: of a result, of what and how; method, created: the same by itself, with the time in ISO. is_result: it
-    has an after and an uncertainty beside what was before. requested: dates asked for and never acquired.
+    each. made: of a result, of what and how; method, created: the same by itself, with the time in ISO. requested:
+    dates that were asked for and never acquired. is_result: it has an after and an uncertainty beside what was before.
     """
 
     name: str
@@ -54,10 +54,10 @@ class SceneInfo:
     simulated: bool | None
     notes: tuple[str, ...] = ()
     made: str = ""
-    is_result: bool = False
     method: str = ""
     created: str = ""
     requested: tuple[str, ...] = ()
+    is_result: bool = False
 
     @property
     def title(self) -> str:

@@ -19,9 +19,10 @@ from seq2seq.readers.composed import Converted, Mosaic, Stacked, alike, as_refle
 from seq2seq.readers.contents import Contents, Raster
 from seq2seq.readers.gdal_file import MAX_PIXELS
 from seq2seq.readers.layers import Layer, by_day, with_bands
-from seq2seq.readers.names import listed
+from seq2seq.readers.optical_passes import passes_in_order
 from seq2seq.readers.pairing import describe_grid, footprint, gsd_m, same_grid
 from seq2seq.readers.radar_passes import one_pass_a_day
+from seq2seq.wording import listed
 
 # Of masks: cloud, shadow or no data where no piece of a mask lies.
 _UNMASKED = 255
@@ -35,10 +36,12 @@ def assemble(
 ) -> Contents:
     """The contents of an input `name`. grid: of S2; by default the finest that its bands have, as far as they reach.
 
-    Layers of a day are taken in their order: where two hold data at a pixel, the first counts. Raises `InputError`s
+    Layers of a day are taken in their order, those of the more frequent orbit first (`optical_passes`): where two hold
+    data at a pixel, the first counts. Raises `InputError`s
     where there is no S2, where a band lacks on some dates, and where the pieces lie too far apart.
     """
     said: list[str] = list(warnings)
+    layers = passes_in_order(layers, said)
     s2 = [layer for layer in layers if layer.sensor == "S2"]
     if not s2:
         raise MissingDataError(f"{name}: holds no Sentinel-2 band that is understood", file=name)
@@ -226,8 +229,8 @@ def _resampled(layers: Sequence[Layer], grid: GeoBox) -> Iterator[str]:
     if crss:
         days = sorted({str(layer.day) for layer in moved if _crs(layer.raster.header.geobox) in crss})
         yield f"S2 of {listed(days)} warped from {', '.join(crss)} to {_crs(grid)}, bilinear"
-    pieces = Counter((layer.day, band) for layer in layers for band in layer.bands)
-    doubled = sorted({str(day) for (day, _), count in pieces.items() if count > 1})
+    pieces = Counter((layer.day, layer.raster.header.orbit, band) for layer in layers for band in layer.bands)
+    doubled = sorted({str(day) for (day, _, _), count in pieces.items() if count > 1})
     if doubled:
         yield f"several S2 files on {listed(doubled)} put together: where two hold data, the first counts"
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import Place
+from seq2seq.readers.sun import Sun
 from seq2seq.sequence import Bool, Dates
 
 # A strip or tile is found, read and decoded for itself: a pixel each, 2 million take as long as 50 MB in large ones.
@@ -77,7 +78,7 @@ class Header:
     descriptions: one text (or None) per band. scales, offsets: one per band, 1 and 0 where the file states none.
     chunk: (rows, columns) of one compressed piece. simulated: the file says that no satellite saw this. own_mask: it
     has a mask or alpha band, which is not read. product: of S2, as far as the file says. orbit: direction and relative
-    orbit as far as known, "A088", "D", "088" or "".
+    orbit as far as known, "A088", "D", "088" or "". sun: of S2, as far as metadata say.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Header:
     own_mask: bool = False
     product: StatedProduct = StatedProduct()
     orbit: str = ""
+    sun: Sun | None = None
 
     @property
     def place(self) -> Place:

@@ -23,9 +23,9 @@ from seq2seq.readers.formats.eopatch import has_pickles, is_feature
 from seq2seq.readers.gdal_file import check_size
 from seq2seq.readers.images import fingerprint
 from seq2seq.readers.layers import Layer, Sensor
-from seq2seq.readers.names import listed
 from seq2seq.readers.npy import NpyArray, open_npy, plain
 from seq2seq.readers.unread import EOPATCH_PICKLES
+from seq2seq.wording import listed
 
 _MAX_FACT_BYTES = 2**20
 _MAX_DATES = 4000

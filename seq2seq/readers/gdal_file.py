@@ -25,6 +25,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from seq2seq.errors import MisalignedGridsError, UnreadableFileError
 from seq2seq.readers.contents import Header, Window, selected
 from seq2seq.readers.stated import stated_product
+from seq2seq.readers.sun import stated_sun
+from seq2seq.readers.unread import TERRAIN_CORRECTED_S1
 
 MAX_PIXELS = 250_000_000  # a Sentinel-2 tile at 10 m has 120 560 400
 MAX_BANDS = 32
@@ -173,11 +175,17 @@ def _header(dataset: Any, name: str, date: np.datetime64) -> Header:
         simulated=dataset.tags().get("SIMULATED") == "YES",
         product=stated_product(dataset.tags()),
         orbit=dataset.tags().get("ORBIT", ""),
+        sun=stated_sun(dataset.tags()),
         own_mask=MaskFlags.per_dataset in dataset.mask_flag_enums[0] or ColorInterp.alpha in dataset.colorinterp,
     )
 
 
 def _geobox(dataset: Any, name: str) -> GeoBox:
+    if dataset.crs is None and dataset.gcps[0]:
+        raise MisalignedGridsError(
+            f"{name}: has ground control points and no grid, as Sentinel-1 GRD has in radar geometry, which is not "
+            f"terrain-corrected; {TERRAIN_CORRECTED_S1}"
+        )
     if dataset.crs is None:
         raise MisalignedGridsError(f"{name}: has no CRS")
     if dataset.transform.is_identity or dataset.transform.determinant == 0:

@@ -14,6 +14,7 @@ from seq2seq.readers.gdal_file import MAX_BANDS, GdalFile
 from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.names import parse_date
 from seq2seq.readers.unread import advice_among, advice_for
+from seq2seq.wording import listed
 
 MAX_FILES_PER_SENSOR = 1000  # ten years of Sentinel-2 at one place
 _SIDECARS = (".xml", ".ovr", ".tfw", ".msk", ".txt", ".md", ".json")
@@ -86,7 +87,7 @@ def _ignored(root: Root) -> list[str]:
     """One warning for files that look as if they were meant to be read: in an archive all, in a folder near images."""
     names = [PurePosixPath(name) for name in root.others if not PurePosixPath(name).name.startswith(".")]
     if root.container == "archive":
-        return [f"{len(names)} files of the archive were ignored: {_some(names)}"] if names else []
+        return [f"{len(names)} files of the archive were ignored: {listed(names)}"] if names else []
     strays = [
         name
         for name in names
@@ -95,8 +96,4 @@ def _ignored(root: Root) -> list[str]:
         and sensor_of(name) is None
         and name.suffix.lower() not in _SIDECARS
     ]
-    return [f"{len(strays)} files are not GeoTIFFs and were ignored: {_some(strays)}"] if strays else []
-
-
-def _some(names: Sequence[PurePosixPath]) -> str:
-    return ", ".join(map(str, names[:5]))
+    return [f"{len(strays)} files are not GeoTIFFs and were ignored: {listed(strays)}"] if strays else []

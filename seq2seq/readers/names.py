@@ -8,6 +8,7 @@ import numpy as np
 
 from seq2seq.bands import S1_ORDER_BY_COUNT, S2_BANDS, S2_ORDER_BY_COUNT
 from seq2seq.errors import InputError, UnknownBandsError
+from seq2seq.wording import listed
 
 _DATE = re.compile(r"(?<!\d)(20\d\d)(-?)(\d\d)\2(\d\d)(?!\d)")
 _PRODUCT = re.compile(r"S[12][A-D]_")
@@ -60,12 +61,6 @@ def s1_bands(descriptions: tuple[str | None, ...], *, name: str) -> tuple[str, .
             )
         return S1_ORDER_BY_COUNT[len(descriptions)]
     return _unique([_s1_band(text, index, name=name) for index, text in enumerate(descriptions, 1)], name=name)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first four, and how many more there are."""
-    shown = ", ".join(names[:4])
-    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
 
 
 def listed_files(dated: Sequence[tuple[str, np.datetime64]]) -> str:

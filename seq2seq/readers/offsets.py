@@ -10,10 +10,10 @@ from seq2seq.errors import InvalidPixelsError
 from seq2seq.radiometry import S2_SCALE
 from seq2seq.readers.acquisitions import OpticalAcquisition, sample_windows
 from seq2seq.readers.contents import CloudMask, Header
-from seq2seq.readers.names import listed
 from seq2seq.readers.offset_evidence import QUANTILES, SHIFT, DateEvidence, Reason, Verdict, applied_twice, judge_dates
 from seq2seq.readers.stated import baseline_in_name
 from seq2seq.sequence import Bool, Float32
+from seq2seq.wording import listed
 
 S2Offset = Literal["auto", "tags", "0", "-1000"]
 

@@ -63,7 +63,7 @@ def read(
     with open_source(path, opened, config, report) as source:
         for warning in source.info.warnings:
             report(Progress("reading", message=warning))
-        return source.read()
+        return source.read().loaded()
 
 
 def _opened(sources: Sequence[Any]) -> tuple[Path, AbstractContextManager[Contents]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seq2seq.readers.layers import Layer, with_bands
-from seq2seq.readers.names import listed
+from seq2seq.wording import listed
 
 
 def one_pass_a_day(layers: Sequence[Layer], said: list[str]) -> list[Layer]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from seq2seq.config import MOST_DATES, ReconstructionConfig
 from seq2seq.errors import ConfigError, MissingDataError
-from seq2seq.readers.names import listed
 from seq2seq.sequence import Bool, Dates
+from seq2seq.wording import listed
 
 _ONE_DAY = np.timedelta64(1, "D")
 

@@ -8,40 +8,22 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import MissingDataError
 from seq2seq.progress import OnProgress, Progress, ignore_progress
-from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
+from seq2seq.readers.acquisitions import OpticalAcquisition
 from seq2seq.readers.checks import SequenceStatistics
-from seq2seq.readers.cloud_detection import grow
-from seq2seq.readers.contents import Window
+from seq2seq.readers.clouds.labels import is_masked
+from seq2seq.readers.clouds.recording import MaskedBy, MaskLog, Recorded
+from seq2seq.readers.contents import CloudMask, Window
 from seq2seq.readers.masking import Masking, MaskSource
+from seq2seq.readers.packed import PackedMask
+from seq2seq.readers.radar import RadarPairing
+from seq2seq.readers.scl import ClassMask
 from seq2seq.sequence import Bool, Float32
 
 # Float32 planes that a detection needs beside the bands of its block: ranked copies, rises, levels, masks.
 _WORK_PLANES = 10
 _SMALLEST_BLOCK_PX = 64
-
-
-class PackedMask:
-    """(T, H, W) bool in one bit per pixel: a full Sentinel-2 tile of 30 dates in 450 MB. Written and read in windows.
-
-    Windows that are written start at columns that are multiples of 8.
-    """
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        dates, height, self._width = shape
-        self._bits = np.zeros((dates, height, -(-self._width // 8)), dtype=np.uint8)
-
-    def write(self, window: Window, values: Bool) -> None:
-        """Stores (T, h, w)."""
-        assert window.column % 8 == 0, window
-        columns = slice(window.column // 8, -(-window.column_end // 8))
-        self._bits[:, window.row : window.row_end, columns] = np.packbits(values, axis=-1)
-
-    def read(self, window: Window) -> Bool:
-        """(T, h, w)."""
-        first = window.column // 8
-        bits = self._bits[:, window.row : window.row_end, first : -(-window.column_end // 8)]
-        values = np.unpackbits(bits, axis=-1)[..., window.column - 8 * first : window.column_end - 8 * first]
-        return values.astype(bool)
+# Blocks in which masks are finished, a date at a time: with a halo of 600 px they take 50 MB.
+_FINISHING_PX = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,45 +31,44 @@ class Scan:
     """The findings of the pass. cloud_mask: (T, H, W), True = cloud, shadow or no data.
 
     Fractions: (T,) of the scene that is masked, that holds no data, in which the paired S1 has data; the last on all
-    dates, also on those asked for.
+    dates, also on those asked for. masked_by: who masked what.
     """
 
     cloud_mask: PackedMask
     cloud_fractions: NDArray[np.float64]
     no_data_fractions: NDArray[np.float64]
     s1_fractions: NDArray[np.float64]
+    masked_by: MaskedBy
 
 
 def scan(
     s2: Sequence[OpticalAcquisition],
-    s1: Sequence[RadarAcquisition | None],
+    radar: RadarPairing,
     masking: Masking,
     *,
     shape: tuple[int, int],
     side: int,
     on_progress: OnProgress = ignore_progress,
 ) -> Scan:
-    """Reads every pixel of every acquisition once. `s1`: that paired to each date, also to those asked for.
+    """Reads every pixel of every acquisition once, of radar those paired to the dates and those of the series.
 
     Raises `InvalidPixelsError` for values that cannot be, `UnreadableFileError` for what cannot be decoded,
     `MissingDataError` where nothing has data. Works in blocks of about
     `side` x `side` pixels; the result does not depend on it.
     """
-    statistics = SequenceStatistics(s2)
-    cloud_mask = PackedMask((len(s2), *shape))
-    cloudy, empty, radar = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(s2), len(s1)))
+    statistics, recorded = SequenceStatistics(s2), Recorded((len(s2), *shape))
+    empty, known = (np.zeros(count, dtype=np.int64) for count in (len(s2), len(radar.acquisitions)))
     blocks = list(plan_blocks(shape, side=side, chunk=s2[0].raster.header.chunk))
     for number, block in enumerate(blocks):
         on_progress(Progress("reading", number, len(blocks)))
-        mask, has_data = _mask_block(s2, masking, block, shape=shape, statistics=statistics)
-        cloud_mask.write(block, mask)
-        cloudy += mask.sum(axis=(1, 2))
+        has_data = _record_block(s2, masking, block, shape=shape, statistics=statistics, recorded=recorded)
         empty += (~has_data).sum(axis=(1, 2))
-        radar += _check_radar(s1, block)
+        known += _check_radar(radar, block)
     on_progress(Progress("reading", len(blocks), len(blocks)))
     statistics.check()
     pixels = shape[0] * shape[1]
-    return Scan(cloud_mask, cloudy / pixels, empty / pixels, radar / pixels)
+    cloud_mask, cloudy, masked_by = _finish(recorded, masking, (len(s2), *shape))
+    return Scan(cloud_mask, cloudy / pixels, empty / pixels, known / pixels, masked_by)
 
 
 def check_clear(scanned: Scan, s2: Sequence[OpticalAcquisition], source: MaskSource) -> None:
@@ -117,7 +98,7 @@ def plan_blocks(shape: tuple[int, int], *, side: int, chunk: tuple[int, int]) ->
 
 def block_side(shape: tuple[int, int], masking: Masking, *, budget_bytes: int) -> int:
     """Side of a square block that, grown by the masking's margin, is processed in `budget_bytes` of memory."""
-    dates, bands = len(masking.masks), len(masking.detector.bands) if masking.detector else 0
+    dates, bands = len(masking.casts), len(masking.bands)
     bytes_per_pixel = 4 * dates * (bands + _WORK_PLANES) + 256
     if shape[0] * shape[1] * bytes_per_pixel <= budget_bytes:
         return max(shape)
@@ -125,50 +106,101 @@ def block_side(shape: tuple[int, int], masking: Masking, *, budget_bytes: int) -
     return min(max(grown - 2 * masking.margin_px, _SMALLEST_BLOCK_PX), max(shape))
 
 
-def _mask_block(
+def _record_block(
     s2: Sequence[OpticalAcquisition],
     masking: Masking,
     block: Window,
     *,
     shape: tuple[int, int],
     statistics: SequenceStatistics,
-) -> tuple[Bool, Bool]:
-    """(T, h, w) cloud, shadow or no data; (T, h, w) has data. Adds the block to the statistics."""
-    detector = masking.detector
-    halo = block.grown(masking.margin_px, cell_px=detector.cell_px if detector else 1, shape=shape)
+    recorded: Recorded,
+) -> Bool:
+    """(T, h, w) has data. Adds the block to the statistics, and what masks and detectors say of it to what is kept."""
+    halo = block.grown(masking.margin_px, cell_px=masking.cell_px, shape=shape)
     core = block.within(halo)
-    chosen = [s2[0].bands.index(band) for band in detector.bands] if detector else []
+    chosen = [s2[0].bands.index(band) for band in masking.bands]
     kept: Float32 = np.empty((len(s2), len(chosen), *halo.shape), dtype=np.float32)
     has_data = np.empty((len(s2), *halo.shape), dtype=bool)
     for index, acquisition in enumerate(s2):
         reflectance, has_data[index] = acquisition.read(halo)
         kept[index] = reflectance[chosen]
         statistics.add(index, reflectance[:, *core], has_data[index][core])
-    cloud = _clouds(kept, has_data, masking, halo)[:, *core]
-    has_data = has_data[:, *core]
-    return cloud | ~has_data, has_data
+    cloudy = _record_given(masking, block, halo, recorded, dates=len(s2))
+    # what the user calls cloud is no reference for what is clear
+    _record_detected(masking, block, halo, recorded, reflectance=kept, usable=has_data & ~cloudy)
+    recorded.write(block, "no_data", "", ~has_data[:, *core])
+    return has_data[:, *core]
 
 
-def _clouds(reflectance: Float32, has_data: Bool, masking: Masking, window: Window) -> Bool:
-    """(T, C, h, w), (T, h, w) -> (T, h, w): the user's masks, and on the other dates what is detected; grown."""
-    own = [index for index, mask in enumerate(masking.masks) if mask is not None]
-    cloud = np.zeros(has_data.shape, dtype=bool)
-    for index, mask in enumerate(masking.masks):
-        if mask is not None:
-            cloud[index] = mask.read(window)
-    if masking.detector is not None:
-        # what the user calls cloud is no reference for what is clear
-        detected = masking.detector(reflectance, has_data & ~cloud)
-        others = [index for index in range(len(cloud)) if index not in own]
-        cloud[others] = grow(detected[others], masking.detected_buffer_px)
-    cloud[own] = grow(cloud[own], masking.user_buffer_px)
-    return cloud
+def _record_given(masking: Masking, block: Window, halo: Window, recorded: Recorded, *, dates: int) -> Bool:
+    """(T, h, w) of the halo, True where a mask that came with the images says so."""
+    cloudy = np.zeros((dates, *halo.shape), dtype=bool)
+    core = block.within(halo)
+    for given in masking.given:
+        cloud, shadow = np.zeros((2, dates, *halo.shape), dtype=bool)
+        for date, mask in enumerate(given.masks):
+            if mask is not None:
+                cloud[date], shadow[date] = _parts(mask, halo)
+        recorded.write(block, "cloud", given.name, cloud[:, *core])
+        recorded.write(block, "shadow", given.name, shadow[:, *core])
+        cloudy |= cloud | shadow
+    return cloudy
 
 
-def _check_radar(s1: Sequence[RadarAcquisition | None], block: Window) -> NDArray[np.int64]:
+def _parts(mask: CloudMask, window: Window) -> tuple[Bool, Bool]:
+    """(h, w) cloud and shadow, as far as the mask tells them apart."""
+    if isinstance(mask, ClassMask):
+        return mask.read_parts(window)
+    cloud = mask.read(window)
+    return cloud, np.zeros_like(cloud)
+
+
+def _record_detected(
+    masking: Masking, block: Window, halo: Window, recorded: Recorded, *, reflectance: Float32, usable: Bool
+) -> None:
+    """Asks every detector, and keeps what it finds on the dates on which it counts."""
+    rows, columns = block.within(halo)
+    core = (slice(None), rows, columns)
+    dark, dim = np.zeros((2, len(usable), *block.shape), dtype=bool)
+    for each in masking.detecting:
+        planes = [masking.bands.index(band) for band in each.detector.bands]
+        same = len(planes) == reflectance.shape[1] and planes == sorted(planes)
+        found = each.detector.find(reflectance if same else reflectance[:, planes], usable)
+        counts = np.array(each.dates)[:, None, None]
+        recorded.write(block, "cloud", each.name, found.cloud[core] & counts)
+        if found.shadow is not None:
+            recorded.write(block, "shadow", each.name, found.shadow[core] & counts)
+        dark |= found.dark[core] & counts
+        dim |= found.dim[core] & counts
+    recorded.write(block, "dark", "", dark)
+    if any(masking.casts):
+        recorded.write(block, "dim", "", dim)
+
+
+def _finish(
+    recorded: Recorded, masking: Masking, shape: tuple[int, int, int]
+) -> tuple[PackedMask, NDArray[np.int64], MaskedBy]:
+    """The masks, how many pixels they mask on each date, and who masked them: a date and a block at a time."""
+    dates, *plane = shape
+    size, reach_px = (plane[0], plane[1]), masking.reach_px
+    cloud_mask, log = PackedMask(shape), MaskLog(dates, size)
+    cloudy = np.zeros(dates, dtype=np.int64)
+    for block in plan_blocks(size, side=_FINISHING_PX, chunk=(1, 1)):
+        halo = block.grown(reach_px, cell_px=1, shape=size)
+        for date in range(dates):
+            codes = masking.finishing.finish(recorded.read(halo, date), masking.casts[date])[block.within(halo)]
+            masked = is_masked(codes)
+            cloud_mask.write(block, masked, date)
+            cloudy[date] += int(masked.sum())
+            log.add(block, date, codes)
+    return cloud_mask, cloudy, log.result(masking.sun)
+
+
+def _check_radar(radar: RadarPairing, block: Window) -> NDArray[np.int64]:
     """(T,) pixels of the block in which the paired acquisition has data; each acquisition is read once."""
     counts: dict[str, int] = {}
-    for acquisition in s1:
+    for acquisition in (*radar.acquisitions, *radar.series):
         if acquisition is not None and acquisition.raster.header.name not in counts:
             counts[acquisition.raster.header.name] = int(acquisition.read(block)[1].sum())
-    return np.array([0 if acquisition is None else counts[acquisition.raster.header.name] for acquisition in s1])
+    paired = (None if each is None else each.raster.header.name for each in radar.acquisitions)
+    return np.array([0 if name is None else counts[name] for name in paired])

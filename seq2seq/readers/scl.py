@@ -19,6 +19,7 @@ from seq2seq.sequence import Bool
 
 NO_DATA, HIGHEST_CLASS, FILL = 0, 11, 255  # 255: what exports fill with
 MASKED_CLASSES = (0, 1, 3, 8, 9, 10)
+SHADOW_CLASS = 3
 MASKED_WORDS = "0 no data, 1 saturated, 3 shadow, 8 and 9 cloud, 10 cirrus"
 _GROUND = frozenset({4, 5, 6, 7})
 _FMASK = frozenset(range(5))  # 4 is cloud there
@@ -38,6 +39,11 @@ class ClassMask:
 
     def read(self, window: Window) -> Bool:
         """(h, w), True = one of `MASKED_CLASSES`, or outside the file. Raises `InvalidPixelsError` for no class."""
+        other, shadow = self.read_parts(window)
+        return np.asarray(other | shadow)
+
+    def read_parts(self, window: Window) -> tuple[Bool, Bool]:
+        """(h, w) each: what `read` masks but for shadow, and shadow. Raises `InvalidPixelsError` for no class."""
         classes = read_on(self.raster, self.grid, window, nodata=NO_DATA, nearest=True)[0]
         outside = np.isnan(classes) | (classes == FILL)
         known = outside | np.isin(classes, range(HIGHEST_CLASS + 1))
@@ -52,7 +58,8 @@ class ClassMask:
                 row=row,
                 column=column,
             )
-        return np.asarray(outside | np.isin(classes, MASKED_CLASSES))
+        shadow = np.asarray(~outside & (classes == SHADOW_CLASS))
+        return np.asarray(outside | np.isin(classes, MASKED_CLASSES)) & ~shadow, shadow
 
 
 def check_scl(rasters: Sequence[Raster], grid: GeoBox) -> list[ClassMask]:

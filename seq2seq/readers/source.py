@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,13 +14,15 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.progress import OnProgress, ignore_progress
+from seq2seq.radar_series import RadarSeries
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
 from seq2seq.readers.checks import check_s2
+from seq2seq.readers.clouds.recording import MaskedBy
 from seq2seq.readers.contents import Contents, Window, dates_of
 from seq2seq.readers.masking import MaskSource, choose_masking
 from seq2seq.readers.offsets import settle_offsets
-from seq2seq.readers.radar import pair_radar
+from seq2seq.readers.radar import RadarPairing, pair_radar
 from seq2seq.readers.remarks import optical_remarks
 from seq2seq.readers.requested import plan_timeline
 from seq2seq.readers.scan import Scan, block_side, check_clear, scan
@@ -36,7 +39,7 @@ class SequenceInfo:
     requested: (N,) asked for, never acquired. written: (M,) those that a result holds. bands: C names. geobox: grid of
     S2. radiometry: of the first S2 file, in which results are stored. s1_bands: empty without S1. s1_dates: (T,)
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
-    the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
+    the values)", "linear (as set)", "" without S1. mask_source: user, scl or a detector. warnings: what the
     user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
     and however it is packed. simulated: a file says that no satellite saw it.
     """
@@ -76,22 +79,27 @@ class SequenceSource:
         self,
         info: SequenceInfo,
         s2: Sequence[OpticalAcquisition],
-        s1: Sequence[RadarAcquisition | None],
+        s1: RadarPairing,
         scanned: Scan,
         opened: AbstractContextManager[Contents],
     ) -> None:
         self.info = info
-        self._s2, self._s1, self._scanned, self._opened = s2, s1, scanned, opened
+        self._s2, self._pairing, self._s1, self._scanned, self._opened = s2, s1, s1.acquisitions, scanned, opened
 
     @property
     def cloud_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that is cloud, shadow or no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.cloud_fractions)
+        return _of_all_dates(self._scanned.cloud_fractions, self.info.acquired)
 
     @property
     def no_data_fractions(self) -> NDArray[np.float64]:
         """(T,) share of the scene that holds no data, 0 to 1; 1 of what was never acquired."""
-        return self._of_all_dates(self._scanned.no_data_fractions)
+        return _of_all_dates(self._scanned.no_data_fractions, self.info.acquired)
+
+    @property
+    def masked_by(self) -> MaskedBy:
+        """Who masked what, on all dates; nobody what was never acquired."""
+        return self._scanned.masked_by.among(self.info.acquired)
 
     @property
     def s1_fractions(self) -> NDArray[np.float64]:
@@ -114,6 +122,7 @@ class SequenceSource:
             cloud_mask=cloud_mask,
             s1_dates=self.info.s1_dates,
             requested=self.info.requested,
+            s1_series=_series(self._pairing, self.info.geobox, window) if self._pairing.series else None,
         )
 
     def close(self) -> None:
@@ -141,12 +150,6 @@ class SequenceSource:
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
         return self._sequence(pixels, self.info.s1_bands, observed, window)
-
-    def _of_all_dates(self, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(T,) of those of the acquisitions."""
-        all_dates = np.ones(len(self.info.dates))
-        all_dates[self.info.acquired] = fractions
-        return all_dates
 
     def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
         return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
@@ -183,7 +186,7 @@ def _checked(
     masking, mask_warnings = choose_masking(contents, s2[0].bands, config)
     s2, offset_remarks = settle_offsets(s2, masking.masks, config.s2_offset)
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
-    scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side, on_progress=on_progress)
+    scanned = scan(s2, pairing, masking, shape=shape, side=side, on_progress=on_progress)
     check_clear(scanned, s2, masking.source)
     info = SequenceInfo(
         path=contents.origin or path,
@@ -209,7 +212,38 @@ def _checked(
         requested=timeline.requested,
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
     )
-    return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
+    return SequenceSource(info, s2, pairing, scanned, opened)
+
+
+def _series(pairing: RadarPairing, geobox: GeoBox, window: Window) -> RadarSeries:
+    """Of a window of the scene; its pixels are read when a method asks for them, and no sooner."""
+    rows, columns = window.slices
+    return RadarSeries(
+        dates=dates_of([acquisition.raster for acquisition in pairing.series]),
+        bands=pairing.bands,
+        orbits=pairing.orbits,
+        geobox=geobox[window.slices],
+        load=partial(_read_radar, pairing.series),
+        rows=rows,
+        columns=columns,
+    )
+
+
+def _read_radar(acquisitions: Sequence[RadarAcquisition], rows: slice, columns: slice) -> tuple[Float32, Bool]:
+    """(N, C, h, w) dB and (N, h, w) True = has data, of a window."""
+    window = Window(rows.start, rows.stop, columns.start, columns.stop)
+    pixels: Float32 = np.empty((len(acquisitions), len(acquisitions[0].bands), *window.shape), dtype=np.float32)
+    observed = np.empty((len(acquisitions), *window.shape), dtype=bool)
+    for index, acquisition in enumerate(acquisitions):
+        pixels[index], observed[index] = acquisition.read(window)
+    return pixels, observed
+
+
+def _of_all_dates(fractions: NDArray[np.float64], acquired: Bool) -> NDArray[np.float64]:
+    """(T,) of those of the acquisitions, 1 on other dates."""
+    all_dates = np.ones(len(acquired))
+    all_dates[acquired] = fractions
+    return all_dates
 
 
 def _bounds(part: slice | None, length: int) -> tuple[int, int]:

@@ -9,10 +9,12 @@ _SAFE = (
     "a SAFE product without its images and metadata; download it whole: MTD_MSIL2A.xml and "
     "GRANULE/*/IMG_DATA/R*m/*.jp2 are read"
 )
+TERRAIN_CORRECTED_S1 = (
+    "get sigma0 or gamma0 as GeoTIFF, S1/2020-08-01.tif with bands VV and VH (HyP3, Planetary Computer RTC, openEO "
+    "sar_backscatter, Earth Engine)"
+)
 _S1_SAFE = (
-    "a SAFE product of Sentinel-1 is neither calibrated nor terrain-corrected, and is not read; get sigma0 or gamma0 "
-    "as GeoTIFF, S1/2020-08-01.tif with bands VV and VH (HyP3, Planetary Computer RTC, openEO sar_backscatter, Earth "
-    "Engine)"
+    f"a SAFE product of Sentinel-1 is neither calibrated nor terrain-corrected, and is not read; {TERRAIN_CORRECTED_S1}"
 )
 EOPATCH_PICKLES = (
     "an EOPatch with pickles (bbox.pkl, timestamp.pkl, ...) is not read, for loading them can run any program; save it "

@@ -11,6 +11,8 @@ from typing import Any
 from seq2seq.report import sections
 from seq2seq.report.candidates import LINEAR, RESULT, TITLES, candidates
 from seq2seq.report.charts import stacked_bar
+from seq2seq.report.contradictions import contradiction_rows
+from seq2seq.report.masked import masked_dates, masked_rows
 from seq2seq.report.plain import to_plain
 from seq2seq.report.schema import Report
 from seq2seq.report.templates import template
@@ -24,22 +26,27 @@ def write_report(
     *,
     thumbnails: Sequence[Thumbnail],
     titles: Mapping[str, tuple[str, str]] = TITLES,
+    masked: Sequence[bytes] = (),
 ) -> None:
     """Writes report.json and report.html into `folder`. Raises `OutputError`.
 
     report: also as report.json's values. titles: what candidates are called, in prose and in the heads of tables, in
-    the order in which they are listed.
+    the order in which they are listed. masked: a PNG for each date of who masked what, see `report.masked`; none: that
+    part is left out.
     """
     values = to_plain(report)
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     write_file(folder / "report.json", (text + "\n").encode())
-    write_file(folder / "report.html", render(values, thumbnails, titles).encode())
+    write_file(folder / "report.html", render(values, thumbnails, titles, masked).encode())
 
 
 def render(
-    report: Mapping[str, Any], thumbnails: Sequence[Thumbnail], titles: Mapping[str, tuple[str, str]] = TITLES
+    report: Mapping[str, Any],
+    thumbnails: Sequence[Thumbnail],
+    titles: Mapping[str, tuple[str, str]] = TITLES,
+    masked: Sequence[bytes] = (),
 ) -> str:
-    """The whole page. report: values as report.json holds them. Raises ValueError for thumbnails of other dates."""
+    """The whole page. report: values as report.json holds them. Raises ValueError for pictures of other dates."""
     holdout, source, seconds = report["holdout"], report["input"], report["resources"]["seconds"]
     known = candidates(sections.candidate_names(holdout), titles)
     compared, blended = sections.gap_candidates(holdout, known)
@@ -63,8 +70,11 @@ def render(
         blended=blended,
         gaps=sections.gap_rows(holdout, compared, known),
         curves=sections.fit_curves(report["training"], linear),
+        contradictions=contradiction_rows(report.get("contradictions") or ()),
         uses=sections.uses(source, report["perceptual"], report["config"], report["training"].get("notes", ())),
         files={each["path"]: each["about"] for each in report.get("files") or ()},
         phases=sections.phases(seconds),
         time=stacked_bar(seconds, sections.phases(seconds)),
+        masked_rows=masked_rows(source["masked"], source["grid"]) if masked else (),
+        masked_dates=masked_dates(source["masked"], source["grid"], source["dates"], masked) if masked else (),
     )

@@ -10,6 +10,8 @@ from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
 from seq2seq.readers import SequenceSource
 from seq2seq.readers.pairing import describe_pixel, gsd_m
+from seq2seq.report.contradictions import contradictions_of
+from seq2seq.report.masked import describe_masked
 from seq2seq.report.plain import to_plain
 from seq2seq.report.schema import Grid, InputReport, RadarReport
 from seq2seq.sequence import crs_name
@@ -20,7 +22,7 @@ _GENERIC = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload
 
 
 def describe_input(source: SequenceSource) -> InputReport:
-    """The report's `input`: dates, bands, grid, S1 pairing, mask source, cloud per date, warnings."""
+    """The report's `input`: dates, bands, grid, S1 pairing, mask source, cloud per date, who masked it, warnings."""
     info = source.info
     return InputReport(
         path=str(info.path),
@@ -38,6 +40,7 @@ def describe_input(source: SequenceSource) -> InputReport:
         cloud_fraction=tuple(float(fraction) for fraction in source.cloud_fractions),
         warnings=tuple(info.warnings),
         requested=tuple(map(str, info.requested)) or None,
+        masked=describe_masked(source.masked_by),
     )
 
 
@@ -56,6 +59,7 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
         "s1_acquisitions": [str(date) for date in info.s1_acquisitions],
         "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
         "fingerprint": info.fingerprint,
+        "contradictions": [to_plain(one) for one in contradictions_of(source, config)],
     }
 
 

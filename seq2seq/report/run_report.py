@@ -11,6 +11,7 @@ import numpy as np
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.readers import SequenceInfo, SequenceSource
+from seq2seq.report.contradictions import pool_contradictions
 from seq2seq.report.inspection import describe_input
 from seq2seq.report.schema import (
     BandScores,
@@ -65,6 +66,7 @@ class TileFacts:
     seconds: dict[str, float]
     suspected: float = 0.0  # share of the observed pixels, see `screening`
     notes: Sequence[str] = ()
+    contradictions: Sequence[dict[str, Any]] = ()
 
 
 def compose_report(
@@ -100,6 +102,7 @@ def compose_report(
         ),
         perceptual=PerceptualReport(config.perceptual, perceptual.used, perceptual.reason),
         files=_files(config),
+        contradictions=pool_contradictions([fact.contradictions for fact in facts], described.dates) or None,
     )
 
 

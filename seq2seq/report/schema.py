@@ -39,11 +39,21 @@ class RadarReport:
 
 
 @dataclass(frozen=True)
+class MaskedReport:
+    """Who masked what. sun: how shadows were looked for, in words, "" where nothing was. pixels: by source and rule,
+    for each date, those it masked; `too_small` was left clear. A pixel counts for the first that claims it: no data,
+    then what came with the images, then detectors, then shadows, then growth."""
+
+    sun: str
+    pixels: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class InputReport:
     """The input as it was read. name: what people call it, from the path.
 
     cloud_fraction: for each date, cloud, shadow or no data, 0 to 1. requested: those of the dates that were asked for
-    and never acquired; left out where there are none.
+    and never acquired; left out where there are none. masked: reports of earlier versions lack it.
     """
 
     path: str
@@ -57,6 +67,7 @@ class InputReport:
     cloud_fraction: tuple[float, ...]
     warnings: tuple[str, ...]
     requested: tuple[str, ...] | None = optional()
+    masked: MaskedReport | None = optional()  # noqa: RUF009  None, which nobody changes
 
 
 @dataclass(frozen=True)
@@ -159,6 +170,23 @@ class HoldoutReport:
 
 
 @dataclass(frozen=True)
+class ContradictionReport:
+    """A date whose clear pixels contradict all others: its level was not believed, see `validation.contradictions`.
+
+    kind: what it looks most like: haze, snow, cloud, dark or other. deviation: by band, reflectance above what the
+    other dates predict, medians of the clear pixels. ratio: of it to the most that is believed. pixels: compared,
+    spread over the scene. tiles: in which the date was named.
+    """
+
+    date: str
+    kind: str
+    deviation: Mapping[str, float]
+    ratio: float
+    pixels: int
+    tiles: int
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """The fit at one step. seconds: since it began. holdout_psnr: dB, None where it was not measured."""
 
@@ -234,7 +262,7 @@ class FileReport:
 class Report:
     """The report of one run. created: ISO time, UTC. software: versions by name.
 
-    files: what the run writes; reports of earlier versions lack it.
+    files: what the run writes; reports of earlier versions lack it. contradictions: left out where there are none.
     """
 
     version: str
@@ -251,3 +279,4 @@ class Report:
     resources: Resources
     perceptual: PerceptualReport
     files: tuple[FileReport, ...] | None = optional()
+    contradictions: tuple[ContradictionReport, ...] | None = optional()

@@ -53,6 +53,8 @@ _MASK_SOURCES = {
     "scl": "yours, classes of SCL",
     "s2cloudless": "s2cloudless, from ten bands",
     "rules": "rules on brightness and colour",
+    "score": "the cloud score of DSen2-CR",
+    "csmask": "the network ukis-csmask",
 }
 
 

@@ -10,7 +10,7 @@ from seq2seq.notebook import plot_dataset
 from seq2seq.report.preview import choose_dates
 from seq2seq.report.quicklook import Stretch, display_bands
 from seq2seq.sequence import Float32
-from seq2seq.wording import nearest
+from seq2seq.wording import listed, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -80,7 +80,7 @@ class ResultAccessor:
             found = np.array([], dtype=int)
         if not found.size:
             known = [str(day) for day in days]
-            raise MissingDataError(f"{date} is no date of this result, which has {_some(known)}{nearest(date, known)}")
+            raise MissingDataError(f"{date} is no date of this result, which has {listed(known)}{nearest(date, known)}")
         return self._dataset.isel(time=int(found[0]))
 
     def _fitted(self, bands: list[str]) -> Stretch:
@@ -106,7 +106,3 @@ def _square(length: int, part: float) -> slice:
     side = min(_SAMPLED_PX, length)
     start = min(max(0, int(length * part) - side // 2), length - side)
     return slice(start, start + side)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more, to {names[-1]}" if len(names) > 3 else "")

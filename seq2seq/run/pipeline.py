@@ -28,6 +28,7 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
 from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.report.candidates import titles_with
 from seq2seq.report.html_report import write_report
+from seq2seq.report.masked import masked_pictures
 from seq2seq.report.run_report import TileFacts, compose_report
 from seq2seq.report.thumbnails import thumbnails
 from seq2seq.run.reconstruction import reconstruct
@@ -165,7 +166,8 @@ class _Job:
             peak_memory_gb=peak_memory_gb(),
         )
         titles = titles_with({name: each.title for name, each in self.config.info.candidates.items()})
-        write_report(folder, report, thumbnails=thumbnails(pictures), titles=titles)
+        masked = masked_pictures(self.source.masked_by)
+        write_report(folder, report, thumbnails=thumbnails(pictures), titles=titles, masked=masked)
         write_stac(folder, self.info.geobox, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
@@ -199,6 +201,7 @@ class _Job:
             seconds=result.seconds,
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
             notes=result.notes,
+            contradictions=[asdict(one) for one in result.contradictions],
         )
 
     def _shown(self, tile: Tile, observations: Observations) -> dict[str, Any]:

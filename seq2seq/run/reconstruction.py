@@ -28,6 +28,7 @@ from seq2seq.sequence import Bool, Float32, Observations
 from seq2seq.validation.assessment import Assessment, assess, count_to_fill
 from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import Calibration, calibrate
+from seq2seq.validation.contradictions import Contradiction, contradicting_dates, deviations
 from seq2seq.validation.distance import DistanceCalibration, bridge_days_of, calibrate_by_distance
 from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, fully_clouded_dates
 from seq2seq.validation.metrics import psnr
@@ -146,13 +147,13 @@ class _Run:
 
     def reconstruct(self, on_candidates: Callable[[Candidates], None]) -> Reconstruction:
         """All phases."""
-        scored = self.fitting.run("scored", blank(self.observations, self.visible), None, self._look)
+        scored = self.fitting.run("scored", self._shown(self.visible), None, self._look)
         proof = self._prove(scored)
         final = scored
         # The held-out pixels are too good to waste: the proven method is fitted again with them. Where there is no time
         # for that, or it is not worth it, the proven fit itself starts from them.
         if self.held_out.any() and self.fitting.time_for_refit():
-            final = self.fitting.run("final", blank(self.observations, self.usable), scored, None)
+            final = self.fitting.run("final", self._shown(self.usable), scored, None)
         delivered = self._deliver(final, proof, on_candidates)
         fits = [scored] if final is scored else [scored, final]
         return replace(
@@ -213,7 +214,21 @@ class _Run:
             device=str(self.fitting.context.device),
             seconds=self.clock.seconds,
             notes=tuple(getattr(fit, "notes", ())),
+            contradictions=self._contradictions(self.usable),
         )
+
+    def _shown(self, visible: Bool) -> Observations:
+        """What a method gets to see: the `visible` pixels, those of contradicting dates on the level of the others."""
+        pixels = self.s2.pixels - self._deviations(visible)
+        return blank(replace(self.observations, s2=replace(self.s2, pixels=pixels)), visible)
+
+    def _deviations(self, visible: Bool) -> Float32:
+        """(T, C, 1, 1) of contradicting dates, else 0: by what is visible alone, so that nothing hidden leaks."""
+        return deviations(self._contradictions(visible), self.s2.shape)
+
+    def _contradictions(self, visible: Bool) -> tuple[Contradiction, ...]:
+        s2 = self.s2
+        return contradicting_dates(s2.pixels, visible, s2.days, s2.bands, self.validation)
 
     def _unsuspected(self, observed: Bool) -> Bool:
         """`observed` without what is probably a missed cloud."""
@@ -227,21 +242,23 @@ class _Run:
     def _candidates(self, fit: Fit, visible: Bool) -> tuple[Candidates, Candidates]:
         """Candidates to blend, interpolation first; and those scored beside the result.
 
-        The method gets what is blanked, so that it cannot leak what it is scored on.
+        The method gets what is blanked, so that it cannot leak what it is scored on. A contradicting date gets its own
+        level back: what is filled of it goes with what is delivered of it as observed.
         """
         self.fitting.context.check_stop()
-        shown = blank(self.observations, visible)
+        shown = self._shown(visible)
         predicted = fit.predict(shown)
         missing = sorted(set(self.info.candidates) - set(predicted))
         assert not missing, f"method {self.info.name} predicts no {', '.join(missing)}"
         linear = interpolate_from_others(shown.s2.pixels, visible, self.s2.days)
-        blended = {name: predicted[name] for name in self.info.blended}
-        return {LINEAR: linear, **blended}, {name: predicted[name] for name in self.info.shown}
+        back = self._deviations(visible)
+        blended = {name: predicted[name] + back for name in self.info.blended}
+        return {LINEAR: linear + back, **blended}, {name: predicted[name] + back for name in self.info.shown}
 
     def _look(self, fit: Fit) -> float | None:
         """PSNR of the followed candidate on the held-out pixels, dB."""
         if self.info.followed is None or not self.held_out.any():
             return None
-        predicted = fit.predict(blank(self.observations, self.visible))
-        self.show(predicted[self.info.followed])
-        return psnr(predicted[self.info.followed], self.s2.pixels, where=self.held_out)
+        predicted = fit.predict(self._shown(self.visible))[self.info.followed] + self._deviations(self.visible)
+        self.show(predicted)
+        return psnr(predicted, self.s2.pixels, where=self.held_out)

@@ -9,6 +9,7 @@ from seq2seq.notebook import card, plot_result
 from seq2seq.progress import format_duration
 from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.assessment import Assessment
+from seq2seq.validation.contradictions import Contradiction
 from seq2seq.validation.gain import describe
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Reconstruction:
     learnt from, see `screening`. reconstructed: (T, H, W) where the value is not, or not wholly, the observation.
     assessment: the held-out proof, None where nothing could be held out. curve: the fit. seconds: wall-clock time by
     phase. steps_done, steps_total: of all fits made, fewer done than there are where time was over; 0: none to make.
-    notes: sentences of the method on what it did."""
+    notes: sentences of the method on what it did. contradictions: dates whose level was not believed, see there."""
 
     s2: ImageSequence
     sigma: Float32
@@ -49,6 +50,7 @@ class Reconstruction:
     steps_done: int = 0
     steps_total: int = 0
     notes: tuple[str, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
 
     def to_xarray(self) -> "xr.Dataset":
         """Returns a Dataset: `reflectance`, `sigma (time, band, y, x)`, `reconstructed (time, y, x)`; CF attributes."""

@@ -54,14 +54,34 @@ class BlendSettings(HoldoutSettings):
 
 
 @dataclass(frozen=True)
-class ValidationSettings(BlendSettings):
+class ContradictionSettings(BlendSettings):
+    """When a whole date contradicts the others, see `contradictions`."""
+
+    contradiction_std: float = hyperparameter(
+        3.0, "Deviations of a date believed, in standard deviations of how dates of the sequence differ.", 0.0, 1e3
+    )
+    least_contradiction: float = hyperparameter(0.015, "Deviation that is always believed, reflectance.", 0.0, 1.0)
+    land_contradicts: float = hyperparameter(
+        1.5,
+        "Times that a deviation of no colour of haze or snow must be larger: rain and drought pass as well.",
+        1.0,
+        100.0,
+    )
+    most_contradicting: float = hyperparameter(0.2, "Share of the dates that may contradict the others.", 0.0, 0.5)
+    fewest_compared: int = hyperparameter(
+        100, "Pixels clear on both of two dates below which they are not compared.", 1, 1_000_000
+    )
+    rise_doubles_days: float = hyperparameter(30.0, "Days after which twice as large a change is believed.", 0.1, 1e4)
+    longest_days: float = hyperparameter(60.0, "Days after which no larger change is believed.", 0.0, 1e4)
+
+
+@dataclass(frozen=True)
+class ValidationSettings(ContradictionSettings):
     """All of them, and when an observation is suspected to be a missed cloud (Hagolle et al. 2010)."""
 
     blue_rise: float = hyperparameter(
         0.03, "Rise of blue above both clear neighbours a day away that is no change of the land.", 0.0, 1.0
     )
-    rise_doubles_days: float = hyperparameter(30.0, "Days after which twice that rise is believed.", 0.1, 1e4)
-    longest_days: float = hyperparameter(60.0, "Days after which no larger rise is believed.", 0.0, 1e4)
     shadow_level: float = hyperparameter(
         0.5, "Below this share of the darker neighbour, all bands together, a pixel is shadow.", 0.0, 1.0
     )

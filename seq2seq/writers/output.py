@@ -1,6 +1,7 @@
 """The output folder: checked before anything is computed, filled beside its place, moved there in one rename."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from seq2seq.errors import OutputError
 from seq2seq.products import top_names
+from seq2seq.wording import listed
 from seq2seq.workspace import partial_of
 
 
@@ -25,11 +27,11 @@ def check_output(out: Path, overwrite: bool) -> None:
         held = sorted(entry.name for entry in out.iterdir()) if out.exists() else []
     if held and not overwrite:
         raise OutputError(
-            f"{out}: is not empty ({_some(held)}); give another folder, or --overwrite to replace a result"
+            f"{out}: is not empty ({listed(held)}); give another folder, or --overwrite to replace a result"
         )
     foreign = sorted(set(held) - top_names("run", "job"))
     if foreign:
-        raise OutputError(f"{out}: holds {_some(foreign)}, which no run has written; it will not be overwritten")
+        raise OutputError(f"{out}: holds {listed(foreign)}, which no run has written; it will not be overwritten")
     _check_place(out)
 
 
@@ -78,7 +80,7 @@ def publish(partial: Path, out: Path, overwrite: bool) -> None:
         _remove_hidden(partial)
         foreign = sorted({entry.name for entry in partial.iterdir()} - top_names("run", "job"))
         if foreign:
-            raise ValueError(f"{partial} holds {_some(foreign)}, which is no product of a run")
+            raise ValueError(f"{partial} holds {listed(foreign)}, which is no product of a run")
         out.parent.mkdir(parents=True, exist_ok=True)
         if not out.exists() or not any(out.iterdir()):
             os.replace(partial, out)  # POSIX renames over an empty folder
@@ -105,13 +107,14 @@ def temporary_beside(path: Path, suffix: str = "") -> Iterator[Path]:
     """Yields an unused name beside `path`, whose folder is made; what is left under it is removed at the end."""
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix or ".tmp", dir=path.parent)
-        os.close(handle)
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that only the user can read
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix or '.tmp'}")
+        # Not by tempfile, whose files only their user can read: the system takes the umask off, which no thread can ask
+        # for without setting it for all.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
     try:
-        yield Path(name)
+        yield temporary
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def describe_failure(path: Path, reason: str) -> str:
@@ -135,13 +138,3 @@ def _remove_hidden(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

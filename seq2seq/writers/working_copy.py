@@ -83,6 +83,8 @@ def _copy(raster: Raster, path: Path, *, descriptions: Sequence[str | None]) -> 
         if header.simulated:
             copy.update_tags(SIMULATED="YES")
         copy.update_tags(**header.product.tags())
+        if header.sun:
+            copy.update_tags(**header.sun.tags())
         if header.orbit:
             copy.update_tags(ORBIT=header.orbit)
         for window in _windows((height, width), header.chunk, pixel_bytes=dtype.itemsize * len(descriptions)):

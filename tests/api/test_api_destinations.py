@@ -1,13 +1,17 @@
 """Results by reference through the API, the client and the command line: asked for, followed, refused in one line."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from put_server import Manners, PutServer
+from served import Serving, at_home
 from service_api import Serve, ServedApi, User
 from service_storages import S3Server
 from service_workers import until
+from simulated import inputs
 
 from api.client import Client, NotDelivered
 from api.commands import main as cli
@@ -205,13 +209,7 @@ def test_the_command_line_says_where_the_result_is(
 
     api = serve(output_buckets={bucket: s3_server.options}, poll_s=0.02)
     ann = api.user("ann")
-    for name, value in {"SERVER": api.url, "KEY": str(ann.key)}.items():
-        monkeypatch.setenv(f"DECLOUD_{name}", value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    Path("fields/S2").mkdir(parents=True)
-    Path("fields/S2/2021-05-01.tif").write_bytes(b"x" * 1000)
+    at_home(monkeypatch, tmp_path, api.url, str(ann.key))
     exporters.of(api)
 
     def work() -> None:
@@ -225,6 +223,26 @@ def test_the_command_line_says_where_the_result_is(
     worker.join()
     assert not ended.value.code
     assert f"There    s3://{bucket}/mine, 2 files, 0.0 MB" in capsys.readouterr().out
+
+
+def test_decloud_serve_brings_results_where_its_settings_allow(
+    serving: Serving, file: Path, s3_server: S3Server, bucket: str
+) -> None:
+    """The whole of it: the environment, a job of the simulated method, the server's own exporter."""
+    server = serving(output_buckets=json.dumps({bucket: s3_server.options}))
+    client = server.client()
+    job = client.submit(
+        client.upload(file), inputs(dates=1, steps=1, seconds=0.1), destination={"href": f"s3://{bucket}/mine"}
+    )
+    ended = client.wait(job.id, delivered=True)
+    ended.check_delivered()
+    stored = ObjectStorage(f"s3://{bucket}/mine", s3_server.options)
+    manifest = json.loads(b"".join(stored.open_range("manifest.json")))
+    assert len(manifest["files"]) + 1 == ended.destination["files"]
+    for entry in manifest["files"]:
+        content = b"".join(stored.open_range(entry["path"]))
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+    assert "not-a-secret" not in server.log.read_text() + server.output.read_text()
 
 
 def test_a_place_that_is_none_is_said_before_anything_is_sent(

@@ -60,6 +60,7 @@ UNSAID = {
     "PUT /uploads/{name}": "Digest",
     "PATCH /uploads/{upload_id}": "announced in all",
     "POST /processes/{process_id}/execution": "more than half of tile_px|outputs.*format|subscriber|destination",
+    "POST /processes/benchmark/execution": "destination",
     "POST /jobs/{job_id}/resubmit": "more than half of tile_px|subscriber|destination|inputs[.](gaps|seeds|methods)",
 }
 # A list's parameter that is one plain value is a list of one on the wire.

@@ -1,7 +1,6 @@
 """`decloud submit-benchmark`: what it sends, what it says is wrong before and after anything is sent."""
 
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,6 @@ from seq2seq.errors import ConfigError
 from seq2seq.methods import METHODS
 
 NOTHING: dict[str, Any] = {"methods": None, "gaps": None, "seeds": None, "max_minutes": None}
-
-
-@pytest.fixture
-def here(shared_server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder and environment, with a sequence in it."""
-    monkeypatch.setenv("DECLOUD_SERVER", shared_server.url)
-    monkeypatch.setenv("DECLOUD_KEY", shared_server.key)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    Path("fields/S2").mkdir(parents=True)
-    Path("fields/S2/2021-05-01.tif").write_bytes(uuid.uuid4().bytes)
-    return tmp_path
 
 
 @pytest.fixture

@@ -31,21 +31,6 @@ SIMULATED = inputs(dates=1, steps=3, seconds=0.3)
 
 
 @pytest.fixture
-def here(shared_server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder and environment, with a sequence in it."""
-    for name in [name for name in os.environ if name.startswith("DECLOUD_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("DECLOUD_SERVER", shared_server.url)
-    monkeypatch.setenv("DECLOUD_KEY", shared_server.key)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    Path("fields/S2").mkdir(parents=True)
-    Path("fields/S2/2021-05-01.tif").write_bytes(uuid.uuid4().bytes)
-    return tmp_path
-
-
-@pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What jobs are asked to do instead."""
     asked: dict[str, Any] = dict(SIMULATED)

@@ -3,7 +3,8 @@
 import pytest
 from quick_engine import use_schedule
 
-from worker.child.run_job import leave, main
+from worker.child.ending import leave
+from worker.child.run_job import main
 from worker.processes.parent_link import die_with_parent
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def write_product(
     made="20240101T000000",
     pixels=None,
     folder=None,
+    absolute_orbit="A036317",
     **more,
 ) -> Path:
     """One product below `root`: `bands` with their resolutions, those that are `absent` listed and not written.
@@ -81,7 +82,7 @@ def write_product(
     bands = (LEVEL_2A if level == "L2A" else LEVEL_1C) if bands is None else bands
     name = product_name(day, level=level, baseline=baseline, orbit=orbit, tile=tile, made=made)
     product = root / (name if folder is None else folder)
-    granule = f"{level}_{tile}_A036317_{day.replace('-', '')}T105219"
+    granule = f"{level}_{tile}_{absolute_orbit}_{day.replace('-', '')}T105219"
     images = []
     for band, gsd_m in ({**bands, "SCL": 20} if scl is not None else bands).items():
         file = f"{tile}_{day.replace('-', '')}T105031_{band}"

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -132,6 +133,26 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served = Served(tmp_path_factory.mktemp("served") / "data").start()
     yield served
     served.end()
+
+
+def at_home(monkeypatch: pytest.MonkeyPatch, folder: Path, url: str, key: str) -> None:
+    """A user of a server: a folder with a sequence in it, and an environment."""
+    for name in [name for name in os.environ if name.startswith("DECLOUD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DECLOUD_SERVER", url)
+    monkeypatch.setenv("DECLOUD_KEY", key)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(folder)
+    Path("fields/S2").mkdir(parents=True)
+    Path("fields/S2/2021-05-01.tif").write_bytes(uuid.uuid4().bytes)
+
+
+@pytest.fixture
+def here(shared_server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, of the server that tests share."""
+    at_home(monkeypatch, tmp_path, shared_server.url, shared_server.key)
+    return tmp_path
 
 
 def resident(served: Served) -> int:

@@ -17,7 +17,8 @@ from seq2seq.products import REPORT
 from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.settings import from_mapping
 from seq2seq.writers import check_output, partial_of, publish, write_file
-from worker.child.run_job import Report, leave, main, reconstruct
+from worker.child.ending import Report, leave
+from worker.child.run_job import main, reconstruct
 from worker.running.job_folder import OUT, UPLOAD, Request
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")

@@ -15,6 +15,7 @@ from seq2seq.readers.contents import Header, Window
 from seq2seq.readers.layers import Layer
 
 UTM = "EPSG:32631"
+PASS_DAYS = ("2023-05-01", "2023-05-04", "2023-05-06")
 
 
 @dataclass(frozen=True)
@@ -232,3 +233,45 @@ def test_an_input_without_s2_is_refused():
     grid = box()
     with pytest.raises(MissingDataError, match="no Sentinel-2"):
         gathered(layer("S1", "2020-01-01", ("VV",), np.zeros((1, 40, 40), np.float32), grid))
+
+
+def three_dates(*more):
+    grid = box()
+    pixels = np.full((1, *grid.shape), 800, np.uint16)
+    return [layer("S2", day, ("B04",), pixels, grid, orbit="D051") for day in PASS_DAYS] + list(more)
+
+
+def test_the_orbit_with_more_dates_lies_on_top_in_whatever_order_the_files_come():
+    other = layer("S2", PASS_DAYS[1], ("B04",), np.full((1, 40, 40), 1500, np.uint16), box(), orbit="D094")
+    for layers in (three_dates(other), [other, *three_dates()]):
+        contents = gathered(*layers)
+        assert len(contents.s2) == 3
+        assert (whole(contents.s2[1]) == 800).all()
+        assert any("2023-05-04 (D051 over D094)" in line for line in contents.warnings)
+        assert not any("put together" in line for line in contents.warnings)
+
+
+def test_the_other_pass_fills_where_the_first_has_no_data_and_masks_follow():
+    grid = box()
+    half = np.full((1, 40, 40), 900, np.uint16)
+    half[:, :, :20] = 0
+    clear, cloudy = np.zeros((1, 40, 40), np.uint8), np.ones((1, 40, 40), np.uint8)
+    layers = [
+        layer("S2", "2023-05-01", ("B04",), half, grid, orbit="D051", nodata=0),
+        layer("S2", "2023-05-04", ("B04",), np.full_like(half, 1500), grid, orbit="D094", nodata=0),
+        layer("S2", "2023-05-04", ("B04",), half, grid, orbit="D051", nodata=0),
+        layer("MASK", "2023-05-04", ("cloud",), cloudy, grid, orbit="D094"),
+        layer("MASK", "2023-05-04", ("cloud",), clear, grid, orbit="D051"),
+    ]
+    contents = gathered(*layers)
+    image = whole(contents.s2[1])
+    assert (image[:, :, :20] == 1500).all()
+    assert (image[:, :, 20:] == 900).all()
+    assert not whole(contents.masks[0]).any()
+
+
+def test_pieces_of_one_pass_are_no_second_pass():
+    beside = layer("S2", PASS_DAYS[1], ("B04",), np.full((1, 40, 40), 1500, np.uint16), box(), orbit="D051")
+    contents = gathered(*three_dates(beside))
+    assert not any("passed more than once" in line for line in contents.warnings)
+    assert any("put together" in line for line in contents.warnings)

@@ -6,13 +6,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from seq2seq.bands import BAND_SETS, L1C
-from seq2seq.readers.cloud_detection import (
-    S2CLOUDLESS_BANDS,
-    S2CloudlessDetector,
-    grow,
-    rule_detector,
-    s2cloudless_installed,
-)
+from seq2seq.readers.clouds.detecting import cloud_or_shadow, grow
+from seq2seq.readers.clouds.rules import rule_detector
+from seq2seq.readers.clouds.s2cloudless import S2CLOUDLESS_BANDS, S2CloudlessDetector, s2cloudless_installed
+from seq2seq.readers.clouds.score import score_detector
 
 SIZE = 48
 CLOUD = (slice(8, 20), slice(8, 22))
@@ -35,9 +32,9 @@ def scene(bands, dates=6, cloudy=2):
 
 
 def detect(bands, pixels, usable=None):
-    detector = rule_detector(bands, 10.0)
+    detector = rule_detector(bands)
     usable = np.ones((len(pixels), *pixels.shape[2:]), dtype=bool) if usable is None else usable
-    return detector(pixels[:, [bands.index(band) for band in detector.bands]], usable)
+    return cloud_or_shadow(detector, pixels[:, [bands.index(band) for band in detector.bands]], usable, 10.0)
 
 
 @pytest.mark.parametrize("bands", [*BAND_SETS.values(), ("B04", "B08"), ("B02", "B03", "B04"), ("B08", "B11")])
@@ -89,19 +86,23 @@ def test_pixels_that_are_not_usable_are_neither_cloud_nor_do_they_change_the_oth
     assert not after[3].any()
 
 
+@pytest.mark.parametrize("make", [rule_detector, score_detector])
 @pytest.mark.parametrize("row", [0, 60, 126])
-def test_a_block_with_its_halo_has_the_mask_of_the_whole_scene(row):
+def test_what_is_found_in_a_block_with_its_halo_is_found_there_in_the_whole_scene(row, make):
     rng = np.random.default_rng(1)
-    veil = gaussian_filter(rng.standard_normal((4, 1, 300, 40)), (0, 0, 6, 6))
-    pixels = (0.1 + np.clip(veil * 6, -0.08, 0.5)).astype(np.float32).repeat(4, axis=1)
-    pixels[:, 3] *= 1 + rng.random((4, 300, 40)).astype(np.float32)
+    veil = gaussian_filter(rng.standard_normal((6, 1, 300, 40)), (0, 0, 6, 6))
+    shade = gaussian_filter(rng.standard_normal((6, 1, 300, 40)), (0, 0, 4, 4)) > 0.07
+    pixels = (0.1 * (1 - 0.6 * shade) + np.clip(veil * 6 - 0.3, 0, 0.5)).astype(np.float32).repeat(4, axis=1)
+    pixels[:, 3] *= 2 + rng.random((6, 300, 40)).astype(np.float32)
     bands = BAND_SETS["10m"]
-    detector, usable = rule_detector(bands, 10.0), np.ones((4, 300, 40), dtype=bool)
-    whole = detector(pixels, usable)
-    assert 0.05 < whole.mean() < 0.95
+    detector, usable = make(bands), np.ones((6, 300, 40), dtype=bool)
+    whole = detector.find(pixels, usable)
+    assert 0.05 < whole.cloud.mean() < 0.95
+    assert 0.01 < whole.dark.mean() < 0.95
     start, end = max(0, row - detector.reach_px), row + 50 + detector.reach_px
-    block = detector(pixels[:, :, start:end], usable[:, start:end])
-    assert np.array_equal(block[:, row - start : row - start + 50], whole[:, row : row + 50])
+    block = detector.find(pixels[:, :, start:end], usable[:, start:end])
+    for ours, theirs in ((block.cloud, whole.cloud), (block.dark, whole.dark), (block.dim, whole.dim)):
+        assert np.array_equal(ours[:, row - start : row - start + 50], theirs[:, row : row + 50])
 
 
 @given(st.integers(0, 6), st.integers(0, 1000))
@@ -122,7 +123,7 @@ needs_s2cloudless = pytest.mark.skipif(not s2cloudless_installed(), reason="s2cl
 @needs_s2cloudless
 def test_s2cloudless_finds_the_cloud_and_our_rules_its_shadow():
     pixels = scene(S2CLOUDLESS_BANDS)
-    found = S2CloudlessDetector(10.0)(pixels, np.ones((6, SIZE, SIZE), dtype=bool))
+    found = cloud_or_shadow(S2CloudlessDetector(10.0), pixels, np.ones((6, SIZE, SIZE), dtype=bool), 10.0)
     assert found[2][12:18, 12:18].all()
     assert found[2][SHADOW].mean() > 0.8
     assert np.delete(found, 2, axis=0).mean() < 0.01
@@ -151,7 +152,7 @@ def test_rules_find_real_thick_cloud_and_call_the_clear_scene_clear(shared_data)
 @needs_s2cloudless
 def test_s2cloudless_finds_real_cloud_and_calls_the_clear_scene_clear(shared_data):
     sequence = real_pair(shared_data)[:, [L1C.index(band) for band in S2CLOUDLESS_BANDS]]
-    found = S2CloudlessDetector(10.0)(sequence, np.ones((2, 256, 256), dtype=bool))
+    found = cloud_or_shadow(S2CloudlessDetector(10.0), sequence, np.ones((2, 256, 256), dtype=bool), 10.0)
     assert found[0].mean() > 0.8
     assert found[1].mean() < 0.01
 

@@ -127,6 +127,21 @@ def test_a_written_file_is_readable_by_others_as_the_umask_says(tmp_path: Path) 
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_the_umask_is_never_set_for_other_threads_make_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise AssertionError("the umask is set")
+
+    monkeypatch.setattr(os, "umask", refuse)
+    write_file(tmp_path / "a.json", b"{}")
+    with output.temporary_beside(tmp_path / "b.tif", suffix=".part.tif") as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".b.tif.")
+        assert temporary.name.endswith(".part.tif")
+        assert temporary.read_bytes() == b""
+
+
 def test_a_file_that_cannot_be_written_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"a\.json: cannot be written .* MiB free"):

@@ -1,5 +1,4 @@
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +9,13 @@ from sequence_files import BANDS, DATES, HEIGHT, TRANSFORM, WIDTH, pack, s1_db, 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.radiometry import Radiometry, to_linear
 from seq2seq.readers import open_sequence, read_sequence
-from seq2seq.readers.cloud_detection import rule_detector, s2cloudless_installed
+from seq2seq.readers.clouds.finishing import Finishing
+from seq2seq.readers.clouds.rules import rule_detector
+from seq2seq.readers.clouds.s2cloudless import s2cloudless_installed
 from seq2seq.readers.contents import Window
-from seq2seq.readers.masking import Masking
-from seq2seq.readers.scan import PackedMask, plan_blocks, scan
+from seq2seq.readers.masking import Detecting, Masking
+from seq2seq.readers.packed import PackedMask
+from seq2seq.readers.scan import plan_blocks, scan
 
 RULES = ReconstructionConfig(cloud_detector="rules")
 
@@ -96,10 +98,12 @@ def test_the_fingerprint_follows_content_not_place_or_time(whole_input, tmp_path
 
 def test_the_result_does_not_depend_on_the_blocks_of_the_opening_pass(whole_input):
     with open_sequence(whole_input, RULES) as source:
-        detector = replace(rule_detector(BANDS, 10.0), gsd_m=500.0)  # a short reach, so that blocks are real ones
-        masking = Masking((None,) * 5, detector, "rules", user_buffer_px=0, detected_buffer_px=1)
+        # a short reach, so that blocks are real ones
+        finishing = Finishing.of(gsd_m=500.0, given_px=0, detected_px=1, least_px=3, holes_px=3)
+        everywhere = Detecting("rules", rule_detector(BANDS), (True,) * 5)
+        masking = Masking((), (everywhere,), "rules", finishing, (None,) * 5)
         shape, everything = (HEIGHT, WIDTH), Window(0, HEIGHT, 0, WIDTH)
-        whole, blocks = (scan(source._s2, source._s1, masking, shape=shape, side=side) for side in (max(shape), 8))
+        whole, blocks = (scan(source._s2, source._pairing, masking, shape=shape, side=side) for side in (max(shape), 8))
     assert np.array_equal(whole.cloud_mask.read(everything), blocks.cloud_mask.read(everything))
     assert np.array_equal(whole.cloud_fractions, blocks.cloud_fractions)
     assert np.array_equal(whole.s1_fractions, blocks.s1_fractions)
@@ -330,7 +334,7 @@ def test_detected_clouds_are_grown_by_three_pixels_unless_told_otherwise(tmp_pat
 
 
 def test_the_rules_take_over_where_s2cloudless_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr("seq2seq.readers.masking.s2cloudless_installed", lambda: False)
+    monkeypatch.setattr("seq2seq.readers.clouds.choosing.s2cloudless_installed", lambda: False)
     with open_sequence(write_sequence(tmp_path, s2=s2_dn(bands=13), bands=None)) as source:
         assert source.info.mask_source == "rules"
         assert any("pip install" in warning for warning in source.info.warnings)

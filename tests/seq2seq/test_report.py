@@ -6,6 +6,7 @@ import re
 from dataclasses import is_dataclass
 from html.parser import HTMLParser
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -14,11 +15,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from report_example import BANDS, DATES, example_report, example_thumbnails
 
+from seq2seq.readers.clouds.labels import CLOUD_CODES, TOO_SMALL
+from seq2seq.readers.clouds.recording import MaskedBy
 from seq2seq.report import schema
 from seq2seq.report.charts import HEIGHT, WIDTH, line_chart
 from seq2seq.report.html_report import render, write_report
+from seq2seq.report.masked import describe_masked, masked_pictures
 from seq2seq.report.plain import to_plain
 
 VOID = {"meta", "img", "br", "hr"}
@@ -312,3 +317,33 @@ def test_every_point_of_a_chart_lies_inside_it(points: list[tuple[int, float]], 
 def test_plain_values_are_what_json_knows() -> None:
     values = {"a": np.float32(0.5), 1: (np.int64(2), Path("x")), "b": np.array([1.0, np.nan]), "c": True, "d": None}
     assert to_plain(values) == {"a": 0.5, "1": [2, "x"], "b": [1.0, None], "c": True, "d": None}
+
+
+def masked_by() -> MaskedBy:
+    """Of all dates of the example: its first half masked by rules, one pixel by nobody because it was small."""
+    picture = np.zeros((len(DATES), 4, 6), dtype=np.uint8)
+    picture[:, :2], picture[0, 3, 3] = CLOUD_CODES["rules"], TOO_SMALL
+    pixels = {"rules_cloud": np.full(len(DATES), 12), "too_small": np.array([1] + [0] * (len(DATES) - 1))}
+    return MaskedBy(pixels, picture, 1, "Shadow is <dark>.")
+
+
+def test_the_page_shows_who_masked_what_on_each_date_and_older_reports_do_not() -> None:
+    report = to_plain(example_report())
+    report["input"] |= {"masked": to_plain(describe_masked(masked_by()))}
+    report["input"]["grid"] |= {"width": 6, "height": 4}
+    text = render(report, example_thumbnails(), masked=masked_pictures(masked_by()))
+    shown = Page(text)
+    assert "Who masked what" in shown.words
+    assert "Shadow is <dark>." in shown.words
+    assert shown.words.count("cloud, rules 50") == len(DATES) + 1  # the legend, and each date
+    assert "cloud too small, left clear" in shown.words
+    assert "Who masked what" not in page(example_report()).words
+
+
+def test_pictures_of_who_masked_what_have_a_colour_a_source_and_nothing_where_it_is_clear() -> None:
+    (first, *_) = masked_pictures(masked_by())
+    pixels = np.asarray(Image.open(BytesIO(first)).convert("RGBA"))
+    assert pixels.shape == (4, 6, 4)
+    assert pixels[0, 0].tolist() == [0x4E, 0x9A, 0xF2, 255]
+    assert pixels[2, 0, 3] == 0
+    assert pixels[3, 3, 3] == 255

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.wording import one_line
+from seq2seq.wording import listed, one_line
 
 
 @given(st.text())
@@ -22,3 +22,9 @@ def test_a_limit_is_kept(text: str, limit: int) -> None:
 def test_an_error_that_says_nothing_is_named_by_its_type() -> None:
     assert one_line(MemoryError()) == "MemoryError"
     assert one_line(ValueError("a\n  b")) == "a b"
+
+
+def test_of_many_names_the_first_four_are_listed_and_the_rest_counted() -> None:
+    assert listed([]) == ""
+    assert listed([1, 2, 3, 4]) == "1, 2, 3, 4"
+    assert listed("abcdefg") == "a, b, c, d and 3 more"

@@ -11,6 +11,7 @@ from sequence_files import BANDS, DATES, TRANSFORM, s1_db, s2_dn, write_sequence
 
 from seq2seq.errors import DecloudError, InvalidPixelsError, MissingDataError, OutputError, UnreadableFileError
 from seq2seq.readers import open_contents, open_sequence
+from seq2seq.readers.sun import Sun
 from seq2seq.readers.working_copy import MANIFEST
 from seq2seq.writers import working_copy
 from seq2seq.writers.working_copy import WINDOW_BYTES, write_working_copy
@@ -150,3 +151,11 @@ def test_scale_offset_no_data_and_label_survive(tmp_path):
         assert ours.tags()["SIMULATED"] == "YES"
         assert "SECRET_NOTE" not in ours.tags()
         assert ours.block_shapes[0] == (32, 32)
+
+
+def test_the_suns_angles_survive(tmp_path):
+    root = write_sequence(tmp_path / "in", dates=DATES[:2])
+    with rasterio.open(root / "S2" / f"{DATES[0]}.tif", "r+") as file:
+        file.update_tags(**Sun(151.5, 60.25).tags())
+    with open_contents(copied(root, tmp_path / "copy")) as contents:
+        assert [raster.header.sun for raster in contents.s2] == [Sun(151.5, 60.25), None]

@@ -24,7 +24,7 @@ from webhook_receiver import Names
 
 from worker import jobs
 from worker.database.connections import Database
-from worker.errors import IdempotencyConflict
+from worker.errors import DatabaseUnavailable, IdempotencyConflict
 from worker.exports import lease
 from worker.jobs import exports, garbage
 from worker.jobs.counts import count_jobs
@@ -521,7 +521,8 @@ def test_an_exporter_that_is_killed_in_the_middle_costs_a_try_and_nothing_else(
     exporting: Exporting, put_server: PutServer, wall_clock: WallClock
 ) -> None:
     exporting.change(output_hosts=(put_server.host,))
-    files = {"a.tif": b"a" * 1000, "big.tif": os.urandom(3_000_000)}
+    # more than what waits on its way: the server must not have all of it when the sender dies
+    files = {"a.tif": b"a" * 1000, "big.tif": os.urandom(40_000_000)}
     addresses = {path: put_server.address(path) for path in files}
     job = exporting.finished(exporting.to_addresses(addresses), files)
     halves: list[None] = []
@@ -624,6 +625,36 @@ def test_a_bug_costs_a_try_and_the_loop_goes_on(
     until(lambda: "detail" in exporting.shown(job))
     assert exporting.shown(job)["detail"] == "something went wrong on our side"
     assert "a bug" in caplog.text
+
+
+def test_a_database_that_is_away_for_a_while_breaks_no_delivery_off(
+    exporting: Exporting, put_server: PutServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_BEAT_S", 0.0)
+    monkeypatch.setattr(lease, "_AGAIN_S", 0.01)
+    away = {"renew": 5, "advance": 3}
+
+    def sometimes(name: str) -> Any:
+        call = getattr(exports, name)
+
+        def asked(*args: Any, **values: Any) -> Any:
+            away[name] -= 1
+            if away[name] >= 0:
+                raise DatabaseUnavailable("away")
+            return call(*args, **values)
+
+        return asked
+
+    for name in away:
+        monkeypatch.setattr(exports, name, sometimes(name))
+    exporting.change(output_hosts=(put_server.host,))
+    files = {"big.tif": os.urandom(30_000_000)}
+    job = exporting.finished(exporting.to_addresses({"big.tif": put_server.address("a")}), files)
+    exporting.start()
+    until(lambda: exporting.is_over(job))
+    assert (exporting.shown(job)["state"], exporting.shown(job)["tries"]) == ("delivered", 1)
+    assert len(put_server.begun) == 1
+    assert all(count < 0 for count in away.values())
 
 
 def test_addresses_show_in_no_log_no_error_and_no_value(

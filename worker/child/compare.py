@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from seq2seq.processes import ComparisonRequest
 from seq2seq.workspace import Workspace
-from worker.child.importing import Report, ShouldStop, have_input
+from worker.child.ending import Report, ShouldStop
+from worker.child.importing import have_input
 from worker.processes import memory
 from worker.running.job_folder import INPUT, OUT, Request
 

@@ -2,33 +2,27 @@
 
 import contextlib
 import importlib
+import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from worker.running.job_folder import INPUT, UPLOAD, Request
+from worker.child.ending import BadInput, Report, ShouldStop
+from worker.running.job_folder import FETCHED, INPUT, UPLOAD, Fetched, Request
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
     from seq2seq.progress import Progress
 
-Report = Callable[..., None]
-ShouldStop = Callable[[], bool]
-
-
-class BadInput(Exception):  # noqa: N818
-    """The import refused the user's files; `problem` says why."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", ""))
-        self.problem = problem
-
 
 def have_input(
     request: Request, config: "ReconstructionConfig", report: Report, should_stop: ShouldStop, *, engine: str
 ) -> None:
-    """Imports the upload where no attempt has done so. engine: the module that works on it, loaded meanwhile."""
+    """Imports the upload, or what was fetched, where no attempt has done so.
+
+    engine: the module that works on it, loaded meanwhile.
+    """
     if Path(INPUT).exists():
         report("progress", phase="loading")
         return
@@ -64,10 +58,11 @@ def _import(request: Request, config: "ReconstructionConfig", report: Report, sh
     def on_progress(progress: "Progress") -> None:
         report("progress", **vars(progress))
 
+    fetched = Fetched.read(Path())
     imported = import_upload(
-        Path(UPLOAD),
+        fetched.path if fetched else Path(UPLOAD),
         Path(INPUT),
-        name=request.upload,
+        name=fetched.name if fetched else request.upload,
         config=config.to_dict(),
         limits=ImportLimits.from_dict(request.limits),
         on_progress=on_progress,
@@ -75,4 +70,5 @@ def _import(request: Request, config: "ReconstructionConfig", report: Report, sh
     )
     if isinstance(imported, ImportProblem):
         raise BadInput(imported.to_dict())
-    Path(UPLOAD).unlink()
+    Path(UPLOAD).unlink(missing_ok=True)
+    shutil.rmtree(FETCHED, ignore_errors=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from worker.child.importing import Report, ShouldStop
+from worker.child.ending import Report, ShouldStop
 
 if TYPE_CHECKING:
     from seq2seq.progress import Progress

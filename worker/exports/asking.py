@@ -79,7 +79,7 @@ def to_addresses(addresses: Mapping[str, str], settings: Settings) -> Destinatio
 def check_address(url: str, settings: Settings) -> destinations.Destination:
     """The address in its parts. Raises `ForbiddenDestination` for one that our machine must not connect to, also when
     the settings have become others since it was asked for."""
-    in_full = [host for host in settings.output_hosts if not host.startswith("*.")]
+    in_full = tuple(host for host in settings.output_hosts if not host.startswith("*."))
     parsed = destinations.parse_named(url, in_full)
     if parsed.scheme != "https":
         raise ForbiddenDestination("must begin with https://")

@@ -31,7 +31,7 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE
 _RIGHTS_BY_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}  # 16 since version 5
-_CONNECT_AND_BIND, _SCOPES = 0b11, 0b11  # TCP since version 4; sockets without a name and signals since 6
+_BIND, _CONNECT_AND_BIND, _SCOPES = 0b01, 0b11, 0b11  # TCP since version 4; sockets without a name and signals since 6
 _PATH_BENEATH = 1
 
 # seccomp(2), <linux/filter.h>
@@ -119,11 +119,14 @@ def limit(limits: Mapping[str, int]) -> None:
     die_with_parent()
 
 
-def enclose(*, readable: Iterable[Path], writable: Iterable[Path]) -> Enclosure:
-    """Lets only these folders and files be opened from here on, and neither network nor another process be reached."""
+def enclose(*, readable: Iterable[Path], writable: Iterable[Path], network: bool = False) -> Enclosure:
+    """Lets only these folders and files be opened from here on, and no other process be reached.
+
+    network: whether connections may be made; of the import, never.
+    """
     if sys.platform != "linux" or sys.byteorder != "little":
         return Enclosure(0, False)
-    return Enclosure(_confine_files(readable, writable), _filter_calls())
+    return Enclosure(_confine_files(readable, writable, network), _filter_calls(network))
 
 
 def _prctl(option: int, value: int) -> None:
@@ -138,12 +141,16 @@ def _call(number: int, *arguments: object) -> int:
     return int(libc.syscall(ctypes.c_long(number), *arguments))
 
 
-def _confine_files(readable: Iterable[Path], writable: Iterable[Path]) -> int:
+def _confine_files(readable: Iterable[Path], writable: Iterable[Path], network: bool) -> int:
     version = _call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1))
     if version < 1:
         return 0
     handled = (1 << _RIGHTS_BY_VERSION.get(version, 16)) - 1
-    fields = [handled, *([_CONNECT_AND_BIND] if version >= 4 else []), *([_SCOPES] if version >= 6 else [])]
+    fields = [
+        handled,
+        *([_BIND if network else _CONNECT_AND_BIND] if version >= 4 else []),
+        *([_SCOPES] if version >= 6 else []),
+    ]
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     rules = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
     if rules < 0:
@@ -177,23 +184,23 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def _filter_calls() -> bool:
+def _filter_calls(network: bool) -> bool:
     architecture = _ARCHITECTURES.get(platform.machine())
     if architecture is None:
         return False
-    instructions = _instructions(architecture, os.getpid())
+    instructions = _instructions(architecture, os.getpid(), network)
     program = _Program(len(instructions) // 8, instructions)
     set_filter = (ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_ALL_THREADS), ctypes.byref(program))
     return _call(architecture.seccomp, *set_filter) == 0
 
 
-def _instructions(architecture: _Architecture, pid: int) -> bytes:
+def _instructions(architecture: _Architecture, pid: int, network: bool) -> bytes:
     """The filter, in classic BPF: by the number of the call, for some by its first argument too."""
     lines = [_line(_LOAD, _ARCHITECTURE), _line(_JUMP_IF_EQUAL, architecture.audit, 1, 0), _line(_RETURN, _KILL)]
     lines += [_line(_LOAD, _NUMBER), _line(_JUMP_IF_BITS, _X32, 0, 1), _line(_RETURN, _EPERM)]
-    for numbers in _REFUSED.values():
+    for name, numbers in _REFUSED.items():
         number = numbers[architecture.column]
-        if number is not None:
+        if number is not None and not (network and name == "socket"):
             lines += [_line(_JUMP_IF_EQUAL, number, 0, 1), _line(_RETURN, _EPERM)]
     # without it libc falls back to clone, whose flags can be looked at
     lines += [_line(_JUMP_IF_EQUAL, architecture.clone3, 0, 1), _line(_RETURN, _ENOSYS)]

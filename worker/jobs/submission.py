@@ -42,13 +42,15 @@ def submit(
     delivery: dict[str, Any] | None = None,
     destination: Destination | None = None,
     process: str = DECLOUD,
+    source: dict[str, Any] | None = None,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
-    input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
-    notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
-    how; the job itself always makes all. destination: where its result is to go as well. process: by the names of
-    `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
+    input_id: a complete upload of the same owner; None for methods that need no input, and where the worker fetches
+    `source`: {"href": ...}, or {"area": [W, S, E, N], "dates": ..., "catalog": ...}, which was checked. subscriber: an
+    address to notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results
+    show, and how; the job itself always makes all. destination: where its result is to go as well. process: by the
+    names of `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
     `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`, `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
@@ -62,6 +64,7 @@ def submit(
         # Only where it is given: keys of requests from before know none.
         **({} if delivery is None else {"delivery": delivery}),
         **({} if process == DECLOUD else {"process": process}),
+        **({} if source is None else {"source": source}),
     }
     request_sha256 = _digest(request, destination)
     with database.begin() as connection:
@@ -76,6 +79,8 @@ def submit(
         quotas.check_stored(used, limits, 0)
         row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
         row |= {**_as_it_begins(limits), "destination": exports.as_it_begins(destination)}
+        if source is not None:
+            row["source"] = {**source, "max_bytes": limits.max_upload_bytes}
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
         exports.insert(connection, job, destination)
         report(connection, job, "Accepted.")

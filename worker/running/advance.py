@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from seq2seq.workspace import Baseline
-from worker.running.job_folder import INPUT, OUT, workspace_of
+from worker.running.job_folder import INPUT, OUT, Fetched, workspace_of
 
 
 class Advance:
     """Compares what lies in the attempt's `folder` with what lay there when this was made.
 
-    whole: the imported input and the finished result count as well; they reach no other machine.
+    whole: what was fetched, the imported input and the finished result count as well; they reach no other machine.
     """
 
     def __init__(self, folder: Path, *, whole: bool) -> None:
@@ -22,4 +22,5 @@ class Advance:
         return bool(self._done() - self._before) or self._baseline.is_surpassed()
 
     def _done(self) -> set[str]:
-        return {name for name in self._stages if (self._folder / name).exists()}
+        done = {name for name in self._stages if (self._folder / name).exists()}
+        return done | ({"fetched"} if self._stages and Fetched.read(self._folder) else set())

@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ from worker.running.attempt_context import AttemptContext
 from worker.running.attempt_folders import AttemptFolders
 from worker.running.checkpoints import fetch_checkpoint, saved_now_and_then, saver
 from worker.running.heartbeat import PICTURE, Heartbeat
-from worker.running.job_folder import DONE, LOG, OUT, log_tail, read_error
-from worker.running.preparation import write_request
+from worker.running.job_folder import DONE, FETCH, LOG, OUT, STOPPED, log_tail, read_error
+from worker.running.preparation import fetching_environment, is_to_fetch, write_request
 from worker.running.shortages import Shortage
 from worker.running.verdicts import ChildOutcome, Failure, Retry
 
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 # Why a child is made to end, beside its deadline.
 LOST, FOLDER_LOST, CANCELLED, STOPPING = "lost", "folder-lost", "cancelled", "stopping"
+
+# The process that fetches an input, to which the attempt's folder is added.
+FETCH_COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "worker.fetching.run_fetch")
 
 Verdict = Literal["published", "lost", "cancelled", "stopping", "unknown"] | Retry | Failure
 
@@ -58,7 +62,7 @@ class Attempt:
         if refused := write_request(context, job, folder):
             return refused
         with saved_now_and_then(save) if context.is_remote else nullcontext():
-            ended = self._run_child(folder)
+            ended = self._work(folder)
         fields = {"exit_status": ended.status, "stopped": ended.stopped, "seconds": round(ended.seconds, 1)}
         _log.info("job process ended", extra=fields)
         return self._conclude(folder, ended, save)
@@ -73,14 +77,28 @@ class Attempt:
         """The key's quota or the settings' when it was submitted; jobs of older releases have no figure."""
         return self.job.max_run_s or self.context.settings.max_run_s
 
-    def _run_child(self, folder: Path) -> ProcessExit:
+    def _work(self, folder: Path) -> ProcessExit:
+        """Has the input fetched where it is no upload, then the job done; the end of the process that came last."""
         environment = child_environment(os.environ, self.context.device)
+        fetching_s = 0.0
+        if is_to_fetch(folder):
+            secrets = fetching_environment(self.context, self.job, os.environ)
+            fetched = self._run_child(FETCH_COMMAND, folder, {**environment, **secrets}, self._max_run_s)
+            if fetched.status != DONE or fetched.stopped is not None:
+                return replace(fetched, status=fetched.status or STOPPED)
+            (folder / FETCH).unlink()
+            fetching_s = fetched.seconds
+        return self._run_child(self.context.command, folder, environment, max(1.0, self._max_run_s - fetching_s))
+
+    def _run_child(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], within_s: float
+    ) -> ProcessExit:
         temporary = folder / "tmp"
         temporary.mkdir(exist_ok=True)
         with (
             (folder / LOG).open("ab") as log,
             ChildProcess(
-                [*self.context.command, str(folder)],
+                [*command, str(folder)],
                 folder=folder,
                 environment={**environment, "TMPDIR": str(temporary)},
                 output=log.fileno(),
@@ -89,7 +107,7 @@ class Attempt:
         ):
             _log.info("job process started", extra={"pid": child.pid})
             grace_s = self.context.settings.cancel_grace_s
-            return child.supervise(self._why_to_stop, within_s=self._max_run_s, grace_s=grace_s)
+            return child.supervise(self._why_to_stop, within_s=within_s, grace_s=grace_s)
 
     def _receive(self, message: dict[str, Any]) -> None:
         """A message from the child: {"kind": "progress" | "plan" | "picture", ...}."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from seq2seq.workspace import finished_files
 from worker.errors import InvalidSettings
 from worker.jobs import Job
-from worker.running.job_folder import INPUT, OUT, workspace_of
+from worker.running.job_folder import FETCHED, INPUT, OUT, UNFINISHED, workspace_of
 
 _TRIES = 3
 _NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
@@ -91,17 +91,18 @@ class AttemptFolders:
 
 
 def continue_from(earlier: Path, folder: Path) -> bool:
-    """Links input, result and checkpoint of the attempt `earlier` into `folder`; False, and nothing, if it had none.
+    """Links what the attempt `earlier` has fetched, imported and done into `folder`; False where there is none of it.
 
     `earlier` may still be at work, or being removed: then it is tried again.
     """
     for _ in range(_TRIES):
         try:
             linked = [link_tree(*pair) for pair in zip(_continued(earlier), _continued(folder), strict=True)]
+            linked.append(copy_fetched(earlier / FETCHED, folder / FETCHED))
             earlier.stat()  # removing begins with a rename: what is still there was whole
             return any(linked)
         except FileNotFoundError:
-            for part in _continued(folder):
+            for part in (*_continued(folder), folder / FETCHED):
                 shutil.rmtree(part, ignore_errors=True)
     return False
 
@@ -121,6 +122,23 @@ def link_tree(source: Path, target: Path) -> int:
         beside = target / file.relative_to(source)
         beside.parent.mkdir(parents=True, exist_ok=True)
         _link(file, beside)
+    return len(files)
+
+
+def copy_fetched(source: Path, target: Path) -> int:
+    """Links what was fetched, and copies files that are still being written; returns their number.
+
+    Left out are files that begin with a dot, or lie in such a folder. Raises FileNotFoundError if one vanished.
+    """
+    files = [path for path in source.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+    for file in files:
+        beside = target / file.relative_to(source)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == UNFINISHED:
+            shutil.copy2(file, beside)
+        else:
+            _link(file, beside)
     return len(files)
 
 

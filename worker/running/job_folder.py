@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from seq2seq.processes import DECLOUD
 from seq2seq.workspace import Workspace
@@ -14,6 +14,10 @@ DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, SHORT = 0, 2, 70, 75, 77, 78
 
 # request.json: to the child. error.json, out, out.partial: from it. input: from the import. child.log: what it printed.
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
+# fetch.json: to the process that fetches what is no upload; fetched: what it has, complete once it is marked.
+FETCH, FETCHED, _CONTENT, _MARK = "fetch.json", "fetched", "content", "done.json"
+# The ending of a file below FETCHED that is written in place.
+UNFINISHED = ".part"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,61 @@ class Request:
         """Reads it from the attempt's folder."""
         values = json.loads((folder / REQUEST).read_text())
         return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """Says what is to be fetched in place of an upload. source: {"href": ...}, or {"area", "dates", "catalog"}.
+
+    allowed: of `worker.allowed_inputs.AllowList`. max_bytes: of everything that is fetched. pixel_dates: of a sequence.
+    disk_floor_bytes: what stays free.
+    """
+
+    source: dict[str, Any]
+    allowed: dict[str, Any]
+    max_bytes: int
+    pixel_dates: int
+    disk_floor_bytes: int
+
+    def write(self, folder: Path) -> None:
+        """Writes it into the attempt's folder, where it is as long as something is to be fetched."""
+        (folder / FETCH).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads it from the attempt's folder."""
+        return cls(**json.loads((folder / FETCH).read_text()))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Describes what was fetched: a file, or a folder with a sequence or STAC items. name: what users call it."""
+
+    path: Path
+    name: str
+
+    def write(self) -> None:
+        """Marks what was fetched as complete."""
+        mark = self.path.parent / _MARK
+        new = mark.with_suffix(".new")
+        new.write_text(json.dumps({"name": self.name}))
+        new.replace(mark)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Reads what the attempt in `folder` has fetched; None where nothing is complete. It is never a link."""
+        path, mark = folder / FETCHED / _CONTENT, folder / FETCHED / _MARK
+        if path.is_symlink() or not path.exists():
+            return None
+        try:
+            return cls(path, str(json.loads(mark.read_text())["name"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    @classmethod
+    def of(cls, folder: Path, name: str) -> Self:
+        """Returns where that is to be."""
+        return cls(folder / FETCHED / _CONTENT, name)
 
 
 def workspace_of(folder: Path) -> Workspace:

@@ -8,6 +8,8 @@ from seq2seq.methods.guided.settings import GuidedSettings
 _FIXED_S = 75.0
 _S_PER_DATE_PX = 0.085e-3
 # What the program takes by itself with torch loaded, and bytes of each value and of each date and pixel of a tile.
+# A whole series of radar is filtered before there are features: with three acquisitions a date that takes 130 bytes of
+# each date and pixel for a while, where features take 240.
 _PROGRAM_GB = 0.9
 _BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 60, 600
 

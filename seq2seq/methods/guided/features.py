@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from seq2seq.interpolation import linear_interpolation, temporal_neighbours
 from seq2seq.methods.guided.settings import FeatureSettings, SpeckleSettings
-from seq2seq.sequence import Bool, Float32, Observations
+from seq2seq.radar_filters import bring_to_days, fit_time_models
+from seq2seq.radar_series import RadarSeries
+from seq2seq.sequence import Bool, Dates, Float32, Observations
 
 CheckStop = Callable[[], None]  # called between two steps of work; may raise to stop
 
@@ -25,7 +27,8 @@ YEAR_DAYS = 365.25
 class Radar:
     """S1 without gaps on the dates of S2. raw, smooth: (T, C1, H, W) dB; smooth is speckle-filtered, not across edges.
 
-    of_date: (T, C1, 1, 1) dB, how each date as a whole differs from the others (wet soil, frost).
+    of_date: (T, C1, 1, 1) dB, how the nearest acquisition as a whole differs from the others (wet soil, frost). Never
+    of what is smooth in time: that would tell regressors the day, and they know nothing of the days that are hidden.
     """
 
     raw: Float32
@@ -33,9 +36,10 @@ class Radar:
     of_date: Float32
 
     @classmethod
-    def of(cls, raw: Float32, smooth: Float32) -> "Radar":
-        """Takes a whole scene."""
-        return cls(raw, smooth, (smooth - smooth.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
+    def of(cls, raw: Float32, smooth: Float32, nearest: Float32 | None = None) -> "Radar":
+        """Takes a whole scene. nearest: speckle-filtered, of the nearest acquisitions, where `smooth` is of others."""
+        level = smooth if nearest is None else nearest
+        return cls(raw, smooth, (level - level.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
 
     def crop(self, rows: slice, columns: slice) -> "Radar":
         """Returns the same on a window (views)."""
@@ -90,16 +94,22 @@ def speckle_filtered(
 
     A joint bilateral filter (Petschnigg et al. 2004): the guide is the principal components of the interpolated S2
     series, so radar is averaged within a field and not across its edge. `observed`: the pixels of S2 that may be looked
-    at.
+    at. Where there is a whole series of S1 and `settings.radar_dates` says so, `smooth` is the filtered series brought
+    to the dates of S2; `raw` is the nearest acquisition in any case.
     """
     s1, s2 = observations.s1, observations.s2
     if s1 is None or not s1.observed.any():
         return None
     raw = linear_interpolation(s1.pixels, s1.observed, s1.days)
     guide = principal_components(linear_interpolation(s2.pixels, observed, s2.days), settings.guide_components)
-    t, c, h, w = raw.shape
-    smooth = joint_bilateral_filter(raw.reshape(t * c, h, w), guide, check_stop, settings)
-    return Radar.of(raw, smooth.reshape(raw.shape))
+
+    def smoothed(images: Float32) -> Float32:
+        return joint_bilateral_filter(images.reshape(-1, *guide.shape[1:]), guide, check_stop, settings)
+
+    nearest = smoothed(raw).reshape(raw.shape)
+    if observations.s1_series is None or settings.radar_dates == "nearest":
+        return Radar.of(raw, nearest)
+    return Radar.of(raw, _from_all(observations.s1_series, s2.dates, smoothed), nearest)
 
 
 def principal_components(pixels: Float32, count: int) -> Float32:
@@ -136,6 +146,18 @@ def joint_bilateral_filter(
             total += wide_images[window] * weight
             weight_sum += weight
     return total / weight_sum
+
+
+def _from_all(series: RadarSeries, dates: Dates, smoothed: Callable[[Float32], Float32]) -> Float32:
+    """(T, C1, H, W) dB on the dates of S2, of all acquisitions; levels of orbits told apart."""
+    acquired, classes = series.read(), series.classes
+    filled = linear_interpolation(acquired.pixels, acquired.observed, acquired.days)
+    smooth = smoothed(filled).reshape(filled.shape)
+    at = (dates - acquired.dates[0]).astype(np.int64)
+    models = fit_time_models(smooth, acquired.observed, acquired.days, classes)
+    values, variance = bring_to_days(smooth, acquired.observed, acquired.days, classes, at, models)
+    unseen = np.isinf(variance)  # by every acquisition: as the scene is on average
+    return np.where(unseen, values.mean(axis=(0, 2, 3), keepdims=True, where=~unseen), values)
 
 
 def _typical_difference(guide: Float32) -> np.float32:

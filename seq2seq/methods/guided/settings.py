@@ -1,14 +1,20 @@
 """The hyper-parameters of the method `guided`. Why each has its default was measured: benchmarks/METHOD.md."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from seq2seq.settings import hyperparameter
+from seq2seq.settings import hyperparameter, setting
 
 
 @dataclass(frozen=True)
 class SpeckleSettings:
-    """The joint bilateral filter of the radar: its guide is the optical series."""
+    """The joint bilateral filter of the radar: its guide is the optical series. And which radar it is."""
 
+    radar_dates: Literal["nearest", "all"] = setting(
+        "nearest",
+        about="Radar of a date: the nearest acquisition, or all brought to it, orbits told apart.",
+        advanced=True,
+    )
     guide_components: int = hyperparameter(10, "Principal components of the S2 series that guide the filter.", 1, 64)
     guide_radius_px: int = hyperparameter(6, "Half of the filter's window.", 0, 64)
     guide_sigma_px: float = hyperparameter(4.0, "Standard deviation of its weights in space.", 0.1, 100.0)

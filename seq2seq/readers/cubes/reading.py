@@ -15,6 +15,7 @@ from seq2seq.readers.cubes.arrays import MAX_BANDS, MAX_DATES, Array, Group, Reg
 from seq2seq.readers.cubes.axes import Axes, axes_of, grid_of
 from seq2seq.readers.cubes.names import MASKS, meaning
 from seq2seq.readers.cubes.rasters import CubeRaster, Plane, Storage, dates_with_data, storage_of
+from seq2seq.readers.cubes.suns import suns_of
 from seq2seq.readers.cubes.times import days_of
 from seq2seq.readers.cubes.units import in_known_units
 from seq2seq.readers.gdal_file import MAX_PIXELS
@@ -178,11 +179,12 @@ def _add(
     days = _days(first, group, name, date)
     planes = [Plane(band.array, band.axes, grid, None, band.index) for band in bands]
     with_data = _kept(first, planes[0], storage, found, kept, name)
-    rasters = []
+    time = None if first.axes.time is None else first.array.dims[first.axes.time]
+    rasters, suns = [], suns_of(group, time, len(days)) if first.sensor == "S2" else [None] * len(days)
     for index in np.flatnonzero(with_data):
         header = _header(bands, planes, storage, f"{name} of {days[index]}", days[index])
-        time = None if first.axes.time is None else int(index)
-        rasters.append(CubeRaster(header, tuple(replace(plane, time=time) for plane in planes), storage, cache))
+        dated = tuple(replace(plane, time=None if time is None else int(index)) for plane in planes)
+        rasters.append(CubeRaster(replace(header, sun=suns[index]), dated, storage, cache))
     known = in_known_units(first.sensor, rasters, storage, name, found.say)
     found.layers += [Layer(first.sensor, raster) for raster in known]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PRODUCT_ZIP = re.compile(r"(?i)S2[A-D]_(?:MSIL(?:1C|2A)_\d{8}T\d{6}_|(?:OPER|USER)_PRD_MSIL(?:1C|2A)_).*\.zip")
 _METADATA = re.compile(r"(?:MTD_MSI(L1C|L2A)|S2[A-D]_(?:OPER|USER)_MTD_SAF(L1C|L2A)_\w+)\.xml")
+_TILE_METADATA = re.compile(r"MTD_TL\.xml|S2[A-D]_(?:OPER|USER)_MTD_(?:L1C|L2A)_TL_\w+\.xml")
 # T31UFS_20220605T105031_B02_10m.jp2 in R10m; without folder and resolution in Level-1C; longer in products of 2016
 _IMAGE = re.compile(r"(?:[^/]+_)?(B(?:0[1-9]|1[0-2]|8A)|SCL)(?:_([126]0)m)?\.jp2")
 _RESOLUTION = re.compile(r"R([126]0)m")
@@ -69,7 +70,8 @@ class Safe:
 
 
 def _of_product(member: PurePosixPath) -> bool:
-    return bool(image_name(member) or metadata_level(member)) or is_product_archive(member)
+    named = image_name(member) or metadata_level(member) or tile_metadata(member)
+    return bool(named) or is_product_archive(member)
 
 
 def image_name(member: PurePosixPath) -> ImageName | None:
@@ -92,6 +94,14 @@ def metadata_level(member: PurePosixPath) -> str | None:
     """L1C or L2A for a product's metadata, None for every other file."""
     found = _METADATA.fullmatch(member.name)
     return (found[1] or found[2]) if found else None
+
+
+def tile_metadata(member: PurePosixPath) -> tuple[str, str] | None:
+    """The product's folder and the granule of a tile's metadata, None for every other file."""
+    parts = member.parts
+    if len(parts) < 3 or parts[-3] != "GRANULE" or not _TILE_METADATA.fullmatch(member.name):
+        return None
+    return "/".join(parts[:-3]), parts[-2]
 
 
 def is_product_archive(member: PurePosixPath) -> bool:

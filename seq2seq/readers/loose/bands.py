@@ -10,7 +10,7 @@ from seq2seq.errors import InputError, UnknownBandsError
 from seq2seq.readers.loose.conventions import is_picture
 from seq2seq.readers.loose.naming import Named, mask_in
 from seq2seq.readers.loose.words import bands_in, common_name, dates_in, normal, shown, steps
-from seq2seq.readers.names import listed
+from seq2seq.wording import listed
 
 _STEP_FIRST = re.compile(r"(\d{1,4})[_.-](.*)")
 _STEP_LAST = re.compile(r"(.*?)[_.-](\d{1,4})")

@@ -17,8 +17,8 @@ from seq2seq.readers.composed import Converted
 from seq2seq.readers.contents import Raster
 from seq2seq.readers.layers import Layer
 from seq2seq.readers.mask_kinds import KINDS, RADAR_KINDS, SCL_NAMES, MaskKind, full_scale
-from seq2seq.readers.names import listed
 from seq2seq.readers.scl import looks_like_scl, sampled_classes
+from seq2seq.wording import listed
 
 SCL: Literal["SCL"] = "SCL"
 _BY_NAME = {name: kind for kind in KINDS for name in kind.names} | {

@@ -24,8 +24,8 @@ from seq2seq.readers.loose.naming import Named, named
 from seq2seq.readers.loose.passes import pass_direction
 from seq2seq.readers.loose.values import are_unscaled, blanked, power, scaled, without_infinities
 from seq2seq.readers.loose.words import named_once, sensor_of_band
-from seq2seq.readers.names import listed
 from seq2seq.readers.unread import advice_among
+from seq2seq.wording import listed
 
 MAX_FILES = 20_000
 _SENSORS: tuple[Literal["S2", "S1"], ...] = ("S2", "S1")
@@ -217,6 +217,7 @@ def _renamed(raster: GdalFile, bands: Sequence[Found], facts: Named, *, several:
         descriptions=tuple(band.what for band in bands),
         product=product,
         orbit=header.orbit or _orbit(header, bands, facts),
+        sun=None if several else header.sun,
     )
     return replace(chosen, header=renamed)
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from seq2seq.readers.archive import ArchiveLimits, extract
 from seq2seq.readers.base import Member
-from seq2seq.readers.formats.safe import image_name, is_product_archive, metadata_level
+from seq2seq.readers.formats.safe import image_name, is_product_archive, metadata_level, tile_metadata
 
 # JPEG 2000 does not deflate, and metadata are little beside it.
 _LIMITS = ArchiveLimits(expansion=4)
@@ -40,5 +40,5 @@ def _of_product(archive: Member, inner: Sequence[Member]) -> list[Member]:
     return [
         Member(f"{archive.name}/{member.name}", member.path)
         for member in inner
-        if image_name(name := PurePosixPath(member.name)) or metadata_level(name)
+        if image_name(name := PurePosixPath(member.name)) or metadata_level(name) or tile_metadata(name)
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import InvalidPixelsError
 from seq2seq.readers.contents import StatedProduct
+from seq2seq.readers.sun import Sun, sun_at
 from seq2seq.readers.xml_leaves import Leaf, read_leaves
 
 _TAGS = (
@@ -79,6 +80,18 @@ def read_metadata(path: Path, *, name: str) -> ProductMetadata:
             if leaf.tag == "IMAGE_FILE" and (found := _LISTED_IMAGE.search(leaf.text))
         ),
     )
+
+
+def read_sun(path: Path, *, name: str) -> Sun | None:
+    """The sun over a tile as its metadata state it: the first zenith and azimuth are the scene's mean.
+
+    Those that follow are of the detectors' views. Raises `UnreadableFileError` for what is no safe XML.
+    """
+    angles: dict[str, float | None] = {}
+    for leaf in read_leaves(path, ("ZENITH_ANGLE", "AZIMUTH_ANGLE"), name=name):
+        angles.setdefault(leaf.tag, _number(leaf.text))
+    zenith = angles.get("ZENITH_ANGLE")
+    return sun_at(angles.get("AZIMUTH_ANGLE"), None if zenith is None else 90 - zenith)
 
 
 def _datatake(text: str) -> str:

@@ -21,10 +21,10 @@ from seq2seq.readers.formats.safe import image_name
 from seq2seq.readers.images import fingerprint, open_image
 from seq2seq.readers.layers import Layer
 from seq2seq.readers.loose.reader import radar_and_masks
-from seq2seq.readers.names import listed
 from seq2seq.readers.safe.archives import unpacked_products
 from seq2seq.readers.safe.products import Granule, Image, Product, check_dates, find_products, incomplete, newest
 from seq2seq.readers.unread import radar_products
+from seq2seq.wording import listed
 
 _DEFAULT_QUANTIFICATION = 10_000.0
 
@@ -72,13 +72,14 @@ def _layers(granule: Granule, bands: Sequence[str]) -> Iterator[Layer]:
         finest.setdefault(image.band, image)
     for band, image in finest.items():
         if band in bands:
-            yield Layer("S2", _reflectance(granule.product, image))
+            yield Layer("S2", _reflectance(granule, image))
         elif band == "SCL":
             yield Layer("SCL", _described(open_image(image.member, granule.product.day), "SCL"))
 
 
-def _reflectance(product: Product, image: Image) -> Raster:
-    """One band, its header with what the product's metadata state."""
+def _reflectance(granule: Granule, image: Image) -> Raster:
+    """One band, its header with what the metadata of product and tile state."""
+    product = granule.product
     raster = open_image(image.member, product.day, max_bands=1)
     metadata = product.metadata
     header = replace(
@@ -86,6 +87,7 @@ def _reflectance(product: Product, image: Image) -> Raster:
         nodata=metadata.nodata,
         product=metadata.stated(_bands(product), name=product.name),
         orbit=metadata.orbit,
+        sun=product.suns.get(granule.name),
     )
     if metadata.quantification != _DEFAULT_QUANTIFICATION:
         scale = 1 / metadata.quantification

@@ -1,8 +1,8 @@
 """Products among the files of an input, the acquisitions that count, and what of them is missing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from seq2seq.bands import S2_BANDS
 from seq2seq.errors import InputError, MissingDataError, Place, UnreadableFileError
 from seq2seq.readers.base import Member
-from seq2seq.readers.formats.safe import ImageName, image_name, metadata_level
-from seq2seq.readers.names import listed
-from seq2seq.readers.safe.metadata import ProductMetadata, read_metadata
+from seq2seq.readers.formats.safe import ImageName, image_name, metadata_level, tile_metadata
+from seq2seq.readers.safe.metadata import ProductMetadata, read_metadata, read_sun
+from seq2seq.readers.sun import Sun
+from seq2seq.wording import listed
 
 _LEVELS = {"L1C": "Level-1C", "L2A": "Level-2A"}
 _MAX_PRODUCTS = 2000
@@ -29,7 +30,8 @@ class Image:
 
 @dataclass(frozen=True)
 class Product:
-    """One product. name: of its folder. metadata: empty where it has none. images: of all granules, by granule."""
+    """One product. name: of its folder. metadata: empty where it has none. granules: the images of each. suns: over
+    each granule, as far as its own metadata say."""
 
     name: str
     level: str
@@ -37,6 +39,7 @@ class Product:
     granules: dict[str, tuple[Image, ...]]
     datatake: str
     files: tuple[Member, ...]
+    suns: Mapping[str, Sun | None] = field(default_factory=dict)
 
     @property
     def day(self) -> np.datetime64:
@@ -85,18 +88,23 @@ def find_products(members: Sequence[Member], *, name: str) -> list[Product]:
     """
     images: dict[str, list[tuple[ImageName, Member]]] = defaultdict(list)
     metadata: dict[str, Member] = {}
+    tiles: dict[str, dict[str, Member]] = defaultdict(dict)
     for member in members:
         path = PurePosixPath(member.name)
         if found := image_name(path):
             images[found.product].append((found, member))
         elif metadata_level(path):
             metadata[_folder(path)] = member
+        elif tile := tile_metadata(path):
+            tiles[tile[0]][tile[1]] = member
     places = sorted({*images, *metadata})
     if not places:
         raise MissingDataError(f"{name}: holds no product of Sentinel-2 that is understood", file=name)
     if len(places) > _MAX_PRODUCTS:
         raise UnreadableFileError(f"{name}: {len(places)} products, at most {_MAX_PRODUCTS} are allowed")
-    products = [_product(place, metadata.get(place), images.get(place, []), name) for place in places]
+    products = [
+        _product(place, metadata.get(place), images.get(place, []), tiles.get(place, {}), name) for place in places
+    ]
     products.sort(key=lambda product: (product.datatake, product.name))
     _check_levels(products)
     return products
@@ -146,19 +154,18 @@ def check_dates(products: Sequence[Product]) -> None:
 
 
 def _product(
-    place: str, metadata_file: Member | None, images: Sequence[tuple[ImageName, Member]], name: str
+    place: str,
+    metadata_file: Member | None,
+    images: Sequence[tuple[ImageName, Member]],
+    tiles: Mapping[str, Member],
+    name: str,
 ) -> Product:
     called = PurePosixPath(place).name or name
     metadata = read_metadata(metadata_file.path, name=metadata_file.name) if metadata_file else ProductMetadata()
     if metadata.uri and (not place or called.lower().endswith(".zip")):
         called = metadata.uri
     if not images:
-        bands = ", ".join(_finest(metadata.images)) or "all bands"
-        raise MissingDataError(
-            f"{called}: holds metadata alone, the image files are missing (GRANULE/*/IMG_DATA/*.jp2 of {bands}); "
-            "download the product whole, or leave it out",
-            file=called,
-        )
+        raise _without_images(called, metadata)
     granules: dict[str, list[Image]] = defaultdict(list)
     for image, member in sorted(images, key=lambda pair: (pair[0].gsd_m, pair[0].file)):
         granules[image.granule].append(Image(Member(f"{called}/{image.file}", member.path), image.band, image.gsd_m))
@@ -181,7 +188,17 @@ def _product(
         metadata=metadata,
         granules={granule: tuple(found) for granule, found in sorted(granules.items())},
         datatake=datatake,
-        files=tuple(_named(called, place, [member for _, member in images], metadata_file)),
+        files=tuple(_named(called, place, [*(member for _, member in images), *tiles.values()], metadata_file)),
+        suns={granule: read_sun(tile.path, name=tile.name) for granule, tile in tiles.items()},
+    )
+
+
+def _without_images(called: str, metadata: ProductMetadata) -> MissingDataError:
+    bands = ", ".join(_finest(metadata.images)) or "all bands"
+    return MissingDataError(
+        f"{called}: holds metadata alone, the image files are missing (GRANULE/*/IMG_DATA/*.jp2 of {bands}); "
+        "download the product whole, or leave it out",
+        file=called,
     )
 
 

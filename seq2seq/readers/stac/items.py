@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from seq2seq.errors import UnreadableFileError
 from seq2seq.readers.loose.words import dates_in, normal, sensor_in, shown
+from seq2seq.readers.sun import Sun, stated_sun
 
 MAX_BYTES = 16 * 2**20
 _PEEKED = 64 * 2**10
@@ -44,6 +45,7 @@ class Asset:
     baseline: str | None
     offset_applied: bool
     orbit: str
+    sun: Sun | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -101,7 +103,7 @@ def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
     words += [str(item.get("collection") or ""), str(item.get("id", ""))]
     for key, value in assets.items():
         asset = _mapping(value)
-        if not _is_image(asset):
+        if not is_image(asset):
             continue
         bands = _bands(asset)
         yield Asset(
@@ -119,10 +121,12 @@ def assets_of(item: Mapping[str, Any], name: str) -> Iterator[Asset]:
             baseline=_text(properties, "s2:processing_baseline", "processing:version"),
             offset_applied=properties.get("earthsearch:boa_offset_applied") is True,
             orbit=_orbit(properties),
+            sun=stated_sun(properties),
         )
 
 
-def _is_image(asset: Mapping[str, Any]) -> bool:
+def is_image(asset: Mapping[str, Any]) -> bool:
+    """True for an asset that holds observations, or a mask of them, as an image that is read."""
     href, kind = asset.get("href"), str(asset.get("type", ""))
     roles = {str(role).lower() for role in asset.get("roles") or [] if isinstance(asset.get("roles"), list)}
     if not isinstance(href, str) or roles & _NO_DATA_ROLES:

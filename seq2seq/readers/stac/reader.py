@@ -133,6 +133,7 @@ def _as_stated(raster: GdalFile, asset: Asset) -> GdalFile:
         stated = replace(stated, scales=asset.scales or header.scales, offsets=offsets or header.offsets)
     if header.nodata is None:
         stated = replace(stated, nodata=asset.nodata)
+    stated = replace(stated, sun=header.sun or asset.sun)
     baseline = asset.baseline if asset.baseline and _BASELINE.fullmatch(asset.baseline) else None
     if header.product == StatedProduct():
         product = StatedProduct(baseline=baseline, add_offset=0.0 if asset.offset_applied else None)
