@@ -10,6 +10,9 @@ import pytest
 from page_app import App
 from page_server import until
 
+from seq2seq.bands import BAND_SETS
+from seq2seq.simulation.simulate import simulate, write_simulation
+
 SIMULATED = {"seconds": "1", "steps": "5"}
 
 
@@ -216,3 +219,20 @@ def test_run_again_has_the_settings_of_before(app: App, tmp_path: Path, file: Pa
     body = json.loads(sent.value.post_data)
     assert body["inputs"]["method_settings"] == {"seconds": 0.2}
     page.get_by_text("Done in").wait_for()
+
+
+def test_a_real_result_is_swiped_in_the_viewer_and_its_report_read(app: App, tmp_path: Path) -> None:
+    """Nothing simulated but the landscape: the pictures, the viewer and the figures are those of the engine."""
+    write_simulation(simulate(dates=4, size=24, bands=BAND_SETS["10m"]), tmp_path / "made")
+    page = app.open("#/new")
+    page.locator("[data-pick=chooseFolder]").set_input_files(tmp_path / "made" / "input")
+    page.get_by_label("Method", exact=True).select_option("linear")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("link", name="Open the viewer").click(timeout=120_000)
+    page.locator("canvas.right[data-shown*='/']").wait_for(state="attached")
+    page.go_back()
+    page.get_by_role("link", name="Read the report").click()
+    page.get_by_role("heading", name="On pixels we hid: as good as interpolation").wait_for()
+    assert page.locator(".limits li", has_text="The input is simulated").count() == 1
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.locator(".job", has_text="input").locator("img").first.wait_for()

@@ -4,6 +4,8 @@ import { get, getJson } from "../http.js";
 import { jobUrl, stateOf } from "./api.js";
 
 const AT_ONCE = 2;
+// Twice of what a card shows, for fine screens.
+const SHORTER_PX = 224;
 const known = new Map();
 const waiting = [];
 let running = 0;
@@ -17,6 +19,19 @@ function next() {
 
 const nothing = () => null;
 
+/** A picture no larger than a card shows it: hundreds are kept while the reader scrolls. */
+async function small(blob) {
+  const bitmap = await createImageBitmap(blob);
+  const scale = SHORTER_PX / Math.min(bitmap.width, bitmap.height);
+  if (scale >= 1) return blob;
+  const canvas = new OffscreenCanvas(Math.round(bitmap.width * scale), Math.round(bitmap.height * scale));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas.convertToBlob({ type: "image/webp", quality: 0.85 });
+}
+
 /** The picture of a result's cloudiest date whose result can be seen, as a blob's address; nothing where there is none. */
 async function picture(id) {
   const scene = await getJson(jobUrl(id, "/pictures/scene.json"));
@@ -25,7 +40,7 @@ async function picture(id) {
   if (!style || dates.length === 0) return null;
   const { date } = dates.reduce((best, each) => ((each.cloud ?? 0) > (best.cloud ?? 0) ? each : best));
   const answer = await get(jobUrl(id, `/pictures/${encodeURIComponent(style)}/${encodeURIComponent(date)}.webp`));
-  return URL.createObjectURL(await answer.blob());
+  return URL.createObjectURL(await small(await answer.blob()));
 }
 
 async function load(job) {

@@ -30,7 +30,7 @@ class List {
     Object.assign(this, { main, filter, signal });
     this.rows = h("ul", { class: "jobs" });
     this.more = h("button", { type: "button", class: "more", hidden: true, onclick: () => this.load() }, words.more);
-    this.live = new Live({ signal, update: (job) => this.cards.get(job.id)?.update(job) ?? null, fail: (error) => this.#refused(error) });
+    this.live = new Live({ signal, update: (job) => this.#news(job), fail: (error) => this.#refused(error) });
     this.observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "120px" });
     this.end = new IntersectionObserver((entries) => { if (entries.some((each) => each.isIntersecting)) this.load(); }, { rootMargin: "600px" });
     signal.addEventListener("abort", () => { this.observer.disconnect(); this.end.disconnect(); });
@@ -39,6 +39,12 @@ class List {
   #refused(error) {
     if (error.status === 401) askKey(this.main);
     else toast(oneLine(error));
+  }
+
+  #news(job) {
+    const card = this.cards.get(job.id);
+    card?.update(job);
+    if (this.inView.has(job.id)) card?.seen();
   }
 
   #seen(entries) {

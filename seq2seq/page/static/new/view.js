@@ -17,9 +17,10 @@ import { Settings } from "./settings.js";
 import { note, unfinished } from "./upload.js";
 
 const words = text.new;
+const UPLOAD = /^\/uploads\/[\w-]+$/;
 
 class NewJob {
-  href = null;
+  sequence = null;
   wanted = false;
 
   constructor(main, process, before, signal) {
@@ -35,7 +36,7 @@ class NewJob {
     this.hint = h("p", { class: "soft small" });
     this.form = h("form", { class: "new-form card", novalidate: true, onsubmit: (event) => { event.preventDefault(); this.submit(); } },
       h("div", { class: "field" }, h("label", { for: "name" }, words.name), this.name), this.settings.element, this.problem, h("div", { class: "line start-row" }, this.start, this.hint));
-    if (before) this.#take(before.inputs.sequence.href);
+    if (before) this.#take(before.inputs.sequence);
     else this.#askForFiles();
     const dropped = before ? null : taken();
     if (dropped) this.#send(dropped);
@@ -46,7 +47,7 @@ class NewJob {
   }
 
   #askForFiles() {
-    this.href = null;
+    this.sequence = null;
     const open = unfinished();
     const forget = h("button", { type: "button", class: "quiet", onclick: () => { note(null); this.#askForFiles(); } }, words.forgetUpload);
     const notice = open && h("div", { class: "notice line spread", "data-part": "unfinished" }, h("p", {}, words.unfinished(String(open.name), open.files, percent(open.bytes ? open.sent / open.bytes : 0), bytes(open.bytes))), forget);
@@ -60,7 +61,7 @@ class NewJob {
   #send(files) {
     this.zone.abort();
     const sending = new Sending(files, {
-      signal: this.signal, done: (href) => this.#take(href),
+      signal: this.signal, done: (href) => this.#take({ href }),
       over: () => { this.wanted = false; fill(this.found); this.#askForFiles(); this.place.querySelector("button").focus(); },
     });
     if (!this.name.value) this.name.value = sending.name.replace(/\.(zip|nc4?|tiff?)$/i, "");
@@ -70,30 +71,30 @@ class NewJob {
     sending.start();
   }
 
-  /** The upload is there. */
-  #take(href) {
-    this.href = href;
+  /** The upload is there, or what an earlier job was told to fetch. */
+  #take(sequence) {
+    this.sequence = sequence;
     this.sending = false;
     this.#ready();
-    lookInto(href, { signal: this.signal }).then((found) => fill(this.found, found), (error) => { fill(this.found, h("p", { class: "notice" }, oneLine(error))); });
+    if (UPLOAD.test(sequence.href)) lookInto(sequence.href, { signal: this.signal }).then((found) => fill(this.found, found), (error) => { fill(this.found, h("p", { class: "notice" }, oneLine(error))); });
     if (this.wanted) this.submit();
   }
 
   #ready() {
-    this.start.disabled = !this.href && !this.sending;
+    this.start.disabled = !this.sequence && !this.sending;
     this.start.textContent = this.wanted ? words.starting : words.start;
-    this.hint.textContent = this.href ? "" : (this.wanted && words.startsAfter) || (this.sending ? words.mayStart : words.filesFirst);
+    this.hint.textContent = this.sequence ? "" : (this.wanted && words.startsAfter) || (this.sending ? words.mayStart : words.filesFirst);
   }
 
   async submit() {
-    if (!this.href) { this.wanted = true; this.#ready(); announce(words.startsAfter); return; }
+    if (!this.sequence) { this.wanted = true; this.#ready(); announce(words.startsAfter); return; }
     this.wanted = true;
     this.#ready();
     this.start.disabled = true;
     this.problem.textContent = "";
     const name = this.name.value.trim();
     try {
-      const job = await send("POST", "processes/decloud/execution", { inputs: { sequence: { href: this.href }, ...this.settings.values }, ...(name && { name }) }, { headers: { "Idempotency-Key": this.once }, signal: this.signal });
+      const job = await send("POST", "processes/decloud/execution", { inputs: { sequence: this.sequence, ...this.settings.values }, ...(name && { name }) }, { headers: { "Idempotency-Key": this.once }, signal: this.signal });
       go(`/jobs/${encodeURIComponent(job.id)}`);
     } catch (error) {
       if (error.name === "AbortError") return;
