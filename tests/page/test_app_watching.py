@@ -1,5 +1,6 @@
 """Jobs in a browser while things happen to them: restarts, keys, failures, deletions, odd names, many of them."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 from page_app import App
 from page_server import until
+from report_example import example_report
 from service_jobs import fill
 from sqlalchemy import update
 
+from seq2seq.report.plain import to_plain
 from worker.access import keys
 from worker.database import tables
 from worker.database.connections import Database
@@ -137,6 +140,25 @@ def test_an_expired_result_is_said(app: App, file: Path) -> None:
     page.route("**/events*", lambda route: route.fulfill(status=204))
     page.goto(f"{app.served.url}/#/jobs/{job.id}")
     page.get_by_text("The result has expired and was deleted.").wait_for()
+
+
+def test_the_report_says_it_in_a_practitioners_words(app: App, file: Path) -> None:
+    """Figures of dB as shares of the error: 3.97 dB are 37 % less, 1.84 to 5.62 dB are 19 to 48 %."""
+    job = app.finish("worded", file)
+    page = app.open("#/new")
+    page.route("**/results/report.json", lambda route: route.fulfill(body=json.dumps(to_plain(example_report()))))
+    page.goto(f"{app.served.url}/#/jobs/{job.id}/report")
+    page.get_by_role("heading", name="On pixels we hid: 37 % less error than interpolation").wait_for()
+    assert page.get_by_text("Under real clouds, expect from 19 % less to 48 % less").is_visible()
+    assert page.get_by_text("Measured on 1,234 clear pixels of 7 dates").is_visible()
+    gaps = page.get_by_role("region", name="By length of the gap").locator("tbody tr")
+    assert gaps.first.inner_text().split("\t")[-1].strip() == "37 % less"
+    dates = page.get_by_role("region", name="By date").locator("tbody tr")
+    assert dates.all_inner_texts()[0].startswith("1 January 2021 600 pixels")
+    assert dates.first.inner_text().split("\t")[-1].strip() == "38 % less"
+    limits = page.locator(".limits").inner_text()
+    assert "90 % ranges held the hidden value for 91 %" in limits
+    assert "interpolation was delivered: over 30 days (partly clouded date)" in limits
 
 
 def test_deleting_can_be_taken_back(app: App, file: Path) -> None:

@@ -133,7 +133,7 @@ export const text = {
     status: "Status",
     log: "What has happened",
     curve: "Quality on hidden pixels",
-    quality: (ours) => `${ours} dB now. Clear pixels were hidden to measure it; higher is better.`,
+    quality: (ours) => `${ours} dB. Clear pixels were hidden to measure it; higher is better.`,
     qualityBoth: (ours, linear) => `${ours} dB at the end (line), interpolation ${linear} dB (dashed). Clear pixels were hidden to measure it; higher is better.`,
     live: "First pictures",
     liveAbout: "What is known so far of some cloudy dates. The pictures sharpen as the job goes on.",

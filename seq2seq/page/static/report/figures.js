@@ -49,6 +49,6 @@ export function limits(report) {
     Number.isFinite(holdout.coverage_90) && words.coverage(percent(holdout.coverage_90)),
     fallbacks.length > 0 && report.method !== "linear" && words.fallback(fallbacks.map((each) => `${gapWords(each.gap_days)} (${words.clouding[each.dates] ?? each.dates})`).join(", ")),
     !input.s1.available && words.limitRadar,
-    words.limitHidden, words.limitMask, ...(input.warnings ?? []), ...(report.training?.notes ?? []),
+    holdout.gain && words.limitHidden, words.limitMask, ...(input.warnings ?? []), ...(report.training?.notes ?? []),
   ].filter(Boolean).map(String);
 }
