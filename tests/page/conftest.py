@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bundle_example import Bundle, write_bundle
+from page_app import app, open_service, own_app  # noqa: F401  fixtures
 from page_server import Answer, page_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

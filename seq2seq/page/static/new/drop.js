@@ -1,0 +1,28 @@
+// Where files are dropped or chosen.
+
+import { h, icon } from "../dom.js";
+import { text } from "../jobs/text.js";
+import { fromDrop, fromInput } from "./files.js";
+
+const words = text.new;
+
+/** A zone for files. take(files): [{path, file}] of one drop or choice. Dropping works on the whole page. */
+export function dropZone(take, signal) {
+  const picker = (name, more) => h("input", { type: "file", class: "unseen", tabindex: "-1", "aria-label": words[name], "data-pick": name, multiple: true, onchange: (event) => { const found = fromInput(event.target.files); event.target.value = ""; if (found.length) take(found); }, ...more });
+  const files = picker("chooseFiles", {});
+  const folder = picker("chooseFolder", { webkitdirectory: true });
+  const element = h("div", { class: "drop" }, icon("M12 16V5", "M7 10l5-5 5 5", "M4 16v3h16v-3"), h("p", { class: "drop-title" }, words.drop), h("p", { class: "soft" }, words.dropAbout),
+    h("div", { class: "drop-buttons" }, h("button", { type: "button", class: "primary", onclick: () => files.click() }, words.chooseFiles),
+      h("button", { type: "button", onclick: () => folder.click() }, words.chooseFolder)), files, folder);
+  const over = (event) => { if (event.dataTransfer?.types.includes("Files")) { event.preventDefault(); element.classList.add("over"); } };
+  const off = () => element.classList.remove("over");
+  addEventListener("dragover", over, { signal });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) off(); }, { signal });
+  addEventListener("drop", async (event) => {
+    event.preventDefault();
+    off();
+    const found = await fromDrop(event.dataTransfer);
+    if (found.length) take(found);
+  }, { signal });
+  return element;
+}
