@@ -216,6 +216,40 @@ class UploadList(Document):
     uploads: list[UploadInfo]
 
 
+class Queue(Document):
+    """jobs: of the class, that wait or run now, without inspections."""
+
+    resource_class: str
+    jobs: int
+
+
+class Inspection(Document):
+    """What is in an upload, in the words of `decloud inspect --json`.
+
+    cloud_fraction: for each date, cloud, shadow or no data. s1: the acquisition paired to each date. outline: of the
+    grid, [longitude, latitude], closed. estimate: of a job with the settings that were sent. queue: as it is now.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=only_when_given)
+
+    jobID: str  # noqa: N815
+    upload: str
+    name: str
+    dates: list[str]
+    bands: list[str]
+    cloud_fraction: list[float]
+    grid: dict[str, Any]
+    outline: list[list[float]]
+    s1: dict[str, Any]
+    s1_acquisitions: list[str]
+    format: str | None = None
+    mask_source: str
+    warnings: list[str]
+    estimate: dict[str, Any]
+    queue: Queue
+    links: list[Link]
+
+
 class ResultFile(Document):
     """One file; href works with your key, or signed without one."""
 

@@ -12,7 +12,7 @@ from api.process.parameters import Parameters, Whole
 from api.process.processes import media_types
 from api.process.qualified import unqualified, with_qualified
 from api.schemas import only_when_given
-from seq2seq.processes import BENCHMARK, DECLOUD
+from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker.jobs import PRIORITIES
 
 _LONGEST_URL = 2000
@@ -203,9 +203,12 @@ _RESPONSE: Any = Field(
 if TYPE_CHECKING:
     OutputID = str
     ComparisonOutputID = str
+    InspectionOutputID = str
     GivenChanges = dict[str, Any]
 else:
-    OutputID, ComparisonOutputID = (Literal[tuple(media_types(process))] for process in (DECLOUD, BENCHMARK))
+    OutputID, ComparisonOutputID, InspectionOutputID = (
+        Literal[tuple(media_types(process))] for process in (DECLOUD, BENCHMARK, INSPECT)
+    )
     # As they came: which of the two they must be is known when the job has been found.
     GivenChanges = Annotated[Changes | ComparisonChanges, WrapValidator(lambda given, _: given)]
 
@@ -247,6 +250,30 @@ class ExecuteComparison(_Submission):
     inputs: ComparisonInputs
     outputs: dict[ComparisonOutputID, Output] = _OUTPUTS
     response: Literal["document", "raw"] = _RESPONSE
+
+
+class ExecuteInspection(_Submission):
+    """An upload to be looked at."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"inputs": {"sequence": {"href": f"/uploads/{_ID}"}}}]},
+    )
+
+    inputs: Inputs
+    outputs: dict[InspectionOutputID, Output] = _OUTPUTS
+    response: Literal["document", "raw"] = _RESPONSE
+
+
+class Inspect(Asked):
+    """The settings that a run is to have, as far as they are known: they decide what it costs."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"inputs": {"max_minutes": 5}}]}
+    )
+
+    inputs: Changes = Field(default_factory=Changes, description="Settings of the process `decloud`.")
 
 
 class Resubmission(_Submission):

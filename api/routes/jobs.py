@@ -17,7 +17,7 @@ from api.http.authentication import Caller
 from api.http.conditions import names
 from api.process.execute import Resubmission
 from api.process.intervals import PATTERN, interval
-from api.process.processes import NAMES
+from api.process.processes import LISTED, NAMES
 from api.process.status import dismissal, status_info
 from api.process.submitting import resubmission_request, submit
 from api.routes.documented import may_answer
@@ -122,11 +122,11 @@ def job_list(
     limit: Annotated[int, Query(ge=1, le=10_000, description=f"At most {_MOST_LISTED} come.")] = 20,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="From the link `next`.")] = None,
 ) -> Response:
-    """Only your own. `next` in `links` leads to older ones."""
+    """Only your own, without inspections unless `processID` names them. `next` in `links` leads to older ones."""
     base = addresses.base
     created_from, created_to = interval(datetime)
     processes = tuple(name for name in processID if name in NAMES)
-    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration, processes)
+    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration, processes or LISTED)
     page = jobs.Page((), None)
     if (not type or "process" in type) and (not processID or processes):
         limit = min(limit, _MOST_LISTED)

@@ -38,7 +38,8 @@ class SequenceInfo:
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
     the values)", "linear (as set)", "" without S1. mask_source: user, scl, s2cloudless or rules. warnings: what the
     user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
-    and however it is packed. simulated: a file says that no satellite saw it.
+    and however it is packed. simulated: a file says that no satellite saw it. format: that it came
+    in, in words, as far as known.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class SequenceInfo:
     simulated: bool
     requested: Dates
     written: Dates
+    format: str | None = None
 
     @property
     def acquired(self) -> Bool:
@@ -208,6 +210,7 @@ def _checked(
         simulated=any(raster.header.simulated for raster in contents.s2),
         requested=timeline.requested,
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
+        format=contents.format,
     )
     return SequenceSource(info, s2, pairing.acquisitions, scanned, opened)
 

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from seq2seq.processes import BENCHMARK
+from seq2seq.processes import BENCHMARK, INSPECT
 from worker.child.compare import compare
 from worker.child.importing import BadInput, Report, ShouldStop, have_input
+from worker.child.inspecting import inspect
 from worker.errors import one_line
 from worker.processes import memory
 from worker.processes.parent_link import die_with_parent, message_pipe
@@ -49,6 +50,8 @@ _NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STAT
 
 # Makes the result in OUT of the current folder.
 Produce = Callable[[Request, Report, ShouldStop], None]
+# Of processes other than `decloud`.
+_OTHERS: dict[str, Produce] = {BENCHMARK: compare, INSPECT: inspect}
 
 
 def main(produce: Produce | None = None) -> int:
@@ -90,7 +93,7 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: 
 
 def produce_result(request: Request, report: Report, should_stop: ShouldStop) -> None:
     """Does what the job's process is for."""
-    (compare if request.process == BENCHMARK else reconstruct)(request, report, should_stop)
+    _OTHERS.get(request.process, reconstruct)(request, report, should_stop)
 
 
 def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> None:

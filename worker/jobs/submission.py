@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from seq2seq.processes import DECLOUD
+from seq2seq.processes import DECLOUD, INSPECT
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
@@ -22,6 +22,8 @@ from worker.settings import Settings
 from worker.values import storable
 
 PRIORITIES = range(-100, 101)
+# Of inspections: somebody looks at the screen, and they take seconds.
+_FIRST = PRIORITIES[-1] + 1
 _MAX_NAME = 200
 _MAX_KEY = 255
 
@@ -72,10 +74,10 @@ def submit(
         if input_id is not None:
             uploads.keep_for_job(connection, input_id, owner, limits)
         used = quotas.usage_within(connection, owner)
-        quotas.check_queued(used, limits)
+        quotas.check_queued(used, limits, process=process)
         quotas.check_stored(used, limits, 0)
         row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
-        row |= {**_as_it_begins(limits), "destination": exports.as_it_begins(destination)}
+        row |= {**_as_it_begins(limits, process), "destination": exports.as_it_begins(destination)}
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
         exports.insert(connection, job, destination)
         report(connection, job, "Accepted.")
@@ -88,9 +90,11 @@ def _digest(request: dict[str, Any], destination: Destination | None) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def _as_it_begins(limits: Settings) -> dict[str, Any]:
+def _as_it_begins(limits: Settings, process: str) -> dict[str, Any]:
     """The columns that follow from the moment and from the limits as they are now."""
     now = clock.now()
+    # One inspection may run beside as many jobs as may run.
+    first = {"priority": _FIRST, "max_running": limits.max_running_per_owner + 1} if process == INSPECT else {}
     return {
         "id": str(uuid.uuid4()),
         "status": "accepted",
@@ -101,6 +105,7 @@ def _as_it_begins(limits: Settings) -> dict[str, Any]:
         "max_run_s": limits.max_run_s,
         "created": now,
         "updated": now,
+        **first,
     }
 
 
