@@ -128,6 +128,17 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "links": [_link(f"/jobs/{_JOB_ID}", "via", "The job that found it")],
         }
     ],
+    "UsageInfo": [
+        {
+            "stored_bytes": {"used": 73400320, "limit": 107374182400, "left": 107300782080},
+            "queued": {"used": 2, "limit": 20, "left": 18},
+            "inspections": {"used": 0, "limit": 20, "left": 20},
+            "running": {"used": 1, "limit": 4, "left": 3},
+            "uploads": 3,
+            "limits": {"upload_bytes": 21474836480, "pixels_dates": 2e10, "run_s": 21600, "requests_per_minute": 600},
+            "last_30_days": {"jobs": {"successful": 12, "running": 1, "accepted": 2}, "run_s": 4210.5},
+        }
+    ],
     "Problem": [
         {
             "type": "urn:decloud:problem:invalid-request",

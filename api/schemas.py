@@ -250,6 +250,34 @@ class Inspection(Document):
     links: list[Link]
 
 
+class Share(Document):
+    """left: how much more there may be now."""
+
+    used: int
+    limit: int
+    left: int
+
+
+class RecentJobs(Document):
+    """jobs: by status, of those that are there still, without inspections. run_s: how long they ran."""
+
+    jobs: dict[Status, int]
+    run_s: float
+
+
+class UsageInfo(Document):
+    """What you use, and what this key may. inspections: that wait; they take no place of a job. limits: of one upload,
+    of one job (pixels times dates, seconds), and of requests."""
+
+    stored_bytes: Share
+    queued: Share
+    inspections: Share
+    running: Share
+    uploads: int
+    limits: dict[str, float]
+    last_30_days: RecentJobs
+
+
 class ResultFile(Document):
     """One file; href works with your key, or signed without one."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from api.client import downloading, following, uploading
+from api.client.asking import Asking
 from api.client.calls import Calls
 from api.client.following import Event
 from api.client.jobs import RemoteJob
@@ -23,7 +24,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MB = 1_000_000
 
 
-class Client(AbstractContextManager["Client"]):
+class Client(Asking, AbstractContextManager["Client"]):
     """A server and a key of it. Closes its connections with `with`, or `close`. Raises `ClientError`s, one line each.
 
     A server that does not answer, or answers that it cannot now, is asked again: patience_s long, a few seconds only

@@ -5,8 +5,11 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from service_api import Serve, ServedApi, User
 
+from api.client import Client
+from api.client.errors import StillRunning
 from api.examples import EXAMPLES
 from worker import jobs
 
@@ -128,6 +131,16 @@ def test_it_can_be_executed_as_a_process(api: ServedApi, user: User) -> None:
     assert user.get(f"/jobs/{job}/results").json() == FOUND
     refused = user.post("/processes/inspect/execution", json={**body, "outputs": {"declouded": {}}})
     assert refused.status_code == 400
+
+
+def test_the_client_waits_for_the_answer(api: ServedApi, user: User) -> None:
+    upload = user.upload()
+    job = ask(user, upload, max_minutes=2).json()["jobID"]
+    with Client(user.api.url, user.key) as client:
+        with pytest.raises(StillRunning, match="not been looked at after"):
+            client.inspect(upload, {"max_minutes": 2}, timeout_s=0.2)
+        threading.Timer(0.2, api.finish, (job, FILES)).start()
+        assert client.inspect(upload, {"max_minutes": 2})["dates"] == FOUND["dates"]
 
 
 def test_what_is_no_setting_is_refused(user: User) -> None:

@@ -25,7 +25,7 @@ from api.commands.whereabouts import key_for, server_url
 from seq2seq.config import SETTINGS
 from seq2seq.errors import ConfigError
 
-COMMANDS = ["serve", "submit", "submit-benchmark", "watch", "jobs", "download", "cancel", "keys", "demo"]
+COMMANDS = ["serve", "submit", "submit-benchmark", "watch", "jobs", "download", "cancel", "usage", "keys", "demo"]
 # The method of these tests, in place of the settings of a reconstruction.
 SIMULATED = inputs(dates=1, steps=3, seconds=0.3)
 
