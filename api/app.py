@@ -19,7 +19,19 @@ from api.http.head_requests import HeadRequests
 from api.http.request_guard import RequestGuard
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
-from api.routes import events, inspections, jobs, landing, processes, results, tus_uploads, uploads, usage, webhooks
+from api.routes import (
+    events,
+    groups,
+    inspections,
+    jobs,
+    landing,
+    processes,
+    results,
+    tus_uploads,
+    uploads,
+    usage,
+    webhooks,
+)
 from api.routes.shortcuts import SHORTCUTS
 from api.services import Resources, Services, open_services
 from worker.database.connections import Database
@@ -35,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
-_MODULES = (jobs, results, events, uploads, tus_uploads, inspections, processes, usage, webhooks, landing)
+_MODULES = (jobs, results, events, uploads, tus_uploads, inspections, groups, processes, usage, webhooks, landing)
 _ROUTERS = tuple(routes.router for routes in _MODULES)
 _ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]
 

@@ -139,6 +139,27 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "last_30_days": {"jobs": {"successful": 12, "running": 1, "accepted": 2}, "run_s": 4210.5},
         }
     ],
+    "GroupInfo": [
+        {
+            "id": _JOB_ID,
+            "name": "fields of 2021",
+            "status": "running",
+            "progress": 40,
+            "counts": {"running": 1},
+            "created": "2026-11-21T13:00:00.000Z",
+            "jobs": [
+                {
+                    "jobID": _JOB_ID,
+                    "href": f"{_BASE}/jobs/{_JOB_ID}",
+                    "status": "running",
+                    "progress": 40,
+                    "sequence": f"/uploads/{_UPLOAD_ID}",
+                    "name": "fields.zip",
+                }
+            ],
+            "links": [_link(f"/groups/{_JOB_ID}", "self", "This group")],
+        }
+    ],
     "Problem": [
         {
             "type": "urn:decloud:problem:invalid-request",

@@ -182,6 +182,8 @@ class StatusInfo(Document):
     usage: dict[str, Any] | None = None
     result_bytes: int | None = None
     destination: DestinationInfo | None = None
+    tags: list[str] | None = None
+    group: str | None = None
     exception: Problem | None = None
     links: list[Link]
 
@@ -276,6 +278,31 @@ class UsageInfo(Document):
     uploads: int
     limits: dict[str, float]
     last_30_days: RecentJobs
+
+
+class GroupMember(Document):
+    """A job of a group in short."""
+
+    jobID: str  # noqa: N815
+    href: str
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    sequence: str
+    name: str | None = None
+
+
+class GroupInfo(Document):
+    """Jobs that were submitted together. status: accepted until one begins, running until all have ended, then failed
+    if one has, dismissed if one was cancelled, else successful. progress: the mean. counts: jobs by status."""
+
+    id: str
+    name: str | None = None
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    counts: dict[Status, int]
+    created: Timestamp
+    jobs: list[GroupMember]
+    links: list[Link]
 
 
 class ResultFile(Document):

@@ -14,6 +14,7 @@ from api.process.qualified import unqualified, with_qualified
 from api.schemas import only_when_given
 from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker.jobs import PRIORITIES
+from worker.jobs.tagging import LONGEST_TAG, MOST_TAGS
 
 _LONGEST_URL = 2000
 _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
@@ -183,6 +184,12 @@ class Output(Asked):
     _checked = field_validator("*", mode="before")(_not_null)
 
 
+Tags = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=LONGEST_TAG, pattern=r"^[^,\s]([^,\n]*[^,\s])?$")]],
+    Field(max_length=MOST_TAGS),
+]
+
+
 class _Submission(Asked):
     name: str | None = Field(default=None, min_length=1, max_length=200, description="For you; shown in lists.")
     priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), Whole] = Field(
@@ -193,6 +200,7 @@ class _Submission(Asked):
     )
     subscriber: Subscriber | None = None
     destination: Destination | None = None
+    tags: Tags = Field(default=[], description="Words of yours; `GET /jobs?tag=...` lists the jobs that have one.")
 
 
 _OUTPUTS: Any = Field(default={}, description="Those that the results are to show; all where it is left out or empty.")

@@ -63,6 +63,7 @@ class JobRequest:
     delivery: dict[str, Any] | None = None
     destination: Destination | None = None
     shape: Shape | None = None
+    tags: tuple[str, ...] = ()
 
 
 Executes = Execute | ExecuteComparison | ExecuteInspection
@@ -85,6 +86,7 @@ def job_request(body: Executes, services: Services, base: str) -> JobRequest:
         delivery=_delivery(body, media_types(process)),
         destination=body.destination,
         shape=inputs.shape if isinstance(inputs, Inputs) else None,
+        tags=tuple(body.tags),
     )
 
 
@@ -102,6 +104,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
         delivery=first.delivery,
         # Not the first one's: its addresses have done their service, and a bucket would lose the first result.
         destination=body.destination,
+        tags=tuple(body.tags if "tags" in given else first.tags or ()),
     )
 
 
@@ -123,6 +126,7 @@ def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key:
         delivery=job.delivery,
         destination=destination_of(job.destination, services.settings, caller.owner),
         process=job.process,
+        tags=job.tags,
     )
     if created:
         services.doorbell.ring(submitted.resource_class)

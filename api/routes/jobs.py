@@ -119,6 +119,8 @@ def job_list(
     ] = None,
     minDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
     maxDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
+    tag: Annotated[list[str], Query(max_length=20, description="Jobs that have all of them.")] = [],  # noqa: B006
+    group: Annotated[str | None, Query(max_length=64, description="Jobs that were submitted together.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description=f"At most {_MOST_LISTED} come.")] = 20,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="From the link `next`.")] = None,
 ) -> Response:
@@ -126,7 +128,8 @@ def job_list(
     base = addresses.base
     created_from, created_to = interval(datetime)
     processes = tuple(name for name in processID if name in NAMES)
-    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration, processes or LISTED)
+    timed = (created_from, created_to, minDuration, maxDuration)
+    filters = Filters(tuple(status), *timed, processes or LISTED, tuple(tag), group)
     page = jobs.Page((), None)
     if (not type or "process" in type) and (not processID or processes):
         limit = min(limit, _MOST_LISTED)
@@ -156,7 +159,7 @@ def end_job(
     unless it is to be kept: then the answer is its status."""
     job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
-        _remove(services, job)
+        remove_job(services, job)
         return json_answer(dismissal(job, addresses.base))
     job = jobs.dismiss(services.database, job_id, caller.owner)
     if job.ended and job.status != "dismissed":
@@ -164,7 +167,7 @@ def end_job(
     return json_answer(dismissal(job, addresses.base))
 
 
-def _remove(services: Services, job: Job) -> None:
+def remove_job(services: Services, job: Job) -> None:
     """With its files, at once: whoever was reading them gets no further part, here or from another server."""
     try:
         removed = jobs.remove(services.database, job.id, job.owner)

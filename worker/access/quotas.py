@@ -88,8 +88,9 @@ def check_queued(used: Usage, limits: Settings, asked: int = 1, process: str = D
     waiting, what = (used.inspections, "inspections") if process == INSPECT else (used.queued, "jobs")
     if waiting + asked > limits.max_queued_per_owner:
         more = "" if asked == 1 else f" and {asked} more were asked for"
+        remedy = "try again when one has begun" if asked <= limits.max_queued_per_owner else "ask for fewer at a time"
         raise QuotaExceeded(
-            f"{waiting} {what} are waiting{more}, {limits.max_queued_per_owner} may; try again when one has begun",
+            f"{waiting} {what} are waiting{more}, {limits.max_queued_per_owner} may; {remedy}",
             quota="max_queued_per_owner",
             limit=limits.max_queued_per_owner,
             used=waiting,

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -14,7 +16,7 @@ from worker.database.connections import Database
 from worker.database.sql import lock_owner
 from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
-from worker.jobs import exports, uploads
+from worker.jobs import exports, tagging, uploads
 from worker.jobs.exports import Destination
 from worker.jobs.rows import COLUMNS, Job, to_job
 from worker.jobs.transitions import report
@@ -44,13 +46,17 @@ def submit(
     delivery: dict[str, Any] | None = None,
     destination: Destination | None = None,
     process: str = DECLOUD,
+    tags: Sequence[str] = (),
+    group_id: str | None = None,
+    within: Connection | None = None,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
     input_id: a complete upload of the same owner; None only for methods that need no input. subscriber: an address to
     notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results show, and
     how; the job itself always makes all. destination: where its result is to go as well. process: by the names of
-    `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
+    `seq2seq.processes`. tags: its owner's words for it. group_id: of those it is submitted with. within: the
+    transaction that it is a part of, by default its own. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
     `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`, `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
@@ -64,9 +70,10 @@ def submit(
         # Only where it is given: keys of requests from before know none.
         **({} if delivery is None else {"delivery": delivery}),
         **({} if process == DECLOUD else {"process": process}),
+        **({"tags": tagging.checked(tags)} if tags else {}),
     }
     request_sha256 = _digest(request, destination)
-    with database.begin() as connection:
+    with database.begin() if within is None else nullcontext(within) as connection:
         lock_owner(connection, owner)
         first = _first(connection, owner, idempotency_key, request_sha256)
         if first is not None:
@@ -78,8 +85,10 @@ def submit(
         quotas.check_stored(used, limits, 0)
         row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
         row |= {**_as_it_begins(limits, process), "destination": exports.as_it_begins(destination)}
+        row |= {"group_id": group_id}
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
         exports.insert(connection, job, destination)
+        tagging.insert_tags(connection, job.id, job.tags or ())
         report(connection, job, "Accepted.")
         return job, True
 
