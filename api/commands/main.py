@@ -6,6 +6,7 @@ Whatever takes time to import waits inside the commands, so that `--help` is the
 import sys
 from collections.abc import Sequence
 
+from api.commands import groups as group_commands
 from api.commands import jobs as job_commands
 from api.commands import keys as key_commands
 from api.commands import server as server_commands
@@ -17,6 +18,7 @@ from worker.errors import ServiceError
 
 library.app.add_typer(server_commands.app)
 library.app.add_typer(job_commands.app)
+library.app.add_typer(group_commands.app)
 library.app.add_typer(usage_command.app)
 library.app.add_typer(key_commands.app, name="keys", rich_help_panel=PANEL)
 

@@ -1,6 +1,6 @@
 """From a sequence here to its result here, by a job on a server: what every command that submits one does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ def submit_sequence(
     overwrite: bool,
     quiet: bool,
     to: str | None = None,
+    tags: Sequence[str] = (),
 ) -> None:
     """Uploads, submits, waits and downloads; without OUT only waits; detached only prints the job's id.
 
@@ -44,7 +45,8 @@ def submit_sequence(
             upload = client.upload(input_path, on_progress=display)
         called = name or input_path.absolute().name or None
         place = {"href": to} if to else None
-        job = client.submit(upload, settings, name=called, priority=priority, process=process, destination=place)
+        about: dict[str, Any] = {"name": called, "priority": priority, "destination": place, "tags": tags}
+        job = client.submit(upload, settings, process=process, **about)
         if detach:
             print(job.id)
             return

@@ -83,8 +83,8 @@ def end_group(group_id: str, services: ServicesDep, caller: CallerDep, addresses
     response_class=Response,
 )
 async def group_archive(request: Request, group_id: str, services: ServicesDep, caller: CallerDep) -> Response:
-    """When all jobs have ended: a folder for each that was successful, by number and name. Made while it is sent, always
-    of the same bytes: a broken download goes on with Range."""
+    """When all jobs have ended: a folder for each that was successful, by number and name. Made while it is sent,
+    always of the same bytes: a broken download goes on with Range."""
     content = await to_thread.run_sync(_content, services, group_id, caller.owner)
     return await send_content(request, content, readers=services.readers, sent=services.metrics.sent.inc)
 

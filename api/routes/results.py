@@ -117,8 +117,12 @@ def _check_there(job: Job) -> str:
     return job.result_prefix
 
 
-@router.get("/jobs/{job_id}/results.zip", responses=ARCHIVE_ANSWERS | may_answer(304, 403, 404, 410, 416), summary="All files",
-            response_class=Response)  # fmt: skip
+@router.get(
+    "/jobs/{job_id}/results.zip",
+    responses=ARCHIVE_ANSWERS | may_answer(304, 403, 404, 410, 416),
+    summary="All files",
+    response_class=Response,
+)
 @router.head("/jobs/{job_id}/results.zip", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
 async def archive(request: Request, job_id: str, services: ServicesDep, owner: ReaderDep) -> Response:
     """Made while it is sent, always of the same bytes: a broken download goes on with Range."""

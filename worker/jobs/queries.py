@@ -18,8 +18,8 @@ from worker.values import is_id
 @dataclass(frozen=True)
 class Filters:
     """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the
-    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for. tags: all
-    of them."""
+    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for. tags:
+    all of them."""
 
     statuses: tuple[JobStatus, ...] = ()
     created_from: float | None = None
