@@ -87,6 +87,25 @@ _LOG_ENTRY = {
     "data": {"message": "Started."},
 }
 
+_INSPECTION = {
+    "name": "fields",
+    "path": "fields.zip",
+    "format": "a GeoTIFF per date and sensor",
+    "dates": ["2021-05-01", "2021-05-06"],
+    "bands": ["B02", "B03", "B04", "B08"],
+    "cloud_fraction": [0.12, 0.71],
+    "grid": {"crs": "EPSG:32631", "width": 512, "height": 512, "gsd_m": 10.0},
+    "outline": [[4.41, 50.54], [4.41, 50.5], [4.48, 50.5], [4.48, 50.54], [4.41, 50.54]],
+    "s1": {"available": True, "units": "db (from the values)", "dates": ["2021-05-02", None]},
+    "s1_acquisitions": ["2021-05-02"],
+    "mask_source": "rules",
+    "warnings": [],
+    "estimate": {"seconds": 310.2, "memory_gb": 1.9, "on": "2 CPU cores"},
+    "jobID": _JOB_ID,
+    "upload": f"/uploads/{_UPLOAD_ID}",
+    "queue": {"resource_class": "cpu", "jobs": 2},
+    "links": [_link(f"/jobs/{_JOB_ID}", "via", "The job that found it")],
+}
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "StatusInfo": [_STATUS, {**_STATUS, "status": "successful", "message": "Done.", "destination": _DELIVERED}],
     "JobList": [{"jobs": [_STATUS], "links": [_link("/jobs", "self", "This list")]}],
@@ -107,27 +126,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             },
         }
     ],
-    "Inspection": [
-        {
-            "name": "fields",
-            "path": "fields.zip",
-            "format": "a GeoTIFF per date and sensor",
-            "dates": ["2021-05-01", "2021-05-06"],
-            "bands": ["B02", "B03", "B04", "B08"],
-            "cloud_fraction": [0.12, 0.71],
-            "grid": {"crs": "EPSG:32631", "width": 512, "height": 512, "gsd_m": 10.0},
-            "outline": [[4.41, 50.54], [4.41, 50.5], [4.48, 50.5], [4.48, 50.54], [4.41, 50.54]],
-            "s1": {"available": True, "units": "db (from the values)", "dates": ["2021-05-02", None]},
-            "s1_acquisitions": ["2021-05-02"],
-            "mask_source": "rules",
-            "warnings": [],
-            "estimate": {"seconds": 310.2, "memory_gb": 1.9, "on": "2 CPU cores"},
-            "jobID": _JOB_ID,
-            "upload": f"/uploads/{_UPLOAD_ID}",
-            "queue": {"resource_class": "cpu", "jobs": 2},
-            "links": [_link(f"/jobs/{_JOB_ID}", "via", "The job that found it")],
-        }
-    ],
+    "Inspection": [_INSPECTION],
     "UsageInfo": [
         {
             "stored_bytes": {"used": 73400320, "limit": 107374182400, "left": 107300782080},

@@ -10,6 +10,7 @@ from seq2seq.apart import check_apart
 from seq2seq.errors import ConfigError
 
 
+# long: it has a parameter for each option of the commands.
 def submit_sequence(
     input_path: Path,
     output_path: Path | None,

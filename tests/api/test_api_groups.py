@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from service_api import ServedApi, User
 
+from api.client import Client, Refused, StillRunning
+from seq2seq.progress import Progress
+
 FIRST, SECOND = {"report.json": b"{}", "declouded/2021-05-01.tif": b"one"}, {"report.json": b'{"a": 1}'}
 
 
@@ -67,6 +70,8 @@ def test_a_group_that_does_not_fit_into_the_queue_is_refused_as_a_whole(api: Ser
     assert (refused.status_code, refused.json()["quota"]) == (429, "max_queued_per_owner")
     assert refused.json()["detail"] == "0 jobs are waiting and 3 more were asked for, 2 may; ask for fewer at a time"
     assert user.get("/jobs").json()["jobs"] == []
+    with Client(user.api.url, user.key) as client, pytest.raises(Refused, match="ask for fewer at a time"):
+        client.groups.submit(uploads)  # at once: waiting would not help
     assert group(user, *uploads[:2]).status_code == 201
 
 
@@ -116,6 +121,20 @@ def test_cancelling_a_group_ends_what_has_not_ended_and_then_removes_all(
     assert user.delete(address).status_code == 200
     assert user.get(address).status_code == user.get(f"/jobs/{south}").status_code == 404
     assert group(user, *two, key="k").json()["id"] != made["id"]
+
+
+def test_the_client_submits_waits_and_cancels(api: ServedApi, user: User, two: tuple[str, str]) -> None:
+    seen: list[Progress] = []
+    with Client(user.api.url, user.key) as client:
+        made = client.groups.submit(two, {"seed": 1}, names=["n", "s"], name="both", tags=["t"], idempotency_key="k")
+        assert [job["name"] for job in made.jobs] == ["n", "s"]
+        assert [job.values["tags"] for job in client.jobs(tags=["t"])] == [["t"], ["t"]]
+        api.finish(made.jobs[0]["jobID"], FIRST)
+        with pytest.raises(StillRunning, match="is running after"):
+            client.groups.wait(made.id, on_progress=seen.append, timeout_s=0.1)
+        assert client.groups.cancel(made.id).counts == {"successful": 1, "dismissed": 1}
+        assert client.groups.wait(made.id, on_progress=seen.append).status == "dismissed"
+    assert [(each.step, each.of) for each in seen] == [(1, 2), (2, 2)]
 
 
 def test_jobs_are_found_by_their_tags(user: User) -> None:

@@ -104,7 +104,7 @@ def test_the_api_describes_itself_with_examples_that_are_valid(user: User) -> No
         for operation in path.values()
         if "application/json" in operation.get("requestBody", {}).get("content", {})
     ]
-    assert len(bodies) == 5
+    assert len(bodies) == 7
     for name in ("Execute", "Resubmission"):
         validator = Draft202012Validator({**schemas[name], "components": document["components"]})
         for example in schemas[name]["examples"]:
