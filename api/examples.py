@@ -90,7 +90,6 @@ _LOG_ENTRY = {
 _INSPECTION = {
     "name": "fields",
     "path": "fields.zip",
-    "format": "a GeoTIFF per date and sensor",
     "dates": ["2021-05-01", "2021-05-06"],
     "bands": ["B02", "B03", "B04", "B08"],
     "cloud_fraction": [0.12, 0.71],

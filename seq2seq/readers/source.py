@@ -187,6 +187,7 @@ def _checked(
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
     scanned = scan(s2, pairing.acquisitions, masking, shape=shape, side=side, on_progress=on_progress)
     check_clear(scanned, s2, masking.source)
+    remarks = (*optical_remarks(s2), *offset_remarks, *timeline.remarks())
     info = SequenceInfo(
         path=contents.origin or path,
         dates=timeline.dates,
@@ -198,14 +199,7 @@ def _checked(
         s1_acquisitions=pairing.available,
         s1_units=pairing.units,
         mask_source=masking.source,
-        warnings=(
-            *contents.warnings,
-            *optical_remarks(s2),
-            *offset_remarks,
-            *timeline.remarks(),
-            *pairing.warnings,
-            *mask_warnings,
-        ),
+        warnings=(*contents.warnings, *remarks, *pairing.warnings, *mask_warnings),
         fingerprint=contents.fingerprint,
         simulated=any(raster.header.simulated for raster in contents.s2),
         requested=timeline.requested,
