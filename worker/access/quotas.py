@@ -1,5 +1,6 @@
 """What one owner may use, what is used, and the refusal that carries both."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,14 +62,16 @@ def usage(database: Database, owner: str) -> Usage:
 
 def usage_within(connection: Connection, owner: str) -> Usage:
     """Counts the same inside a transaction; exact until its end if that has called `sql.lock_owner`."""
-    kind = (jobs.c.status, jobs.c.process == INSPECT)
+    kind = (jobs.c.status, jobs.c.process)
     active = select(*kind, func.count()).where(jobs.c.owner == owner, jobs.c.status.in_(("accepted", "running")))
-    counts = {(row[0], bool(row[1])): row[2] for row in connection.execute(active.group_by(*kind))}
+    counts: Counter[tuple[str, bool]] = Counter()
+    for status, process, count in connection.execute(active.group_by(*kind)):
+        counts[status, process == INSPECT] += count
     return Usage(
-        queued=counts.get(("accepted", False), 0),
-        running=counts.get(("running", False), 0),
+        queued=counts["accepted", False],
+        running=counts["running", False],
         stored_bytes=_stored_bytes(connection, owner),
-        inspections=counts.get(("accepted", True), 0),
+        inspections=counts["accepted", True],
     )
 
 
