@@ -87,6 +87,24 @@ _LOG_ENTRY = {
     "data": {"message": "Started."},
 }
 
+_INSPECTION = {
+    "name": "fields",
+    "path": "fields.zip",
+    "dates": ["2021-05-01", "2021-05-06"],
+    "bands": ["B02", "B03", "B04", "B08"],
+    "cloud_fraction": [0.12, 0.71],
+    "grid": {"crs": "EPSG:32631", "width": 512, "height": 512, "gsd_m": 10.0},
+    "outline": [[4.41, 50.54], [4.41, 50.5], [4.48, 50.5], [4.48, 50.54], [4.41, 50.54]],
+    "s1": {"available": True, "units": "db (from the values)", "dates": ["2021-05-02", None]},
+    "s1_acquisitions": ["2021-05-02"],
+    "mask_source": "rules",
+    "warnings": [],
+    "estimate": {"seconds": 310.2, "memory_gb": 1.9, "on": "2 CPU cores"},
+    "jobID": _JOB_ID,
+    "upload": f"/uploads/{_UPLOAD_ID}",
+    "queue": {"resource_class": "cpu", "jobs": 2},
+    "links": [_link(f"/jobs/{_JOB_ID}", "via", "The job that found it")],
+}
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "StatusInfo": [_STATUS, {**_STATUS, "status": "successful", "message": "Done.", "destination": _DELIVERED}],
     "JobList": [{"jobs": [_STATUS], "links": [_link("/jobs", "self", "This list")]}],
@@ -105,6 +123,39 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
                 "detail": "For two CPU cores, right within a factor of two; the worker may be faster.",
                 "limits": {"seconds": 300.0, "memory_gb": 8.0, "pixels_dates": 2e10},
             },
+        }
+    ],
+    "Inspection": [_INSPECTION],
+    "UsageInfo": [
+        {
+            "stored_bytes": {"used": 73400320, "limit": 107374182400, "left": 107300782080},
+            "queued": {"used": 2, "limit": 20, "left": 18},
+            "inspections": {"used": 0, "limit": 20, "left": 20},
+            "running": {"used": 1, "limit": 4, "left": 3},
+            "uploads": 3,
+            "limits": {"upload_bytes": 21474836480, "pixels_dates": 2e10, "run_s": 21600, "requests_per_minute": 600},
+            "last_30_days": {"jobs": {"successful": 12, "running": 1, "accepted": 2}, "run_s": 4210.5},
+        }
+    ],
+    "GroupInfo": [
+        {
+            "id": _JOB_ID,
+            "name": "fields of 2021",
+            "status": "running",
+            "progress": 40,
+            "counts": {"running": 1},
+            "created": "2026-11-21T13:00:00.000Z",
+            "jobs": [
+                {
+                    "jobID": _JOB_ID,
+                    "href": f"{_BASE}/jobs/{_JOB_ID}",
+                    "status": "running",
+                    "progress": 40,
+                    "sequence": f"/uploads/{_UPLOAD_ID}",
+                    "name": "fields.zip",
+                }
+            ],
+            "links": [_link(f"/groups/{_JOB_ID}", "self", "This group")],
         }
     ],
     "Problem": [

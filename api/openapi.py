@@ -39,6 +39,7 @@ _ID = {"type": "string", "pattern": f"^{ID_PATTERN}$", "examples": ["5d8b1c0e-7f
 _IN_PATHS: dict[str, dict[str, Any]] = {
     "job_id": _ID,
     "upload_id": _ID,
+    "group_id": _ID,
     "process_id": {"type": "string", "enum": list(NAMES)},
     "token": {"type": "string", "pattern": "^[0-9]{1,20}-[A-Za-z0-9_-]{1,100}$"},
     "path": {"type": "string", "minLength": 1, "examples": ["declouded/2021-05-01.tif"]},

@@ -182,6 +182,8 @@ class StatusInfo(Document):
     usage: dict[str, Any] | None = None
     result_bytes: int | None = None
     destination: DestinationInfo | None = None
+    tags: list[str] | None = None
+    group: str | None = None
     exception: Problem | None = None
     links: list[Link]
 

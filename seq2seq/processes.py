@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-DECLOUD, BENCHMARK = "decloud", "benchmark"
+DECLOUD, BENCHMARK, INSPECT = "decloud", "benchmark", "inspect"
 
 # The names of `seq2seq.comparison.gaps.GAPS`, whose functions need numpy and more.
 GAP_KINDS = ("cloud", "date", "run")

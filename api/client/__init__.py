@@ -18,6 +18,7 @@ with naming_extra():
         UnknownJob,
         UnknownOutput,
     )
+    from api.client.groups import RemoteGroup
     from api.client.jobs import RemoteJob
     from api.client.uploading import Upload
 
@@ -31,6 +32,7 @@ __all__ = [
     "NotAServer",
     "NotDelivered",
     "Refused",
+    "RemoteGroup",
     "RemoteJob",
     "ServerUnavailable",
     "StillRunning",

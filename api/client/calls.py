@@ -130,11 +130,17 @@ class Calls:
 
     def _error(self, response: httpx.Response) -> Exception:
         refused = to_refused(self.url, response)
-        # Waiting frees no stored bytes; a place in the queue it does.
-        lasting = refused.code == "quota-exceeded" and refused.problem.get("quota") != "max_queued_per_owner"
+        lasting = refused.code == "quota-exceeded" and not _passes(refused.problem)
         if response.status_code in _PASSING and not lasting:
             return Trouble(str(refused), retry_after_s=_retry_after_s(response), refused=refused)
         return refused
+
+
+def _passes(problem: dict[str, Any]) -> bool:
+    """Waiting frees no stored bytes; places in the queue it does, up to as many as there are."""
+    asked, limit = problem.get("asked"), problem.get("limit")
+    too_many = isinstance(asked, int) and isinstance(limit, int) and asked > limit
+    return problem.get("quota") == "max_queued_per_owner" and not too_many
 
 
 class Patience:

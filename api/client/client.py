@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from api.client import downloading, following, uploading
+from api.client.asking import Asking
 from api.client.calls import Calls
 from api.client.following import Event
+from api.client.groups import Groups
 from api.client.jobs import RemoteJob
 from api.client.packing import OnBytes, packed
 from api.client.uploading import Bookmarks, Upload
@@ -23,12 +25,12 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MB = 1_000_000
 
 
-class Client(AbstractContextManager["Client"]):
+class Client(Asking, AbstractContextManager["Client"]):
     """A server and a key of it. Closes its connections with `with`, or `close`. Raises `ClientError`s, one line each.
 
     A server that does not answer, or answers that it cannot now, is asked again: patience_s long, a few seconds only
     where it has never answered. on_notice is called when that begins. bookmarks: a file in which unfinished uploads are
-    remembered, so that another process continues them; None: nothing is written.
+    remembered, so that another process continues them; None: nothing is written. `groups`: many jobs at once.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Client(AbstractContextManager["Client"]):
     ) -> None:
         self._calls = Calls(url, key, patience_s=patience_s, on_notice=on_notice, sleep=sleep)
         self._bookmarks = Bookmarks(bookmarks) if bookmarks else None
+        self.groups = Groups(self._calls)
 
     @property
     def url(self) -> str:
@@ -66,6 +69,7 @@ class Client(AbstractContextManager["Client"]):
         idempotency_key: str | None = None,
         process: str = DECLOUD,
         destination: Mapping[str, Any] | None = None,
+        tags: Sequence[str] = (),
     ) -> RemoteJob:
         """A job on a complete upload (or its id), with those fields of `seq2seq.ReconstructionConfig` that differ.
 
@@ -75,8 +79,9 @@ class Client(AbstractContextManager["Client"]):
         another process of yours. process: of the server, by the names of `seq2seq.processes`; `benchmark` compares
         methods, and has settings of its own. destination: where the server brings the result as well, `{"href":
         "s3://BUCKET/PREFIX"}` or `{"put": {"results.zip": "https://..."}}`, as far as its operator allows.
+        tags: words of yours, by which `jobs` finds it.
         """
-        about = {"name": name, "resource_class": resource_class, "destination": destination}
+        about = {"name": name, "resource_class": resource_class, "destination": destination, "tags": list(tags) or None}
         body = {
             "inputs": {"sequence": _sequence(upload), **(settings or {})},
             "priority": priority,
@@ -91,9 +96,11 @@ class Client(AbstractContextManager["Client"]):
         """The job as it is now."""
         return RemoteJob.from_json(self._calls.json("GET", _path(job_id)))
 
-    def jobs(self, *, statuses: tuple[str, ...] = (), limit: int | None = None) -> Iterator[RemoteJob]:
-        """Your jobs, newest first, page by page as they are taken."""
-        return islice(following.listing(self._calls, statuses, limit), limit)
+    def jobs(
+        self, *, statuses: tuple[str, ...] = (), tags: Sequence[str] = (), limit: int | None = None
+    ) -> Iterator[RemoteJob]:
+        """Your jobs, newest first, page by page as they are taken. tags: those that have all of them."""
+        return islice(following.listing(self._calls, statuses, limit, tags), limit)
 
     def wait(
         self,

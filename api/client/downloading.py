@@ -21,7 +21,7 @@ from seq2seq import products
 
 MANIFEST = products.MANIFEST.path
 # All that a result holds. `overwrite` removes nothing that holds anything else.
-_TOP_NAMES = products.top_names("run", "comparison", "job")
+_TOP_NAMES = products.top_names("run", "comparison", "inspection", "job")
 _PIECE = 1 << 20
 # In a row: more of them is no accident of the line.
 _DAMAGES = 3

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -50,11 +50,14 @@ class Event:
             raise NotAServer("the job's log is not readable; is it a decloud server?") from None
 
 
-def listing(calls: Calls, statuses: tuple[str, ...], limit: int | None) -> Iterator[RemoteJob]:
+def listing(
+    calls: Calls, statuses: tuple[str, ...], limit: int | None, tags: Sequence[str] = ()
+) -> Iterator[RemoteJob]:
     """Page after page."""
     query: dict[str, Any] = {
         "limit": min(limit or _PAGE, _PAGE),
         **({"status": ",".join(statuses)} if statuses else {}),
+        **({"tag": list(tags)} if tags else {}),
     }
     while True:
         page = calls.json("GET", "/jobs", params=query)

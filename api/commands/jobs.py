@@ -25,6 +25,7 @@ from api.commands.options import (
     Priority,
     Quiet,
     Server,
+    Tag,
     To,
     console_for,
     interruptible,
@@ -73,6 +74,7 @@ def submit(
     detach: Detach = False,
     name: JobName = None,
     priority: Priority = 0,
+    tag: Tag = None,
     config: Annotated[
         Path | None,
         typer.Option(rich_help_panel=JOB, metavar="FILE", help="TOML or JSON with settings, as for run; options win."),
@@ -97,6 +99,7 @@ def submit(
         overwrite=overwrite,
         quiet=quiet,
         to=to,
+        tags=tag or (),
     )
 
 
@@ -134,6 +137,7 @@ def watch(
 [bold]Examples[/]
   decloud jobs
   decloud jobs --status running --json
+  decloud jobs --tag wheat --tag 2021
 """,
 )
 def jobs(
@@ -143,13 +147,16 @@ def jobs(
         Literal["accepted", "running", "successful", "failed", "dismissed"] | None,
         typer.Option(help="Only those: accepted, running, successful, failed, dismissed.", metavar="NAME"),
     ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only those with it; several: with all of them.", metavar="TEXT")
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many.", metavar="N", min=1)] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List your jobs, newest first."""
     console = console_for()
     with connected(server, key, console, quiet=True) as (client, _):
-        found = list(client.jobs(statuses=(status,) if status else (), limit=limit))
+        found = list(client.jobs(statuses=(status,) if status else (), tags=tag or (), limit=limit))
     if as_json:
         print(json.dumps([dict(job.values) for job in found], indent=2))
         return

@@ -48,6 +48,10 @@ JobName = Annotated[
     str | None,
     typer.Option("--name", rich_help_panel=JOB, metavar="TEXT", help="What you call it. Default: INPUT's name."),
 ]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option("--tag", rich_help_panel=JOB, metavar="TEXT", help="A word of yours to find it by; may be repeated."),
+]
 Priority = Annotated[
     int, typer.Option("--priority", rich_help_panel=JOB, metavar="N", help="Among your own jobs; higher is sooner.")
 ]

@@ -1,6 +1,6 @@
 """From a sequence here to its result here, by a job on a server: what every command that submits one does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seq2seq.commands.console import Display
 
 
+# long: it has a parameter for each option of the commands.
 def submit_sequence(
     sequence: Path | Mapping[str, Any],
     output_path: Path | None,
@@ -28,6 +29,7 @@ def submit_sequence(
     overwrite: bool,
     quiet: bool,
     to: str | None = None,
+    tags: Sequence[str] = (),
 ) -> None:
     """Uploads, submits, waits and downloads; without OUT only waits; detached only prints the job's id.
 
@@ -45,7 +47,8 @@ def submit_sequence(
         if isinstance(sequence, Path):
             name = name or sequence.absolute().name or None
         sent, place = _sent(client, sequence, display), {"href": to} if to else None
-        job = client.submit(sent, settings, name=name, priority=priority, process=process, destination=place)
+        about: dict[str, Any] = {"name": name, "priority": priority, "destination": place, "tags": tags}
+        job = client.submit(sent, settings, process=process, **about)
         if detach:
             print(job.id)
             return

@@ -15,6 +15,7 @@ _JOB: _Headers = {
     "Idempotent-Replayed": (False, "`true`: an earlier request with this key made it.", {"const": "true"}),
     "Preference-Applied": (False, "Where `Prefer` asked for it.", {"const": "respond-async"}),
 }
+_WAITED: _Headers = {"Preference-Applied": (False, "Where `Prefer` asked for it.", {"pattern": "^wait=[0-9]{1,6}$"})}
 _ENTITY: _Headers = {"ETag": (True, "For If-None-Match.", _TAG)}
 _FILE: _Headers = {
     **_ENTITY,
@@ -45,7 +46,13 @@ _CAPABILITIES: _Headers = {
 _OF_ANSWERS: dict[tuple[str, str, str], _Headers] = {
     ("post", "/processes/{process_id}/execution", "201"): _JOB,
     ("post", "/processes/benchmark/execution", "201"): _JOB,
+    ("post", "/processes/inspect/execution", "201"): _JOB,
+    ("post", "/uploads/{upload_id}/inspect", "200"): _WAITED,
+    ("post", "/uploads/{upload_id}/inspect", "202"): {**_LOCATION, **_WAITED},
     ("post", "/jobs/{job_id}/resubmit", "201"): _JOB,
+    ("post", "/groups", "201"): {**_LOCATION, "Idempotent-Replayed": _JOB["Idempotent-Replayed"]},
+    ("get", "/groups/{group_id}/results.zip", "200"): _FILE,
+    ("get", "/groups/{group_id}/results.zip", "206"): _PART,
     ("get", "/jobs/{job_id}", "200"): _ENTITY,
     ("get", "/jobs/{job_id}", "304"): _ENTITY,
     ("get", "/jobs/{job_id}/results", "204"): {"Link": (True, "To the outputs (RFC 8288).", {"type": "string"})},

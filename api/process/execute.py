@@ -12,8 +12,9 @@ from api.process.processes import media_types
 from api.process.qualified import unqualified, with_qualified
 from api.process.sequences import Asked, Sequence
 from api.schemas import only_when_given
-from seq2seq.processes import BENCHMARK, DECLOUD
+from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker.jobs import PRIORITIES
+from worker.jobs.tagging import LONGEST_TAG, MOST_TAGS
 
 _LONGEST_URL = 2000
 _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
@@ -162,6 +163,12 @@ class Output(Asked):
     _checked = field_validator("*", mode="before")(_not_null)
 
 
+Tags = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=LONGEST_TAG, pattern=r"^[^,\s]([^,\n]*[^,\s])?$")]],
+    Field(max_length=MOST_TAGS),
+]
+
+
 class _Submission(Asked):
     name: str | None = Field(default=None, min_length=1, max_length=200, description="For you; shown in lists.")
     priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1]), Whole] = Field(
@@ -172,6 +179,7 @@ class _Submission(Asked):
     )
     subscriber: Subscriber | None = None
     destination: Destination | None = None
+    tags: Tags = Field(default=[], description="Words of yours; `GET /jobs?tag=...` lists the jobs that have one.")
 
 
 _OUTPUTS: Any = Field(default={}, description="Those that the results are to show; all where it is left out or empty.")
@@ -182,9 +190,12 @@ _RESPONSE: Any = Field(
 if TYPE_CHECKING:
     OutputID = str
     ComparisonOutputID = str
+    InspectionOutputID = str
     GivenChanges = dict[str, Any]
 else:
-    OutputID, ComparisonOutputID = (Literal[tuple(media_types(process))] for process in (DECLOUD, BENCHMARK))
+    OutputID, ComparisonOutputID, InspectionOutputID = (
+        Literal[tuple(media_types(process))] for process in (DECLOUD, BENCHMARK, INSPECT)
+    )
     # As they came: which of the two they must be is known when the job has been found.
     GivenChanges = Annotated[Changes | ComparisonChanges, WrapValidator(lambda given, _: given)]
 
@@ -226,6 +237,30 @@ class ExecuteComparison(_Submission):
     inputs: ComparisonInputs
     outputs: dict[ComparisonOutputID, Output] = _OUTPUTS
     response: Literal["document", "raw"] = _RESPONSE
+
+
+class ExecuteInspection(_Submission):
+    """An upload to be looked at."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"inputs": {"sequence": {"href": f"/uploads/{_ID}"}}}]},
+    )
+
+    inputs: Inputs
+    outputs: dict[InspectionOutputID, Output] = _OUTPUTS
+    response: Literal["document", "raw"] = _RESPONSE
+
+
+class Inspect(Asked):
+    """The settings that a run is to have, as far as they are known: they decide what it costs."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"inputs": {"max_minutes": 5}}]}
+    )
+
+    inputs: Changes = Field(default_factory=Changes, description="Settings of the process `decloud`.")
 
 
 class Resubmission(_Submission):

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from api.errors import Refusal
 from api.process.comparing import ComparisonParameters
 from api.process.parameters import Parameters
-from seq2seq.processes import BENCHMARK, DECLOUD
-from seq2seq.products import COMPARED, PRODUCTS, Product
+from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
+from seq2seq.products import COMPARED, INSPECTED, PRODUCTS, Product
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,20 @@ PROCESSES = (
         settings=ComparisonParameters,
         outputs=COMPARED,
     ),
+    Process(
+        name=INSPECT,
+        title="What is in an upload",
+        about="Tells dates, bands, clouds, Sentinel-1, grid and outline of a Sentinel-2 time series, and what the "
+        "process decloud would take for it with the same settings.",
+        keywords=("Sentinel-2", "Sentinel-1", "inspection", "estimate"),
+        sequence="The upload to look at",
+        settings=Parameters,
+        outputs=INSPECTED,
+    ),
 )
 NAMES = tuple(process.name for process in PROCESSES)
+# Jobs of these are in a list that names no process: an inspection is a question, made by the page at every upload.
+LISTED = tuple(name for name in NAMES if name != INSPECT)
 _TITLES = {product.name: product.title for process in reversed(PROCESSES) for product in process.outputs}
 
 
@@ -57,7 +69,7 @@ def find_process(name: str) -> Process:
     for process in PROCESSES:
         if process.name == name:
             return process
-    raise Refusal("no-such-process", f"there is no process {name[:64]!r}, only {' and '.join(NAMES)}")
+    raise Refusal("no-such-process", f"there is no process {name[:64]!r}, only {', '.join(NAMES)}")
 
 
 @cache

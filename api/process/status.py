@@ -28,7 +28,7 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
         "message": _message(job, queue_position),
         "created": timestamp(job.created),
         "updated": timestamp(job.updated),
-        "progress": _percent(job, progress),
+        "progress": percent(job),
         "priority": job.priority,
         "resource_class": job.resource_class,
         "attempt": job.attempt,
@@ -47,6 +47,8 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
                 "usage": job.usage,
                 "result_bytes": job.result_bytes,
                 "destination": job.destination,
+                "tags": job.tags or None,
+                "group": job.group_id and f"{base}/groups/{job.group_id}",
                 "exception": exception(job),
             }
         ),
@@ -86,11 +88,11 @@ def _message(job: Job, queue_position: int | None) -> str:
     return job.message or (f"Running: {job.phase}." if job.phase else "Running.")
 
 
-def _percent(job: Job, progress: dict[str, Any]) -> int:
+def percent(job: Job) -> int:
     """Of the time it takes, by what the engine expects; 0 while it expects nothing yet."""
     if job.status == "successful":
         return 100
-    left = progress.get("eta_s")
+    left = (job.progress or {}).get("eta_s")
     if not isinstance(left, int | float) or job.started is None:
         return 0
     spent = max(0.0, (job.finished or job.updated) - job.started)

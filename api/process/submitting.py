@@ -20,6 +20,7 @@ from api.process.execute import (
     Destination,
     Execute,
     ExecuteComparison,
+    ExecuteInspection,
     Format,
     Inputs,
     Resubmission,
@@ -33,7 +34,7 @@ from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.earlier_names import with_present_names
 from seq2seq.estimate import estimate, tile_size
-from seq2seq.processes import BENCHMARK, DECLOUD
+from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker import jobs
 from worker.access import quotas
 from worker.errors import ForbiddenDestination, QuotaExceeded
@@ -59,13 +60,18 @@ class JobRequest:
     delivery: dict[str, Any] | None = None
     destination: Destination | None = None
     shape: Shape | None = None
+    tags: tuple[str, ...] = ()
 
 
-def job_request(body: Execute | ExecuteComparison, services: Services, base: str) -> JobRequest:
+Executes = Execute | ExecuteComparison | ExecuteInspection
+_PROCESSES: dict[type, str] = {Execute: DECLOUD, ExecuteComparison: BENCHMARK, ExecuteInspection: INSPECT}
+
+
+def job_request(body: Executes, services: Services, base: str) -> JobRequest:
     """The job that the body asks for. Raises `Refusal` naming the field, or `ConfigError`."""
     inputs = body.inputs
-    process = BENCHMARK if isinstance(body, ExecuteComparison) else DECLOUD
-    params = _params(inputs, {})
+    process = _PROCESSES[type(body)]
+    params = params_of(inputs, {})
     asked = named_sequence(inputs.sequence, services.settings, base)
     return JobRequest(
         process=process,
@@ -79,6 +85,7 @@ def job_request(body: Execute | ExecuteComparison, services: Services, base: str
         delivery=_delivery(body, media_types(process)),
         destination=body.destination,
         shape=(inputs.shape if isinstance(inputs, Inputs) else None) or asked.shape,
+        tags=tuple(body.tags),
     )
 
 
@@ -89,7 +96,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
         process=first.process,
         input_id=first.input_id,
         source=source_again(first.source, services.settings),
-        params=_params(_changes(first.process, body.inputs), first.params),
+        params=params_of(_changes(first.process, body.inputs), first.params),
         resource_class=_resource_class(body.resource_class or first.resource_class, services),
         name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
@@ -97,6 +104,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
         delivery=first.delivery,
         # Not the first one's: its addresses have done their service, and a bucket would lose the first result.
         destination=body.destination,
+        tags=tuple(body.tags if "tags" in given else first.tags or ()),
     )
 
 
@@ -119,6 +127,7 @@ def submit(services: Services, caller: Caller, job: JobRequest, idempotency_key:
         destination=destination_of(job.destination, services.settings, caller.owner),
         process=job.process,
         source=job.source,
+        tags=job.tags,
     )
     if created:
         services.doorbell.ring(submitted.resource_class)
@@ -146,7 +155,7 @@ def _changes(process: str, given: dict[str, Any]) -> Changes | ComparisonChanges
         raise RequestValidationError(found) from None
 
 
-def _params(inputs: Changes | ComparisonChanges, before: dict[str, Any]) -> dict[str, Any]:
+def params_of(inputs: Changes | ComparisonChanges, before: dict[str, Any]) -> dict[str, Any]:
     """Only what was asked for: defaults are the engine's, when the job runs."""
     if isinstance(inputs, ComparisonChanges):
         return without_nothing({**before, **comparison_named(inputs)})
@@ -196,6 +205,11 @@ def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict
 def _estimate(job: JobRequest, limits: Settings) -> dict[str, Any]:
     if job.process == BENCHMARK:
         return comparison_estimate(job.params, limits)
+    if job.process == INSPECT:
+        return {
+            "detail": "As long as reading the upload takes, mostly seconds.",
+            "limits": {"seconds": limits.max_run_s},
+        }
     config = _config(job.params)
     budget_s = min(limits.max_run_s, 60 * config.max_minutes if config.max_minutes else limits.max_run_s)
     bounds = {"seconds": budget_s, "memory_gb": config.max_memory_gb, "pixels_dates": limits.max_pixels_dates}
@@ -232,7 +246,7 @@ def _tiles(side: int, shape: tuple[int, int, int, int], config: ReconstructionCo
     return 1 + math.ceil((side - tile) / (tile - min(config.overlap_px, tile // 2)))
 
 
-def _delivery(body: Execute | ExecuteComparison, kinds: Mapping[str, str]) -> dict[str, Any] | None:
+def _delivery(body: Executes, kinds: Mapping[str, str]) -> dict[str, Any] | None:
     """What is kept of `outputs` and `response`. Raises `Refusal` for a format that an output does not come in."""
     outputs = body.outputs
     kept = delivery.kept_of(body.response, {name: output.transmissionMode for name, output in outputs.items()})

@@ -17,7 +17,7 @@ from api.http.authentication import Caller
 from api.http.conditions import names
 from api.process.execute import Resubmission
 from api.process.intervals import PATTERN, interval
-from api.process.processes import NAMES
+from api.process.processes import LISTED, NAMES
 from api.process.status import dismissal, status_info
 from api.process.submitting import resubmission_request, submit
 from api.routes.documented import may_answer
@@ -119,14 +119,17 @@ def job_list(
     ] = None,
     minDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
     maxDuration: Annotated[float | None, Query(ge=0, le=1e9, description="Seconds.")] = None,  # noqa: N803
+    tag: Annotated[list[str], Query(max_length=20, description="Jobs that have all of them.")] = [],  # noqa: B006
+    group: Annotated[str | None, Query(max_length=64, description="Jobs that were submitted together.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description=f"At most {_MOST_LISTED} come.")] = 20,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="From the link `next`.")] = None,
 ) -> Response:
-    """Only your own. `next` in `links` leads to older ones."""
+    """Only your own, without inspections unless `processID` names them. `next` in `links` leads to older ones."""
     base = addresses.base
     created_from, created_to = interval(datetime)
     processes = tuple(name for name in processID if name in NAMES)
-    filters = Filters(tuple(status), created_from, created_to, minDuration, maxDuration, processes)
+    timed = (created_from, created_to, minDuration, maxDuration)
+    filters = Filters(tuple(status), *timed, processes or LISTED, tuple(tag), group)
     page = jobs.Page((), None)
     if (not type or "process" in type) and (not processID or processes):
         limit = min(limit, _MOST_LISTED)
@@ -156,7 +159,7 @@ def end_job(
     unless it is to be kept: then the answer is its status."""
     job = get_job(services.database, job_id, caller.owner)
     if job.ended and not keep:
-        _remove(services, job)
+        remove_job(services, job)
         return json_answer(dismissal(job, addresses.base))
     job = jobs.dismiss(services.database, job_id, caller.owner)
     if job.ended and job.status != "dismissed":
@@ -164,7 +167,7 @@ def end_job(
     return json_answer(dismissal(job, addresses.base))
 
 
-def _remove(services: Services, job: Job) -> None:
+def remove_job(services: Services, job: Job) -> None:
     """With its files, at once: whoever was reading them gets no further part, here or from another server."""
     try:
         removed = jobs.remove(services.database, job.id, job.owner)

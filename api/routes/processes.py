@@ -10,14 +10,14 @@ from api.http.answers import json_answer, link
 from api.http.authentication import Caller
 from api.process import description
 from api.process.destination import offered
-from api.process.execute import Execute, ExecuteComparison
+from api.process.execute import Execute, ExecuteComparison, ExecuteInspection
 from api.process.processes import PROCESSES, find_process
 from api.process.status import status_info
 from api.process.submitting import JobRequest, dry_run, job_request, submit
 from api.routes.documented import answers_openly, may_answer
 from api.schemas import Process, ProcessList, StatusInfo, Validation
 from api.services import Services
-from seq2seq.processes import BENCHMARK, DECLOUD
+from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker import jobs
 from worker.jobs import Job
 
@@ -72,6 +72,27 @@ def execute_comparison(
     prefer: Prefer = None,
 ) -> Response:
     """As for the other process; the job takes as long as its methods do."""
+    asked = job_request(body, services, addresses.base)
+    return _answer(asked, services, caller, addresses, idempotency_key, validate_only=validate_only, prefer=prefer)
+
+
+@router.post(
+    f"/processes/{INSPECT}/execution",
+    status_code=201,
+    response_model=StatusInfo,
+    responses=_ESTIMATE | may_answer(404, 408, 409, 410, 413, 422),
+    summary="Submit an inspection",
+)
+def execute_inspection(
+    body: ExecuteInspection,
+    services: ServicesDep,
+    caller: CallerDep,
+    addresses: AddressesDep,
+    idempotency_key: IdempotencyKey = None,
+    validate_only: ValidateOnly = False,
+    prefer: Prefer = None,
+) -> Response:
+    """As for the other processes; `POST /uploads/ID/inspect` asks for the same, once, and can wait for it."""
     asked = job_request(body, services, addresses.base)
     return _answer(asked, services, caller, addresses, idempotency_key, validate_only=validate_only, prefer=prefer)
 

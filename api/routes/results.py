@@ -57,7 +57,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     206: {"description": "The part asked for by Range.", "content": dict.fromkeys(_KINDS, _BINARY)},
 }
 _ARCHIVED = {"application/octet-stream": _BINARY, ARCHIVE.media_type: _BINARY}
-_ARCHIVE: dict[int | str, dict[str, Any]] = {
+ARCHIVE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "All files.", "content": _ARCHIVED},
     206: {"description": "The part asked for by Range.", "content": _ARCHIVED},
 }
@@ -117,8 +117,12 @@ def check_there(job: Job) -> str:
     return job.result_prefix
 
 
-@router.get("/jobs/{job_id}/results.zip", responses=_ARCHIVE | may_answer(304, 403, 404, 410, 416), summary="All files",
-            response_class=Response)  # fmt: skip
+@router.get(
+    "/jobs/{job_id}/results.zip",
+    responses=ARCHIVE_ANSWERS | may_answer(304, 403, 404, 410, 416),
+    summary="All files",
+    response_class=Response,
+)
 @router.head("/jobs/{job_id}/results.zip", responses=may_answer(304, 403, 404, 410), include_in_schema=False)
 async def archive(request: Request, job_id: str, services: ServicesDep, owner: ReaderDep) -> Response:
     """Made while it is sent, always of the same bytes: a broken download goes on with Range."""
@@ -197,7 +201,7 @@ def _archive_content(services: Services, job_id: str, owner: str | None) -> Cont
     archive = _archive(job, artifacts.listing(services.database, job.id), services)
     headers = {
         "Last-Modified": formatdate(job.finished, usegmt=True),
-        "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
+        "Content-Disposition": disposition(job.name or f"decloud-{job.id[:8]}"),
     }
     check = partial(check_same, services, job_id, owner, prefix)
     etag = f'"{archive.etag}"'
@@ -215,7 +219,7 @@ def _archive(job: Job, files: tuple[Artifact, ...], services: Services) -> Archi
     return Archive(services.storage, entries, modified=job.finished or job.created)
 
 
-def _disposition(name: str) -> str:
+def disposition(name: str) -> str:
     """A user's name for a job, as a file's name: plain for old clients, in full for others (RFC 6266)."""
     plain = _UNSAFE.sub("_", name).strip("._")[:80] or "decloud"
     full = quote(re.sub(r"[\x00-\x1f\x7f/\\]", "_", name)[:80], safe="")

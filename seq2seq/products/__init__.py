@@ -1,4 +1,5 @@
-"""All outputs there are, in two tables: `PRODUCTS` of a reconstruction, `COMPARED` of a comparison of methods.
+"""All outputs there are, in tables: `PRODUCTS` of a reconstruction, `COMPARED` of a comparison of methods, `INSPECTED`
+of a look at an upload.
 
 Writers, STAC, manifest, process descriptions, client and help texts are made from them. A further raster is a module
 here with its `Product`, and a line in the table.
@@ -11,6 +12,7 @@ from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.indices import INDEX_PRODUCTS
+from seq2seq.products.inspection import INSPECTION
 from seq2seq.products.pictures import PICTURES
 from seq2seq.products.styles import styles_of
 from seq2seq.products.uncertainty import UNCERTAINTY
@@ -20,6 +22,8 @@ __all__ = [
     "CLOUD_MASK",
     "COMPARED",
     "DECLOUDED",
+    "INSPECTED",
+    "INSPECTION",
     "MANIFEST",
     "NETCDF",
     "PICTURES",
@@ -55,6 +59,7 @@ PRODUCTS: tuple[Product, ...] = (
     ARCHIVE,
 )
 COMPARED: tuple[Product, ...] = (TABLE, TABLE_MD, COMPARISON_REPORT, RESULTS, MANIFEST, ARCHIVE)
+INSPECTED: tuple[Product, ...] = (INSPECTION, MANIFEST, ARCHIVE)
 
 
 def made_by(*makers: Maker) -> tuple[Product, ...]:
@@ -76,4 +81,4 @@ def product_at(path: str) -> Product | None:
 
 
 def _all() -> tuple[Product, ...]:
-    return (*PRODUCTS, *(product for product in COMPARED if product not in PRODUCTS))
+    return tuple(dict.fromkeys((*PRODUCTS, *COMPARED, *INSPECTED)))

@@ -30,9 +30,9 @@ COG_FORMAT = "cog"
 DATE = "DATE"
 _DATE = r"\d{4}-\d{2}-\d{2}"
 
-# run: every run writes it. comparison: every comparison of methods. job: a job of the service adds it. download: it is
-# made while it is sent.
-Maker = Literal["run", "comparison", "job", "download"]
+# run: every run writes it. comparison: every comparison of methods. inspection: every look at an upload. job: a job of
+# the service adds it. download: it is made while it is sent.
+Maker = Literal["run", "comparison", "inspection", "job", "download"]
 
 
 class Scene(Protocol):

@@ -153,6 +153,7 @@ class Contents:
 
     scl: scene classifications of Level-2A, on grids of their own. fingerprint: hex digest of names and bytes, the same
     for the same input wherever and however it is stored. origin: what a working copy was made of.
+    format: that it came in, as `formats.FORMATS` names it; None where nobody has said.
     """
 
     s2: Sequence[Raster]
@@ -162,6 +163,7 @@ class Contents:
     warnings: tuple[str, ...]
     origin: Path | None = None
     scl: Sequence[Raster] = ()
+    format: str | None = None
 
     def by_sensor(self) -> tuple[tuple[str, Sequence[Raster]], ...]:
         """The rasters under the names of their folders."""

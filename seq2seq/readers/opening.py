@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def open_contents(path: Path, *, name: str | None = None) -> Iterator[Contents]:
     with unpacked(path, name) as root:
         known = _format(root)
         with known.open(root.narrowed(known.wants)) as contents:
-            yield contents
+            yield replace(contents, format=known.name)
 
 
 def _format(root: Root) -> Format:

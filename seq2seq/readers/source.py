@@ -41,7 +41,8 @@ class SequenceInfo:
     acquisition paired to each date, NaT where none is near enough. s1_acquisitions: all S1 dates. s1_units: "db (from
     the values)", "linear (as set)", "" without S1. mask_source: user, scl or a detector. warnings: what the
     user should know, one line each. fingerprint: hex digest of names and bytes, the same wherever the input is stored
-    and however it is packed. simulated: a file says that no satellite saw it.
+    and however it is packed. simulated: a file says that no satellite saw it. format: that it came
+    in, in words, as far as known.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class SequenceInfo:
     simulated: bool
     requested: Dates
     written: Dates
+    format: str | None = None
 
     @property
     def acquired(self) -> Bool:
@@ -188,6 +190,7 @@ def _checked(
     side = block_side(shape, masking, budget_bytes=int(config.max_memory_gb * 2**30 / SCAN_SHARE))
     scanned = scan(s2, pairing, masking, shape=shape, side=side, on_progress=on_progress)
     check_clear(scanned, s2, masking.source)
+    remarks = (*optical_remarks(s2), *offset_remarks, *timeline.remarks())
     info = SequenceInfo(
         path=contents.origin or path,
         dates=timeline.dates,
@@ -199,18 +202,12 @@ def _checked(
         s1_acquisitions=pairing.available,
         s1_units=pairing.units,
         mask_source=masking.source,
-        warnings=(
-            *contents.warnings,
-            *optical_remarks(s2),
-            *offset_remarks,
-            *timeline.remarks(),
-            *pairing.warnings,
-            *mask_warnings,
-        ),
+        warnings=(*contents.warnings, *remarks, *pairing.warnings, *mask_warnings),
         fingerprint=contents.fingerprint,
         simulated=any(raster.header.simulated for raster in contents.s2),
         requested=timeline.requested,
         written=timeline.dates[timeline.asked] if config.only_requested else timeline.dates,
+        format=contents.format,
     )
     return SequenceSource(info, s2, pairing, scanned, opened)
 

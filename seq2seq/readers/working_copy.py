@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.readers.contents import Contents
+from seq2seq.readers.formats import FORMATS
 from seq2seq.readers.formats.sensor_folders import SENSORS
 from seq2seq.readers.geotiff import GeoTiff, open_geotiff
 
@@ -44,12 +45,15 @@ class CopiedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts that the files do not state. origin: what the copy was made of. files: each sensor's sorted by date."""
+    """The facts that the files do not state. origin: what the copy was made of. files: each sensor's sorted by date.
+    format: what it came in; copies of before do not say.
+    """
 
     origin: str
     fingerprint: str
     warnings: tuple[str, ...]
     files: tuple[CopiedFile, ...]
+    format: str | None = None
 
     def write(self, folder: Path) -> None:
         """Into the copy, at its end: a folder without it is no working copy."""
@@ -62,7 +66,8 @@ class Manifest:
             values = json.loads((folder / MANIFEST).read_text())
             files = tuple(_file(entry) for entry in values["files"])
             warnings = tuple(str(warning) for warning in values["warnings"])
-            return cls(str(values["origin"]), str(values["fingerprint"]), warnings, files)
+            known = next((each.name for each in FORMATS if each.name == values.get("format")), None)
+            return cls(str(values["origin"]), str(values["fingerprint"]), warnings, files, known)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UnreadableFileError(f"{folder.name}/{MANIFEST}: is no list of a working copy ({error!r})") from error
 
@@ -86,6 +91,7 @@ def open_contents(path: Path) -> Iterator[Contents]:
         fingerprint=manifest.fingerprint,
         warnings=manifest.warnings,
         origin=Path(manifest.origin),
+        format=manifest.format,
     )
 
 

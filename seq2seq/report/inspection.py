@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from rasterio.crs import CRS
+from rasterio.warp import transform
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
@@ -16,6 +18,7 @@ from seq2seq.report.plain import to_plain
 from seq2seq.report.schema import Grid, InputReport, RadarReport
 from seq2seq.sequence import crs_name
 
+_SIDE_PARTS = 4
 _ARCHIVES = (".zip", ".tar", ".tgz")
 # Names of folders that every sequence has.
 _GENERIC = frozenset({"input", "inputs", "in", "data", "sequence", "s2", "upload"})
@@ -49,6 +52,7 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
     info, cost = source.info, estimate(source.info.shape, config)
     return {
         **to_plain(describe_input(source)),
+        "format": info.format,
         "radiometry": {
             "dtype": info.radiometry.dtype,
             "scale": info.radiometry.scale,
@@ -58,9 +62,25 @@ def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, 
         "s1_bands": list(info.s1_bands),
         "s1_acquisitions": [str(date) for date in info.s1_acquisitions],
         "estimate": {"seconds": cost.seconds, "memory_gb": cost.memory_gb, "on": "2 CPU cores"},
+        "outline": outline(info.geobox),
         "fingerprint": info.fingerprint,
         "contradictions": [to_plain(one) for one in contradictions_of(source, config)],
     }
+
+
+def outline(geobox: GeoBox) -> list[list[float]]:
+    """The border of a grid as [longitude, latitude] in degrees, closed; counterclockwise where rows go south.
+
+    Corners, and points between them: straight sides of a projected grid are curves in degrees.
+    """
+    height, width = geobox.shape
+    parts, back = np.linspace(0, 1, _SIDE_PARTS, endpoint=False), np.linspace(1, 0, _SIDE_PARTS, endpoint=False)
+    columns = width * np.concatenate([0 * parts, parts, 0 * parts + 1, back, [0]])
+    rows = height * np.concatenate([parts, 0 * parts + 1, back, 0 * parts, [0]])
+    grid = geobox.affine
+    x, y = grid.a * columns + grid.b * rows + grid.c, grid.d * columns + grid.e * rows + grid.f
+    degrees = transform(CRS.from_user_input(geobox.crs), CRS.from_epsg(4326), x.tolist(), y.tolist())
+    return [[round(longitude, 6), round(latitude, 6)] for longitude, latitude in zip(*degrees[:2], strict=True)]
 
 
 def sequence_name(path: Path) -> str:

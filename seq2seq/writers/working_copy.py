@@ -43,7 +43,7 @@ def write_working_copy(contents: Contents, folder: Path, *, origin: str, on_rast
             _copy(raster, path, descriptions=_descriptions(sensor, raster.header))
         files.append(_compared(file, raster.header, path))
     with one_line_errors(folder):
-        Manifest(origin, contents.fingerprint, contents.warnings, tuple(files)).write(folder)
+        Manifest(origin, contents.fingerprint, contents.warnings, tuple(files), contents.format).write(folder)
 
 
 def _descriptions(sensor: str, header: Header) -> Sequence[str | None]:

@@ -20,8 +20,8 @@ def client(user: User, monkeypatch: pytest.MonkeyPatch) -> Processes:
 
 
 def test_owslib_lists_and_describes_the_process(client: Processes) -> None:
-    summary, other = client.processes()
-    assert (summary["id"], other["id"]) == ("decloud", "benchmark")
+    summary, other, looking = client.processes()
+    assert (summary["id"], other["id"], looking["id"]) == ("decloud", "benchmark", "inspect")
     assert set(summary["jobControlOptions"]) == {"async-execute", "dismiss"}
     process = client.process("decloud")
     assert process["inputs"]["sequence"]["minOccurs"] == 1
@@ -104,7 +104,7 @@ def test_the_api_describes_itself_with_examples_that_are_valid(user: User) -> No
         for operation in path.values()
         if "application/json" in operation.get("requestBody", {}).get("content", {})
     ]
-    assert len(bodies) == 3
+    assert len(bodies) == 7
     for name in ("Execute", "Resubmission"):
         validator = Draft202012Validator({**schemas[name], "components": document["components"]})
         for example in schemas[name]["examples"]:

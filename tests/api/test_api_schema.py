@@ -60,7 +60,10 @@ UNSAID = {
     "PUT /uploads/{name}": "Digest",
     "PATCH /uploads/{upload_id}": "announced in all",
     "POST /processes/{process_id}/execution": "more than half of tile_px|outputs.*format|subscriber|destination",
-    "POST /processes/benchmark/execution": "destination",
+    "POST /processes/benchmark/execution": "outputs.*format|subscriber|destination",
+    "POST /processes/inspect/execution": "more than half of tile_px|outputs.*format|subscriber|destination|products is",
+    "POST /uploads/{upload_id}/inspect": "more than half of tile_px|products is",
+    "POST /groups": "more than half of tile_px|products is|subscriber",
     "POST /jobs/{job_id}/resubmit": "more than half of tile_px|subscriber|destination|inputs[.](gaps|seeds|methods)",
 }
 # A list's parameter that is one plain value is a list of one on the wire.
@@ -86,6 +89,8 @@ class Things:
             services = self._user.api.app.state.services
             token = sign_below(results_prefix(job), expires=int(clock.now()) + 60, secret=services.secret)
             found |= {"token": token, "path": "scene.json" if "pictures" in label else "report.json"}
+        if "group_id" in names:
+            found["group_id"] = self._group(finished="results" in label)
         return {name: value for name, value in found.items() if name in names}
 
     def upload(self) -> str:
@@ -109,6 +114,13 @@ class Things:
             self._user.delete(f"/jobs/{job}")
         return job
 
+    def _group(self, *, finished: bool) -> str:
+        """Of one job."""
+        made = self._user.post("/groups", json={"sequences": [self._user.sequence], "priority": 100}).json()
+        if finished:
+            self._user.api.finish(made["jobs"][0]["jobID"])
+        return str(made["id"])
+
     def _begun(self) -> str:
         headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
         return str(self._user.post("/uploads", headers=headers).headers["location"].rpartition("/")[2])
@@ -121,6 +133,10 @@ def made_whole(case: Case, things: Things) -> None:
     case.path_parameters.update(things.for_path(case.operation.label, set(case.path_parameters)))
     if "wait" in case.query:
         case.query["wait"] = min(float(case.query["wait"]), 0.1)  # nothing will happen to it
+    if "wait_s" in case.query:
+        case.query["wait_s"] = min(float(case.query["wait_s"]), 0.1)
+    for reference in case.body.get("sequences", ()) if isinstance(case.body, dict) else ():
+        reference["href"] = f"/uploads/{things.upload()}"
     if "Upload-Offset" in case.headers:
         case.headers["Upload-Offset"] = "0"
         case.headers.pop("Upload-Checksum", None)  # of other bytes

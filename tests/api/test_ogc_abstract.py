@@ -183,7 +183,7 @@ def test_requests_are_answered_by_http_1_1(user: User) -> None:
 @abstract("core/process-list", "core/process-list-success", "core/pl-links")
 def test_the_processes_are_listed(user: User) -> None:
     document = valid(user.get("/processes"), PROCESS_LIST)
-    assert [summary["id"] for summary in document["processes"]] == ["decloud", "benchmark"]
+    assert [summary["id"] for summary in document["processes"]] == ["decloud", "benchmark", "inspect"]
     (own,) = document["links"]  # JSON is the only representation: no alternate
     assert (own["rel"], user.get(own["href"]).json()) == ("self", document)
 

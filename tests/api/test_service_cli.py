@@ -18,6 +18,7 @@ from service_workers import until
 from simulated import inputs
 
 from api.client import Client, calls
+from api.commands import groups as group_commands
 from api.commands import jobs as job_commands
 from api.commands import main as cli
 from api.commands.data_folder import KEY
@@ -25,7 +26,19 @@ from api.commands.whereabouts import key_for, server_url
 from seq2seq.config import SETTINGS
 from seq2seq.errors import ConfigError
 
-COMMANDS = ["serve", "submit", "submit-benchmark", "watch", "jobs", "download", "cancel", "keys", "demo"]
+COMMANDS = [
+    "serve",
+    "submit",
+    "submit-benchmark",
+    "submit-group",
+    "watch",
+    "jobs",
+    "download",
+    "cancel",
+    "usage",
+    "keys",
+    "demo",
+]
 # The method of these tests, in place of the settings of a reconstruction.
 SIMULATED = inputs(dates=1, steps=3, seconds=0.3)
 
@@ -146,6 +159,25 @@ def test_submit_follows_downloads_and_names_picture_and_report(
     assert said[-4:-1] == ["Images   out/declouded", "Picture  out/preview.png", "Report   out/report.html"]
     assert Path("out/manifest.json").exists()
     assert [path.name for path in here.iterdir() if "out" in path.name] == ["out"]
+
+
+def test_a_group_is_uploaded_followed_and_downloaded_by_one_command(
+    here: Path, simulated: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commands, "settings_to_send", lambda config, options: simulated)
+    Path("south/S2").mkdir(parents=True)
+    Path("south/S2/2021-05-01.tif").write_bytes(uuid.uuid4().bytes)
+    word = uuid.uuid4().hex
+    assert exit_code("submit-group", "fields", "south", "--out", "out", "--tag", word, "--tag", "2021") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said[-3:]] == ["successful", "successful", "Results"]
+    for folder in ("01-fields", "02-south"):
+        assert Path("out", folder, "manifest.json").exists()
+    assert exit_code("jobs", "--tag", word, "--tag", "2021", "--json") == 0
+    assert [job["name"] for job in json.loads(capsys.readouterr().out)] == ["south", "fields"]
+    assert exit_code("jobs", "--tag", f"{word}-none") == 0
+    assert capsys.readouterr().out.strip() == "No jobs."
+    assert exit_code("submit-group", "fields", "--detach", "--out", "there") == 2
 
 
 def test_detached_only_the_id_is_printed_and_every_other_command_takes_its_beginning(

@@ -1,11 +1,13 @@
 """What one owner may use, what is used, and the refusal that carries both."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
+from seq2seq.processes import DECLOUD, INSPECT
 from worker.database.connections import Database
 from worker.database.tables import jobs, uploads
 from worker.errors import InvalidRequest, QuotaExceeded, UploadTooLarge
@@ -28,12 +30,14 @@ _LARGEST_QUOTA = 2**53  # what JSON carries exactly
 class Usage:
     """Counts what an owner uses.
 
-    queued, running: jobs. stored_bytes: uploads, counted at their full length once it is known, and results.
+    queued, running: jobs, without inspections. stored_bytes: uploads, counted at their full length once it is known,
+    and results. inspections: that wait.
     """
 
     queued: int
     running: int
     stored_bytes: int
+    inspections: int = 0
 
 
 def check_names(quota: Mapping[str, Any]) -> None:
@@ -58,11 +62,17 @@ def usage(database: Database, owner: str) -> Usage:
 
 def usage_within(connection: Connection, owner: str) -> Usage:
     """Counts the same inside a transaction; exact until its end if that has called `sql.lock_owner`."""
-    waiting = select(jobs.c.status, func.count()).where(
-        jobs.c.owner == owner, jobs.c.status.in_(("accepted", "running"))
+    kind = (jobs.c.status, jobs.c.process)
+    active = select(*kind, func.count()).where(jobs.c.owner == owner, jobs.c.status.in_(("accepted", "running")))
+    counts: Counter[tuple[str, bool]] = Counter()
+    for status, process, count in connection.execute(active.group_by(*kind)):
+        counts[status, process == INSPECT] += count
+    return Usage(
+        queued=counts["accepted", False],
+        running=counts["running", False],
+        stored_bytes=_stored_bytes(connection, owner),
+        inspections=counts["accepted", True],
     )
-    counts = {row[0]: row[1] for row in connection.execute(waiting.group_by(jobs.c.status))}
-    return Usage(counts.get("accepted", 0), counts.get("running", 0), _stored_bytes(connection, owner))
 
 
 def _stored_bytes(connection: Connection, owner: str) -> int:
@@ -76,15 +86,18 @@ def _stored_bytes(connection: Connection, owner: str) -> int:
     return int(connection.scalar(in_uploads) or 0) + int(connection.scalar(in_results) or 0)
 
 
-def check_queued(used: Usage, limits: Settings) -> None:
-    """Raises `QuotaExceeded` when no further job may wait."""
-    if used.queued >= limits.max_queued_per_owner:
+def check_queued(used: Usage, limits: Settings, asked: int = 1, process: str = DECLOUD) -> None:
+    """Raises `QuotaExceeded` when not so many more jobs may wait; of inspections as many as of all others."""
+    waiting, what = (used.inspections, "inspections") if process == INSPECT else (used.queued, "jobs")
+    if waiting + asked > limits.max_queued_per_owner:
+        more = "" if asked == 1 else f" and {asked} more were asked for"
+        remedy = "try again when one has begun" if asked <= limits.max_queued_per_owner else "ask for fewer at a time"
         raise QuotaExceeded(
-            f"{used.queued} jobs are waiting, {limits.max_queued_per_owner} may; try again when one has begun",
+            f"{waiting} {what} are waiting{more}, {limits.max_queued_per_owner} may; {remedy}",
             quota="max_queued_per_owner",
             limit=limits.max_queued_per_owner,
-            used=used.queued,
-            asked=1,
+            used=waiting,
+            asked=asked,
         )
 
 

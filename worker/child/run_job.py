@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2seq.processes import BENCHMARK
+from seq2seq.processes import BENCHMARK, INSPECT
 from worker.child.compare import compare
 from worker.child.ending import Report, ShouldStop, concluded, leave, reporter
 from worker.child.importing import have_input
+from worker.child.inspecting import inspect
 from worker.child.pictures import adding_pictures, showing_predictions
 from worker.processes import memory
 from worker.processes.parent_link import die_with_parent
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _NICENESS = 10
 # Makes the result in OUT of the current folder.
 Produce = Callable[[Request, Report, ShouldStop], None]
+# Of processes other than `decloud`.
+_OTHERS: dict[str, Produce] = {BENCHMARK: compare, INSPECT: inspect}
 
 
 def main(produce: Produce | None = None) -> int:
@@ -58,7 +61,7 @@ def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: 
 
 def produce_result(request: Request, report: Report, should_stop: ShouldStop) -> None:
     """Does what the job's process is for."""
-    (compare if request.process == BENCHMARK else reconstruct)(request, report, should_stop)
+    _OTHERS.get(request.process, reconstruct)(request, report, should_stop)
 
 
 def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> None:

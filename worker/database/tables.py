@@ -63,6 +63,9 @@ jobs = Table(
     Column("delivery", JSON(none_as_null=True)),
     # Where its result is to go beside our own storage, as its owner may see it, and how far that has come.
     Column("destination", JSON(none_as_null=True)),
+    # Its owner's words, as in `job_tags`, where they are looked for; and the group that it was submitted with.
+    Column("tags", JSON(none_as_null=True)),
+    Column("group_id", Text),
     # Limits as they were at submission, so that a claim needs no settings.
     Column("max_attempts", Integer, nullable=False),
     Column("max_running", Integer, nullable=False),
@@ -101,8 +104,30 @@ jobs = Table(
     Index(None, "owner", "status", "number"),
     Index(None, "owner", "result_bytes"),
     Index(None, "input_id"),
+    Index(None, "group_id"),
     Index(None, "expires"),
     sqlite_autoincrement=True,
+)
+
+job_tags = Table(
+    "job_tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "job_id"),
+)
+
+# Jobs that were submitted together. One whose jobs have all been removed is nobody's any more.
+job_groups = Table(
+    "job_groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text),
+    Column("created", Double, nullable=False),
+    Column("idempotency_key", Text),
+    Column("request_sha256", Text, nullable=False),
+    UniqueConstraint("owner", "idempotency_key"),
 )
 
 # The user's log, the training curve and what Server-Sent Events replay; the id is theirs.

@@ -11,13 +11,15 @@ from worker.database.sql import LARGEST_NUMBER
 from worker.database.tables import jobs
 from worker.errors import NotFound
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
+from worker.jobs.tagging import has_tag
 from worker.values import is_id
 
 
 @dataclass(frozen=True)
 class Filters:
     """Chooses jobs to list; None and () mean any. created_*: seconds since 1970, inclusive. *_duration_s: from the
-    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for."""
+    start of the first attempt to the end, or to now; jobs that wait have none, unless their status is asked for. tags:
+    all of them."""
 
     statuses: tuple[JobStatus, ...] = ()
     created_from: float | None = None
@@ -25,6 +27,8 @@ class Filters:
     min_duration_s: float | None = None
     max_duration_s: float | None = None
     processes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool] | None] = [
         jobs.c.status.in_(filters.statuses) if filters.statuses else None,
         jobs.c.process.in_(filters.processes) if filters.processes else None,
+        None if filters.group_id is None else jobs.c.group_id == filters.group_id,
+        *(has_tag(tag) for tag in filters.tags),
         jobs.c.status != "accepted" if timed and not filters.statuses else None,
         None if filters.created_from is None else jobs.c.created >= filters.created_from,
         None if filters.created_to is None else jobs.c.created <= filters.created_to,

@@ -18,8 +18,8 @@ class Job:
     source: of an input that is fetched and no upload, {"href"} or {"area", "dates", "catalog"}, and {"max_bytes"}.
     process: by the names of `seq2seq.processes`. error: {"code", "detail", ...} of a failed job. retry: what the next
     attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
-    reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. Times: seconds
-    since 1970.
+    reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. tags: its owner's
+    words for it. group_id: of those it was submitted with. Times: seconds since 1970.
     """
 
     number: int
@@ -64,6 +64,8 @@ class Job:
     usage: dict[str, Any] | None
     result_prefix: str | None
     result_bytes: int | None
+    tags: list[str] | None = None
+    group_id: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from seq2seq.processes import DECLOUD
+from seq2seq.processes import DECLOUD, INSPECT
 from worker import clock
 from worker.access import quotas
 from worker.database.connections import Database
 from worker.database.sql import lock_owner
 from worker.database.tables import jobs
 from worker.errors import IdempotencyConflict, InvalidRequest
-from worker.jobs import exports, uploads
+from worker.jobs import exports, tagging, uploads
 from worker.jobs.exports import Destination
 from worker.jobs.rows import COLUMNS, Job, to_job
 from worker.jobs.transitions import report
@@ -22,6 +24,8 @@ from worker.settings import Settings
 from worker.values import storable
 
 PRIORITIES = range(-100, 101)
+# Of inspections: somebody looks at the screen, and they take seconds.
+_FIRST = PRIORITIES[-1] + 1
 _MAX_NAME = 200
 _MAX_KEY = 255
 
@@ -43,6 +47,9 @@ def submit(
     destination: Destination | None = None,
     process: str = DECLOUD,
     source: dict[str, Any] | None = None,
+    tags: Sequence[str] = (),
+    group_id: str | None = None,
+    within: Connection | None = None,
 ) -> tuple[Job, bool]:
     """The job and whether it was made now: the same idempotency key gives the first job again, whatever became of it.
 
@@ -50,8 +57,10 @@ def submit(
     `source`: {"href": ...}, or {"area": [W, S, E, N], "dates": ..., "catalog": ...}, which was checked. subscriber: an
     address to notify for each status, such as {"successful": URL, "failed": URL}. delivery: which outputs its results
     show, and how; the job itself always makes all. destination: where its result is to go as well. process: by the
-    names of `seq2seq.processes`. limits: the settings, with the key's quota (`quotas.limits_for`). Raises `NotFound`,
-    `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`, `InvalidRequest`.
+    names of `seq2seq.processes`. tags: its owner's words for it. group_id: of those it is submitted with. within: the
+    transaction that it is a part of, by default its own. limits: the settings, with the key's quota
+    (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
+    `InvalidRequest`.
     """
     _check(priority, name, idempotency_key)
     request = {
@@ -65,9 +74,10 @@ def submit(
         **({} if delivery is None else {"delivery": delivery}),
         **({} if process == DECLOUD else {"process": process}),
         **({} if source is None else {"source": source}),
+        **({"tags": tagging.checked(tags)} if tags else {}),
     }
     request_sha256 = _digest(request, destination)
-    with database.begin() as connection:
+    with database.begin() if within is None else nullcontext(within) as connection:
         lock_owner(connection, owner)
         first = _first(connection, owner, idempotency_key, request_sha256)
         if first is not None:
@@ -75,14 +85,16 @@ def submit(
         if input_id is not None:
             uploads.keep_for_job(connection, input_id, owner, limits)
         used = quotas.usage_within(connection, owner)
-        quotas.check_queued(used, limits)
+        quotas.check_queued(used, limits, process=process)
         quotas.check_stored(used, limits, 0)
         row = {**request, "owner": owner, "idempotency_key": idempotency_key, "request_sha256": request_sha256}
-        row |= {**_as_it_begins(limits), "destination": exports.as_it_begins(destination)}
+        row |= {**_as_it_begins(limits, process), "destination": exports.as_it_begins(destination)}
+        row |= {"group_id": group_id}
         if source is not None:
             row["source"] = {**source, "max_bytes": limits.max_upload_bytes}
         job = to_job(connection.execute(insert(jobs).values(row).returning(*COLUMNS)).one())
         exports.insert(connection, job, destination)
+        tagging.insert_tags(connection, job.id, job.tags or ())
         report(connection, job, "Accepted.")
         return job, True
 
@@ -93,9 +105,11 @@ def _digest(request: dict[str, Any], destination: Destination | None) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def _as_it_begins(limits: Settings) -> dict[str, Any]:
+def _as_it_begins(limits: Settings, process: str) -> dict[str, Any]:
     """The columns that follow from the moment and from the limits as they are now."""
     now = clock.now()
+    # One inspection may run beside as many jobs as may run.
+    first = {"priority": _FIRST, "max_running": limits.max_running_per_owner + 1} if process == INSPECT else {}
     return {
         "id": str(uuid.uuid4()),
         "status": "accepted",
@@ -106,6 +120,7 @@ def _as_it_begins(limits: Settings) -> dict[str, Any]:
         "max_run_s": limits.max_run_s,
         "created": now,
         "updated": now,
+        **first,
     }
 
 
