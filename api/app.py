@@ -19,7 +19,7 @@ from api.http.head_requests import HeadRequests
 from api.http.request_guard import RequestGuard
 from api.metrics import Metrics
 from api.openapi import document, query_parameters
-from api.routes import events, jobs, landing, processes, results, tus_uploads, uploads, webhooks
+from api.routes import events, jobs, landing, page, pictures, processes, results, tus_uploads, uploads, webhooks
 from api.routes.shortcuts import SHORTCUTS
 from api.services import Resources, Services, open_services
 from worker.database.connections import Database
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
-_MODULES = (jobs, results, events, uploads, tus_uploads, processes, webhooks, landing)
+_MODULES = (jobs, results, pictures, events, uploads, tus_uploads, processes, webhooks, landing, page)
 _ROUTERS = tuple(routes.router for routes in _MODULES)
 _ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]
 

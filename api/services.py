@@ -26,12 +26,16 @@ from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
 from worker.signing.addresses import load_secret
 from worker.storage import Storage
+from worker.storage.packed import Pack
 
 T = TypeVar("T")
 
 # A map viewer asks for parts of one file a hundred times a second. What was removed since, storage no longer has.
 _CONTENTS_KEPT_S = 2.0
 _CONTENTS_KEPT = 1000
+# Whose pictures are looked at now, each a table of thousands of places; kept while they are new.
+_PACKS_KEPT_S = 600.0
+_PACKS_KEPT = 16
 # Threads that read results at the same time; the rest of the pool stays free for short questions.
 _READERS = 24
 
@@ -49,7 +53,8 @@ class Resources:
 class Services:
     """stopping: set when streams must end so that the server can. polls: requests that wait for news. lookup: of the
     loop's thread. readers: threads that results are read in. contents: results that were asked for just now, by
-    owner, job and path. threads: those of uploads, whose files grow in `incoming`."""
+    owner, job and path. packs: contents of stored packs, by key. threads: those of uploads, whose files grow in
+    `incoming`."""
 
     settings: Settings
     database: Database
@@ -71,6 +76,7 @@ class Services:
     contents: Recent[tuple[str | None, str, str], Content] = field(
         default_factory=lambda: Recent(keep_s=_CONTENTS_KEPT_S, most=_CONTENTS_KEPT)
     )
+    packs: Recent[str, Pack] = field(default_factory=lambda: Recent(keep_s=_PACKS_KEPT_S, most=_PACKS_KEPT))
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_READERS))
 
     async def ask(self, question: Callable[..., T], *arguments: object) -> T:

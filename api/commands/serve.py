@@ -69,7 +69,7 @@ def serve(settings: Settings, *, notify: Notify) -> None:
 
 def welcome(settings: Settings, url: str, *, devices: list[str], has_key: bool) -> list[str]:
     """The lines an operator sees: the server's address, and a command that works when pasted."""
-    lines = [f"decloud serves at {url}", f"Data    {_short(settings.data)}"]
+    lines = [f"decloud serves at {url}", f"Page    {url}/  (in a browser)", f"Data    {_short(settings.data)}"]
     run_here = f"run here, {len(devices)} at a time, device {', '.join(devices)}"
     lines.append(f"Jobs    {run_here if devices else 'are run by Celery workers'}")
     if sys.stderr.isatty():

@@ -25,6 +25,7 @@ _PART: _Headers = {
     **_FILE,
     "Content-Range": (True, "Which part this is.", {"type": "string", "pattern": "^bytes [0-9]+-[0-9]+/[0-9]+$"}),
 }
+_PIECE: _Headers = {**_ENTITY, "Accept-Ranges": _FILE["Accept-Ranges"]}
 _STORED: _Headers = {
     "Upload-Offset": (False, "Bytes stored so far.", _OFFSET),
     "Upload-Expires": (True, "When what is stored is thrown away.", _DATE),
@@ -52,6 +53,8 @@ _OF_ANSWERS: dict[tuple[str, str, str], _Headers] = {
     ("get", "/jobs/{job_id}/results.zip", "206"): _PART,
     ("get", "/jobs/{job_id}/results/{path}", "200"): _FILE,
     ("get", "/jobs/{job_id}/results/{path}", "206"): _PART,
+    ("get", "/jobs/{job_id}/pictures/{path}", "200"): _PIECE,
+    ("get", "/jobs/{job_id}/pictures/{path}", "206"): {**_PIECE, "Content-Range": _PART["Content-Range"]},
     ("put", "/uploads/{name}", "201"): _LOCATION,
     ("post", "/uploads", "201"): {**_LOCATION, "Upload-Expires": _STORED["Upload-Expires"]},
     ("options", "/uploads", "204"): _CAPABILITIES,

@@ -182,8 +182,15 @@ def _entry(event: Event) -> dict[str, Any]:
         "kind": event.kind,
         "message": _message(event),
         "attempt": event.attempt,
-        "data": event.data,
+        "data": _told(event),
     }
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """A picture is told of, not sent: its address, relative to the job's pictures, gives the latest one of its date."""
+    if "image" not in event.data:
+        return event.data
+    return {**{k: v for k, v in event.data.items() if k != "image"}, "path": f"live/{event.data.get('date')}.webp"}
 
 
 def _line(event: Event) -> str:
@@ -196,6 +203,8 @@ def _message(event: Event) -> str:
     """A sentence where there is one, else progress in words, else the values."""
     if message := event.data.get("message"):
         return str(message)
+    if "image" in event.data:
+        return f"Picture of {event.data.get('date')}."
     if phase := event.data.get("phase"):
         return _progress(str(phase), event.data)
     return ", ".join(f"{name} {value}" for name, value in event.data.items() if value is not None)

@@ -1,5 +1,7 @@
 """The way in: landing page, conformance, health, figures."""
 
+from typing import Any
+
 import orjson
 from fastapi import APIRouter, Request, Response
 
@@ -9,6 +11,7 @@ from api.http.answers import JSON, json_answer, link
 from api.http.conditions import preferred
 from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
+from api.routes.page import index, page_answer
 from api.schemas import Conformance, Health, LandingPage, Workers
 from worker.jobs.counts import count_jobs
 from worker.jobs.health import check_writable
@@ -24,12 +27,17 @@ _CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/callback",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
 )
+_HTML = "text/html"
+_EITHER: dict[int | str, dict[str, Any]] = {200: {"content": {_HTML: {"schema": {"type": "string"}}}}}
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 
 
-@router.get("/", response_model=LandingPage, responses=answers_openly(), summary="Landing page")
-async def landing_page(addresses: AddressesDep) -> Response:
-    """Where everything else is."""
+@router.get("/", response_model=LandingPage, responses=_EITHER | answers_openly(304), summary="Landing page")
+async def landing_page(request: Request, addresses: AddressesDep) -> Response:
+    """Where everything else is; for browsers, which ask for HTML, the page."""
+    html = preferred(request.headers.get("accept"), (JSON, _HTML)) == _HTML
+    if html and (page := index()) is not None:
+        return page_answer(request, page, vary="Accept")
     base = addresses.base
     links = [
         link(f"{base}/", "self", "This document"),
@@ -40,7 +48,7 @@ async def landing_page(addresses: AddressesDep) -> Response:
         link(f"{base}/uploads", "uploads", "Your uploads"),
     ]
     about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."
-    return json_answer({"title": "decloud", "description": about, "links": links})
+    return json_answer({"title": "decloud", "description": about, "links": links}, headers={"Vary": "Accept"})
 
 
 @router.get("/openapi.json", include_in_schema=False)

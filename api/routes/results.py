@@ -99,12 +99,12 @@ def _results(services: Services, job_id: str, owner: str, addresses: Addresses) 
     job = get_job(services.database, job_id, owner)
     if job.status == "failed":
         return job_problem(job.error or {"code": "internal-error"})
-    check = partial(_check_same, services, job_id, owner, _check_there(job))
+    check = partial(check_same, services, job_id, owner, check_there(job))
     files = artifacts.listing(services.database, job.id)
     return deliver(Result(job, files, services.storage, _archive(job, files, services), addresses, check))
 
 
-def _check_there(job: Job) -> str:
+def check_there(job: Job) -> str:
     """The prefix of the job's result. Raises `Refusal` where there is none, saying why."""
     if job.status in ("accepted", "running"):
         raise Refusal("result-not-ready", f"job {job.id} is {job.status}", headers={"Retry-After": "5"})
@@ -170,7 +170,7 @@ async def signed_file(request: Request, job_id: str, token: Token, path: str, se
 def _file_content(services: Services, job_id: str, path: str, owner: str | None) -> Content:
     """The path is looked up among the result's files, never opened."""
     job = get_job(services.database, job_id, owner)
-    prefix = _check_there(job)
+    prefix = check_there(job)
     file = artifacts.get(services.database, job.id, path)
     key = f"{prefix}/{file.path}"
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
@@ -184,7 +184,7 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
         partial(services.storage.open_range, key),
         partial(services.storage.read_now, key),
         file.size,
-        partial(_check_same, services, job_id, owner, prefix),
+        partial(check_same, services, job_id, owner, prefix),
         f'"{file.sha256}"',
         file.media_type,
         headers,
@@ -193,20 +193,20 @@ def _file_content(services: Services, job_id: str, path: str, owner: str | None)
 
 def _archive_content(services: Services, job_id: str, owner: str | None) -> Content:
     job = get_job(services.database, job_id, owner)
-    prefix = _check_there(job)
+    prefix = check_there(job)
     archive = _archive(job, artifacts.listing(services.database, job.id), services)
     headers = {
         "Last-Modified": formatdate(job.finished, usegmt=True),
         "Content-Disposition": _disposition(job.name or f"decloud-{job.id[:8]}"),
     }
-    check = partial(_check_same, services, job_id, owner, prefix)
+    check = partial(check_same, services, job_id, owner, prefix)
     etag = f'"{archive.etag}"'
     return Content(archive.open_range, lambda *_: None, archive.size, check, etag, ARCHIVE.media_type, headers)
 
 
-def _check_same(services: Services, job_id: str, owner: str | None, prefix: str) -> None:
+def check_same(services: Services, job_id: str, owner: str | None, prefix: str) -> None:
     """Raises `Refusal` where the job no longer has the result that is being sent."""
-    if _check_there(get_job(services.database, job_id, owner)) != prefix:
+    if check_there(get_job(services.database, job_id, owner)) != prefix:
         raise Refusal("result-expired", f"the files of job {job_id} are others now")
 
 

@@ -24,6 +24,8 @@ from seq2seq.commands.look import look
 from seq2seq.commands.methods import methods
 from seq2seq.commands.options import build_config, with_settings
 from seq2seq.commands.stopping import stop_on_signals
+from seq2seq.commands.view import EXAMPLES as VIEW_EXAMPLES
+from seq2seq.commands.view import view
 from seq2seq.commands.written import written_files
 from seq2seq.config import DATES, METHOD, OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
@@ -173,6 +175,7 @@ app.command(epilog=FIT_EXAMPLES)(fit)
 app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command(epilog=LOOK_EXAMPLES)(look)
+app.command(epilog=VIEW_EXAMPLES)(view)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 

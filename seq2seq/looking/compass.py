@@ -54,11 +54,17 @@ def degrees(latitude: float, longitude: float) -> str:
 
 def north_degrees(geobox: GeoBox) -> float:
     """Clockwise from the top of the picture to true north, -180 to 180; 0 where the grid is north-up, nearly."""
+    angle = exact_north_degrees(geobox)
+    return 0.0 if abs(angle) <= _UPRIGHT_DEGREES else angle
+
+
+def exact_north_degrees(geobox: GeoBox) -> float:
+    """Clockwise from the top of the picture to true north in its middle, -180 to 180."""
     height, width = geobox.shape
     longitude, latitude = centre(geobox)
     row, column = place_of(geobox, longitude, latitude + (_STEP_DEGREES if latitude < 89 else -_STEP_DEGREES))
-    angle = math.degrees(math.atan2(column - width / 2, height / 2 - row))
-    return 0.0 if abs(angle) <= _UPRIGHT_DEGREES else angle
+    turned = 0.0 if latitude < 89 else 180.0  # the step went south
+    return (math.degrees(math.atan2(column - width / 2, height / 2 - row)) + turned + 180) % 360 - 180
 
 
 def round_length(most: float) -> float:

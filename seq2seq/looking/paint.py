@@ -17,7 +17,7 @@ from seq2seq.sequence import Bool, Float32
 _MIN_CLEAR = 64
 _INDEX_STEP = 0.1
 # From bare ground to dense vegetation; lightness falls all the way, so that all eyes can read it.
-_INDEX_COLOURS = ("#f6efd8", "#dbe6a1", "#a3cc7a", "#5aa75a", "#1f7a45", "#0b4a2e")
+INDEX_COLOURS = ("#f6efd8", "#dbe6a1", "#a3cc7a", "#5aa75a", "#1f7a45", "#0b4a2e")
 Pixels = TypeVar("Pixels", UInt8, Bool)
 _EMPTY = np.full((1, 1, 1), np.nan, dtype=np.float32)
 
@@ -87,9 +87,14 @@ def fit_paint(view: View, channels: Float32, clear: Bool) -> Paint:
     stretch = Stretch.of(values)
     if view.kind != "index":
         return Paint(view, stretch, enough)
+    return Paint(view, Ramp(INDEX_COLOURS, *index_limits(stretch)), enough)
+
+
+def index_limits(stretch: Stretch) -> tuple[float, float]:
+    """Rounds the range of an index outwards, to tenths."""
     low = floor(float(stretch.low[0]) / _INDEX_STEP) * _INDEX_STEP
     high = ceil(float(stretch.high[0]) / _INDEX_STEP) * _INDEX_STEP
-    return Paint(view, Ramp(_INDEX_COLOURS, round(low, 1), round(high, 1)), enough)
+    return round(low, 1), round(high, 1)
 
 
 def sigma_ramp(sigma: Float32, percentile: float = 98.0) -> Ramp:

@@ -15,7 +15,7 @@ from seq2seq.errors import ConfigError, DecloudError, MissingDataError, Unreadab
 from seq2seq.looking.scene import Part, SceneInfo, SequenceScene
 from seq2seq.looking.views import View
 from seq2seq.products import CLOUD_MASK, DECLOUDED, REPORT, UNCERTAINTY, Product
-from seq2seq.readers import open_sequence
+from seq2seq.readers import SequenceSource, open_sequence
 from seq2seq.readers.contents import Window
 from seq2seq.readers.gdal_file import GdalFile, pixel_errors
 from seq2seq.readers.geotiff import open_geotiff
@@ -33,7 +33,7 @@ def is_result(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class _Rasters:
+class Rasters:
     """The files of one product, one for each date. scale, offset: of reflectance."""
 
     files: tuple[GdalFile, ...]
@@ -59,27 +59,27 @@ class ResultScene:
     """
 
     def __init__(self, info: SceneInfo, folder: Path, before: SequenceScene | None, *, replaced: bool) -> None:
-        self.info, self._before, self._replaced = info, before, replaced
+        self.info, self.before, self.replaced = info, before, replaced
         dates = info.dates
-        self._declouded = _open(folder, DECLOUDED, dates)
-        self._sigma, self._cloud_mask = _open(folder, UNCERTAINTY, dates), _open(folder, CLOUD_MASK, dates)
+        self.declouded = _open(folder, DECLOUDED, dates)
+        self.sigma, self.cloud_mask = _open(folder, UNCERTAINTY, dates), _open(folder, CLOUD_MASK, dates)
 
     @property
     def bytes_per_pixel(self) -> int:
         """Of all dates, of the result and of the sequence."""
         own = 4 * 4 * 3 * len(self.info.dates)
-        return own + (self._before.bytes_per_pixel if self._before else 0)
+        return own + (self.before.bytes_per_pixel if self.before else 0)
 
     def read(self, area: Window, view: View) -> Part:
         """A window of all dates. Raises `UnreadableFileError`."""
         if view.radar:
             raise ConfigError(f"--bands s1: {self.info.name} is a result, which has no radar; look at its input")
         chosen = tuple(self.info.bands.index(band) for band in view.bands)
-        after, sigma = self._declouded.read(area, chosen), self._sigma.read(area, chosen)
-        cloud_mask: Bool = self._cloud_mask.read(area, (0,))[:, 0] > 0.5
-        if self._before is not None:
-            return replace(self._before.read(area, view), cloud_mask=cloud_mask, after=after, sigma=sigma)
-        known = ~cloud_mask & (not self._replaced)
+        after, sigma = self.declouded.read(area, chosen), self.sigma.read(area, chosen)
+        cloud_mask: Bool = self.cloud_mask.read(area, (0,))[:, 0] > 0.5
+        if self.before is not None:
+            return replace(self.before.read(area, view), cloud_mask=cloud_mask, after=after, sigma=sigma)
+        known = ~cloud_mask & (not self.replaced)
         return Part(np.where(known[:, None], after, np.float32(np.nan)), cloud_mask, after, sigma)
 
 
@@ -98,6 +98,19 @@ def open_result(folder: Path, *, source: Path | None, max_memory_gb: float) -> I
         if before is None and replaced:
             note = f"{note}; observed pixels were replaced (full_prediction), so that nothing before the run is shown"
         yield ResultScene(_info(folder, report, first, (note,) if note else ()), folder, before, replaced=replaced)
+
+
+def scene_of(folder: Path, source: SequenceSource) -> ResultScene:
+    """Returns the result in `folder` with the sequence that it has just been made of, which stays open as it is.
+
+    Raises `InputError` where the result cannot be read.
+    """
+    report = _read_report(folder)
+    first = _open(folder, DECLOUDED, report["input"]["dates"][:1]).files[0]
+    before = None if report["config"].get("only_requested") else SequenceScene(source)
+    return ResultScene(
+        _info(folder, report, first, ()), folder, before, replaced=bool(report["config"].get("full_prediction"))
+    )
 
 
 def _open_before(
@@ -142,10 +155,12 @@ def _read_report(folder: Path) -> dict[str, Any]:
             found = {**found, **_written(found, folder)}
             dates = found["dates"]
         known = {name: found[name] for name in ("path", "name", "simulated", "mask_source", "cloud_fraction")}
+        requested = tuple(map(str, found.get("requested") or ()))
         return {
             "method": str(report["method"]),
+            "created": str(report.get("created", "")),
             "config": report["config"],
-            "input": {**known, "dates": dates, "s1": list(found["s1"]["dates"])},
+            "input": {**known, "dates": dates, "s1": list(found["s1"]["dates"]), "requested": requested},
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableFileError(f"{path}: is no report of a run ({one_line(error, 100)})", file=str(path)) from error
@@ -177,10 +192,13 @@ def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple
         notes=notes,
         made=f"made {'' if source == name else f'of {source} '}by {report['method']}",
         is_result=True,
+        method=report["method"],
+        created=report["created"],
+        requested=found["requested"],
     )
 
 
-def _open(folder: Path, product: Product, dates: Any) -> _Rasters:
+def _open(folder: Path, product: Product, dates: Any) -> Rasters:
     """The files of a product. Raises `MissingDataError` for one that is not there, `InputError` for another grid."""
     files = []
     for date in dates:
@@ -192,7 +210,7 @@ def _open(folder: Path, product: Product, dates: Any) -> _Rasters:
             raise UnreadableFileError(
                 f"{path}: has another grid than {files[0].header.name}", file=str(path), date=date
             )
-    return _Rasters(tuple(files), *_storage(files[0], product))
+    return Rasters(tuple(files), *_storage(files[0], product))
 
 
 def _storage(file: GdalFile, product: Product) -> tuple[float, float]:

@@ -39,7 +39,8 @@ class SceneInfo:
 
     cloud: (T,) share of the scene that is cloud, shadow or no data. s1_dates: the acquisition paired to each date.
     mask_source, simulated: None where nobody knows, as of arrays in memory. notes: what the user should know, a line
-    each. made: of a result, of what and how. is_result: it has an after and an uncertainty beside what was before.
+    each. made: of a result, of what and how; method, created: the same by itself, with the time in ISO. is_result: it
+    has an after and an uncertainty beside what was before. requested: dates that were asked for and never acquired.
     """
 
     name: str
@@ -54,6 +55,9 @@ class SceneInfo:
     notes: tuple[str, ...] = ()
     made: str = ""
     is_result: bool = False
+    method: str = ""
+    created: str = ""
+    requested: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -136,7 +140,7 @@ class SequenceScene:
     """An open sequence as a scene."""
 
     def __init__(self, source: SequenceSource) -> None:
-        self._source, found = source, source.info
+        self.source, found = source, source.info
         self.info = SceneInfo(
             name=sequence_name(found.path),
             dates=tuple(map(str, found.dates)),
@@ -157,7 +161,7 @@ class SequenceScene:
 
     def read(self, area: Window, view: View) -> Part:
         """A window of all dates. Raises `UnreadableFileError`."""
-        found = self._source.read(*area.slices)
+        found = self.source.read(*area.slices)
         images = found.s1 if view.radar else found.s2
         assert images is not None, "the view was chosen among bands that are there"
         has_data = images.observed if view.radar else (images.pixels != 0).any(axis=1)

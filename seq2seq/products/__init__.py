@@ -11,6 +11,7 @@ from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.indices import INDEX_PRODUCTS
+from seq2seq.products.pictures import PICTURES
 from seq2seq.products.styles import styles_of
 from seq2seq.products.uncertainty import UNCERTAINTY
 
@@ -21,6 +22,7 @@ __all__ = [
     "DECLOUDED",
     "MANIFEST",
     "NETCDF",
+    "PICTURES",
     "PREVIEW",
     "PRODUCTS",
     "REPORT",
@@ -48,6 +50,7 @@ PRODUCTS: tuple[Product, ...] = (
     REPORT,
     PREVIEW,
     STAC,
+    PICTURES,
     MANIFEST,
     ARCHIVE,
 )

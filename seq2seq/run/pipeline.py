@@ -9,9 +9,11 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,22 @@ from seq2seq.writers.stac import write_stac
 WRITING_S, WRITING_SHARE = 2.0, 0.08
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a caller does beside a run.
+
+    add: puts something of its own into the folder of the whole result, before anybody sees that; it is given the
+    sequence, still open, and the folder. on_prediction: is shown what is predicted of a tile meanwhile, (T, C, h, w)
+    reflectance, to be read at once and left as it is.
+    """
+
+    add: Callable[[SequenceSource, Path], None] | None = None
+    on_prediction: Callable[[Tile, Observations, Float32], None] | None = None
+
+
+_ALONE = Beside()
+
+
 def run(
     input_path: Path | str,
     output_path: Path | str,
@@ -52,18 +70,18 @@ def run(
     should_stop: ShouldStop = never_stop,
     overwrite: bool = False,
     collection_id: str | None = None,
+    beside: Beside = _ALONE,
 ) -> Path:
     """Reconstructs the sequence at `input_path` (folder or ZIP) into the folder `output_path`, and returns that.
 
-    progress: whether to show it where `on_progress` is not given; by default in notebooks alone. collection_id: of the
-    result's STAC Collection; by default the folder's name.
+    progress: whether to show it without `on_progress`; by default in notebooks alone. collection_id: of the result's
+    STAC Collection, by default the folder's name. beside: what the caller does meanwhile.
 
     Raises `InputError` before anything is written where the input cannot be used, `OutputError` where the result cannot
     be written, `Stopped` after a checkpoint where `should_stop` asked for it.
     """
-    config, out = config or ReconstructionConfig(), Path(output_path)
+    config, out, started = config or ReconstructionConfig(), Path(output_path), time.monotonic()
     on_progress = choose_progress(on_progress, progress)
-    started = time.monotonic()
     check_apart(input_path, out, Workspace.of(out).partial)
     check_output(out, overwrite)
     device = choose_device(config.device)
@@ -75,7 +93,7 @@ def run(
         perceptual = resolve_perceptual(config, source.info.bands, device)
         for message in (*source.info.warnings, *([perceptual.reason] if perceptual.dropped else [])):
             on_progress(Progress("reading", message=message))
-        job = _Job(source, out, config, on_progress, should_stop, started, perceptual)
+        job = _Job(source, out, config, on_progress, should_stop, started, perceptual, beside)
         check_room(out, job.store.least_bytes)
         job.claim_partial()
         facts = [job.tile(tile) for tile in job.store.tiles]
@@ -96,10 +114,11 @@ class _Job:
         should_stop: ShouldStop,
         started: float,
         perceptual: Perceptual,
+        beside: Beside,
     ) -> None:
         self.source, self.info, self.config = source, source.info, config
         self.on_progress, self.should_stop, self.started = on_progress, should_stop, started
-        self.perceptual = perceptual
+        self.perceptual, self.beside = perceptual, beside
         self.workspace = Workspace.of(out)
         self.store = TileStore(self.info, config, self.workspace)
         self.seconds: dict[str, float] = {"reading": time.monotonic() - started}
@@ -150,6 +169,8 @@ class _Job:
         write_stac(folder, self.info.geobox, collection_id)
         dates = len(self.info.dates)
         self.on_progress(Progress("writing", step=dates, of=dates))
+        if self.beside.add is not None:
+            self.beside.add(self.source, folder)
 
     def _clear(self, folder: Path) -> None:
         """What an earlier start has written, perhaps of other outputs, is made again or is not wanted any more."""
@@ -168,6 +189,7 @@ class _Job:
             checkpoint=folder.fit,
             budget_s=self._budget_s(tile),
             perceptual=self.perceptual,
+            **self._shown(tile, observations),
         )
         self.store.save(tile, observations, result.s2.pixels, result.sigma)
         return TileFacts(
@@ -178,6 +200,11 @@ class _Job:
             suspected=float(result.suspected.sum() / observations.s2.observed.sum()),
             notes=result.notes,
         )
+
+    def _shown(self, tile: Tile, observations: Observations) -> dict[str, Any]:
+        """What `reconstruct` shows predictions to, where somebody wants to see them."""
+        show = self.beside.on_prediction
+        return {} if show is None else {"on_prediction": lambda pixels: show(tile, observations, pixels)}
 
     def _fill(self, tile: Tile, observations: Observations) -> TileFacts:
         """A tile that no date shows gets the scene's mean spectrum, and its standard deviation as sigma."""

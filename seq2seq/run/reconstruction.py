@@ -37,8 +37,8 @@ from seq2seq.validation.trial import fit_blend_with_trial
 __all__ = ["CurvePoint", "Reconstruction", "reconstruct"]
 
 
-def _drop(_: Candidates) -> None:
-    """The `on_candidates` of callers who want the result alone."""
+def _drop(_: object) -> None:
+    """The `on_candidates` and `on_prediction` of callers who want the result alone."""
 
 
 def reconstruct(
@@ -52,6 +52,7 @@ def reconstruct(
     budget_s: float | None = None,
     perceptual: Perceptual | None = None,
     on_candidates: Callable[[Candidates], None] = _drop,
+    on_prediction: Callable[[Float32], None] = _drop,
 ) -> Reconstruction:
     """Reconstructs every date of `observations.s2`, with sigma and a score on pixels that the fit never saw.
 
@@ -59,7 +60,7 @@ def reconstruct(
     checkpoint: a folder of this call alone; a call that was stopped or killed goes on from what lies there, with at
     most one stage of the preparation or `CHECKPOINT_EVERY_S` of steps to do again. budget_s overrides
     config.max_minutes. perceptual: from `vgg.resolve_perceptual` where the caller has asked already. on_candidates:
-    takes what the delivered fit predicts by itself, before it is blended.
+    takes what the delivered fit predicts by itself, before it is blended. on_prediction: is shown (T, C, H, W) so far.
 
     Raises `Stopped` within about a second of `should_stop`, MissingDataError where nothing is observed, ConfigError for
     a device that is not there or a method that needs what is not there.
@@ -67,8 +68,7 @@ def reconstruct(
     config, on_progress = config or ReconstructionConfig(), choose_progress(on_progress, progress)
     if not observations.s2.observed.any():
         raise MissingDataError(f"no pixel of {len(observations.s2.dates)} dates is observed: all is cloud or no data")
-    if budget_s is None and config.max_minutes is not None:
-        budget_s = 60 * config.max_minutes
+    budget_s = 60 * config.max_minutes if budget_s is None and config.max_minutes is not None else budget_s
     expected = estimate(observations.s2.shape, config).seconds
     fitting = Fitting(
         info=config.info,
@@ -80,7 +80,7 @@ def reconstruct(
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return _Run(observations, config, fitting).reconstruct(on_candidates)
+    return _Run(observations, config, fitting, on_prediction).reconstruct(on_candidates)
 
 
 def _context(
@@ -128,7 +128,14 @@ class _Run:
     acquired: (T,) False = asked for, never acquired.
     """
 
-    def __init__(self, observations: Observations, config: ReconstructionConfig, fitting: Fitting) -> None:
+    def __init__(
+        self,
+        observations: Observations,
+        config: ReconstructionConfig,
+        fitting: Fitting,
+        on_prediction: Callable[[Float32], None],
+    ) -> None:
+        self.show = on_prediction
         self.observations, self.s2, self.config, self.fitting = observations, observations.s2, config, fitting
         self.info, self.clock, self.validation = config.info, fitting.clock, config.validation
         self.acquired = observations.acquired
@@ -166,6 +173,7 @@ class _Run:
         )
         candidates = blend.kept(candidates)
         result = blend.apply(candidates, gaps, clouded)
+        self.show(result)
         calibration = calibrate(candidates, result, truth, held_out, self.visible, self.validation)
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
         rivals = {RESULT: result, **shown, **floor}
@@ -192,6 +200,7 @@ class _Run:
             asked = np.flatnonzero(~self.acquired)
             sigma[asked] = proof.by_distance.sigma(candidates, bridge_days_of(self.usable, self.s2.days), asked)
         pixels, sigma = keep_observed(self.s2, result, sigma, self.config)
+        self.show(pixels)
         self.clock.end_phase("blending")
         return Reconstruction(
             s2=replace(self.s2, pixels=pixels, observed=np.ones_like(self.s2.observed)),
@@ -234,4 +243,5 @@ class _Run:
         if self.info.followed is None or not self.held_out.any():
             return None
         predicted = fit.predict(blank(self.observations, self.visible))
+        self.show(predicted[self.info.followed])
         return psnr(predicted[self.info.followed], self.s2.pixels, where=self.held_out)

@@ -27,7 +27,7 @@ def check_output(out: Path, overwrite: bool) -> None:
         raise OutputError(
             f"{out}: is not empty ({_some(held)}); give another folder, or --overwrite to replace a result"
         )
-    foreign = sorted(set(held) - top_names("run"))
+    foreign = sorted(set(held) - top_names("run", "job"))
     if foreign:
         raise OutputError(f"{out}: holds {_some(foreign)}, which no run has written; it will not be overwritten")
     _check_place(out)
@@ -76,7 +76,7 @@ def publish(partial: Path, out: Path, overwrite: bool) -> None:
     out = Path(os.path.abspath(out))
     with _one_line_errors(out):
         _remove_hidden(partial)
-        foreign = sorted({entry.name for entry in partial.iterdir()} - top_names("run"))
+        foreign = sorted({entry.name for entry in partial.iterdir()} - top_names("run", "job"))
         if foreign:
             raise ValueError(f"{partial} holds {_some(foreign)}, which is no product of a run")
         out.parent.mkdir(parents=True, exist_ok=True)

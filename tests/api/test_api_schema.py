@@ -3,18 +3,22 @@
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
+from picture_packs import packed
 from schemathesis import Case, CheckContext, GenerationMode, Response
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from service_api import ServedApi, User
 
 from api.http.addresses import results_prefix
+from api.routes import page as routes
+from seq2seq.page import Page
 from worker import clock, jobs
 from worker.signing.addresses import sign_below
 
@@ -36,6 +40,13 @@ def described(known: User) -> BaseSchema:
     checks = {"negative_data_rejection": {"expected-statuses": REJECTIONS}}
     config = schemathesis.Config.from_dict({"checks": checks})
     return schemathesis.openapi.from_url(f"{known.api.url}/openapi.json", config=config)
+
+
+@pytest.fixture(autouse=True)
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a single file."""
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    monkeypatch.setattr(routes, "_PAGE", Page(tmp_path))
 
 
 def operations(schema: BaseSchema) -> Iterator[APIOperation]:
@@ -65,15 +76,15 @@ class Things:
 
     def for_path(self, label: str, names: Iterable[str]) -> dict[str, str]:
         """Others each time where a request may end them."""
-        found = {}
+        found = {"path": "index.html"} if "/page/" in label else {}
         if "upload_id" in names:
             found["upload_id"] = self._user.upload() if next(self._made) % 2 else self._begun()
         if "job_id" in names:
-            kind = 1 if re.search("results|events|signed", label) else next(self._made) % 4
+            kind = 1 if re.search("results|pictures|events|signed", label) else next(self._made) % 4
             found["job_id"] = job = self._job(kind) if label.startswith("DELETE") else self._kept(kind)
             services = self._user.api.app.state.services
             token = sign_below(results_prefix(job), expires=int(clock.now()) + 60, secret=services.secret)
-            found |= {"token": token, "path": "report.json"}
+            found |= {"token": token, "path": "scene.json" if "pictures" in label else "report.json"}
         return {name: value for name, value in found.items() if name in names}
 
     def upload(self) -> str:
@@ -90,7 +101,7 @@ class Things:
         body = {"inputs": {"sequence": self._user.sequence}, "priority": 100}
         job = str(self._user.post("/processes/decloud/execution", json=body).json()["jobID"])
         if kind == 1:
-            self._user.api.finish(job)
+            self._user.api.finish(job, {"report.json": b"{}", "pictures.zip": packed({"scene.json": b"{}"})})
         elif kind == 2:
             jobs.fail(self._user.api.database, self._user.api.claim(job), {"code": "internal-error", "detail": "-"})
         elif kind == 3:

@@ -50,7 +50,7 @@ def test_what_a_run_leaves_is_what_people_know() -> None:
     assert _tops(Outputs(("cog",), ("ndvi",))) == {"ndvi"} | images | documents
     everything = _tops(Outputs(formats(), optional_names()))
     assert top_names("run") == everything
-    assert top_names("run", "job") - top_names("run") == {"manifest.json"}
+    assert top_names("run", "job") - top_names("run") == {"manifest.json", "pictures.zip"}
     assert [product.name for product in made_by("download")] == ["archive"]
 
 

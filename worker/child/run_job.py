@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from seq2seq.processes import BENCHMARK
 from worker.child.compare import compare
 from worker.child.importing import BadInput, Report, ShouldStop, have_input
+from worker.child.pictures import adding_pictures, showing_predictions
 from worker.errors import one_line
 from worker.processes import memory
 from worker.processes.parent_link import die_with_parent, message_pipe
@@ -104,7 +105,15 @@ def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> No
     from seq2seq.run import pipeline
 
     config = _with_fitting_tiles(config, request, _shape(Path(INPUT)), report)
-    pipeline.run(INPUT, OUT, config, on_progress=on_progress, should_stop=should_stop, collection_id=request.job_id)
+    pipeline.run(
+        INPUT,
+        OUT,
+        config,
+        on_progress=on_progress,
+        should_stop=should_stop,
+        collection_id=request.job_id,
+        beside=pipeline.Beside(adding_pictures(report, should_stop), showing_predictions(report)),
+    )
 
 
 def _config(request: Request) -> "ReconstructionConfig":

@@ -56,6 +56,15 @@ def append(
     )
 
 
+def latest(database: Database, job_id: str, kind: str, *, limit: int = 12) -> tuple[Event, ...]:
+    """The last events of a job of one kind, newest first."""
+    query = select(*_COLUMNS).where(job_events.c.job_id == job_id, job_events.c.kind == kind)
+    with database.read() as connection:
+        return tuple(
+            Event(*tuple(row)) for row in connection.execute(query.order_by(job_events.c.id.desc()).limit(limit))
+        )
+
+
 def read(
     database: Database, job_id: str, *, after: int = 0, limit: int = 500, kinds: Sequence[str] = ()
 ) -> tuple[Event, ...]:

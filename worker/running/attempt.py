@@ -19,7 +19,7 @@ from worker.running import shortages, verdicts
 from worker.running.attempt_context import AttemptContext
 from worker.running.attempt_folders import AttemptFolders
 from worker.running.checkpoints import fetch_checkpoint, saved_now_and_then, saver
-from worker.running.heartbeat import Heartbeat
+from worker.running.heartbeat import PICTURE, Heartbeat
 from worker.running.job_folder import DONE, LOG, OUT, log_tail, read_error
 from worker.running.preparation import write_request
 from worker.running.shortages import Shortage
@@ -92,12 +92,14 @@ class Attempt:
             return child.supervise(self._why_to_stop, within_s=self._max_run_s, grace_s=grace_s)
 
     def _receive(self, message: dict[str, Any]) -> None:
-        """A message from the child: {"kind": "progress" | "plan", ...}."""
+        """A message from the child: {"kind": "progress" | "plan" | "picture", ...}."""
         values = {name: value for name, value in message.items() if name != "kind"}
         if message.get("kind") == "progress":
             self.heartbeat.report(values)
         elif message.get("kind") == "plan":
             self.plan = values
+        elif message.get("kind") == PICTURE:
+            self.heartbeat.pictures.append(values)
 
     def _why_to_stop(self) -> Stop | None:
         grace_s = self.context.settings.cancel_grace_s

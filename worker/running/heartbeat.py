@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # A quiet child's row is looked at no less often, so that cancelling takes effect at once.
 _QUIET_S = 2.0
 _MESSAGES = 100
+# The kind of the events that hold a small picture of what is in the making; the latest ones are kept for a beat.
+PICTURE = "picture"
+_PICTURES = 9
 # A step is recorded when this share of the time so far has passed since the last one.
 _NOTED_SHARE = 0.01
 
@@ -29,6 +32,7 @@ class Heartbeat:
     begins.
 
     lost: somebody else has the job, nothing may be written any more. cancel_requested: its owner wants it to end.
+    pictures: each of one date, as the job's process sends them, for those who watch; the latest are recorded.
     advanced: the attempt has stored a newer checkpoint than it began with, and the database knows.
     A database that does not answer is asked again; whether the lease was lost meanwhile, it will say.
     """
@@ -40,6 +44,7 @@ class Heartbeat:
         self._database, self._job, self._settings = database, job, settings
         self._progress: dict[str, Any] | None = None
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self.pictures: deque[dict[str, Any]] = deque(maxlen=_PICTURES)
         self._phase: object = None
         self._began = self._noted = clock.elapsed()
         self._over, self._new_phase = threading.Event(), threading.Event()
@@ -111,6 +116,8 @@ class Heartbeat:
             self.advanced = jobs.advanced(self._database, self._job, retry=verdicts.lasting(self._job.retry or {}))
         while self._messages:
             self._record("log", {"message": self._messages.popleft()})
+        while self.pictures:
+            self._record(PICTURE, self.pictures.popleft())
         if progress is not None:
             self._note(progress)
 
