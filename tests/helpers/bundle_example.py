@@ -228,9 +228,10 @@ def _manifest(
 
 def _write_images(folder: Path, after: Stored, dates: tuple[str, ...]) -> None:
     folder.mkdir()
+    transform = rasterio.Affine(10, 0, 500000, 0, -10, 5600000)
     profile = {
         "driver": "GTiff", "count": after.shape[1], "height": after.shape[2], "width": after.shape[3],
-        "dtype": "uint16", "nodata": NODATA, "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5600000),
+        "dtype": "uint16", "nodata": NODATA, "crs": "EPSG:32631", "transform": transform,
     }  # fmt: skip
     for date, pixels in zip(dates, after, strict=True):
         with rasterio.open(folder / f"{date}.tif", "w", **profile) as image:
@@ -239,7 +240,7 @@ def _write_images(folder: Path, after: Stored, dates: tuple[str, ...]) -> None:
 
 
 def write_bundle(folder: Path, *, dates: int = 8, size_px: int = 96, bands: tuple[str, ...] = BANDS) -> Bundle:
-    """Writes a bundle into `folder`, with all there can be in one whose scene needs no pyramid. bands: BANDS or ALL_BANDS."""
+    """Writes a bundle of a scene without a pyramid into `folder`, all styles and arrays in it. bands: or ALL_BANDS."""
     days, values = _values(dates, size_px, bands)
     pictures = folder / "pictures"
     overview = _write_pictures(pictures, _pictures(values), days, 0)

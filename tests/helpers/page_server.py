@@ -25,8 +25,8 @@ class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     extensions_map = SimpleHTTPRequestHandler.extensions_map | TYPES
 
-    def __init__(self, *args: object, folder: Path, instead: Answer, **more: object) -> None:
-        self.folder, self.instead = folder, instead
+    def __init__(self, *args: object, folder: Path, instead: Answer, place: str, **more: object) -> None:
+        self.folder, self.instead, self.place = folder, instead, place
         super().__init__(*args, **more)  # type: ignore[arg-type]
 
     def translate_path(self, path: str) -> str:
@@ -40,7 +40,9 @@ class _Handler(SimpleHTTPRequestHandler):
         changed = self.instead(path)
         if path == "/":
             text = (PAGE / "index.html").read_text(encoding="utf-8")
-            self._send(200, text.replace('content="service"', 'content="view"').encode(), "text/html; charset=utf-8")
+            self._send(
+                200, text.replace('content="service"', f'content="{self.place}"').encode(), "text/html; charset=utf-8"
+            )
         elif changed is not None:
             self._send(*changed, self.guess_type(path))
         else:
@@ -70,9 +72,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def page_server(folder: Path, instead: Answer = lambda path: None, port: int = 0) -> Iterator[str]:
+def page_server(folder: Path, instead: Answer = lambda path: None, place: str = "view") -> Iterator[str]:
     """Serves the page over `folder` (with pictures/ in it); yields the address, which ends in a slash."""
-    with _Server(("127.0.0.1", port), partial(_Handler, folder=folder, instead=instead)) as server:
+    with _Server(("127.0.0.1", 0), partial(_Handler, folder=folder, instead=instead, place=place)) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -85,5 +87,7 @@ def until(page: Any, script: str, argument: Any = None, *, seconds: float = 8) -
     """Waits for a script to be true. Playwright's own waiting evaluates texts in the page, which its policy forbids."""
     end = time.monotonic() + seconds
     while not page.evaluate(script, argument):
-        assert time.monotonic() < end, f"never true: {script}"
+        if time.monotonic() > end:
+            panes = page.evaluate("[...document.querySelectorAll('canvas.pane')].map((each) => each.dataset.shown)")
+            raise AssertionError(f"never true: {script}, {argument}; the panes show {panes} at {page.url}")
         page.wait_for_timeout(20)

@@ -15,7 +15,8 @@ from page_server import Answer, page_server
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WATCH_POLICY = """
 window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+document.addEventListener("securitypolicyviolation",
+    (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
 
 
@@ -56,15 +57,21 @@ class Viewer:
     pages: list[Any] = field(default_factory=list)
     address: str = ""
 
-    def serve(self, folder: Path, instead: Answer = lambda path: None) -> str:
+    def serve(self, folder: Path, instead: Answer = lambda path: None, place: str = "view") -> str:
         """Serves a folder for the rest of the test."""
-        self.address = self.stack.enter_context(page_server(folder, instead))
+        self.address = self.stack.enter_context(page_server(folder, instead, place))
         return self.address
 
     def show(
-        self, folder: Path, fragment: str = "", *, instead: Answer = lambda path: None, wait: str = "canvas.right[data-shown*='/']",
+        self,
+        folder: Path,
+        fragment: str = "",
+        *,
+        instead: Answer = lambda path: None,
+        wait: str = "canvas.right[data-shown*='/']",
+        place: str = "view",
         **context: Any,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Opens the page, 1200 x 800 unless told, and waits until the picture is drawn."""
         context.setdefault("viewport", {"width": 1200, "height": 800})
         opened = self.stack.enter_context(self.browser.new_context(accept_downloads=True, **context))
@@ -76,7 +83,7 @@ class Viewer:
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.pages.append(page)
-        page.goto(self.serve(folder, instead) + fragment)
+        page.goto(self.serve(folder, instead, place) + fragment)
         page.wait_for_selector(wait, state="attached")
         return page
 

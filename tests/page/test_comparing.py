@@ -1,4 +1,4 @@
-"""Two results in one viewer; the page as one file with all in it."""
+"""Two results in one viewer; a job's in a service; the page as one file with all in it."""
 
 import base64
 import json
@@ -75,3 +75,26 @@ def test_a_file_may_hold_the_bundle_itself(viewer: Any, bundle: Any, tmp_path: P
         page.get_by_role("link", name="This date (GeoTIFF)").click()
     assert Path(waiting.value.path()).stat().st_size > 1000
     assert [path for path in asked if not path.startswith(("/page/", "/single.html"))] == []
+
+
+def test_a_job_of_a_service_is_viewed_with_the_key_and_its_version(viewer: Any, bundle: Any, tmp_path: Path) -> None:
+    """What a service serves lies under jobs/ID; the pasted key goes along, and the tag that lets files be kept."""
+    job = tmp_path / "jobs" / "abc"
+    shutil.copytree(bundle.folder / "pictures", job / "pictures")
+    shutil.copytree(bundle.folder / "declouded", job / "results" / "declouded")
+    (job / "pictures" / "scene.json").write_text(json.dumps(bundle.manifest | {"v": "t1"}))
+    page = viewer.show(tmp_path, "#/jobs/abc/view?px=40,40", place="service", wait=".place .u-over")
+    requests: list[Any] = []
+    page.on("request", lambda each: requests.append(each))
+    page.evaluate("sessionStorage.setItem('decloud-key', 'secret')")
+    page.reload()
+    page.wait_for_selector(".place .u-over")
+    until(page, f"({SHOWN})().includes('rgb/')")
+    data = [each for each in requests if "/pictures/" in each.url]
+    assert all(each.headers.get("authorization") == "Bearer secret" for each in data)
+    assert {each.url for each in data if not each.url.endswith("?v=t1")} == {
+        f"{viewer.address}jobs/abc/pictures/scene.json"
+    }
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="This date (GeoTIFF)").click()
+    assert Path(waiting.value.path()).read_bytes()[:2] in (b"II", b"MM")

@@ -55,9 +55,11 @@ def test_nothing_sticks_out_at_any_width(viewer: Any, bundle: Any, width: int) -
     stage = page.locator(".stage").bounding_box()
     assert stage["height"] >= 300
     assert stage["width"] >= min(width, 0.5 * width)
-    sticking = page.evaluate("""() => [...document.querySelectorAll('.panel *, header *, .timeline *')].filter((e) => {
-        const r = e.getBoundingClientRect();
-        return r.width > 0 && r.right > innerWidth + 1 && !e.closest('.strip, .scroll, .unseen, .u-wrap'); }).map((e) => e.outerHTML.slice(0, 90))""")
+    sticking = page.evaluate("""() => [...document.querySelectorAll(
+        '.panel *, header *, .timeline *')].filter((each) => {
+        const { width, right } = each.getBoundingClientRect();
+        return width > 0 && right > innerWidth + 1 && !each.closest('.strip, .scroll, .unseen, .u-wrap');
+    }).map((each) => each.outerHTML.slice(0, 90))""")
     assert sticking == []
 
 
@@ -66,10 +68,12 @@ def test_what_is_touched_is_large_enough(viewer: Any, bundle: Any, width: int) -
     page = viewer.show(
         bundle.folder, "#/view?px=40,40", wait=".place .u-over", viewport={"width": width, "height": 800}
     )
-    small = page.evaluate("""() => [...document.querySelectorAll('button, select, a[href], summary, label')].filter((e) => {
-        const r = e.getBoundingClientRect(), after = getComputedStyle(e, '::after');
+    small = page.evaluate("""() => [...document.querySelectorAll(
+        'button, select, a[href], summary, label')].filter((each) => {
+        const { width, height } = each.getBoundingClientRect(), after = getComputedStyle(each, '::after');
         const more = after.position === 'absolute' && after.content !== 'none' ? 8 : 0;
-        return r.width > 0 && !e.closest('.skip') && (r.height + more < 44 || r.width < 44); }).map((e) => e.outerHTML.slice(0, 100))""")
+        return width > 0 && !each.closest('.skip') && (height + more < 44 || width < 44);
+    }).map((each) => each.outerHTML.slice(0, 100))""")
     assert small == []
 
 
@@ -95,8 +99,13 @@ def test_the_content_is_one_step_away_and_every_stop_is_seen(viewer: Any, bundle
     seen = []
     for _ in range(24):
         page.keyboard.press("Tab")
-        style = page.evaluate("""() => { const e = document.activeElement, s = getComputedStyle(e), n = e.nextElementSibling && getComputedStyle(e.nextElementSibling);
-            return [e.className || e.tagName, s.outlineStyle !== 'none' || n?.outlineStyle !== 'none' && e.type === 'radio' || e.className === 'swipe']; }""")
+        style = page.evaluate("""() => {
+            const here = document.activeElement, after = here.nextElementSibling;
+            const outlined = (each) => each && getComputedStyle(each).outlineStyle !== 'none';
+            // A radio button's outline is drawn around its words, the divider's around its handle.
+            return [here.className || here.tagName,
+                outlined(here) || here.type === 'radio' && outlined(after) || here.className === 'swipe'];
+        }""")
         seen.append(style)
     # BODY: past the last stop the focus leaves the page.
     assert [name for name, visible in seen if not visible and name != "BODY"] == []

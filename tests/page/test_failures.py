@@ -156,13 +156,12 @@ def test_texts_of_files_stay_texts(viewer: Any, own_bundle: Any) -> None:
     manifest["dates"][4] |= {"date": HOSTILE, "s1_date": HOSTILE, "file": HOSTILE + "/../../x"}
     manifest["bands"][0]["name"] = HOSTILE
     manifest["cube"]["arrays"]["after"]["bands"] = [HOSTILE, *manifest["cube"]["arrays"]["after"]["bands"][1:]]
-    manifest["styles"].append({"name": HOSTILE, "title": HOSTILE, "of": HOSTILE, "bands": [HOSTILE],
-        "legend": {"unit": HOSTILE, "low": HOSTILE, "high": HOSTILE, "colours": [f"red;{HOSTILE}", "url(/x)"]}})  # fmt: skip
-    own_bundle.rewrite(
-        title=HOSTILE, made=HOSTILE, credit=HOSTILE, notes=[HOSTILE], crs=HOSTILE, s1_bands=[HOSTILE], dates=manifest["dates"],
-        bands=manifest["bands"], cube=manifest["cube"], styles=manifest["styles"],
-        downloads=[{"title": HOSTILE, "path": "javascript:alert(1)"}],
-    )  # fmt: skip
+    legend = {"unit": HOSTILE, "low": HOSTILE, "high": HOSTILE, "colours": [f"red;{HOSTILE}", "url(/x)"]}
+    style = {"name": HOSTILE, "title": HOSTILE, "of": HOSTILE, "bands": [HOSTILE], "legend": legend}
+    manifest["styles"].append(style)
+    manifest |= dict.fromkeys(("title", "made", "credit", "crs"), HOSTILE)
+    manifest |= {"notes": [HOSTILE], "s1_bands": [HOSTILE]}
+    own_bundle.rewrite(**(manifest | {"downloads": [{"title": HOSTILE, "path": "javascript:alert(1)"}]}))
     viewer.expected.append("Failed to load resource")
     page = viewer.show(own_bundle.folder, "#/view?px=40,40", wait=".place .u-over")
     page.get_by_role("button", name="Next date").click()

@@ -18,12 +18,11 @@ CHART = ".place .u-over"
 
 def pixel(page: Any, row: int, column: int) -> None:
     """Clicks a pixel where the stage shows it."""
-    at = page.evaluate(
-        """([row, column]) => { const q = new URLSearchParams(location.hash.split('?')[1]); const s = document.querySelector('.stage');
-        const zoom = Number(q.get('zoom')); return [(column + .5 - q.get('x')) * zoom + s.clientWidth / 2,
-        (row + .5 - q.get('y')) * zoom + s.clientHeight / 2]; }""",
-        [row, column],
-    )
+    script = """([row, column]) => {
+        const { x, y, zoom } = Object.fromEntries(new URLSearchParams(location.hash.split('?')[1]));
+        const { clientWidth, clientHeight } = document.querySelector('.stage');
+        return [(column + .5 - x) * zoom + clientWidth / 2, (row + .5 - y) * zoom + clientHeight / 2]; }"""
+    at = page.evaluate(script, [row, column])
     page.locator(".stage").click(position={"x": at[0], "y": at[1]})
     page.wait_for_selector(CHART)
 
@@ -73,7 +72,8 @@ def test_a_click_tells_the_values_of_the_files_exactly(
 def test_the_chart_holds_the_same_numbers_to_the_last_bit(viewer: Any, bundle: Any) -> None:
     page = viewer.show(bundle.folder, "#/view?x=48&y=48&zoom=10")
     told = page.evaluate("""async () => {
-        const { loadBundle } = await import('/page/viewer/bundle.js'), { Place } = await import('/page/viewer/place.js');
+        const { loadBundle } = await import('/page/viewer/bundle.js');
+        const { Place } = await import('/page/viewer/place.js');
         const place = await Place.read(await loadBundle('pictures/'), {top: 70, left: 20, bottom: 71, right: 21});
         return ['B02', 'B08'].map((band) => { const { observed, masked, after } = place.over(band);
             return [...after, ...observed.map((v, t) => Number.isNaN(v) ? masked[t] : v)]; }); }""")

@@ -55,7 +55,7 @@ def test_markup_has_no_script_or_style_of_its_own() -> None:
 
 
 def test_english_stands_in_one_file() -> None:
-    """Sentences elsewhere would not be translated: two words in a row in a literal that is no selector, class or code."""
+    """Sentences elsewhere would not be translated: a capital and two words in a row in a literal."""
     sentence = re.compile(r"""["'`]([A-Z][a-z]+ [a-z]+[^"'`]*)["'`]""")
     found = {
         (path.name, each)
@@ -74,3 +74,16 @@ def test_every_text_is_used() -> None:
     keys = set(re.findall(r"^    (\w+): ", text, re.M))
     unused = sorted(key for key in keys if not re.search(rf"\b{key}\b", others))
     assert unused == []
+
+
+def test_all_modules_of_the_first_view_are_asked_for_at_once() -> None:
+    """A browser learns of a module's imports only when it has read it: the list in the page spares those rounds."""
+    listed = set(re.findall(r'<link rel="modulepreload" href="page/([^"]+)">', (PAGE / "index.html").read_text()))
+    needed, open_ = set(), ["app.js", "viewer/view.js"]
+    while open_:
+        name = open_.pop()
+        needed.add(name)
+        found = re.findall(r'^import .*"(\.[^"]+)";$', (PAGE / name).read_text(encoding="utf-8"), re.M)
+        names = {str((PAGE / name).parent.joinpath(each).resolve().relative_to(PAGE)) for each in found}
+        open_ += sorted(names - needed)
+    assert listed == needed - {"app.js"}

@@ -20,7 +20,7 @@ export function keepKey(value) {
   } catch { /* private windows keep nothing */ }
 }
 
-const name = (url) => decodeURIComponent(url.split("/").slice(-2).join("/"));
+const name = (url) => decodeURIComponent(url.split("?")[0].split("/").slice(-2).join("/"));
 
 /** Fetches an address relative to the page. Raises PageError with the file's name where it is absent or refused. */
 export async function get(url, { signal, headers = {}, ...options } = {}) {

@@ -2,6 +2,7 @@
 
 import { PageError } from "../failures.js";
 import { getJson } from "../http.js";
+import { place } from "../shell.js";
 import { text } from "../text.js";
 import { Cube } from "./cube.js";
 
@@ -30,24 +31,26 @@ export class Bundle {
     this.dates = manifest.dates;
     this.bands = manifest.bands ?? [];
     this.styles = new Map(manifest.styles.map((style) => [style.name, style]));
-    this.cube = manifest.cube ? new Cube(`${base}cube/`, manifest.cube) : null;
+    // A service's tag of this very result: what is asked for with it may be kept for ever.
+    this.tag = manifest.v ? `?v=${encodeURIComponent(manifest.v)}` : "";
+    this.cube = manifest.cube ? new Cube(`${base}cube/`, manifest.cube, this.tag) : null;
     this.at = new Map(manifest.dates.map((each, index) => [each.date, index]));
   }
 
   /** The address of a style's whole picture of a date. */
   picture(style, date) {
-    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}.webp`;
+    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}.webp${this.tag}`;
   }
 
   /** The address of a cell of the pyramid: level 0 is full resolution, each further one half. */
   cell(style, date, level, row, column) {
-    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}/${level}/${row}_${column}.webp`;
+    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}/${level}/${row}_${column}.webp${this.tag}`;
   }
 
-  /** The address of the date's file, or nothing. Paths of files are relative to the folder of the result. */
+  /** The address of the date's file, or nothing. Paths of files are relative to the result: beside the pictures, or under results/. */
   file(date) {
     const { file } = this.dates[this.at.get(date)] ?? {};
-    return file ? this.base + (this.manifest.files ?? "../") + file.split("/").map(encodeURIComponent).join("/") : null;
+    return file ? this.base + (place === "service" ? "../results/" : "../") + file.split("/").map(encodeURIComponent).join("/") : null;
   }
 
   /** The further downloads: [{title, url}]. */

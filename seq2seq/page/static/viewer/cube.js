@@ -35,17 +35,18 @@ export class Cube {
   #chunks = new Map();
   #bytes = 0;
 
-  /** base: the address of the Zarr group; described: `cube` of the manifest. */
-  constructor(base, described) {
+  /** base: the address of the Zarr group; described: `cube` of the manifest; tag: follows each address. */
+  constructor(base, described, tag = "") {
     this.base = base;
+    this.tag = tag;
     this.arrays = described.arrays ?? {};
     this.chunkPx = described.chunk_px ?? 32;
   }
 
   async #array(name) {
-    this.#metadata ??= getJson(`${this.base}zarr.json`).catch((error) => { this.#metadata = null; throw error; });
+    this.#metadata ??= getJson(`${this.base}zarr.json${this.tag}`).catch((error) => { this.#metadata = null; throw error; });
     const group = await this.#metadata;
-    const found = group.consolidated_metadata?.metadata?.[name] ?? await getJson(`${this.base}${name}/zarr.json`);
+    const found = group.consolidated_metadata?.metadata?.[name] ?? await getJson(`${this.base}${name}/zarr.json${this.tag}`);
     return understood(name, found);
   }
 
@@ -57,7 +58,7 @@ export class Cube {
     const leading = chunk.slice(0, -2).map(() => 0);
     let answer;
     try {
-      answer = await get(`${this.base}${name}/c/${[...leading, row, column].join("/")}`);
+      answer = await get(`${this.base}${name}/c/${[...leading, row, column].join("/")}${this.tag}`);
     } catch (error) {
       if (error.status !== 404) throw error;
       return { ...found, data: new type(size).fill(fill) };

@@ -2,7 +2,7 @@
 
 import { themes, pair, WAYS } from "./state.js";
 
-const TYPING = "input:not([type=checkbox]), select, textarea, [contenteditable], dialog";
+const TYPING = "input:not([type=checkbox]), select, textarea, [contenteditable], dialog[open]";
 
 /** Moves the inspected pixel by rows and columns, the middle of the view where there is none. */
 function movePixel(viewer, stage, [rows, columns]) {

@@ -60,15 +60,17 @@ export function drawStyle(context, { bundle, style, date, pictures, camera, pane
   return Boolean(bitmap);
 }
 
-/** Prepares a canvas for a pane of a size in CSS pixels. Pixels stay square once each is two screen pixels or more. */
-export function begin(canvas, pane, camera, ratio) {
+/** Prepares a canvas for a pane of a size in CSS pixels; `visible`, [left, right], is what of it is seen and drawn. Pixels stay square once each is two screen pixels or more. */
+export function begin(canvas, { pane, camera, ratio, visible }) {
   const [width, height] = [Math.round(pane.width * ratio), Math.round(pane.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, width, height);
+  context.reset();
   context.setTransform(width / pane.width, 0, 0, height / pane.height, 0, 0);
+  context.beginPath();
+  context.rect(visible[0], 0, visible[1] - visible[0], pane.height);
+  context.clip();
   context.imageSmoothingEnabled = camera.scale * ratio < 2;
-  context.imageSmoothingQuality = "high";
+  context.imageSmoothingQuality = camera.scale * ratio < 1 ? "medium" : "low";
   return context;
 }

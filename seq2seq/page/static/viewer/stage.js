@@ -14,6 +14,7 @@ const DIVIDER_PX = 14;
 export class Stage {
   #wanted = false;
   #box = null;
+  #last = [null, null];
 
   /** viewer: {state, change, bundle, other, pictures, layer(id), title(id), signal}; on: {inspect(window), prefetch(row, column)}. */
   constructor(viewer, on) {
@@ -143,6 +144,11 @@ export class Stage {
     fill(this.position, parts.map((part) => h("span", {}, part)));
   }
 
+  /** Draws the mark of the place alone. */
+  mark() {
+    this.#paintMarks(this.camera);
+  }
+
   /** Draws with the next frame; calls in between are one. */
   draw() {
     if (this.#wanted) return;
@@ -172,13 +178,30 @@ export class Stage {
     const { state, pictures } = this.viewer;
     const ratio = Math.min(devicePixelRatio || 1, 3);
     const { bundle, style } = this.viewer.layer(id);
-    const context = begin(canvas, this.pane, camera, ratio);
-    const options = { bundle, date: state.date, pictures, camera, pane: this.pane, ratio };
-    const drawn = bundle.at.has(state.date) && drawStyle(context, { ...options, style });
-    if (state.mask && bundle.styles.has("mask") && bundle.at.has(state.date)) drawStyle(context, { ...options, style: "mask" });
-    canvas.dataset.shown = drawn ? `${id}/${state.date}` : "";
+    const { width } = this.pane;
+    const edge = state.way === "swipe" ? state.swipe * width : null;
+    const visible = edge === null ? [0, width] : [[0, Math.ceil(edge)], [Math.floor(edge), width]][at];
+    const context = begin(canvas, { pane: this.pane, camera, ratio, visible });
+    const options = { pictures, camera, pane: this.pane, ratio };
+    const wanted = { bundle, style, date: state.date };
+    const waiting = !this.#settled(wanted);
+    // Until the picture is there, the last one stays: an empty stage would flash.
+    const shown = waiting ? this.#last[at] : wanted;
+    const drawn = shown !== null && shown.bundle.at.has(shown.date) && drawStyle(context, { ...options, ...shown });
+    if (state.mask && !waiting && bundle.styles.has("mask") && bundle.at.has(state.date)) drawStyle(context, { ...options, ...wanted, style: "mask" });
+    if (!waiting) this.#last[at] = wanted;
+    canvas.dataset.shown = drawn && !waiting ? `${id}/${state.date}` : "";
     const { cloud } = this.viewer.bundle.dates[this.viewer.bundle.at.get(state.date)];
     canvas.setAttribute("aria-label", `${this.viewer.title(id)}, ${longDay(state.date)}, ${cloud == null ? words.noCloud : words.cloud(percent(cloud))}`);
+  }
+
+  /** Whether a picture is there, or known never to be; asks for it otherwise. */
+  #settled({ bundle, style, date }) {
+    if (!bundle.at.has(date)) return true;
+    const { pictures } = this.viewer;
+    const url = bundle.picture(style, date);
+    pictures.want(url);
+    return Boolean(pictures.peek(url) ?? pictures.failure(url));
   }
 
   #sayMissing(shown) {

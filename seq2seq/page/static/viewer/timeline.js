@@ -129,11 +129,12 @@ export class Timeline {
     this.facts.textContent = facts.join(" · ");
     this.slider.value = at;
     this.slider.setAttribute("aria-valuetext", words.dateSays(longDay(each.date), facts.join(", ")));
-    this.thumbs.forEach((button, number) => {
-      if (number === at) button.setAttribute("aria-current", "date");
-      else button.removeAttribute("aria-current");
-      button.tabIndex = number === at ? 0 : -1;
-    });
+    const last = this.thumbs[this.last ?? at];
+    last.removeAttribute("aria-current");
+    last.tabIndex = -1;
+    this.thumbs[at].setAttribute("aria-current", "date");
+    this.thumbs[at].tabIndex = 0;
+    this.last = at;
     this.#scroll(this.thumbs[at].parentElement);
   }
 

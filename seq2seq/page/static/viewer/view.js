@@ -120,12 +120,16 @@ function downloadsPart(viewer) {
   const { bundle } = viewer;
   const links = h("div", { class: "links" });
   const element = h("section", { class: "card", "aria-labelledby": "downloads-title" }, h("h2", { id: "downloads-title" }, words.downloads), links);
-  const update = () => {
+  const draw = () => {
     const file = bundle.file(viewer.state.date);
     const found = [...(file ? [{ title: words.thisDate, url: file }] : []), ...bundle.downloads];
     fill(links, found.map(({ title, url }) => download(title, url)));
     element.hidden = found.length === 0;
   };
+  // Not while dates run by.
+  const update = later(draw, 120);
+  viewer.signal.addEventListener("abort", update.stop);
+  draw();
   return { element, update };
 }
 
@@ -147,7 +151,7 @@ function assemble(main, viewer) {
   const layerKeys = ["left", "right", "way", "mask"];
   const any = (changed, names) => names.some((name) => changed.has(name));
   viewer.parts = [
-    (changed) => { if (any(changed, ["date", "camera", "swipe", "window", ...layerKeys])) stage.draw(); },
+    (changed) => { if (any(changed, ["date", "camera", "swipe", ...layerKeys])) stage.draw(); else if (changed.has("window")) stage.mark(); },
     (changed) => { if (changed.has("date")) { timeline.update(); downloads.update(); } },
     (changed) => { if (any(changed, layerKeys)) layers.update(); },
     (changed) => inspector.update(changed),
