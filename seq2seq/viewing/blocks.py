@@ -94,12 +94,9 @@ class BlockReader:
         step = -(-max(height, width) // max_px)
         if self.fits((height, width)):
             block, every = self.read(self.whole), (slice(None, None, step),) * 2
-            sigma = block.sigma[(..., *every)]
-            return (
-                block.after[(..., *every)],
-                block.mask[(slice(None), 0, *every)] != OBSERVED,
-                sigma * np.float32(SIGMA_STEP),
-            )
+            hidden = block.mask[(slice(None), 0, *every)] != OBSERVED
+            sigma = block.sigma[(..., *every)].astype(np.float32) * np.float32(SIGMA_STEP)
+            return block.after[(..., *every)], hidden, sigma
         scene, whole, shape = self._scene, self.whole, (-(-height // step), -(-width // step))
         after, hidden, sigma = (
             np.stack([read_file(file, whole, shape) for file in rasters.files])

@@ -62,8 +62,8 @@ class CubeArray:
         return self._packed(values.astype(fill.dtype.newbyteorder("<"), copy=False).tobytes())
 
     def _packed(self, content: bytes) -> bytes:
-        """As gzip. Measured values are noise that no match of strings is worth looking for: runs and Huffman's code take
-        half the time for 5 to 7 % more bytes. sigma and mask, of which most is one value, are small either way."""
+        """As gzip. Measured values are noise that no match of strings is worth looking for: runs and Huffman's code
+        take half the time for 5 to 7 % more bytes. sigma and mask are mostly one value, and small."""
         strategy = zlib.Z_RLE if self.noisy else zlib.Z_DEFAULT_STRATEGY
         packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW, zlib.DEF_MEM_LEVEL, strategy)
         return packer.compress(content) + packer.flush()

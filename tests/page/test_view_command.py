@@ -26,7 +26,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def running(result: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command and the address that it prints. A proxy that leads nowhere stands for the network that is off."""
-    dead = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    dead = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     command = [sys.executable, "-m", "decloud", "view", str(result), "--no-browser"]
     started = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **dead, "PYTHONPATH": str(ROOT)}
@@ -42,6 +42,7 @@ def running(result: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         pytest.fail(f"no address: {said}")
     started.kill()
     started.wait()
+    started.stdout.close()
 
 
 def test_a_result_is_seen_swiped_and_asked_without_a_network_until_ctrl_c(
