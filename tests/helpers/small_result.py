@@ -1,4 +1,4 @@
-"""A small finished result of a simulated sequence, for what shows results in a browser; and what its files and a chart say."""
+"""A small finished result of a simulated sequence for what shows results in a browser; what files and charts say."""
 
 from pathlib import Path
 from typing import Any
