@@ -18,6 +18,7 @@ EXAMPLES = """
 """
 
 
+# long: its options, one after another
 def export(
     out: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="OUT", show_default=False)],
     file: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE.html", show_default=False)],
