@@ -5,6 +5,7 @@ make bench                                            everything (hours: three c
 make bench ARGS="--only quality --seeds 0"            a part; other figures in results.json stay
 make bench ARGS="--only quality --reuse DIR"          score finished runs, DIR/CASE-SEED, in place of running
 make bench ARGS="--only service"                      the service beside nginx and pygeoapi (needs wrk and nginx)
+make bench ARGS="--only page"                         the page in a browser: page.json, PAGE.md (needs chromium)
 make bench ARGS=--quick                               does the benchmark itself work? Writes to --work only
 """
 
@@ -26,7 +27,7 @@ from parts import CASES, Bench, NotMeasured, Row
 from parts import PARTS as MOST_PARTS
 
 HERE = Path(__file__).resolve().parent
-SERVICE = "service"
+SERVICE, PAGE = "service", "page"
 PARTS = MOST_PARTS | {"busy": busy}
 MEASURES = ("upload", "status", "first-step", "listing", "claiming", "download")
 QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
@@ -40,12 +41,15 @@ def main() -> int:
         work.mkdir(parents=True, exist_ok=True)
         bench = _bench(options, work)
         book = Book(options.results or (work if options.quick else HERE), quick=options.quick)
-        names = [name for name in options.only if name != SERVICE]
+        names = [name for name in options.only if name not in (SERVICE, PAGE)]
         failures = [failure for name in names for failure in measure_part(name, partial(PARTS[name], bench), book)]
         books = [book] if names else []
         if SERVICE in options.only:
             books.append(_service_book(options, book.folder))
             failures += _measure_service(options, work, books[-1])
+        if PAGE in options.only:
+            books.append(_page_book(options, book.folder))
+            failures += _measure_page(options, work, books[-1])
         for written in books:
             print(f"Results  {written.page}")
             if options.quick:
@@ -112,6 +116,18 @@ def measure_part(name: str, part: Callable[[], Iterator[Row]], book: Book) -> li
     return []
 
 
+def _page_book(options: argparse.Namespace, folder: Path) -> Book:
+    from page_speed import render as rendered
+
+    return Book(folder, quick=options.quick, names=("page.json", "PAGE.md"), rendered=rendered)
+
+
+def _measure_page(options: argparse.Namespace, work: Path, book: Book) -> list[str]:
+    from page_speed import page_rows
+
+    return measure_part(PAGE, partial(page_rows, work, quick=options.quick), book)
+
+
 def _service_book(options: argparse.Namespace, folder: Path) -> Book:
     from service.page import render as rendered
     from service.peers import nginx_version, pygeoapi_version
@@ -162,7 +178,7 @@ def _bench(options: argparse.Namespace, work: Path) -> Bench:
 
 
 def _options() -> argparse.Namespace:
-    parts = [*PARTS, SERVICE]
+    parts = [*PARTS, SERVICE, PAGE]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=", ".join(parts))
     parser.add_argument("--cases", nargs="+", default=CASES, metavar="CASE", help="of ../shared/data")

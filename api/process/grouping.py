@@ -45,7 +45,8 @@ class Together(Asked):
     )
 
     sequences: Annotated[list[Reference], Field(min_length=1, max_length=MOST_SEQUENCES)] = Field(
-        description="Uploads, or addresses that the service may fetch, each for a job; `title` is the name of the job, by default the upload's."
+        description="Uploads, or addresses that the service may fetch, each for a job; `title` is the job's name, by "
+        "default the upload's."
     )
     inputs: Changes = Field(default_factory=Changes, description="Settings of the process `decloud`, for all.")
     name: str | None = Field(default=None, min_length=1, max_length=200, description="Of the group.")

@@ -15,6 +15,8 @@ from seq2seq.commands.benchmark import EXAMPLES as BENCHMARK_EXAMPLES
 from seq2seq.commands.benchmark import benchmark
 from seq2seq.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from seq2seq.commands.evaluate import evaluate
+from seq2seq.commands.export import EXAMPLES as EXPORT_EXAMPLES
+from seq2seq.commands.export import export
 from seq2seq.commands.fetch import EXAMPLES as FETCH_EXAMPLES
 from seq2seq.commands.fetch import FetchCommand, fetch
 from seq2seq.commands.fit import EXAMPLES as FIT_EXAMPLES
@@ -176,6 +178,7 @@ app.command(epilog=BENCHMARK_EXAMPLES)(benchmark)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command(epilog=LOOK_EXAMPLES)(look)
 app.command(epilog=VIEW_EXAMPLES)(view)
+app.command(epilog=EXPORT_EXAMPLES)(export)
 app.command()(methods)
 app.add_typer(weight_commands.app, name="weights")
 

@@ -14,6 +14,8 @@ from seq2seq.progress import Progress, ShouldStop
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seq2seq.commands.console import Display
+
 EXAMPLES = """
 [bold]Examples[/]
   decloud view cloud-free                 [dim]opens a browser; Ctrl-C ends it[/]
@@ -57,16 +59,21 @@ def view(
 
 
 def _build(out: Path, source: Path | None, path: Path, console: "Console", should_stop: ShouldStop) -> None:
-    """Makes the bundle, with a bar. Raises `Stopped`, and `InputError` where result and input do not fit."""
     from seq2seq.commands.console import open_display
+
+    with open_display(console, quiet=False) as display:
+        build_pictures(out, source, path, display, should_stop)
+
+
+def build_pictures(out: Path, source: Path | None, path: Path, display: "Display", should_stop: ShouldStop) -> None:
+    """Makes the bundle. Raises `Stopped`, and `InputError` where result and input do not fit."""
     from seq2seq.looking.result import open_result
     from seq2seq.viewing.bundle import write_bundle
     from seq2seq.viewing.places import in_pack
 
+    display(Progress("reading"))
     config = ReconstructionConfig()
-    with open_display(console, quiet=False) as display:
-        display(Progress("reading"))
-        with open_result(out, source=source, max_memory_gb=config.max_memory_gb) as scene, in_pack(path) as put:
-            for note in scene.info.notes:
-                display.notify(f"note  {note}")
-            write_bundle(scene, put, on_progress=display, should_stop=should_stop)
+    with open_result(out, source=source, max_memory_gb=config.max_memory_gb) as scene, in_pack(path) as put:
+        for note in scene.info.notes:
+            display.notify(f"note  {note}")
+        write_bundle(scene, put, on_progress=display, should_stop=should_stop)

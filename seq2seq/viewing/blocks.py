@@ -92,9 +92,11 @@ class BlockReader:
         pixel, as many as `max_px` a side."""
         height, width = self.info.geobox.shape
         step = -(-max(height, width) // max_px)
-        if step == 1 and self.fits((height, width)):
-            block = self.read(self.whole)
-            return block.after, block.mask[:, 0] != OBSERVED, block.sigma * np.float32(SIGMA_STEP)
+        if self.fits((height, width)):
+            block, every = self.read(self.whole), (slice(None, None, step),) * 2
+            hidden = block.mask[(slice(None), 0, *every)] != OBSERVED
+            sigma = block.sigma[(..., *every)].astype(np.float32) * np.float32(SIGMA_STEP)
+            return block.after[(..., *every)], hidden, sigma
         scene, whole, shape = self._scene, self.whole, (-(-height // step), -(-width // step))
         after, hidden, sigma = (
             np.stack([read_file(file, whole, shape) for file in rasters.files])
@@ -118,8 +120,11 @@ class BlockReader:
 
     def _stored(self, reflectance: Float32, has_data: Bool) -> NDArray[Any]:
         """Date by date, because the way goes through float64."""
-        dates = [self.storage.to_dn(pixels) for pixels in reflectance]
-        return np.where(has_data, np.stack(dates), self._nothing)
+        stored = np.empty(reflectance.shape, dtype=self.storage.dtype)
+        for t, pixels in enumerate(reflectance):
+            stored[t] = self.storage.to_dn(pixels)
+            np.copyto(stored[t], self._nothing, where=~has_data[t])
+        return stored
 
     @property
     def _nothing(self) -> Any:

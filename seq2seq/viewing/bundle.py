@@ -178,7 +178,8 @@ def _arrays(reader: BlockReader, shape: tuple[int, int]) -> tuple[CubeArray, ...
     storage, dates = reader.storage, len(reader.info.dates)
 
     def array(name: str, bands: tuple[str, ...], dtype: str, nodata: float | None, **about: Any) -> CubeArray:
-        return CubeArray(name, bands, dtype, (dates, len(bands), *shape), CHUNK_PX, nodata, about)
+        noisy = name not in ("sigma", "mask")
+        return CubeArray(name, bands, dtype, (dates, len(bands), *shape), CHUNK_PX, nodata, about, noisy)
 
     reflectance = {"scale": storage.scale, "offset": storage.offset, "unit": "reflectance"}
     classes = {"0": "observed", "1": "cloud, shadow", "2": "no data"}

@@ -15,7 +15,7 @@ from seq2seq.viewing.blocks import OBSERVED, Block, BlockReader
 from seq2seq.viewing.styles import Scale, Style
 
 # Pixels along the longer side of what the scales are fitted to.
-_GLANCE_PX = 256
+_GLANCE_PX = 128
 # Fewer clear pixels than this say too little; then the whole result counts.
 _MIN_CLEAR = 64
 _RADAR_PX = 64

@@ -101,6 +101,8 @@ export const text = {
     clear: "Clear",
     boxTooLarge: (limit) => `A box may have up to ${limit} × ${limit} pixels. Draw a smaller one.`,
     outside: "This place lies outside the scene.",
+    sampled: (step, row, column) => `This file holds the values of one pixel in each ${step} × ${step}: these are of row ${row}, column ${column}.`,
+    sampledBox: (step) => `This file holds the values of one pixel in each ${step} × ${step}: the mean is over those.`,
     noCube: "This result has no values to chart, only pictures.",
     reading: "Reading values …",
     quantity: "Show",
@@ -131,6 +133,7 @@ export const text = {
     rowColumn: (row, column) => `row ${row}, column ${column}`,
     grid: (x, y, crs) => `x ${x}, y ${y} (${crs})`,
 
+    leftOut: "Not in this file",
     about: "About this result",
     made: (how) => `Made ${how}`,
     downloads: "Download",

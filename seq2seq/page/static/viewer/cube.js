@@ -41,6 +41,8 @@ export class Cube {
     this.tag = tag;
     this.arrays = described.arrays ?? {};
     this.chunkPx = described.chunk_px ?? 32;
+    // Of each step x step pixels, the one in the middle has values: a file that was made small.
+    this.step = described.step ?? 1;
   }
 
   async #array(name) {
@@ -97,8 +99,9 @@ export class Cube {
 
   /** Starts reading the chunks of a pixel, so that they are there when they are asked for. */
   prefetch(row, column) {
+    const px = this.chunkPx * this.step;
     for (const name of Object.keys(this.arrays)) {
-      this.chunk(name, Math.floor(row / this.chunkPx), Math.floor(column / this.chunkPx)).catch(() => {});
+      this.chunk(name, Math.floor(row / px), Math.floor(column / px)).catch(() => {});
     }
   }
 
@@ -106,8 +109,10 @@ export class Cube {
    * The chunks under a window, half open: {top, left, bottom, right} in pixels of the scene.
    * Returns [{top, left, bottom, right (inside the chunk), arrays: {name: chunk}}].
    */
-  async window({ top, left, bottom, right }, names = Object.keys(this.arrays)) {
-    const px = this.chunkPx;
+  async window(asked, names = Object.keys(this.arrays)) {
+    const [px, step] = [this.chunkPx, this.step];
+    const [top, left] = [Math.floor(asked.top / step), Math.floor(asked.left / step)];
+    const [bottom, right] = [Math.ceil(asked.bottom / step), Math.ceil(asked.right / step)];
     const blocks = [];
     for (let row = Math.floor(top / px); row * px < bottom; row += 1) {
       for (let column = Math.floor(left / px); column * px < right; column += 1) {

@@ -105,7 +105,7 @@ export class Inspector {
     this.values = h("p", { class: "values small" });
     fill(this.body,
       h("div", { class: "row" }, h("h3", {}, windowTitle(window)), h("button", { class: "quiet round", type: "button", "aria-label": words.clear, title: words.clear, onclick: () => viewer.change({ window: null }) }, icon("M6 6l12 12M18 6L6 18"))),
-      this.#where(window), h("div", { class: "row" }, select, this.formula), this.seriesBox, h("p", { class: "key" }, ["observed", "masked", "linear", "after", "range"].map(key)), this.values,
+      this.#where(window), this.#sampled(window), h("div", { class: "row" }, select, this.formula), this.seriesBox, h("p", { class: "key" }, ["observed", "masked", "linear", "after", "range"].map(key)), this.values,
       this.radarBox, this.spectrumBox,
       h("p", { class: "soft small" }, isBox(window) ? words.boxRange : words.rangeAbout), this.details,
       h("button", { type: "button", class: "wide", onclick: () => this.save() }, icon("M12 4v11M7 11l5 5 5-5M5 20h14"), words.csv));
@@ -122,6 +122,15 @@ export class Inspector {
     const parts = [lonlat && words.position(...lonLat(lonlat, row, column)),
       affine && words.grid(...gridPoint(affine, row, column).map((each) => each.toFixed(1)), crs ?? "?")];
     return h("p", { class: "where soft small" }, parts.filter(Boolean).map((part) => h("span", {}, part)));
+  }
+
+  /** Where only some pixels have values: which are shown. */
+  #sampled({ top, left, bottom, right }) {
+    const { cube: { step }, height, width } = this.viewer.bundle;
+    if (step === 1) return null;
+    const nearest = (at, length) => Math.min(Math.floor(at / step) * step + Math.floor(step / 2), length - 1);
+    const line = isBox({ top, left, bottom, right }) ? words.sampledBox(step) : words.sampled(step, nearest(top, height), nearest(left, width));
+    return h("p", { class: "notice small" }, line);
   }
 
   /** Draws all charts anew: another place, quantity, size or theme. */

@@ -133,6 +133,13 @@ function downloadsPart(viewer) {
   return { element, update };
 }
 
+/** What a file that was made small does not hold, in the words of its manifest. */
+function leftOut({ manifest }) {
+  const lines = manifest.left_out ?? [];
+  return lines.length > 0 && h("section", { class: "card left-out", "aria-labelledby": "left-out-title" },
+    h("h2", { id: "left-out-title" }, words.leftOut), h("ul", {}, lines.map((line) => h("li", {}, String(line)))));
+}
+
 function assemble(main, viewer) {
   const stage = new Stage(viewer, {
     inspect: (window) => viewer.change({ window }), prefetch: (row, column) => viewer.bundle.cube?.prefetch(row, column),
@@ -147,7 +154,7 @@ function assemble(main, viewer) {
   const { made, credit, notes = [] } = viewer.bundle.manifest;
   const about = h("section", { class: "credit soft small", "aria-label": words.about }, [made && words.made(made), credit, ...notes].filter(Boolean).map((line) => h("p", {}, String(line))));
   fill(main, h("div", { class: "viewer" }, h("div", { class: "left-side" }, stage.element, timeline.element),
-    h("div", { class: "panel" }, layers.element, inspector.element, downloads.element, about)));
+    h("div", { class: "panel" }, layers.element, inspector.element, downloads.element, leftOut(viewer.bundle), about)));
   const layerKeys = ["left", "right", "way", "mask"];
   const any = (changed, names) => names.some((name) => changed.has(name));
   viewer.parts = [
