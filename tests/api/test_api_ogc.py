@@ -62,7 +62,7 @@ def test_every_setting_of_the_engine_is_an_input_with_its_range_and_default(user
         assert schema["default"] == default
         Draft202012Validator(schema).validate(default)
     ranges = {each.name: (each.low, each.high) for each in SETTINGS if each.low is not None and each.high is not None}
-    assert len(ranges) == 10
+    assert len(ranges) == 12
     for name, (low, high) in ranges.items():
         validator = Draft202012Validator(inputs[name]["schema"])
         assert [validator.is_valid(value) for value in (low, high, low - 1, high + 1)] == [True, True, False, False]

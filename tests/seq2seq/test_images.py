@@ -127,11 +127,15 @@ def test_every_package_is_installed_and_its_data_files_too() -> None:
     assert FOUND["namespaces"] is False
     data = PROJECT["tool"]["setuptools"]["package-data"]
     for file in files:
-        package = ".".join(file.relative_to(ROOT).parts[:-1])
         inside = [folder for folder in file.parents if folder.is_relative_to(ROOT) and folder != ROOT]
-        assert all((folder / "__init__.py").exists() for folder in inside), file
-        if file.suffix != ".py":
-            assert any(file.match(pattern) for pattern in data.get(package, ())), file
+        owner = next(folder for folder in inside if (folder / "__init__.py").exists())
+        above = inside[inside.index(owner) :]
+        assert all((folder / "__init__.py").exists() for folder in above), file
+        if file.suffix == ".py":
+            assert owner == file.parent, file
+        else:
+            package = ".".join(owner.relative_to(ROOT).parts)
+            assert any(file in owner.glob(pattern) for pattern in data.get(package, ())), file
 
 
 @pytest.mark.parametrize("path", [".env", ".git", ".venv", "decloud-data", "tests", "demo", "api/__pycache__"])
