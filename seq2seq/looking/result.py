@@ -97,19 +97,25 @@ def open_result(folder: Path, *, source: Path | None, max_memory_gb: float) -> I
         replaced = bool(report["config"].get("full_prediction"))
         if before is None and replaced:
             note = f"{note}; observed pixels were replaced (full_prediction), so that nothing before the run is shown"
-        yield ResultScene(_info(folder, report, first, (note,) if note else ()), folder, before, replaced=replaced)
+        yield ResultScene(
+            _info(sequence_name(folder), report, first, (note,) if note else ()), folder, before, replaced=replaced
+        )
 
 
 def scene_of(folder: Path, source: SequenceSource) -> ResultScene:
     """Returns the result in `folder` with the sequence that it has just been made of, which stays open as it is.
 
-    Raises `InputError` where the result cannot be read.
+    It is called as the sequence: the folder is not yet called what it will be. Raises `InputError` where the result
+    cannot be read.
     """
     report = _read_report(folder)
     first = _open(folder, DECLOUDED, report["input"]["dates"][:1]).files[0]
     before = None if report["config"].get("only_requested") else SequenceScene(source)
     return ResultScene(
-        _info(folder, report, first, ()), folder, before, replaced=bool(report["config"].get("full_prediction"))
+        _info(report["input"]["name"], report, first, ()),
+        folder,
+        before,
+        replaced=bool(report["config"].get("full_prediction")),
     )
 
 
@@ -176,9 +182,9 @@ def _written(found: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"dates": dates, "cloud_fraction": cloud, "s1": {"dates": s1}}
 
 
-def _info(folder: Path, report: Mapping[str, Any], first: GdalFile, notes: tuple[str, ...]) -> SceneInfo:
+def _info(name: str, report: Mapping[str, Any], first: GdalFile, notes: tuple[str, ...]) -> SceneInfo:
     found = report["input"]
-    name, source = sequence_name(folder), str(found["name"])
+    source = str(found["name"])
     return SceneInfo(
         name=name,
         dates=tuple(found["dates"]),

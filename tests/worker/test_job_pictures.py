@@ -49,6 +49,7 @@ def test_a_job_leaves_pictures_as_one_file_that_pieces_are_read_of(workshop: Wor
             assert whole[found.start : found.start + found.size] == archive.read(name), name
         scene = json.loads(archive.read("scene.json"))
     assert [entry["date"] for entry in scene["dates"]] == sorted({file.date for file in listed.values() if file.date})
+    assert scene["title"] == "fields"
     assert packed.find("nothing") is None
 
 
