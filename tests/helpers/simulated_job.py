@@ -18,7 +18,7 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop
 from seq2seq.settings import from_mapping
 from seq2seq.writers import check_output, partial_of, publish, write_file
 from worker.child.ending import Report, leave
-from worker.child.run_job import main, reconstruct
+from worker.child.run_job import main, produce_result
 from worker.running.job_folder import OUT, UPLOAD, Request
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")
@@ -133,9 +133,9 @@ def _fill_the_disk() -> None:
 
 
 def produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
-    """As `reconstruct`, but nothing is imported: what is left behind by an attempt is its checkpoint alone."""
+    """As `produce_result`, but nothing is imported: what is left behind by an attempt is its checkpoint alone."""
     if request.params.get("method") != NAME:
-        reconstruct(request, report, should_stop)
+        produce_result(request, report, should_stop)
         return
     simulation = from_mapping(Simulation, request.params.get("method_settings", {}))
     simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))

@@ -226,6 +226,14 @@ def test_a_real_result_is_swiped_in_the_viewer_and_its_report_read(app: App, tmp
     write_simulation(simulate(dates=4, size=24, bands=BAND_SETS["10m"]), tmp_path / "made")
     page = app.open("#/new")
     page.locator("[data-pick=chooseFolder]").set_input_files(tmp_path / "made" / "input")
+    found = page.locator(".found")
+    found.get_by_role("heading", name="What is in it").wait_for(timeout=90_000)
+    assert found.locator(".cloud-strip li").count() == 4
+    assert [found.get_by_text(each).count() for each in ("4 dates", "Bands B02, B03, B04, B08", "Radar VV, VH")] == [
+        1,
+        1,
+        1,
+    ]
     page.get_by_label("Method", exact=True).select_option("linear")
     page.get_by_role("button", name="Start").click()
     page.get_by_role("link", name="Open the viewer").click(timeout=120_000)

@@ -1,12 +1,16 @@
-// What the service found in an upload, where it can look: dates with their clouds, bands, radar, and what it may cost.
+// What the service finds in an upload: dates with their clouds, bands, radar, and what a job would cost.
 
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { longDay, percent } from "../format.js";
+import { oneLine } from "../failures.js";
 import { ask } from "../jobs/api.js";
 import { duration } from "../jobs/phrases.js";
 import { text } from "../jobs/text.js";
 
 const words = text.new;
+// One answer waits this long for a worker; the page asks again while it is open.
+const WAIT_S = 25;
+const NO_SUCH_THING = [404, 405, 501];
 const listOf = (value) => (Array.isArray(value) ? value : []);
 
 function strip(dates, clouds) {
@@ -14,26 +18,42 @@ function strip(dates, clouds) {
   return h("ul", { class: "cloud-strip", "aria-label": words.cloudStrip }, bars);
 }
 
-function drawing({ sequence = {}, estimate = {} }) {
-  const dates = listOf(sequence.dates).map((each) => String(each?.date ?? each));
-  const clouds = listOf(sequence.cloud_fraction ?? listOf(sequence.dates).map((each) => each?.cloud ?? null));
-  const { width, height, crs } = sequence.grid ?? sequence;
-  const facts = [
-    dates.length > 0 && words.datesFound(dates.length, longDay(dates[0]), longDay(dates.at(-1))),
-    listOf(sequence.bands).length > 0 && words.bandsFound(listOf(sequence.bands).map(String).join(", ")),
-    width && height && words.sizeFound(width, height, crs ?? ""),
-    Number.isFinite(estimate.seconds ?? NaN) && words.estimate(duration(estimate.seconds)),
+function facts({ dates, bands, grid, s1, s1_bands: radar, estimate, queue }) {
+  const days = listOf(dates).map(String);
+  const paired = listOf(s1?.dates).filter(Boolean).length;
+  return [
+    days.length > 0 && words.datesFound(days.length, longDay(days[0]), longDay(days.at(-1))),
+    listOf(bands).length > 0 && words.bandsFound(listOf(bands).map(String).join(", ")),
+    words.radarFound(listOf(radar).map(String).join(", "), paired),
+    grid && words.sizeFound(grid.width, grid.height, grid.crs ?? ""),
+    Number.isFinite(estimate?.seconds) && words.estimate(duration(estimate.seconds)),
+    queue?.jobs > 0 && words.queued(queue.jobs),
   ].filter(Boolean);
-  return facts.length === 0 ? null : h("section", { class: "found card" }, h("h2", {}, words.found), h("ul", {}, facts.map((each) => h("li", {}, each))), dates.length > 0 && clouds.some(Number.isFinite) && strip(dates, clouds));
 }
 
-/** An element that tells what is in the upload; nothing where the service does not look into uploads. */
-export async function lookInto(href, { signal }) {
+function drawing(found) {
+  const clouds = listOf(found.cloud_fraction);
+  const notes = listOf(found.warnings).map((line) => h("li", { class: "note" }, String(line)));
+  return h("section", { class: "found card" }, h("h2", {}, words.found),
+    clouds.some(Number.isFinite) && strip(listOf(found.dates).map(String), clouds),
+    h("ul", {}, facts(found).map((each) => h("li", {}, each))),
+    notes.length > 0 && h("details", {}, h("summary", {}, words.notes(notes.length)), h("ul", {}, notes)));
+}
+
+async function found(href, signal) {
+  for (;;) {
+    const answer = await ask(`${href.replace(/^\//, "")}/inspect?wait_s=${WAIT_S}`, { method: "POST", signal });
+    if (answer.status !== 202) return answer.json();
+  }
+}
+
+/** Fills `place` with what is in the upload; with nothing where the service does not look into uploads. */
+export async function lookInto(href, place, { signal }) {
+  fill(place, h("p", { class: "notice", role: "status" }, words.looking));
   try {
-    const answer = await ask(`${href.replace(/^\//, "")}/inspect`, { method: "POST", signal });
-    return drawing(await answer.json());
+    fill(place, drawing(await found(href, signal)));
   } catch (error) {
-    if (error.name === "AbortError" || [404, 405, 501].includes(error.status)) return null;
-    throw error;
+    if (error.name === "AbortError") return;
+    fill(place, NO_SUCH_THING.includes(error.status) ? null : h("p", { class: "notice" }, oneLine(error)));
   }
 }

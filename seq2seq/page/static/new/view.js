@@ -76,7 +76,7 @@ class NewJob {
     this.sequence = sequence;
     this.sending = false;
     this.#ready();
-    if (UPLOAD.test(sequence.href)) lookInto(sequence.href, { signal: this.signal }).then((found) => fill(this.found, found), (error) => { fill(this.found, h("p", { class: "notice" }, oneLine(error))); });
+    if (UPLOAD.test(sequence.href)) lookInto(sequence.href, this.found, { signal: this.signal });
     if (this.wanted) this.submit();
   }
 
