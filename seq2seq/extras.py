@@ -15,6 +15,7 @@ from seq2seq.errors import MissingExtraError
 PACKAGES: dict[str, tuple[str, ...]] = {
     "core": ("torch", "lightgbm", "safetensors"),
     "clouds": ("s2cloudless",),
+    "csmask": ("ukis_csmask",),
     "xarray": ("h5netcdf", "zarr", "h5py"),
     "cubes": ("h5py", "numcodecs"),
     "keras": ("h5py",),

@@ -54,17 +54,19 @@ def operations(schema: BaseSchema) -> Iterator[APIOperation]:
         yield found.ok()
 
 
-# What OpenAPI cannot say of a request, by operation: how its refusal names it.
+# What OpenAPI cannot say of a request, by operation: how its refusal names it. That a tag is printable is no pattern.
+SUBMITTED = "a tag has|more than half of tile_px|outputs.*format|subscriber|destination|products is"
 UNSAID = {
     "POST /uploads": "different keys|announced in all",
     "PUT /uploads/{name}": "Digest",
     "PATCH /uploads/{upload_id}": "announced in all",
-    "POST /processes/{process_id}/execution": "more than half of tile_px|outputs.*format|subscriber|destination",
-    "POST /processes/benchmark/execution": "outputs.*format|subscriber|destination",
-    "POST /processes/inspect/execution": "more than half of tile_px|outputs.*format|subscriber|destination|products is",
+    "POST /processes/{process_id}/execution": SUBMITTED,
+    "POST /processes/benchmark/execution": "a tag has|outputs.*format|subscriber|destination",
+    "POST /processes/inspect/execution": SUBMITTED,
     "POST /uploads/{upload_id}/inspect": "more than half of tile_px|products is",
-    "POST /groups": "more than half of tile_px|products is|subscriber",
-    "POST /jobs/{job_id}/resubmit": "more than half of tile_px|subscriber|destination|inputs[.](gaps|seeds|methods)",
+    "POST /groups": SUBMITTED,
+    "PATCH /jobs/{job_id}": "a tag has",
+    "POST /jobs/{job_id}/resubmit": SUBMITTED + "|inputs[.](gaps|seeds|methods)",
 }
 # A list's parameter that is one plain value is a list of one on the wire.
 MISJUDGED = {"GET /jobs": [negative_data_rejection]}

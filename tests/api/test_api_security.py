@@ -304,7 +304,7 @@ def test_an_unknown_address_is_a_problem_too(user: User, path: str) -> None:
 def test_a_method_that_an_address_does_not_know_is_answered_with_those_it_knows(user: User) -> None:
     for method, path, allowed in (
         ("POST", "/jobs", {"GET", "HEAD"}),
-        ("PUT", "/jobs/x", {"GET", "HEAD", "DELETE"}),
+        ("PUT", "/jobs/x", {"GET", "HEAD", "PATCH", "DELETE"}),
         ("POST", "/uploads/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
         ("TRACE", "/uploads", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("DELETE", "/", {"GET", "HEAD"}),

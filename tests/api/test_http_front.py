@@ -102,12 +102,14 @@ def test_head_is_get_without_its_content_on_every_address(api: ServedApi, user: 
     job_id = user.submit()
     api.finish(job_id, {"report.json": b"{}"})
     upload_id = user.upload()
+    group = user.post("/groups", json={"sequences": [user.sequence]}).json()
+    api.finish(group["jobs"][0]["jobID"], {"report.json": b"{}"})
     own = {"/uploads/{upload_id}"}
     paths = [route.path for route in api.app.state.routes if "GET" in route.methods and route.path not in own]
     assert len(paths) > 15
     for path in paths:
-        address = path.format(job_id=job_id, process_id="decloud", upload_id=upload_id) if ":path" not in path else (
-            f"/jobs/{job_id}/results/report.json")  # fmt: skip
+        names = {"job_id": job_id, "process_id": "decloud", "upload_id": upload_id, "group_id": group["id"]}
+        address = path.format(**names) if ":path" not in path else f"/jobs/{job_id}/results/report.json"
         asked = user.head(address)
         assert asked.status_code == 200, path
         assert asked.content == b""

@@ -106,7 +106,7 @@ def test_masks_and_sigma_say_what_was_restored(plain):
 def test_the_report_holds_every_key_of_its_schema(plain):
     root, _, _ = plain
     report = report_of(root / "out")
-    assert set(report) == set(Report.__annotations__)
+    assert set(report) == set(Report.__annotations__) - {"contradictions"}, "which is there where there are any"
     assert report["holdout"]["methods"]["result"]["rmse"] <= report["holdout"]["methods"]["linear"]["rmse"] * 1.000001
     assert report["config"] == CONFIG.recorded()
     assert report["method"] == "guided"
