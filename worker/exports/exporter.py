@@ -24,7 +24,7 @@ class Exporter(Senders[Export]):
     def __init__(self, database: Database, storage: Storage, settings: Settings) -> None:
         delivery = Delivery(database, storage, settings, at_once=_SENDERS, is_stopping=lambda: self.over)
         queue = Queue(
-            waiting=lambda passed_over: exports.waiting(database, passed_over=passed_over),
+            waiting=lambda passed_over: exports.waiting(database, passed_over),
             take=lambda owner, host: exports.take(database, owner, host, lease_s=LEASE_S),
             attempt=delivery.attempt,
         )

@@ -10,14 +10,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, select, update
 from sqlalchemy import insert as insert_into
 
 from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import exports, jobs
-from worker.jobs import events
-from worker.jobs.outbox import LONGEST_DELAY_S
+from worker.jobs import due, events
 from worker.jobs.rows import Job
 from worker.values import storable, timestamp
 
@@ -81,19 +80,9 @@ def job_ended(connection: Connection, job: Job, status: str) -> dict[str, Any]:
     return {"destination": {**job.destination, "state": "failed", "detail": "the job has no result"}}
 
 
-def waiting(database: Database, *, passed_over: Collection[str] = (), limit: int = 100) -> tuple[tuple[str, str], ...]:
-    """Owner and host of exports that are due, each pair once, those that waited longest first; but for the owners that
-    are passed over."""
-    column = exports.c
-    query = (
-        select(column.owner, column.host)
-        .where(_is_due(), column.owner.not_in(passed_over))
-        .group_by(column.owner, column.host)
-        .order_by(func.min(column.next_try))
-        .limit(limit)
-    )
-    with database.read() as connection:
-        return tuple((owner, host) for owner, host in connection.execute(query))
+def waiting(database: Database, passed_over: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Owners and hosts of what is due, see `due.waiting`."""
+    return due.waiting(database, exports, passed_over=passed_over)
 
 
 def take(database: Database, owner: str, host: str, *, lease_s: float) -> Export | None:
@@ -101,7 +90,7 @@ def take(database: Database, owner: str, host: str, *, lease_s: float) -> Export
     column = exports.c
     oldest = (
         select(column.job_id, column.attempt)
-        .where(_is_due(), column.owner == owner, column.host == host)
+        .where(due.is_due(exports), column.owner == owner, column.host == host)
         .order_by(column.next_try, column.job_id)
         .limit(1)
     )
@@ -117,11 +106,6 @@ def take(database: Database, owner: str, host: str, *, lease_s: float) -> Export
         )
         row = connection.execute(taken).one_or_none()
         return None if row is None else Export(*tuple(row))
-
-
-def _is_due() -> ColumnElement[bool]:
-    now = clock.now()
-    return or_(exports.c.next_try <= now, exports.c.next_try > now + LONGEST_DELAY_S)
 
 
 def renew(database: Database, export: Export, *, lease_s: float) -> bool:

@@ -10,17 +10,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import jobs, webhook_outbox
-from worker.jobs import events
+from worker.jobs import due, events
 from worker.jobs.rows import Job
 from worker.values import storable, timestamp
 
-# What lies further ahead was written before the clock was set back.
-LONGEST_DELAY_S = 2 * 86_400.0
 # OGC API's own link relations.
 OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 _LONGEST_ERROR = 300
@@ -110,19 +108,9 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else timestamp(seconds)
 
 
-def waiting(database: Database, *, passed_over: Collection[str] = (), limit: int = 100) -> tuple[tuple[str, str], ...]:
-    """Owner and receiver's host of notices that are due, each pair once, those that waited longest first; but for
-    the owners that are passed over."""
-    column = webhook_outbox.c
-    query = (
-        select(column.owner, column.host)
-        .where(_is_due(), column.owner.not_in(passed_over))
-        .group_by(column.owner, column.host)
-        .order_by(func.min(column.next_try))
-        .limit(limit)
-    )
-    with database.read() as connection:
-        return tuple((owner, host) for owner, host in connection.execute(query))
+def waiting(database: Database, passed_over: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Owners and hosts of what is due, see `due.waiting`."""
+    return due.waiting(database, webhook_outbox, passed_over=passed_over)
 
 
 def take(database: Database, owner: str, host: str, *, lease_s: float) -> Notice | None:
@@ -130,7 +118,7 @@ def take(database: Database, owner: str, host: str, *, lease_s: float) -> Notice
     column = webhook_outbox.c
     oldest = (
         select(column.id, column.attempts)
-        .where(_is_due(), column.owner == owner, column.host == host)
+        .where(due.is_due(webhook_outbox), column.owner == owner, column.host == host)
         .order_by(column.next_try, column.id)
         .limit(1)
     )
@@ -146,11 +134,6 @@ def take(database: Database, owner: str, host: str, *, lease_s: float) -> Notice
         )
         row = connection.execute(taken).one_or_none()
         return None if row is None else Notice(*tuple(row))
-
-
-def _is_due() -> ColumnElement[bool]:
-    now = clock.now()
-    return or_(webhook_outbox.c.next_try <= now, webhook_outbox.c.next_try > now + LONGEST_DELAY_S)
 
 
 def delivered(database: Database, notice: Notice) -> None:

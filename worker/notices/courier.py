@@ -30,7 +30,7 @@ class Courier(Senders[Notice]):
     def __init__(self, database: Database, settings: Settings, signer: Signer) -> None:
         lease_s = settings.webhook_timeout_s + _MARGIN_S
         queue = Queue(
-            waiting=lambda passed_over: outbox.waiting(database, passed_over=passed_over),
+            waiting=lambda passed_over: outbox.waiting(database, passed_over),
             take=lambda owner, host: outbox.take(database, owner, host, lease_s=lease_s),
             attempt=Delivery(database, settings, signer, at_once=_SENDERS).attempt,
         )
