@@ -93,6 +93,13 @@ _INSPECTION = {
     "dates": ["2021-05-01", "2021-05-06"],
     "bands": ["B02", "B03", "B04", "B08"],
     "cloud_fraction": [0.12, 0.71],
+    "previews": [
+        {
+            "date": "2021-05-01",
+            "path": "previews/2021-05-01.webp",
+            "href": f"{_BASE}/jobs/{_JOB_ID}/results/previews/2021-05-01.webp",
+        }
+    ],
     "grid": {"crs": "EPSG:32631", "width": 512, "height": 512, "gsd_m": 10.0},
     "outline": [[4.41, 50.54], [4.41, 50.5], [4.48, 50.5], [4.48, 50.54], [4.41, 50.54]],
     "s1": {"available": True, "units": "db (from the values)", "dates": ["2021-05-02", None]},
@@ -102,7 +109,7 @@ _INSPECTION = {
     "estimate": {"seconds": 310.2, "memory_gb": 1.9, "on": "2 CPU cores"},
     "jobID": _JOB_ID,
     "upload": f"/uploads/{_UPLOAD_ID}",
-    "queue": {"resource_class": "cpu", "jobs": 2},
+    "queue": {"resource_class": "cpu", "jobs": 2, "wait_s": 340.0},
     "links": [_link(f"/jobs/{_JOB_ID}", "via", "The job that found it")],
 }
 EXAMPLES: dict[str, list[dict[str, Any]]] = {

@@ -8,17 +8,32 @@ from api.schemas import Document, Link, Status, Timestamp, only_when_given
 
 
 class Queue(Document):
-    """jobs: of the class, that wait or run now, without inspections."""
+    """Where a job would wait that were submitted now. jobs: of the class, that wait or run, without inspections.
+
+    wait_s: about how long until a worker is free for it, by the jobs before it; absent where that cannot be told.
+    """
+
+    model_config = ConfigDict(json_schema_extra=only_when_given)
 
     resource_class: str
     jobs: int
+    wait_s: float | None = None
+
+
+class DatePreview(Document):
+    """One date as it came: a WebP of at most 96 px a side. path: among the job's results, which `href` leads to."""
+
+    date: str
+    path: str
+    href: str
 
 
 class Inspection(Document):
     """What is in an upload, in the words of `decloud inspect --json`.
 
-    cloud_fraction: for each date, cloud, shadow or no data. s1: the acquisition paired to each date. outline: of the
-    grid, [longitude, latitude], closed. estimate: of a job with the settings that were sent. queue: as it is now.
+    cloud_fraction: for each date, cloud, shadow or no data. previews: of up to 12 dates, evenly spaced, in one stretch.
+    s1: the acquisition paired to each date. outline: of the grid, [longitude, latitude], closed. estimate: of a job
+    with the settings that were sent. queue: as it is now.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=only_when_given)
@@ -29,6 +44,7 @@ class Inspection(Document):
     dates: list[str]
     bands: list[str]
     cloud_fraction: list[float]
+    previews: list[DatePreview]
     grid: dict[str, Any]
     outline: list[list[float]]
     s1: dict[str, Any]

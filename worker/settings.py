@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.errors import InvalidSettings
+from worker.lanes import LIGHT
 from worker.outputs import check_places, parse_buckets
 from worker.signing.addresses import check_secret
 from worker.signing.notices import parse_secrets
@@ -101,6 +102,8 @@ class Settings(BaseSettings):
     # -- running jobs
     resource_classes: Annotated[tuple[str, ...], NoDecode] = ("cpu",)
     device: str = "auto"
+    # Inspections at once in `decloud serve`, beside its jobs; 0: they wait in the queue of jobs, also with a broker.
+    light_workers: int = Field(default=1, ge=0, le=64)
     lease_s: Seconds = 60.0
     heartbeat_s: Seconds = 15.0
     reap_s: Seconds = 30.0
@@ -219,6 +222,8 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         if not self.resource_classes:
             raise ValueError("resource_classes is empty: a worker serves at least one class, such as cpu")
+        if LIGHT in self.resource_classes:
+            raise ValueError(f"resource_classes has {LIGHT}, which is of inspections alone: leave it out")
         if self.auth == "none" and not is_loopback(self.host):
             raise ValueError(f"auth is none and host is {self.host}: without keys only a loopback host is allowed")
         if self.auth == "none" and "*" in self.allowed_origins:

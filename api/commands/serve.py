@@ -182,7 +182,7 @@ def _check_engine(settings: Settings) -> None:
 
 
 def _devices(workers: EmbeddedWorkers | None) -> list[str]:
-    return [supervisor.device for supervisor in workers.supervisors] if workers else []
+    return workers.devices if workers else []
 
 
 def _short(path: Path) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from api.errors import Refusal
 from api.http.answers import without_nothing
 from api.http.authentication import Caller
 from api.process import delivery
@@ -30,6 +29,7 @@ from api.process.execute import (
 from api.process.naming import invalid, named_sequence, source_again
 from api.process.parameters import settings_named
 from api.process.processes import media_types
+from api.process.serving import resource_class_of
 from api.services import Services
 from seq2seq.config import ReconstructionConfig
 from seq2seq.earlier_names import with_present_names
@@ -40,7 +40,6 @@ from worker.access import quotas
 from worker.errors import ForbiddenDestination, QuotaExceeded
 from worker.jobs import Job, uploads
 from worker.notices import destinations
-from worker.queue import workers
 from worker.settings import Settings
 from worker.values import storable
 
@@ -78,7 +77,7 @@ def job_request(body: Executes, services: Services, base: str) -> JobRequest:
         input_id=asked.input_id,
         source=asked.source,
         params=params,
-        resource_class=_resource_class(body.resource_class, services),
+        resource_class=resource_class_of(process, body.resource_class, services),
         name=_name(body.name),
         priority=body.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base),
@@ -97,7 +96,7 @@ def resubmission_request(first: Job, body: Resubmission, services: Services, bas
         input_id=first.input_id,
         source=source_again(first.source, services.settings),
         params=params_of(_changes(first.process, body.inputs), first.params),
-        resource_class=_resource_class(body.resource_class or first.resource_class, services),
+        resource_class=resource_class_of(first.process, body.resource_class or first.resource_class, services),
         name=_name(body.name) if "name" in given else first.name,
         priority=body.priority if "priority" in given else first.priority,
         subscriber=_subscriber(body.subscriber, services.settings, base) if "subscriber" in given else first.subscriber,
@@ -172,18 +171,6 @@ def _name(given: str | None) -> str | None:
 def _config(params: dict[str, Any]) -> ReconstructionConfig:
     """Raises `ConfigError`."""
     return ReconstructionConfig.from_dict(params)
-
-
-def _resource_class(asked: str | None, services: Services) -> str:
-    """One that somebody serves, or is meant to."""
-    meant = services.settings.resource_classes
-    if asked is None or asked in meant:
-        return asked or meant[0]
-    known = {name for worker in workers.listing(services.database) for name in worker.classes} | set(meant)
-    if asked not in known:
-        served = ", ".join(sorted(known))
-        raise Refusal("unserved-class", f"no worker serves {asked!r}; known are {served}", known=sorted(known))
-    return asked
 
 
 def _subscriber(given: Subscriber | None, settings: Settings, base: str) -> dict[str, str] | None:

@@ -49,7 +49,7 @@ _KINDS: dict[str, Any] = {
     media_type.partition(";")[0]: _content_of(media_type.partition(";")[0])
     for media_type in (
         "application/octet-stream",
-        *(file.media_type for product in made_by("run", "comparison", "job") for file in product.files),
+        *(file.media_type for product in made_by("run", "comparison", "inspection", "job") for file in product.files),
     )
 }
 _FILE: dict[int | str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from seq2seq.products.cubes import NETCDF, ZARR, ZARR_ZIP
 from seq2seq.products.declouded import DECLOUDED
 from seq2seq.products.documents import ARCHIVE, MANIFEST, PREVIEW, REPORT, STAC
 from seq2seq.products.indices import INDEX_PRODUCTS
-from seq2seq.products.inspection import INSPECTION
+from seq2seq.products.inspection import DATE_PREVIEWS, INSPECTION
 from seq2seq.products.pictures import PICTURES
 from seq2seq.products.styles import styles_of
 from seq2seq.products.uncertainty import UNCERTAINTY
@@ -21,6 +21,7 @@ __all__ = [
     "ARCHIVE",
     "CLOUD_MASK",
     "COMPARED",
+    "DATE_PREVIEWS",
     "DECLOUDED",
     "INSPECTED",
     "INSPECTION",
@@ -59,7 +60,7 @@ PRODUCTS: tuple[Product, ...] = (
     ARCHIVE,
 )
 COMPARED: tuple[Product, ...] = (TABLE, TABLE_MD, COMPARISON_REPORT, RESULTS, MANIFEST, ARCHIVE)
-INSPECTED: tuple[Product, ...] = (INSPECTION, MANIFEST, ARCHIVE)
+INSPECTED: tuple[Product, ...] = (INSPECTION, DATE_PREVIEWS, MANIFEST, ARCHIVE)
 
 
 def made_by(*makers: Maker) -> tuple[Product, ...]:

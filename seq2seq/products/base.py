@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON, GEOJSON = "application/json", "application/geo+json"
-HTML, PNG, ZIP = "text/html; charset=utf-8", "image/png", "application/zip"
+HTML, PNG, WEBP, ZIP = "text/html; charset=utf-8", "image/png", "image/webp", "application/zip"
 CSV, MARKDOWN, XML = "text/csv; charset=utf-8", "text/markdown; charset=utf-8", "application/xml"
 NETCDF, ZARR = "application/netcdf", "application/vnd.zarr; version=3"
-SUFFIXES = {COG: ".tif", JSON: ".json", HTML: ".html", PNG: ".png", ZIP: ".zip", CSV: ".csv", MARKDOWN: ".md"}
+SUFFIXES = {
+    COG: ".tif",
+    JSON: ".json",
+    HTML: ".html",
+    PNG: ".png",
+    WEBP: ".webp",
+    ZIP: ".zip",
+    CSV: ".csv",
+    MARKDOWN: ".md",
+}
 
 # The format of images that is written unless another is asked for.
 COG_FORMAT = "cog"

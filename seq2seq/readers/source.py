@@ -127,6 +127,18 @@ class SequenceSource:
             s1_series=_series(self._pairing, self.info.geobox, window) if self._pairing.series else None,
         )
 
+    def read_date(self, date: int, rows: slice, columns: slice) -> tuple[Float32, Bool]:
+        """One acquired date, by its position, on a window: (C, h, w) reflectance, 0 without data; (h, w) True = has
+        data.
+
+        Raises as `read` does, and ValueError for a date that was never acquired.
+        """
+        if not self.info.acquired[date]:
+            raise ValueError(f"date {self.info.dates[date]} was never acquired")
+        height, width = self.info.geobox.shape
+        acquisition = self._s2[int(self.info.acquired[:date].sum())]
+        return acquisition.read(Window(*_bounds(rows, height), *_bounds(columns, width)))
+
     def close(self) -> None:
         """Removes what an archive was unpacked to. Reading is over."""
         self._opened.__exit__(None, None, None)
@@ -143,7 +155,7 @@ class SequenceSource:
         pixels: Float32 = np.zeros((len(self.info.dates), len(self.info.bands), *window.shape), dtype=np.float32)
         for index, acquisition in zip(np.flatnonzero(self.info.acquired), self._s2, strict=True):
             pixels[index], _ = acquisition.read(window)
-        return self._sequence(pixels, self.info.bands, ~cloud_mask, window)
+        return _sequence(self.info, pixels, self.info.bands, ~cloud_mask, window)
 
     def _read_s1(self, window: Window) -> ImageSequence:
         pixels: Float32 = np.zeros((len(self._s1), len(self.info.s1_bands), *window.shape), dtype=np.float32)
@@ -151,10 +163,7 @@ class SequenceSource:
         for index, acquisition in enumerate(self._s1):
             if acquisition is not None:
                 pixels[index], observed[index] = acquisition.read(window)
-        return self._sequence(pixels, self.info.s1_bands, observed, window)
-
-    def _sequence(self, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window) -> ImageSequence:
-        return ImageSequence(pixels, self.info.dates, bands, self.info.geobox[window.slices], observed)
+        return _sequence(self.info, pixels, self.info.s1_bands, observed, window)
 
 
 def open_source(
@@ -210,6 +219,12 @@ def _checked(
         format=contents.format,
     )
     return SequenceSource(info, s2, pairing, scanned, opened)
+
+
+def _sequence(
+    info: SequenceInfo, pixels: Float32, bands: tuple[str, ...], observed: Bool, window: Window
+) -> ImageSequence:
+    return ImageSequence(pixels, info.dates, bands, info.geobox[window.slices], observed)
 
 
 def _series(pairing: RadarPairing, geobox: GeoBox, window: Window) -> RadarSeries:

@@ -6,30 +6,26 @@ the supervisor's pipe; what is wrong goes into FOLDER/error.json, and the exit c
 process knows neither the database nor the storage.
 """
 
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq.processes import BENCHMARK, INSPECT
+from worker.child.beginning import begin
 from worker.child.compare import compare
 from worker.child.ending import Report, ShouldStop, concluded, leave, reporter
 from worker.child.importing import have_input
 from worker.child.inspecting import inspect
 from worker.child.pictures import adding_pictures, showing_predictions
+from worker.lanes import is_light
 from worker.processes import memory
-from worker.processes.parent_link import die_with_parent
 from worker.running.job_folder import INPUT, OUT, Request
 
 if TYPE_CHECKING:
     from seq2seq.config import ReconstructionConfig
     from seq2seq.progress import Progress
 
-# The API answers while a job trains on every core.
-_NICENESS = 10
 # Makes the result in OUT of the current folder.
 Produce = Callable[[Request, Report, ShouldStop], None]
 # Of processes other than `decloud`.
@@ -38,14 +34,10 @@ _OTHERS: dict[str, Produce] = {BENCHMARK: compare, INSPECT: inspect}
 
 def main(produce: Produce | None = None) -> int:
     """Works in the folder that the command line names; returns the exit code. produce: None: `produce_result`."""
-    die_with_parent()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    memory.be_killed_first()
-    os.chdir(sys.argv[1])
-    return attempt(Request.read(Path()), reporter(), stop.is_set, produce or produce_result)
+    folder = Path(sys.argv[1])
+    request = Request.read(folder)
+    should_stop = begin(folder, light=is_light(request.process))
+    return attempt(request, reporter(), should_stop, produce or produce_result)
 
 
 def attempt(request: Request, report: Report, should_stop: ShouldStop, produce: Produce) -> int:

@@ -9,9 +9,7 @@ import contextlib
 import json
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from seq2seq.fetching.stopping import stop_check
 from seq2seq.fetching.transport import Retry, Transport
 from seq2seq.progress import Progress
 from worker.allowed_inputs import AllowList
+from worker.child.beginning import begin
 from worker.child.ending import Report, ShouldStop, concluded, leave, reporter
 from worker.errors import ForbiddenInput
 from worker.fetching.areas import AreaInput, fetch_area
@@ -35,13 +34,10 @@ from worker.fetching.files import OnBytes, Source, WebFile, fetch_file, naming
 from worker.fetching.rules import AllowedRules
 from worker.fetching.stac_items import Ways, fetch_items, stac_in
 from worker.imports import confinement
-from worker.processes import memory
-from worker.processes.parent_link import die_with_parent
 from worker.running.job_folder import FETCHED, Fetched, FetchRequest
 
 S3_OPTIONS = "DECLOUD_INPUT_STORAGE_OPTIONS"
 
-_NICENESS = 10
 _MEMORY_BYTES = 8 * 2**30
 _REPORT_EVERY_S, _WORDS_EVERY_S, _WORDS_SHARE = 0.5, 2.0, 0.2
 # What names, certificates and libraries need.
@@ -56,13 +52,7 @@ _NAMED_BY = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GDAL_DATA", "PROJ_DATA", "PROJ_LI
 
 def main(retry: Retry | None = None) -> int:
     """Works in the folder that the command line names; returns the exit code. retry: of requests."""
-    die_with_parent()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    memory.be_killed_first()
-    os.chdir(sys.argv[1])
+    should_stop = begin(Path(sys.argv[1]))
     s3_options = json.loads(os.environ.pop(S3_OPTIONS, "{}"))
     request, report = FetchRequest.read(Path()), reporter()
 
@@ -70,7 +60,7 @@ def main(retry: Retry | None = None) -> int:
         Path(FETCHED).mkdir(exist_ok=True)
         confinement.limit({"RLIMIT_AS": _MEMORY_BYTES, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": _largest_file(request)})
         enclose(Path.cwd())
-        Fetching(request, report, stop.is_set, s3_options, retry).run()
+        Fetching(request, report, should_stop, s3_options, retry).run()
 
     return concluded(work)
 

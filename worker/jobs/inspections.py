@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, update
 
 from seq2seq.processes import INSPECT
 from worker import clock
@@ -54,16 +54,6 @@ def inspection(
         )
     except IdempotencyConflict as conflict:  # of the same bytes in another upload
         return queries.get(database, conflict.extra["job_id"], owner), False
-
-
-def waiting_before(database: Database, resource_class: str) -> int:
-    """How many jobs of a resource class wait or run, without inspections: they are before a job of ordinary priority
-    that is submitted now, unless it is its owner's turn."""
-    query = select(func.count()).where(
-        jobs.c.status.in_(("accepted", "running")), jobs.c.resource_class == resource_class, jobs.c.process != INSPECT
-    )
-    with database.read() as connection:
-        return connection.scalar(query) or 0
 
 
 def _key(sha256: str, params: dict[str, Any], release: str) -> str:

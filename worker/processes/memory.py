@@ -29,10 +29,13 @@ def oom_kills(cgroup: Path = _CGROUP, vmstat: Path = Path("/proc/vmstat")) -> in
     return next((int(line.split()[1]) for line in counted.splitlines() if line.startswith("oom_kill ")), 0)
 
 
-def be_killed_first(oom_score_adj: Path = Path("/proc/self/oom_score_adj")) -> None:
-    """Has the kernel end this process, where memory runs out, rather than its supervisor or the API."""
+def be_killed_first(oom_score_adj: Path = Path("/proc/self/oom_score_adj"), *, before_jobs: bool = False) -> None:
+    """Has the kernel end this process, where memory runs out, rather than its supervisor or the API.
+
+    before_jobs: and rather than the processes that call it without.
+    """
     try:
-        oom_score_adj.write_text("800")
+        oom_score_adj.write_text("1000" if before_jobs else "800")
     except OSError:  # no Linux, or a sandbox: then the kernel's own choice stands
         return
 

@@ -1,4 +1,5 @@
-"""Workers inside the serving process: one claim loop for each device, no broker. For `decloud serve`."""
+"""Workers inside the serving process: one claim loop for each device, one or more for what is light, no broker. For
+`decloud serve`."""
 
 import logging
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from worker.database.connections import Database
 from worker.errors import ServiceError
+from worker.lanes import LIGHT
 from worker.queue.doorbell import InProcessDoorbell
 from worker.running.presence import Presence, new_worker_id
 from worker.running.supervisor import Supervisor
@@ -24,23 +26,33 @@ _GPU_NODES = ("nvidia[0-9]*", "kfd", "dxg")
 
 
 class EmbeddedWorkers:
-    """Runs the workers. `start` returns at once; `stop` brings running jobs to a checkpoint and waits for that."""
+    """Runs the workers. `start` returns at once; `stop` brings running jobs to a checkpoint and waits for that.
+
+    devices: on which jobs run, one at a time on each.
+    """
 
     def __init__(self, database: Database, storage: Storage, settings: Settings, doorbell: InProcessDoorbell) -> None:
         self._settings, self._doorbell = settings, doorbell
-        self.supervisors = [
-            Supervisor(database, storage, settings, worker_id=new_worker_id(), device=device, ring=doorbell.ring)
-            for device in devices(settings.device)
+        self.devices = devices(settings.device)
+
+        def supervisor(device: str, classes: tuple[str, ...]) -> Supervisor:
+            own = settings.model_copy(update={"resource_classes": classes})
+            return Supervisor(database, storage, own, worker_id=new_worker_id(), device=device, ring=doorbell.ring)
+
+        self._supervisors = [
+            *(supervisor(device, classes_of_jobs(settings)) for device in self.devices),
+            # No GPU: what is light leaves that to jobs.
+            *(supervisor("cpu", (LIGHT,)) for _ in range(settings.light_workers)),
         ]
         self._over = threading.Event()
-        self._presence = Presence(database, settings, self.supervisors)
+        self._presence = Presence(database, settings, self._supervisors)
         self._threads = [
-            threading.Thread(target=self._work, args=(supervisor,), name=f"worker-{supervisor.device}", daemon=True)
-            for supervisor in self.supervisors
+            threading.Thread(target=self._work, args=(each,), name=f"worker-{'-'.join(each.classes)}", daemon=True)
+            for each in self._supervisors
         ]
 
     def start(self) -> None:
-        """Has each device look for jobs."""
+        """Has each worker look for jobs."""
         self._presence.start()
         for thread in self._threads:
             thread.start()
@@ -48,7 +60,7 @@ class EmbeddedWorkers:
     def stop(self) -> None:
         """Ends all work here; jobs that ran go on elsewhere or after a restart."""
         self._over.set()
-        for supervisor in self.supervisors:
+        for supervisor in self._supervisors:
             supervisor.stop()
         self._doorbell.ring("")
         for thread in self._threads:
@@ -70,6 +82,11 @@ class EmbeddedWorkers:
                 found = False
             if not found:
                 self._doorbell.wait(rings, self._settings.poll_s)
+
+
+def classes_of_jobs(settings: Settings) -> tuple[str, ...]:
+    """Returns what workers of jobs serve: what is light as well where nobody else does, such as after a restart."""
+    return settings.resource_classes if settings.light_workers else (*settings.resource_classes, LIGHT)
 
 
 def devices(asked: str) -> list[str]:

@@ -58,7 +58,7 @@ class Presence:
                 supervisor.worker_id,
                 host=socket.gethostname(),
                 device=supervisor.device,
-                classes=self._settings.resource_classes,
+                classes=supervisor.classes,
                 memory_mb=None if supervisor.device.startswith("cuda") else memory.limit_bytes() // 2**20,
                 job_id=supervisor.job_id,
                 lacks=supervisor.lacks,

@@ -49,7 +49,7 @@ class Supervisor:
         command: Sequence[str] | None = None,
         ring: Callable[[str], object] = lambda resource_class: None,
     ) -> None:
-        self.worker_id, self.device = worker_id, device
+        self.worker_id, self.device, self.classes = worker_id, device, settings.resource_classes
         self.job_id: str | None = None
         self._database, self._settings, self._ring = database, settings, ring
         self._stopping = threading.Event()
@@ -79,7 +79,7 @@ class Supervisor:
         job = jobs.claim(
             self._database,
             worker_id=self.worker_id,
-            classes=self._settings.resource_classes,
+            classes=self.classes,
             lease_s=self._settings.lease_s,
         )
         if job is None:
