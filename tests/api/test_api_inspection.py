@@ -12,13 +12,18 @@ from api.client import Client
 from api.client.errors import StillRunning
 from api.examples import EXAMPLES
 from worker import jobs
+from worker.jobs.ahead import expected_wait_s
+from worker.lanes import LIGHT
+from worker.queue import workers
 
 FOUND: dict[str, Any] = {
     name: value
     for name, value in EXAMPLES["Inspection"][0].items()
     if name not in ("jobID", "upload", "queue", "links")
 }
-FILES = {"inspection.json": json.dumps(FOUND).encode()}
+PICTURE = {"date": "2021-05-01", "path": "previews/2021-05-01.webp"}
+FOUND["previews"] = [PICTURE]
+FILES = {"inspection.json": json.dumps(FOUND).encode(), PICTURE["path"]: b"RIFF of a picture"}
 
 
 def ask(user: User, upload: str, query: str = "", headers: dict[str, str] | None = None, **inputs: Any) -> Any:
@@ -40,7 +45,12 @@ def test_it_is_a_job_first_and_then_an_answer_with_the_queue(api: ServedApi, use
     answer = ask(user, upload)
     assert answer.status_code == 200, answer.text
     told = answer.json()
-    assert {name: told[name] for name in FOUND} == FOUND
+    (shown,) = told.pop("previews")
+    assert {**told, "previews": [PICTURE]} | FOUND == {**told, "previews": [PICTURE]}
+    assert {**PICTURE, "href": f"{api.url}/jobs/{job}/results/{PICTURE['path']}"} == shown
+    picture = user.get(shown["href"].removeprefix(api.url))
+    assert (picture.content, picture.headers["content-type"]) == (FILES[PICTURE["path"]], "image/webp")
+    assert api.user().get(shown["href"].removeprefix(api.url)).status_code == 404
     assert (told["jobID"], told["upload"], told["queue"]["jobs"]) == (job, f"/uploads/{upload}", before + 1)
 
 
@@ -104,9 +114,69 @@ def test_inspections_are_listed_where_they_are_asked_for_and_take_no_place_of_a_
     refused = ask(user, user.upload(b"3"))
     assert (refused.status_code, refused.json()["quota"]) == (429, "max_queued_per_owner")
     assert "2 inspections are waiting, 2 may" in refused.json()["detail"]
-    claimed = jobs.claim(api.database, worker_id="w", classes=("cpu",), lease_s=60)
+    claimed = jobs.claim(api.database, worker_id="w", classes=("cpu", LIGHT), lease_s=60)
     assert claimed is not None
     assert claimed.id == looked  # before jobs that came with it, whatever their priority
+
+
+def test_it_takes_a_lane_of_its_own_which_no_other_job_may(serve: Serve) -> None:
+    api = serve()
+    user = api.user()
+    assert api.job(ask(user, user.upload()).json()["jobID"]).resource_class == LIGHT
+    assert jobs.claim(api.database, worker_id="w", classes=("cpu",), lease_s=60) is None
+    workers.seen(api.database, "w", host="h", device="cpu", classes=(LIGHT,))
+    body = {"inputs": {"sequence": user.sequence}, "resource_class": LIGHT}
+    refused = user.post("/processes/decloud/execution", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "unserved-class")
+    assert LIGHT not in refused.json()["known"]
+
+
+def test_with_a_broker_the_lane_is_taken_while_a_worker_serves_it(serve: Serve) -> None:
+    api = serve(broker_url="redis://127.0.0.1:1/0")
+    user = api.user()
+    assert api.job(ask(user, user.upload(b"1")).json()["jobID"]).resource_class == "cpu"
+    workers.seen(api.database, "w", host="h", device="cpu", classes=(LIGHT,))
+    assert api.job(ask(user, user.upload(b"2")).json()["jobID"]).resource_class == LIGHT
+    assert api.job(ask(user, user.upload(b"1")).json()["jobID"]).resource_class == "cpu"  # the one that waits
+
+
+def test_the_queue_says_when_a_worker_is_free(serve: Serve) -> None:
+    api = serve()
+    user = api.user()
+    job = ask(user, user.upload()).json()["jobID"]
+    api.finish(job, FILES)
+
+    def queue() -> dict[str, Any]:
+        return ask(user, user.upload()).json()["queue"]  # type: ignore[no-any-return]
+
+    workers.seen(api.database, "w", host="h", device="cpu", classes=("cpu",))
+    assert queue() == {"resource_class": "cpu", "jobs": 0, "wait_s": 0.0}
+    running = user.submit(max_minutes=2)
+    user.submit(max_minutes=3)
+    claimed = api.claim(running)
+    assert queue()["wait_s"] == pytest.approx(300, abs=5)
+    jobs.heartbeat(api.database, claimed, lease_s=60, progress={"phase": "fitting", "eta_s": 40.0})
+    assert queue()["wait_s"] == pytest.approx(220, abs=5)
+    user.submit()  # of no known length, and nothing has ended yet
+    assert queue() == {"resource_class": "cpu", "jobs": 3}
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "workers_", "wait_s"),
+    [
+        ([], [], 1, 0.0),
+        ([None], [], 2, 0.0),
+        ([None], [], 1, None),
+        ([50.0], [10.0, 20.0], 1, 80.0),
+        ([50.0, 5.0], [10.0, 20.0], 2, 35.0),
+        ([50.0, 5.0], [], 1, 5.0),
+        ([], [30.0, 20.0, 10.0], 2, 30.0),
+    ],
+)
+def test_jobs_take_the_worker_that_is_free_first(
+    running: list[float | None], waiting: list[float | None], workers_: int, wait_s: float | None
+) -> None:
+    assert expected_wait_s(running, waiting, workers_) == wait_s
 
 
 def test_an_inspection_runs_beside_as_many_jobs_as_may_run(serve: Serve) -> None:
@@ -117,7 +187,7 @@ def test_an_inspection_runs_beside_as_many_jobs_as_may_run(serve: Serve) -> None
     user.submit()
     assert jobs.claim(api.database, worker_id="w2", classes=("cpu",), lease_s=60) is None
     looked = ask(user, user.upload()).json()["jobID"]
-    claimed = jobs.claim(api.database, worker_id="w2", classes=("cpu",), lease_s=60)
+    claimed = jobs.claim(api.database, worker_id="w2", classes=(LIGHT,), lease_s=60)
     assert claimed is not None
     assert claimed.id == looked
 

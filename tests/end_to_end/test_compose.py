@@ -35,6 +35,7 @@ from service_databases import free_port
 from service_workers import until
 
 from worker.app import make_app
+from worker.lanes import LIGHT
 
 
 def celery_options(service: str) -> dict[str, Any]:
@@ -131,9 +132,15 @@ def test_a_worker_is_started_by_a_command_that_celery_takes(service: str) -> Non
 
 def test_every_queue_of_the_api_has_a_worker_that_starts_by_itself() -> None:
     by_itself = [name for name in WORKERS if not SERVICES[name].get("profiles")]
-    published = set(settings_of("api").resource_classes)
-    assert published
+    published = {*settings_of("api").resource_classes, LIGHT}
+    assert len(published) > 1
     assert published <= set().union(*(classes_of(name) for name in by_itself))
+
+
+def test_inspections_have_a_worker_that_does_nothing_else_and_takes_no_gpu() -> None:
+    assert [name for name in WORKERS if LIGHT in classes_of(name)] == ["worker-light"]
+    assert (classes_of("worker-light"), settings_of("worker-light").device) == ({LIGHT}, "cpu")
+    assert not {"deploy", "profiles"} & set(SERVICES["worker-light"])
 
 
 def test_without_a_gpu_one_word_in_the_env_file_is_enough() -> None:

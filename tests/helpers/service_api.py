@@ -30,6 +30,7 @@ from worker import jobs
 from worker.access import keys
 from worker.database.connections import Database
 from worker.jobs import Artifact, Job
+from worker.lanes import LIGHT
 from worker.results.manifest import write_manifest
 from worker.results.publishing import read_manifest
 from worker.settings import Settings
@@ -148,7 +149,7 @@ class ServedApi:
         """This job, now running; those before it in the queue are claimed and given back."""
         with ExitStack() as back:
             while True:
-                claimed = jobs.claim(self.database, worker_id="worker-1", classes=("cpu",), lease_s=60)
+                claimed = jobs.claim(self.database, worker_id="worker-1", classes=("cpu", LIGHT), lease_s=60)
                 assert claimed is not None, f"{job_id} cannot be claimed"
                 if claimed.id == job_id:
                     return claimed

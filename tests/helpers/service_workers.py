@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import simulated
 
+from seq2seq.processes import INSPECT
 from worker import jobs
 from worker.database.connections import Database
 from worker.jobs import Job, events, uploads
+from worker.lanes import LIGHT
 from worker.queue.doorbell import InProcessDoorbell
 from worker.queue.reaper import Reaper
 from worker.running.supervisor import Supervisor
@@ -63,6 +65,19 @@ class Workshop:
         """A job without images, which takes a quarter of a second, unless asked for otherwise."""
         params = simulated.inputs(**{"dates": 0, "seconds": 0.05, "steps": 5, **settings})
         return self.submit_params(self.upload, params, limits)
+
+    def inspect(self, **settings: Any) -> Job:
+        """As `submit`, in the lane of inspections, of which it is one."""
+        params = simulated.inputs(**{"dates": 0, "seconds": 0.05, "steps": 5, **settings})
+        return jobs.submit(
+            self.database,
+            owner="ann",
+            input_id=self.upload,
+            params=params,
+            limits=self.settings,
+            process=INSPECT,
+            resource_class=LIGHT,
+        )[0]
 
     def submit_params(self, upload_id: str, params: dict[str, Any], limits: Settings | None = None) -> Job:
         """A job of any method."""

@@ -1,6 +1,7 @@
 """The whole way in a browser against a real service: from dropping files to a downloaded result."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,10 @@ def test_a_real_result_is_swiped_in_the_viewer_and_its_report_read(app: App, tmp
     found = page.locator(".found")
     found.get_by_role("heading", name="What is in it").wait_for(timeout=90_000)
     assert found.locator(".cloud-strip li").count() == 4
+    pictures = found.locator(".previews img")
+    pictures.last.evaluate("async (image) => { while (!image.naturalWidth) await new Promise(requestAnimationFrame); }")
+    assert pictures.evaluate_all("(images) => images.map((image) => image.naturalWidth)") == [24] * 4
+    assert re.fullmatch(r"As it came on .* 20\d\d, .* % cloud", pictures.first.get_attribute("alt") or "")
     assert [found.get_by_text(each).count() for each in ("4 dates", "Bands B02, B03, B04, B08", "Radar VV, VH")] == [
         1,
         1,

@@ -13,6 +13,7 @@ from service_workers import Workshop, until
 
 from worker import jobs
 from worker.jobs import Job
+from worker.lanes import LIGHT
 from worker.queue import workers
 from worker.queue.doorbell import CeleryDoorbell, open_doorbell
 from worker.queue.reaper import Reaper
@@ -61,6 +62,14 @@ def test_a_ring_wakes_a_real_worker_and_sigterm_gives_the_next_job_back_at_a_che
     long = workshop.submit(seconds=60, steps=600)
     bell.ring("cpu")
     until(lambda: step_of(workshop, long) >= 2)
+    # What is light has a queue and a worker of its own meanwhile.
+    light = start_celery(workshop, fake_redis.url, classes=LIGHT)
+    looked = workshop.inspect()
+    bell.ring(LIGHT)
+    each_done_once(workshop, [looked])
+    assert (workshop.get(long).status, workshop.get(long).attempt) == ("running", 1)
+    assert stop(light) < 10
+
     assert stop(worker) < 10
     stopped = workshop.get(long)
     assert (stopped.status, stopped.attempts_left) == ("accepted", stopped.max_attempts)

@@ -13,6 +13,8 @@ from service_workers import Workshop, job_processes, until
 
 from worker import jobs
 from worker.errors import DatabaseUnavailable
+from worker.jobs import Job
+from worker.lanes import LIGHT
 from worker.queue import workers
 from worker.queue.doorbell import InProcessDoorbell, open_doorbell
 from worker.running import embedded, supervisor
@@ -47,6 +49,43 @@ def test_the_doorbell_wakes_a_worker_at_once_and_jobs_follow_each_other(
     submitted = [workshop.submit() for _ in range(3)]
     bell.ring("cpu")
     until(lambda: all(workshop.get(job).status == "successful" for job in submitted), within_s=10)
+
+
+def step_of(workshop: Workshop, job: Job) -> int:
+    return int((workshop.get(job).progress or {}).get("step", 0))
+
+
+def test_inspections_are_answered_one_at_a_time_while_a_long_job_has_the_only_worker(
+    workshop: Workshop, working: EmbeddedWorkers, bell: InProcessDoorbell
+) -> None:
+    long, next_one = workshop.submit(seconds=60, steps=600), workshop.submit()
+    bell.ring("cpu")
+    until(lambda: step_of(workshop, long) >= 1)
+    looked = [workshop.inspect(fault={"kind": "kill", "at_step": 3}), workshop.inspect(), workshop.inspect()]
+    bell.ring(LIGHT)
+    statuses: list[list[str]] = []
+    until(lambda: statuses.append([workshop.get(job).status for job in looked]) or set(statuses[-1]) == {"successful"})
+    assert max(each.count("running") for each in statuses) == 1
+    assert [workshop.get(job).attempt for job in (*looked, long)] == [2, 1, 1, 1]
+    assert [workshop.get(job).status for job in (long, next_one)] == ["running", "accepted"]
+    devices = {worker.classes: worker.device for worker in workers.listing(workshop.database)}
+    assert devices == {("cpu",): "auto", (LIGHT,): "cpu"}
+
+
+def test_an_inspection_that_was_stopped_goes_on_also_where_no_lane_is_left(
+    workshop: Workshop, bell: InProcessDoorbell
+) -> None:
+    first = EmbeddedWorkers(workshop.database, workshop.storage, workshop.settings, bell)
+    first.start()
+    job = workshop.inspect(seconds=0.8, steps=40)
+    until(lambda: step_of(workshop, job) >= 2)
+    first.stop()
+    assert (workshop.get(job).status, job_processes(os.getpid())) == ("accepted", [])
+    without = workshop.settings.model_copy(update={"light_workers": 0})
+    second = EmbeddedWorkers(workshop.database, workshop.storage, without, bell)
+    second.start()
+    until(lambda: workshop.get(job).status == "successful", within_s=10)
+    second.stop()
 
 
 def test_without_a_doorbell_a_worker_looks_by_itself(workshop: Workshop) -> None:

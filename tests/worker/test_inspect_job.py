@@ -38,15 +38,28 @@ def inspected(folder: Path, upload: Path, **params: float) -> int:
 def test_it_says_what_the_command_says(made: Path, tmp_path: Path) -> None:
     assert inspected(tmp_path / "job", pack(made, tmp_path / "fields.zip"), max_minutes=0.5) == DONE
     out = tmp_path / "job" / "out"
-    assert {file.name for file in out.iterdir()} == {"inspection.json", "manifest.json"}
-    (entry,) = json.loads((out / "manifest.json").read_text())["files"]
-    assert (entry["role"], entry["media_type"]) == ("inspection", "application/json")
+    assert {file.name for file in out.iterdir()} == {"inspection.json", "manifest.json", "previews"}
+    files = json.loads((out / "manifest.json").read_text())["files"]
+    kinds = {(entry["role"], entry["media_type"]) for entry in files}
+    assert kinds == {("inspection", "application/json"), ("previews", "image/webp")}
     found = json.loads((out / "inspection.json").read_text())
+    pictures = [entry for entry in files if entry["role"] == "previews"]
+    assert [(entry["date"], entry["path"]) for entry in pictures] == [
+        (each["date"], each["path"]) for each in found["previews"]
+    ]
+    assert [each["date"] for each in found["previews"]] == found["dates"]
+    assert max(entry["size"] for entry in pictures) < 8000
     config = ReconstructionConfig(max_minutes=0.5)
     with open_sequence(made, config) as source:
         expected = json.loads(json.dumps(describe(source, config)))
     assert (found["path"], found["name"]) == ("fields.zip", "fields")
-    own = {"path", "name", "estimate", "format"}  # the estimate is by the memory that a worker may plan with
+    own = {
+        "path",
+        "name",
+        "estimate",
+        "format",
+        "previews",
+    }  # the estimate is by the memory that a worker may plan with
     assert {k: v for k, v in found.items() if k not in own} == {k: v for k, v in expected.items() if k not in own}
     assert found["estimate"]["seconds"] == pytest.approx(expected["estimate"]["seconds"], rel=0.5)
     assert not (tmp_path / "job" / "out.partial").exists()

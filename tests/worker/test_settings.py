@@ -37,6 +37,7 @@ def test_the_environment_is_read_and_empty_values_are_not_set(monkeypatch: pytes
         ({"prot": 80}, r"prot \(DECLOUD_PROT\)"),
         ({"max_queued_per_owner": 0}, "max_queued_per_owner"),
         ({"resource_classes": " , "}, "resource_classes is empty"),
+        ({"resource_classes": "cpu,light"}, "resource_classes has light, which is of inspections alone"),
         (
             {"signing_secret": "hunter2"},
             r"signing_secret \(DECLOUD_SIGNING_SECRET\): has 7 characters, must have at least 16",
