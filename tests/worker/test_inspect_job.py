@@ -77,4 +77,7 @@ def test_the_outline_is_in_degrees_whatever_the_grid() -> None:
 def test_an_upload_that_cannot_be_read_is_refused_as_by_any_job(tmp_path: Path) -> None:
     (tmp_path / "fields.zip").write_bytes(b"bytes of a sequence")
     assert inspected(tmp_path / "job", tmp_path / "fields.zip") == BAD_INPUT
-    assert "fields.zip" in read_error(tmp_path / "job")["detail"]
+    detail = read_error(tmp_path / "job")["detail"]
+    assert "fields.zip" in detail
+    assert "\n" not in detail
+    assert not (tmp_path / "job" / "out").exists()
