@@ -58,7 +58,7 @@ def expected_wait_s(running: Sequence[float | None], waiting: Sequence[float | N
     heapq.heapify(free)
     for seconds in waiting:
         heapq.heapreplace(free, free[0] + (seconds or 0.0))
-    return free[0]
+    return round(free[0], 1)
 
 
 def _left_s(row: Any, typical_s: float | None) -> float | None:
