@@ -55,6 +55,10 @@ export const text = {
     wrong: "The service does not know this key. Check that you pasted all of it.",
     revoked: "Your key is no longer valid. Paste another one to go on.",
     forget: "Forget the key",
+    stay: "Stay signed in on this browser",
+    stayAbout: "By a cookie, for some days; the key itself is not kept. Only on a computer of your own.",
+    signOut: "Sign out",
+    signedOut: "You are no longer signed in: the time is over, or the key is no longer valid. Paste a key to go on.",
   },
 
   problems: {
