@@ -17,15 +17,12 @@ const DRAWN_PX = 150;
 const ASK_AFTER_MS = 500;
 const SEQUENCE = "inputs.sequence";
 
-/** The schema of an area in the process's description; none where no catalogue is allowed. */
-export const areaSchema = (process) => process.inputs.sequence?.schema.oneOf?.find(({ required }) => required?.includes("area"));
-
 /** Inputs under one heading, with the line for what is wrong with them. */
 class Group {
   constructor(name, legend) {
     this.problem = h("p", { class: "problem", id: `area-${name}-problem`, role: "alert" });
     this.inputs = [];
-    this.fields = h("div", { class: "fields" });
+    this.fields = h("div", { class: `fields ${name}` });
     this.element = h("fieldset", {}, h("legend", {}, legend), this.fields, this.problem);
   }
 
@@ -64,7 +61,7 @@ function preview(box, lines) {
 }
 
 export class AreaForm {
-  /** schema: of `areaSchema`. given: the area of an earlier job. settings(): those chosen, for the estimate.
+  /** schema: of an area, as in the process's description. given: the area of an earlier job. settings(): those chosen, for the estimate.
    *  named(name): an outline came in a file of that name. changed(): place, dates or catalogue are others now. */
   constructor(schema, { given = null, settings, named, changed, signal }) {
     Object.assign(this, { settings, named, changed, signal, lines: [] });

@@ -9,7 +9,6 @@ import { styles } from "../jobs/styles.js";
 import { go } from "../router.js";
 import { announce } from "../shell.js";
 import { text } from "../jobs/text.js";
-import { AreaForm, areaSchema } from "./area.js";
 import { dropZone, dropping } from "./drop.js";
 import { lookInto } from "./found.js";
 import { taken } from "./handed.js";
@@ -20,14 +19,17 @@ import { note, unfinished } from "./upload.js";
 const words = text.new;
 const UPLOAD = /^\/uploads\/[\w-]+$/;
 const OUTLINE = /\.(geo)?json$/i;
+/** The schema of an area in the process's description; none where no catalogue is allowed. */
+const areaSchema = (process) => process.inputs.sequence?.schema.oneOf?.find(({ required }) => required?.includes("area"));
 const outlineIn = (files) => (files.length === 1 && OUTLINE.test(files[0].path) ? files[0].file : null);
 
 class NewJob {
   sequence = null;
   wanted = false;
 
-  constructor(main, process, before, signal) {
-    Object.assign(this, { main, before, signal });
+  /** makeArea(schema, options): the form for an area, where the service fetches any. */
+  constructor(main, { process, before, makeArea }, signal) {
+    Object.assign(this, { main, before, makeArea, signal });
     // The same request sent twice, because its answer was lost, makes one job.
     this.once = crypto.randomUUID?.() ?? String(Math.random());
     this.settings = new Settings(process, before?.inputs);
@@ -51,7 +53,7 @@ class NewJob {
   #areas(schema, given) {
     if (!schema) return;
     this.fetched = Boolean(given?.area);
-    this.area = new AreaForm(schema, {
+    this.area = this.makeArea(schema, {
       given: this.fetched ? given : null, settings: () => this.settings.values, signal: this.signal,
       named: (name) => { this.name.value ||= name; }, changed: () => this.#ready(),
     });
@@ -165,7 +167,9 @@ export async function show(main, { query, signal }) {
     askJson("jobs?limit=1", { signal }), styles(),
   ]);
   if (before && !before.inputs?.sequence) delete before.inputs;
-  const form = new NewJob(main, process, before?.inputs ? before : null, signal);
+  const { AreaForm } = areaSchema(process) ? await import("./area.js") : {};
+  const makeArea = (schema, options) => new AreaForm(schema, options);
+  const form = new NewJob(main, { process, before: before?.inputs ? before : null, makeArea }, signal);
   fill(main, form.element);
   const stop = (event) => { if (form.sending) event.preventDefault(); };
   addEventListener("beforeunload", stop, { signal });
