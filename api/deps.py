@@ -69,9 +69,10 @@ async def admit(request: Request) -> Caller:
     Raises `Unauthorized`, and `Refusal` for a cookie that another page makes use of.
     """
     services = services_of(request)
-    if "authorization" not in request.headers and (token := token_of(request, services.settings)) is not None:
+    key = _shown_key(request)
+    if key is None and (token := token_of(request, services.settings)) is not None:
         return await services.authenticator.authenticate_login(token)
-    return await services.authenticator.authenticate(_shown_key(request))
+    return await services.authenticator.authenticate(key)
 
 
 def count(request: Request, caller: Caller) -> None:

@@ -46,8 +46,10 @@ def token_of(request: Request, settings: Settings) -> str | None:
 
     Raises `Refusal` where something would be changed by a request that is not surely our page's.
     """
+    if "cookie" not in request.headers or not offered(settings):
+        return None
     token = request.cookies.get(_SECURE_NAME if _is_https(request, settings) else _NAME)
-    if not token or not offered(settings):
+    if not token:
         return None
     own = _is_own(request, settings)
     if request.method in _SAFE_METHODS:
