@@ -25,6 +25,7 @@ from api.routes import (
     inspections,
     jobs,
     landing,
+    logins,
     page,
     pictures,
     processes,
@@ -51,7 +52,7 @@ _SWEEP_S = 60.0
 # The most frequent question first: routes are tried in this order.
 _MODULES = (
     jobs, results, pictures, events, uploads, tus_uploads, inspections, groups, processes, usage, webhooks, landing,
-    page,
+    logins, page,
 )  # fmt: skip
 _ROUTERS = tuple(routes.router for routes in _MODULES)
 _ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]

@@ -8,6 +8,8 @@ from fastapi.security import HTTPBearer
 from api.errors import Refusal
 from api.http.addresses import Addresses, base_of, results_prefix
 from api.http.authentication import Caller
+from api.http.connections import network_of
+from api.http.login_cookies import token_of
 from api.services import Services
 from worker import clock, jobs
 from worker.database.connections import Database
@@ -19,6 +21,8 @@ from worker.signing.addresses import verify, verify_below
 _FORMAT = ("f", "json")
 # Map viewers read an image in hundreds of pieces.
 _READS_FOR_A_REQUEST = 20
+# Wrong keys, too, from one address: the page asks for one once in a while.
+_LOGINS_PER_MINUTE = 30
 # Of a request's scope: its `Caller`, admitted and counted already.
 _ADMITTED = "decloud.caller"
 
@@ -54,10 +58,21 @@ async def the_addresses(request: Request) -> Addresses:
     return Addresses(base_of(request, services_of(request).settings))
 
 
-async def admit(request: Request) -> Caller:
-    """The caller, by their key; the request is not counted. Raises `Unauthorized`."""
+def _shown_key(request: Request) -> str | None:
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    return await services_of(request).authenticator.authenticate(text.strip() if scheme.lower() == "bearer" else None)
+    return text.strip() if scheme.lower() == "bearer" else None
+
+
+async def admit(request: Request) -> Caller:
+    """The caller, by their key, or by the cookie of a login where no key is shown; the request is not counted.
+
+    Raises `Unauthorized`, and `Refusal` for a cookie that another page makes use of.
+    """
+    services = services_of(request)
+    key = _shown_key(request)
+    if key is None and (token := token_of(request, services.settings)) is not None:
+        return await services.authenticator.authenticate_login(token)
+    return await services.authenticator.authenticate(key)
 
 
 def count(request: Request, caller: Caller) -> None:
@@ -84,9 +99,24 @@ class _ByKey(HTTPBearer):
 
 _by_key = _ByKey(scheme_name="key", description="An API key: dcl_ID_SECRET.")
 
+
+class _ByKeyAlone(HTTPBearer):
+    """The key itself and nothing in its place: no login makes another."""
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        services = services_of(request)
+        address = request.client.host if request.client else ""
+        if address not in services.settings.proxies:  # from where everybody comes
+            services.rates.spend(f"{network_of(address)} logins", _LOGINS_PER_MINUTE)
+        caller = await services.authenticator.authenticate(_shown_key(request))
+        count(request, caller)
+        return caller
+
+
 ServicesDep = Annotated[Services, Depends(the_services)]
 AddressesDep = Annotated[Addresses, Depends(the_addresses)]
 CallerDep = Annotated[Caller, Depends(_by_key)]
+KeyDep = Annotated[Caller, Depends(_ByKeyAlone(scheme_name="key", description=_by_key.model.description))]
 
 Expires = Annotated[str | None, Query(max_length=20, description="Of a signed address.")]
 Signature = Annotated[str | None, Query(max_length=100, description="Of a signed address.")]
@@ -152,10 +182,14 @@ def _no_such_job(job_id: str) -> Refusal:
     return Refusal("no-such-job", f"there is no job {job_id[:64]!r}")
 
 
+async def caller_if_any(request: Request) -> Caller | None:
+    """The same as `admit`, of a request that nobody need make. Raises no `Unauthorized`."""
+    try:
+        return await admit(request)
+    except Unauthorized:
+        return None
+
+
 async def still_admitted(request: Request) -> bool:
     """Whether the key of a request that takes long is still valid."""
-    try:
-        await admit(request)
-    except Unauthorized:
-        return False
-    return True
+    return await caller_if_any(request) is not None

@@ -133,6 +133,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "Inspection": [_INSPECTION],
+    "LoginInfo": [{"offered": True, "owner": "ann"}],
     "UsageInfo": [
         {
             "stored_bytes": {"used": 73400320, "limit": 107374182400, "left": 107300782080},

@@ -85,6 +85,15 @@ class UsageInfo(Document):
     last_30_days: RecentJobs
 
 
+class LoginInfo(Document):
+    """offered: a browser may stay signed in. owner: who asks, by key or cookie; nobody where it is left out."""
+
+    model_config = ConfigDict(json_schema_extra=only_when_given)
+
+    offered: bool
+    owner: str | None = None
+
+
 class GroupMember(Document):
     """A job of a group in short."""
 

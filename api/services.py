@@ -19,7 +19,7 @@ from api.receiving.intake import Intake
 from api.receiving.reception import Sink
 from api.receiving.threads import ReceivingThreads
 from api.watching import Watch
-from worker.access import keys
+from worker.access import keys, logins
 from worker.database.connections import Database
 from worker.jobs.lookup import JobLookup
 from worker.queue.doorbell import Doorbell
@@ -109,7 +109,9 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         secret=load_secret(settings.data, given.get_secret_value() if given else None),
         loop=asyncio.get_running_loop(),
         stopping=asyncio.Event(),
-        authenticator=Authenticator(partial(keys.authenticate, used.database), settings),
+        authenticator=Authenticator(
+            partial(keys.authenticate, used.database), partial(logins.authenticate, used.database), settings
+        ),
         watch=Watch(used.database),
         lookup=JobLookup(used.database),
         threads=threads,

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     # Signs download addresses. None: one is made and kept in the data folder; several API machines must share it.
     signing_secret: SecretStr | None = None
     requests_per_minute: Count = 600
+    # How long a browser stays signed in whose user wants that, at most 400 days, as browsers keep no cookie for longer;
+    # 0: for no time.
+    login_expiry_s: float = Field(default=14 * 24 * 3600.0, ge=0, le=400 * 24 * 3600)
     # None: a quarter of the files that the process may open, 10 000 at most; and of these a quarter from one address,
     # but any number from `proxies`, from where many users come.
     max_connections: Count | None = None

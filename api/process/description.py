@@ -31,20 +31,24 @@ def summary(process: Process, base: str, version: str) -> dict[str, Any]:
     }
 
 
-def description(process: Process, base: str, version: str, destinations: Sequence[str] = ()) -> dict[str, Any]:
-    """With inputs and outputs. destinations: forms of `destination` that the server takes."""
-    described = {**summary(process, base, version), "inputs": _inputs(process), "outputs": _outputs(process)}
+def description(
+    process: Process, base: str, version: str, destinations: Sequence[str] = (), catalogs: Sequence[str] = ()
+) -> dict[str, Any]:
+    """With inputs and outputs. destinations: forms of `destination` that the server takes. catalogs: those that areas
+    may be fetched from."""
+    inputs = _inputs(process, catalogs)
+    described = {**summary(process, base, version), "inputs": inputs, "outputs": _outputs(process)}
     if destinations:
         described["additionalParameters"] = {"parameters": [{"name": "destination", "value": list(destinations)}]}
     return described
 
 
-def _inputs(process: Process) -> dict[str, Any]:
+def _inputs(process: Process, catalogs: Sequence[str]) -> dict[str, Any]:
     sequence = {
         "title": "Sequence",
         "description": f"{process.sequence}: a {readable(folder='ZIP')}. Where the operator has allowed it, also the "
         "address of one or of STAC items, or an area of a catalogue.",
-        "schema": {"oneOf": [_by_href(), _AREA]},
+        "schema": {"oneOf": [_by_href(), *([_area(catalogs)] if catalogs else [])]},
         "minOccurs": 1,
         "maxOccurs": 1,
     }
@@ -62,20 +66,30 @@ def _by_href() -> dict[str, Any]:
     }
 
 
-_AREA: dict[str, Any] = {
-    "type": "object",
-    "required": ["area", "dates"],
-    "properties": {
-        "area": {
-            "oneOf": [
-                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
-                {"type": "object", "description": "GeoJSON"},
-            ]
+def _area(catalogs: Sequence[str]) -> dict[str, Any]:
+    """An area, of the catalogues that the operator has allowed: forms are made from this."""
+    degrees = {"type": "number", "minimum": -180, "maximum": 180}
+    return {
+        "type": "object",
+        "title": "Area",
+        "required": ["area", "dates"],
+        "properties": {
+            "area": {
+                "oneOf": [
+                    {
+                        "type": "array",
+                        "description": "West, south, east, north in degrees.",
+                        "items": degrees,
+                        "minItems": 4,
+                        "maxItems": 4,
+                    },
+                    {"type": "object", "description": "GeoJSON; the box around it is taken."},
+                ]
+            },
+            "dates": {"type": "string", "description": "FIRST/LAST, both included, as in 2021-05-01/2021-10-31."},
+            "catalog": {"type": "string", "enum": list(catalogs), "default": catalogs[0]},
         },
-        "dates": {"type": "string"},
-        "catalog": {"type": "string"},
-    },
-}
+    }
 
 
 def _settings(process: Process) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from api.deps import AddressesDep, CallerDep, ServicesDep
 from api.errors import Refusal
 from api.http.answers import JSON, json_answer, link
 from api.http.conditions import preferred
+from api.http.login_cookies import offered
 from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
 from api.routes.page import index, page_answer
@@ -33,7 +34,7 @@ _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 
 
 @router.get("/", response_model=LandingPage, responses=_EITHER | answers_openly(304), summary="Landing page")
-async def landing_page(request: Request, addresses: AddressesDep) -> Response:
+async def landing_page(request: Request, services: ServicesDep, addresses: AddressesDep) -> Response:
     """Where everything else is; for browsers, which ask for HTML, the page."""
     html = preferred(request.headers.get("accept"), (JSON, _HTML)) == _HTML
     if html and (page := index()) is not None:
@@ -47,6 +48,8 @@ async def landing_page(request: Request, addresses: AddressesDep) -> Response:
         link(f"{base}/jobs", f"{OGC_REL}job-list", "Your jobs"),
         link(f"{base}/uploads", "uploads", "Your uploads"),
     ]
+    if offered(services.settings):
+        links.append(link(f"{base}/login", "login", "Stay signed in on this browser"))
     about = "Upload a Sentinel-2 sequence, with Sentinel-1 if you have it; download it cloud-free."
     return json_answer({"title": "decloud", "description": about, "links": links}, headers={"Vary": "Accept"})
 

@@ -51,8 +51,10 @@ async def processes(request: Request, addresses: AddressesDep, limit: Limit = 10
 )
 async def one_process(request: Request, process_id: str, addresses: AddressesDep) -> Response:
     """Every setting with its JSON Schema."""
-    forms = offered(services_of(request).settings)
-    return json_answer(description.description(find_process(process_id), addresses.base, request.app.version, forms))
+    settings = services_of(request).settings
+    found, version = find_process(process_id), request.app.version
+    forms, catalogs = offered(settings), settings.input_catalogs
+    return json_answer(description.description(found, addresses.base, version, forms, catalogs))
 
 
 @router.post(

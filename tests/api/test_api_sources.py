@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from service_api import ServedApi, User
 from tus_requests import code_of
 from webhook_receiver import Names
@@ -221,8 +222,19 @@ def test_a_job_is_asked_for_again_by_its_source_and_one_key_is_one_job(allowing:
     assert found[0].json()["jobID"] == found[1].json()["jobID"]
 
 
-def test_the_description_of_the_process_has_all_three_kinds(ann: User) -> None:
-    described = ann.get("/processes/decloud").json()["inputs"]["sequence"]
-    reference, area = described["schema"]["oneOf"]
-    assert reference["required"] == ["href"]
-    assert area["required"] == ["area", "dates"]
+def test_the_description_of_the_process_has_all_kinds_that_are_allowed(ann: User, user: User) -> None:
+    """Forms are made from it: which catalogues there are to choose from, or that no area is fetched."""
+    reference, area = (_kinds(ann)[name] for name in ("href", "area dates"))
+    names = ["earth-search", "https://stac.example.org/v1"]
+    assert area["properties"]["catalog"] == {"type": "string", "enum": names, "default": names[0]}
+    sequence = {"area": BOX, "dates": DATES}
+    for kind, wanted in ((area, True), (reference, False)):
+        assert Draft202012Validator(kind).is_valid(sequence) is wanted
+    assert "href" in _kinds(user)
+    assert "area dates" not in _kinds(user)
+
+
+def _kinds(user: User) -> dict[str, dict[str, Any]]:
+    """By what each needs."""
+    kinds = user.get("/processes/decloud").json()["inputs"]["sequence"]["schema"]["oneOf"]
+    return {" ".join(kind["required"]): kind for kind in kinds}

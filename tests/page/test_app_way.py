@@ -59,6 +59,8 @@ def download(page: Any, tmp_path: Path) -> zipfile.ZipFile:
 def test_from_dropping_to_downloading_by_mouse(app: App, folder: Path, tmp_path: Path, width: int) -> None:
     page = app.open("#/", width=width, has_touch=width < 500)
     page.get_by_role("link", name="New job").first.click()
+    page.locator(".drop").wait_for()
+    assert page.get_by_text("An area").count() == 0  # nothing is fetched here
     pick(page, folder)
     assert page.get_by_label("Name", exact=True).input_value() == "fields"
     choose_method(page)

@@ -40,7 +40,8 @@ class Key:
     last_used: float | None
 
 
-_COLUMNS = (
+# Of the table, in the order of `Key`.
+COLUMNS = (
     api_keys.c.id,
     api_keys.c.owner,
     api_keys.c.name,
@@ -79,12 +80,12 @@ def create(
         "expires": None if expires_s is None else now + expires_s,
     }
     with database.begin() as connection:
-        return _to_key(connection.execute(insert(api_keys).values(row).returning(*_COLUMNS)).one()), text
+        return _to_key(connection.execute(insert(api_keys).values(row).returning(*COLUMNS)).one()), text
 
 
 def listing(database: Database, owner: str | None = None) -> tuple[Key, ...]:
     """Returns all keys, or an owner's, oldest first."""
-    query = select(*_COLUMNS).order_by(api_keys.c.created, api_keys.c.id)
+    query = select(*COLUMNS).order_by(api_keys.c.created, api_keys.c.id)
     with database.read() as connection:
         found = connection.execute(query if owner is None else query.where(api_keys.c.owner == owner))
         return tuple(_to_key(row) for row in found)
@@ -93,37 +94,42 @@ def listing(database: Database, owner: str | None = None) -> tuple[Key, ...]:
 def revoke(database: Database, key_id: str) -> Key:
     """Lets nobody come in with it from now on; revoking twice keeps the first time. Raises `NotFound`."""
     with database.begin() as connection:
-        query = select(*_COLUMNS).where(api_keys.c.id == key_id).with_for_update()
+        query = select(*COLUMNS).where(api_keys.c.id == key_id).with_for_update()
         row = connection.execute(query).one_or_none() if is_id(key_id) else None
         if row is None:
             raise NotFound(f"no key {key_id!r}")
         if row.revoked is not None:
             return _to_key(row)
         revoked = update(api_keys).where(api_keys.c.id == key_id).values(revoked=clock.now())
-        return _to_key(connection.execute(revoked.returning(*_COLUMNS)).one())
+        return _to_key(connection.execute(revoked.returning(*COLUMNS)).one())
 
 
 def authenticate(database: Database, text: str) -> Key:
     """Returns the key of which `text` is the text. Raises `Unauthorized`, with the same words for every reason."""
     match = _KEY.fullmatch(text)
     if match is None:
-        raise _refusal()
+        raise refusal()
     with database.read() as connection:
-        row = connection.execute(select(*_COLUMNS, api_keys.c.hash).where(api_keys.c.id == match[1])).one_or_none()
+        row = connection.execute(select(*COLUMNS, api_keys.c.hash).where(api_keys.c.id == match[1])).one_or_none()
     if row is None or not hmac.compare_digest(row.hash, _hash(text)):
-        raise _refusal()
+        raise refusal()
     *values, _ = row
-    key = Key(*values)
+    return let_in(database, Key(*values))
+
+
+def let_in(database: Database, key: Key) -> Key:
+    """Returns the key, whose use is noted. Raises `Unauthorized` for one that is revoked or has expired."""
     now = clock.now()
     if key.revoked is not None or (key.expires is not None and key.expires <= now):
-        raise _refusal()
+        raise refusal()
     if key.last_used is None or abs(now - key.last_used) > _USED_EVERY_S:
         with database.begin() as connection:
             connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used=now))
     return key
 
 
-def _refusal() -> Unauthorized:
+def refusal() -> Unauthorized:
+    """What everybody is told who is not let in."""
     return Unauthorized("a valid API key is needed: Authorization: Bearer dcl_...")
 
 

@@ -223,6 +223,17 @@ api_keys = Table(
     Index(None, "owner"),
 )
 
+# Browsers that stay signed in, by the key that was shown; of their tokens the SHA-256.
+logins = Table(
+    "logins",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("key_id", Text, ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Index(None, "key_id"),
+)
+
 # Notices that are still to be delivered. They outlive their job: who removes it is told of its end all the same.
 webhook_outbox = Table(
     "webhook_outbox",

@@ -20,14 +20,20 @@ export function keepKey(value) {
   } catch { /* private windows keep nothing */ }
 }
 
+/** What a request shows: the key, or, for what a cookie alone is to change, that it is this page's (docs/operating.md). */
+export function shown(method = "GET") {
+  const known = key();
+  if (known) return { Authorization: `Bearer ${known}` };
+  return method === "GET" || place !== "service" ? {} : { "X-CSRF": "1" };
+}
+
 const name = (url) => decodeURIComponent(url.split("?")[0].split("/").slice(-2).join("/"));
 
 /** Fetches an address relative to the page. Raises PageError with the file's name where it is absent or refused. */
 export async function get(url, { signal, headers = {}, ...options } = {}) {
-  const known = key();
   let answer;
   try {
-    const sent = known ? { Authorization: `Bearer ${known}`, ...headers } : headers;
+    const sent = { ...shown(options.method), ...headers };
     answer = place === "file" ? embedded(url) : await fetch(url, { signal, headers: sent, ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;

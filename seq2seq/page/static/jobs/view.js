@@ -2,7 +2,6 @@
 
 import { fill, h, icon } from "../dom.js";
 import { oneLine } from "../failures.js";
-import { key } from "../http.js";
 import { takeDrops } from "../new/handed.js";
 import { keep } from "../router.js";
 import { announce, toast } from "../shell.js";
@@ -10,7 +9,7 @@ import { text } from "./text.js";
 import { ask, askJson, jobUrl, nameOf, send } from "./api.js";
 import { Card } from "./card.js";
 import { forget } from "./facts.js";
-import { askKey, signOut } from "./key.js";
+import { askKey, signOutButton } from "./key.js";
 import { Live } from "./live.js";
 import { styles } from "./styles.js";
 
@@ -190,7 +189,7 @@ export async function show(main, { query, signal }) {
     anything && filters(chosen, choose), place);
   fill(main, page);
   takeDrops(page, signal);
-  if (key()) fill(document.getElementById("tools"), h("button", { type: "button", class: "quiet", onclick: signOut }, text.key.forget));
+  signOutButton().then((button) => { if (button && !signal.aborted) fill(document.getElementById("tools"), button); });
   const wake = () => { if (!document.hidden) list.refresh().catch(() => {}); };
   document.addEventListener("visibilitychange", wake, { signal });
   return { title: words.title, leave: () => list.leave() };

@@ -2,7 +2,7 @@
 // again after a reload, go on where the server's copy ends.
 
 import { PageError } from "../failures.js";
-import { key } from "../http.js";
+import { shown } from "../http.js";
 import { problemError } from "../jobs/api.js";
 import { text } from "../jobs/text.js";
 
@@ -61,10 +61,9 @@ export async function upload(blob, { name, fingerprint, signal, onProgress, onRe
   const { Upload } = globalThis.tus;
   let samples = [];
   return new Promise((resolve, reject) => {
-    const known = key();
     const sending = new Upload(blob, {
       endpoint: new URL("uploads", document.baseURI).href, chunkSize: PIECE, retryDelays: RETRIES_MS,
-      headers: known ? { Authorization: `Bearer ${known}` } : {}, metadata: { filename: name },
+      headers: shown("POST"), metadata: { filename: name },
       fingerprint: () => Promise.resolve(`decloud-${fingerprint}`), removeFingerprintOnSuccess: true,
       onProgress: (sent, total) => {
         samples = [...samples.filter(([when]) => performance.now() - when < WINDOW_MS), [performance.now(), sent]];
@@ -87,9 +86,8 @@ export async function upload(blob, { name, fingerprint, signal, onProgress, onRe
 export async function discard(fingerprint) {
   await loadTus();
   const storage = globalThis.tus.defaultOptions.urlStorage;
-  const known = key();
   for (const { urlStorageKey, uploadUrl } of await storage.findUploadsByFingerprint(`decloud-${fingerprint}`)) {
     await storage.removeUpload(urlStorageKey);
-    await globalThis.tus.Upload.terminate(uploadUrl, { headers: known ? { Authorization: `Bearer ${known}` } : {}, retryDelays: null }).catch(() => {});
+    await globalThis.tus.Upload.terminate(uploadUrl, { headers: shown("DELETE"), retryDelays: null }).catch(() => {});
   }
 }

@@ -9,7 +9,7 @@ import { styles } from "../jobs/styles.js";
 import { go } from "../router.js";
 import { announce } from "../shell.js";
 import { text } from "../jobs/text.js";
-import { dropZone } from "./drop.js";
+import { dropZone, dropping } from "./drop.js";
 import { lookInto } from "./found.js";
 import { taken } from "./handed.js";
 import { Sending } from "./sending.js";
@@ -18,13 +18,18 @@ import { note, unfinished } from "./upload.js";
 
 const words = text.new;
 const UPLOAD = /^\/uploads\/[\w-]+$/;
+const OUTLINE = /\.(geo)?json$/i;
+/** The schema of an area in the process's description; none where no catalogue is allowed. */
+const areaSchema = (process) => process.inputs.sequence?.schema.oneOf?.find(({ required }) => required?.includes("area"));
+const outlineIn = (files) => (files.length === 1 && OUTLINE.test(files[0].path) ? files[0].file : null);
 
 class NewJob {
   sequence = null;
   wanted = false;
 
-  constructor(main, process, before, signal) {
-    Object.assign(this, { main, before, signal });
+  /** makeArea(schema, options): the form for an area, where the service fetches any. */
+  constructor(main, { process, before, makeArea }, signal) {
+    Object.assign(this, { main, before, makeArea, signal });
     // The same request sent twice, because its answer was lost, makes one job.
     this.once = crypto.randomUUID?.() ?? String(Math.random());
     this.settings = new Settings(process, before?.inputs);
@@ -36,10 +41,42 @@ class NewJob {
     this.hint = h("p", { class: "soft small" });
     this.form = h("form", { class: "new-form card", novalidate: true, onsubmit: (event) => { event.preventDefault(); this.submit(); } },
       h("div", { class: "field" }, h("label", { for: "name" }, words.name), this.name), this.settings.element, this.problem, h("div", { class: "line start-row" }, this.start, this.hint));
-    if (before) this.#take(before.inputs.sequence);
+    this.#areas(areaSchema(process), before?.inputs.sequence);
+    if (this.fetched) this.#askForArea();
+    else if (before) this.#take(before.inputs.sequence);
     else this.#askForFiles();
     const dropped = before ? null : taken();
     if (dropped) this.#send(dropped);
+  }
+
+  /** The form for an area, where the service fetches any; in use at once for the area of an earlier job. */
+  #areas(schema, given) {
+    if (!schema) return;
+    this.fetched = Boolean(given?.area);
+    this.area = this.makeArea(schema, {
+      given: this.fetched ? given : null, settings: () => this.settings.values, signal: this.signal,
+      named: (name) => { this.name.value ||= name; }, changed: () => this.#ready(),
+    });
+  }
+
+  #ways() {
+    if (!this.area || this.before) return null;
+    const way = (name, fetched, choose) => h("label", {}, h("input", { type: "radio", name: "way", checked: this.fetched === fetched, onchange: choose }), h("span", {}, text.area[name]));
+    return h("div", { class: "segments new-way", role: "radiogroup", "aria-label": text.area.ways },
+      way("files", false, () => { this.#askForFiles(); this.#focusWay(); }), way("fetched", true, () => { this.#askForArea(); this.#focusWay(); }));
+  }
+
+  #focusWay() {
+    this.place.querySelector("input:checked").focus();
+  }
+
+  #askForArea() {
+    this.fetched = true;
+    this.zone?.abort();
+    this.zone = dropping((files) => { const file = outlineIn(files); if (file) this.area.readFile(file); }, this.signal);
+    fill(this.found);
+    fill(this.place, this.#ways(), this.area.element);
+    this.#ready();
   }
 
   get element() {
@@ -48,17 +85,20 @@ class NewJob {
 
   #askForFiles() {
     this.sequence = null;
+    this.fetched = false;
     const open = unfinished();
     const forget = h("button", { type: "button", class: "quiet", onclick: () => { note(null); this.#askForFiles(); } }, words.forgetUpload);
     const notice = open && h("div", { class: "notice line spread", "data-part": "unfinished" }, h("p", {}, words.unfinished(String(open.name), open.files, percent(open.bytes ? open.sent / open.bytes : 0), bytes(open.bytes))), forget);
     this.zone?.abort();
     this.zone = new AbortController();
     this.signal.addEventListener("abort", () => this.zone.abort());
-    fill(this.place, notice, dropZone((files) => this.#send(files), this.zone.signal));
+    fill(this.place, this.#ways(), notice, dropZone((files) => this.#send(files), this.zone.signal));
     this.#ready();
   }
 
   #send(files) {
+    const outline = this.area && outlineIn(files);
+    if (outline) { this.#askForArea(); this.area.readFile(outline); return; }
     this.zone.abort();
     const sending = new Sending(files, {
       signal: this.signal, done: (href) => this.#take({ href }),
@@ -81,12 +121,21 @@ class NewJob {
   }
 
   #ready() {
-    this.start.disabled = !this.sequence && !this.sending;
     this.start.textContent = this.wanted ? words.starting : words.start;
+    if (this.fetched) {
+      this.start.disabled = false;
+      this.hint.textContent = this.area?.sequence ? "" : text.area.fillIn;
+      return;
+    }
+    this.start.disabled = !this.sequence && !this.sending;
     this.hint.textContent = this.sequence ? "" : (this.wanted && words.startsAfter) || (this.sending ? words.mayStart : words.filesFirst);
   }
 
   async submit() {
+    if (this.fetched) {
+      if (!this.area.check({ all: true })) return;
+      this.sequence = this.area.sequence;
+    }
     if (!this.sequence) { this.wanted = true; this.#ready(); announce(words.startsAfter); return; }
     this.wanted = true;
     this.#ready();
@@ -102,7 +151,9 @@ class NewJob {
       this.wanted = false;
       this.once = crypto.randomUUID?.() ?? String(Math.random());
       this.#ready();
-      const shown = this.settings.complain(error.places ?? []);
+      const places = error.places ?? [];
+      const others = this.fetched ? this.area.complain(places) : places;
+      const shown = this.settings.complain(others) || (places.length > 0 && others.length === 0);
       this.problem.textContent = shown ? words.fieldsWrong : oneLine(error);
     }
   }
@@ -116,7 +167,9 @@ export async function show(main, { query, signal }) {
     askJson("jobs?limit=1", { signal }), styles(),
   ]);
   if (before && !before.inputs?.sequence) delete before.inputs;
-  const form = new NewJob(main, process, before?.inputs ? before : null, signal);
+  const { AreaForm } = areaSchema(process) ? await import("./area.js") : {};
+  const makeArea = (schema, options) => new AreaForm(schema, options);
+  const form = new NewJob(main, { process, before: before?.inputs ? before : null, makeArea }, signal);
   fill(main, form.element);
   const stop = (event) => { if (form.sending) event.preventDefault(); };
   addEventListener("beforeunload", stop, { signal });
