@@ -1,4 +1,6 @@
-"""What a prediction misses on the visible pixels of a date, spread to its hidden ones.
+"""What a prediction misses on the visible pixels of a date, brought to its hidden ones.
+
+First the date as a whole, which may lie beside its prediction or be sharper (`registration`), then what is left of it.
 
 A prediction from other dates errs alike for neighbours: a season that is early, a haze, a field that grew. So the
 visible pixels of a date tell how wrong it is beside them. Residuals are spread from coarse to fine by normalised
@@ -16,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
+from seq2seq.methods.registration import registered
 from seq2seq.sequence import Bool, Float32
 
 DOUBT = 0.1  # visible pixels' worth, of a cell's neighbourhood
@@ -30,13 +33,19 @@ def spread_residuals(predicted: Float32, pixels: Float32, visible: Bool, check_s
     predicted must not know a date's own pixels, or there is nothing left to spread. Dates that show next to nothing
     stay as predicted.
     """
-    corrected = predicted.copy()
+    return np.clip(predicted + missed_residuals(predicted, pixels, visible, check_stop), 0, 1)
+
+
+def missed_residuals(predicted: Float32, pixels: Float32, visible: Bool, check_stop: Callable[[], None]) -> Float32:
+    """Estimates (T, C, H, W) reflectance that `predicted` misses; as `spread_residuals`, which adds it."""
+    missed = np.zeros_like(predicted)
     for date, seen in enumerate(visible):
         check_stop()
         if LEAST_VISIBLE <= seen.mean() < 1:
-            missed = np.where(seen, pixels[date] - predicted[date], np.float32(0))
-            corrected[date] += spread(missed, seen)
-    return np.clip(corrected, 0, 1)
+            lying = registered(predicted[date], pixels[date], seen)
+            left = np.where(seen, pixels[date] - lying, np.float32(0))
+            missed[date] = lying - predicted[date] + spread(left, seen)
+    return missed
 
 
 def spread(values: Float32, visible: Bool) -> Float32:

@@ -38,12 +38,11 @@ INFO = MethodInfo(
     settings=GuidedSettings,
     cost=_cost,
     load=_load,
-    # The spread prior, and as much for the others together, until held-out pixels show otherwise.
+    # Half the network, half the prior, until held-out pixels show otherwise.
     candidates={
-        "trees": CandidateInfo("Trees", share=1 / 12),
-        "mlp": CandidateInfo("MLP", share=1 / 6),
-        "network": CandidateInfo("Network", share=1 / 4, followed=True),
-        "spread": CandidateInfo("Spread prior", share=1 / 2),
+        "trees": CandidateInfo("Trees", share=1 / 6),
+        "mlp": CandidateInfo("MLP", share=1 / 3),
+        "network": CandidateInfo("Network", share=1 / 2, followed=True),
         "prior": CandidateInfo("Prior"),
     },
     preparing_share=0.33,

@@ -19,12 +19,12 @@ from seq2seq.methods.guided.regressors import Regressor, fit_regressors, stage_o
 from seq2seq.methods.guided.residual import ResidualFit
 from seq2seq.methods.guided.samples import cached_samples
 from seq2seq.methods.guided.settings import GuidedSettings
-from seq2seq.methods.spreading import spread_residuals
+from seq2seq.methods.spreading import missed_residuals
 from seq2seq.nn.devices import share_steps
 from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 
 REGRESSORS = TREES, MLP = ("trees", "mlp")
-PRIOR, NETWORK, SPREAD = "prior", "network", "spread"
+PRIOR, NETWORK = "prior", "network"
 # Of the time of `start`, by kind of stage, all stages of the kind together: measured on 12 x 10 x 32 x 32 and
 # 20 x 9 x 101 x 101.
 STAGE_SHARES = {"samples": 0.1, TREES: 0.3, MLP: 0.45, "date": 0.15}
@@ -138,16 +138,17 @@ class GuidedFit:
         return self._residual.step(elapsed_share)
 
     def predict(self, visible: Observations) -> dict[str, Float32]:
-        """Predicts trees, mlp, prior, network and the spread prior, each (T, C, H, W) reflectance."""
+        """Predicts trees, mlp, prior and network, each (T, C, H, W) reflectance.
+
+        All of them with what the prior misses on the date's visible pixels: what those show of the date none has seen.
+        """
         predicted = self._predicted
         if not np.array_equal(visible.s2.observed, self._observed):
             predicted = self._prior.predict(visible.s2, self._check_stop)
         s2 = visible.s2
-        return {
-            **predicted,
-            NETWORK: self._residual.predict(predicted[PRIOR], self._radar, self._check_stop),
-            SPREAD: spread_residuals(predicted[PRIOR], s2.pixels, s2.observed, self._check_stop),
-        }
+        network = self._residual.predict(predicted[PRIOR], self._radar, self._check_stop)
+        missed = missed_residuals(predicted[PRIOR], s2.pixels, s2.observed, self._check_stop)
+        return {name: np.clip(image + missed, 0, 1) for name, image in {**predicted, NETWORK: network}.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the network's state; the prior's stages are cached."""
