@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
-# Passed on: make test ARGS="-k writers", make bench ARGS=--quick
+# Passed on: make test ARGS="-k writers", make bench ARGS=--quick, make demo ARGS=--no-wait
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 
 help:
 	@echo "make setup   virtual environment in $(VENV), pinned versions"
-	@echo "make demo    simulate a cloudy sequence and have a server of your own make it cloud-free, in three minutes"
+	@echo "make demo    simulate a cloudy sequence and have a server of your own make it cloud-free; swipe the result"
 	@echo "make test    the test suite"
 	@echo "make lint    ruff, mypy, import contracts, links of the docs"
 	@echo "make docs    the documentation as a site, in site/"
@@ -30,7 +30,7 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 demo: setup
-	$(BIN)/decloud demo $(DEMO) --dates 20 --size 96 --bands L2A_10 --cloud 0.5 --max-minutes 2
+	$(BIN)/decloud demo $(DEMO) --dates 20 --size 96 --bands L2A_10 --cloud 0.5 --max-minutes 2 $(ARGS)
 
 test: setup
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,31 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def show(folder: Path, *, wait: bool) -> None:
+    """The end of a demo: its result in the viewer, at an address that is printed, until Ctrl-C.
+
+    Without `wait` nobody would end that: one file that a browser opens is written, FOLDER/cloud-free.html, and its
+    address printed, with the command that starts the viewer.
+    """
+    from seq2seq.commands.export import export
+    from seq2seq.commands.view import view
+
+    result = folder / "cloud-free"
+    if wait:
+        print(_typed(["view", str(result), "--no-browser"]), flush=True)
+        view(result, browser=False)
+        return
+    file = folder / "cloud-free.html"
+    export(result, file, overwrite=True, quiet=True)
+    print(f"Swipe    {file.absolute().as_uri()}", f"Viewer   {_program()} view {shlex.quote(str(result))}", sep="\n")
+
+
+def _program() -> str:
+    """What a user types here: `make` runs a program that is in no folder of commands."""
+    given = Path(sys.argv[0])
+    return str(given) if given.name == "decloud" and shutil.which("decloud") is None else "decloud"
 
 
 @contextmanager

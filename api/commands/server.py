@@ -1,5 +1,6 @@
 """`decloud serve` and `decloud demo`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,7 @@ def serve(
 [bold]Examples[/]
   decloud demo
   decloud demo try-it --dates 12 --size 64 --max-minutes 1
+  decloud demo --no-wait                                   [dim]ends by itself, in scripts[/]
 """,
 )
 def demo(
@@ -55,11 +57,18 @@ def demo(
     cloud: Annotated[float, typer.Option(help="Share of it under cloud.", min=0.0, max=0.95)] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the sequence and the method.", min=0)] = 0,
     max_minutes: Annotated[float, typer.Option(help="For the method.", min=0.1)] = 2.0,
+    wait: Annotated[
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait", help="Show the result until Ctrl-C; by default in a terminal.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Show it all on simulated data: start a server, submit with a progress bar, download, stop the server."""
+    """Show it all on simulated data: start a server, submit with a progress bar, download, swipe in a browser."""
     for extra in ("core", "client", "service"):  # before a command of it fails half-way
         check_extra(extra)
     from api.commands.demo import demo as run_demo
+    from api.commands.demo import show
 
     simulation = {"dates": dates, "size": size, "bands": bands, "cloud": cloud, "seed": seed}
     submission = {"max-minutes": max_minutes, "seed": seed}
@@ -67,6 +76,7 @@ def demo(
         status = run_demo(folder, simulation=_as_options(simulation), submission=_as_options(submission))
     if status:
         raise typer.Exit(status)
+    show(folder, wait=sys.stdout.isatty() if wait is None else wait)
 
 
 def _as_options(values: dict[str, Any]) -> list[str]:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from service_workers import alive, until
+from small_result import small_result
 
 from api.commands import main as cli
 from api.commands.data_folder import server_of
@@ -18,14 +20,14 @@ TINY = ["--dates", "5", "--size", "24", "--bands", "10m", "--cloud", "0.4", "--m
 
 
 class Demo:
-    """A demo in a process group of its own, as a terminal starts it."""
+    """A demo in a process group of its own, as a terminal starts it; what it prints goes into a file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self._output = folder, folder.with_name("output")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "DECLOUD_SERVER": "http://127.0.0.1:9"}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "api.commands.main", "demo", str(folder), *TINY],
+                [sys.executable, "-m", "api.commands.main", "demo", str(folder), *TINY, *options],
                 stdout=output,
                 stderr=output,
                 env=environment,
@@ -59,23 +61,45 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path / "demo")
+def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Demo]:
+    """Of further options, where a test is parametrised with them."""
+    running = Demo(tmp_path / "demo", *getattr(request, "param", ()))
     yield running
     running.end()
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_a_picture_and_a_report_and_leaves_no_server(demo: Demo) -> None:
-    assert demo.process.wait(180) == 0, demo.said
-    last = demo.said.splitlines()[-4:]
+@pytest.mark.parametrize("demo", [["--wait"]], indirect=True)
+def test_the_demo_shows_its_result_until_ctrl_c_and_leaves_no_server(demo: Demo) -> None:
+    until(lambda: "is shown at" in demo.said or demo.process.poll() is not None, within_s=180)
     picture, report = demo.folder / "cloud-free" / "preview.png", demo.folder / "cloud-free" / "report.html"
-    assert last[1:3] == [f"Picture  {picture}", f"Report   {report}"]
-    assert re.search(r"^Gain .* \(simulated data\)$", last[3])
-    assert picture.exists()
-    assert report.exists()
-    assert re.findall(r"^\$ decloud (\w+)", demo.said, re.MULTILINE) == ["simulate", "serve", "submit"]
+    last = demo.said.splitlines()[-5:]
+    assert last[:2] == [f"Picture  {picture}", f"Report   {report}"], demo.said
+    assert re.search(r"^Gain .* \(simulated data\)$", last[2])
+    assert last[3] == f"$ decloud view {demo.folder / 'cloud-free'} --no-browser"
+    assert re.findall(r"^\$ decloud (\w+)", demo.said, re.MULTILINE) == ["simulate", "serve", "submit", "view"]
     assert sorted(path.name for path in demo.folder.iterdir()) == ["cloud-free", "fields"]
+    address = re.search(r"http://127\.0\.0\.1:\d+/", last[4])
+    assert address is not None
+    with urlopen(f"{address[0]}pictures/scene.json", timeout=10) as scene:
+        assert scene.status == 200
+    os.killpg(demo.process.pid, signal.SIGINT)
+    assert demo.process.wait(30) == 0, demo.said
+
+
+def test_without_a_terminal_the_demo_leaves_a_file_to_swipe_and_says_how_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a demo"
+    small_result(folder, dates=2, size=(16, 16))
+    monkeypatch.setattr("api.commands.demo.demo", lambda *_, **__: 0)
+    for _ in range(2):  # the second one replaces what the first has left
+        cli.library.app(["demo", str(folder)], standalone_mode=False)
+    swipe, viewer = capsys.readouterr().out.splitlines()[-2:]
+    file = folder / "cloud-free.html"
+    assert swipe == f"Swipe    {file.as_uri()}"
+    assert viewer == f"Viewer   decloud view '{folder / 'cloud-free'}'"
+    assert '<meta name="decloud" content="file">' in file.read_text()
 
 
 @pytest.mark.slow
