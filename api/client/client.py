@@ -75,6 +75,7 @@ class Client(Asking, AbstractContextManager["Client"]):
 
         Where the operator allows it the server fetches: upload may be {"href": "https://... or s3://..."}, of a file or
         STAC, or {"area": [W, S, E, N] or GeoJSON, "dates": "FIRST/LAST", "catalog": name or address}.
+        Everywhere it may be {"sample": "fields"}, which the server simulates.
         However often the answer is lost there is one job. idempotency_key: the same key gives the same job also in
         another process of yours. process: of the server, by the names of `seq2seq.processes`; `benchmark` compares
         methods, and has settings of its own. destination: where the server brings the result as well, `{"href":

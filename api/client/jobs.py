@@ -61,7 +61,7 @@ class RemoteJob:
 
     @property
     def source(self) -> str:
-        """What its sequence is, in a few words: an upload, an address, or an area of a catalogue."""
+        """What its sequence is, in a few words: an upload, an address, an area of a catalogue, or a sample."""
         inputs = self.values.get("inputs")
         sequence = inputs.get("sequence") if isinstance(inputs, Mapping) else None
         if not isinstance(sequence, Mapping):
@@ -70,6 +70,8 @@ class RemoteJob:
         if isinstance(area, list):
             box = ",".join(f"{side:g}" if isinstance(side, int | float) else str(side) for side in area)
             return f"{sequence.get('catalog', '')} {box} {sequence.get('dates', '')}".strip()
+        if "sample" in sequence:
+            return f"sample {sequence['sample']}"
         return "upload" if href.startswith("/uploads/") else href
 
     def check_successful(self) -> None:

@@ -74,16 +74,16 @@ def show(folder: Path, *, wait: bool) -> None:
     Without `wait` nobody would end that: one file that a browser opens is written, FOLDER/cloud-free.html, and its
     address printed, with the command that starts the viewer.
     """
-    from seq2seq.commands.export import export
-    from seq2seq.commands.view import view
+    from seq2seq.commands.main import app as library
 
     result = folder / "cloud-free"
     if wait:
-        print(_typed(["view", str(result), "--no-browser"]), flush=True)
-        view(result, browser=False)
+        command = ["view", str(result), "--no-browser"]
+        print(_typed(command), flush=True)
+        library(command, standalone_mode=False)
         return
     file = folder / "cloud-free.html"
-    export(result, file, overwrite=True, quiet=True)
+    library(["export", str(result), str(file), "--overwrite", "--quiet"], standalone_mode=False)
     print(f"Swipe    {file.absolute().as_uri()}", f"Viewer   {_program()} view {shlex.quote(str(result))}", sep="\n")
 
 

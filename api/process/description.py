@@ -8,6 +8,7 @@ from api.process.processes import Process
 from seq2seq.products import Product
 from seq2seq.products.base import JSON
 from seq2seq.readers.formats import FORMATS, is_single_file, readable
+from seq2seq.samples import SAMPLES
 
 
 def summary(process: Process, base: str, version: str) -> dict[str, Any]:
@@ -47,8 +48,8 @@ def _inputs(process: Process, catalogs: Sequence[str]) -> dict[str, Any]:
     sequence = {
         "title": "Sequence",
         "description": f"{process.sequence}: a {readable(folder='ZIP')}. Where the operator has allowed it, also the "
-        "address of one or of STAC items, or an area of a catalogue.",
-        "schema": {"oneOf": [_by_href(), *([_area(catalogs)] if catalogs else [])]},
+        "address of one or of STAC items, or an area of a catalogue. A sample is simulated, and needs neither.",
+        "schema": {"oneOf": [_by_href(), *([_area(catalogs)] if catalogs else []), _SAMPLE]},
         "minOccurs": 1,
         "maxOccurs": 1,
     }
@@ -90,6 +91,13 @@ def _area(catalogs: Sequence[str]) -> dict[str, Any]:
             "catalog": {"type": "string", "enum": list(catalogs), "default": catalogs[0]},
         },
     }
+
+
+_SAMPLE: dict[str, Any] = {
+    "type": "object",
+    "required": ["sample"],
+    "properties": {"sample": {"type": "string", "enum": list(SAMPLES)}},
+}
 
 
 def _settings(process: Process) -> dict[str, Any]:

@@ -57,7 +57,9 @@ class Inputs(Changes):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="Inputs", json_schema_extra=_inputs_schema)
 
-    sequence: Sequence = Field(default=None, description="What to make cloud-free: an upload, an address or an area.")
+    sequence: Sequence = Field(
+        default=None, description="What to make cloud-free: an upload, an address, an area or a sample."
+    )
     shape: Shape | None = None
 
 
@@ -83,7 +85,7 @@ class ComparisonInputs(ComparisonChanges):
     )
 
     sequence: Sequence = Field(
-        default=None, description="What to compare methods on: an upload, an address or an area."
+        default=None, description="What to compare methods on: an upload, an address, an area or a sample."
     )
 
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from api.errors import Refusal
 from api.process.execute import Shape
-from api.process.sequences import Area, Reference, expected_shape
+from api.process.sequences import Area, Named, Sample, expected_shape
+from seq2seq.samples import SAMPLES
 from worker.allowed_inputs import AllowList
 from worker.errors import ForbiddenInput
 from worker.settings import Settings
@@ -18,7 +19,8 @@ _FIELD = "inputs.sequence"
 
 @dataclass(frozen=True)
 class NamedSequence:
-    """Names an upload, or what is to be fetched, {"href"} or {"area", "dates", "catalog"}. shape: where it is known."""
+    """Names an upload, or what a worker is to have, {"href"}, {"area", "dates", "catalog"} or {"sample"}. shape: where
+    it is known."""
 
     input_id: str | None
     source: dict[str, Any] | None = None
@@ -31,12 +33,14 @@ def invalid(field: str, detail: str) -> Refusal:
     return Refusal("invalid-request", f"{field}: {detail}", errors=[place])
 
 
-def named_sequence(asked: Reference | Area | None, settings: Settings, base: str) -> NamedSequence:
+def named_sequence(asked: Named | None, settings: Settings, base: str) -> NamedSequence:
     """What is asked for, where that may be had. base: our own address. Raises `Refusal` naming the field."""
     if asked is None:
         raise invalid(_FIELD, 'is missing: {"href": "/uploads/ID"} of a complete upload')
     if isinstance(asked, Area):
         return _area(asked, settings)
+    if isinstance(asked, Sample):
+        return _sample(asked.sample)
     upload = _upload_id(asked.href, base)
     if upload is not None:
         return NamedSequence(upload)
@@ -53,7 +57,7 @@ def source_again(source: dict[str, Any] | None, settings: Settings) -> dict[str,
     kept = {name: value for name, value in source.items() if name != "max_bytes"}
     if "href" in kept:
         _check_href(kept["href"], settings)
-    else:
+    elif "catalog" in kept:
         _check_catalog(kept["catalog"], settings)
     return kept
 
@@ -73,6 +77,12 @@ def _area(asked: Area, settings: Settings) -> NamedSequence:
         raise invalid(f"{_FIELD}.area", str(error)) from None
     source = {"area": list(asked.area), "dates": asked.dates, "catalog": catalog}
     return NamedSequence(None, source, Shape(dates=dates, bands=10, height=height, width=width))
+
+
+def _sample(name: str) -> NamedSequence:
+    known = SAMPLES[name]
+    shape = Shape(dates=known.dates, bands=len(known.bands), height=known.size_px, width=known.size_px)
+    return NamedSequence(None, {"sample": name}, shape)
 
 
 def _check_href(href: str, settings: Settings) -> None:

@@ -1,7 +1,7 @@
-"""The sequence that a job is about, as the body of a request names it: an upload, an address, or an area."""
+"""The sequence that a job is about, as the body of a request names it: an upload, an address, an area, or a sample."""
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, WrapValidator
 from pydantic.json_schema import SkipJsonSchema
@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from seq2seq.errors import ConfigError
 from seq2seq.fetching.extent import MAX_PIXELS, Box, Period, box_of, parse_period
+from seq2seq.samples import SAMPLES
 
 _LONGEST_URL = 2000
 _ID = "5d8b1c0e-7f3a-4c55-9a39-0d6c2f1a7b11"
@@ -115,15 +116,39 @@ class Area(Asked):
         return parse_period(self.dates)
 
 
+if TYPE_CHECKING:
+    SampleName = str
+else:
+    SampleName = Literal[tuple(SAMPLES)]
+
+
+class Sample(Asked):
+    """A small sequence that the worker simulates, for who has no data at hand: no upload and no network is needed."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, title="Sample", json_schema_extra={"examples": [{"sample": "fields"}]}
+    )
+
+    sample: SampleName = Field(description=" ".join(f"{each.name}: {each.title}" for each in SAMPLES.values()))
+
+
+Named = Reference | Area | Sample
+# By what is named, so that what is wrong is named by its place.
+_KINDS: tuple[tuple[frozenset[str], type[Named]], ...] = (
+    (frozenset({"sample"}), Sample),
+    (frozenset({"area", "dates", "catalog"}), Area),
+)
+
+
 def _by_kind(given: Any, _: Any) -> Any:
-    """As the one or the other, by what is named, so that what is wrong is named by its place."""
     if given is None:
         return None
-    is_area = isinstance(given, dict) and {"area", "dates", "catalog"} & set(given)
-    return (Area if is_area else Reference).model_validate(given)
+    names = set(given) if isinstance(given, dict) else set()
+    kind = next((kind for members, kind in _KINDS if members & names), Reference)
+    return kind.model_validate(given)
 
 
-Sequence = Annotated[Reference | Area | SkipJsonSchema[None], WrapValidator(_by_kind)]
+Sequence = Annotated[Named | SkipJsonSchema[None], WrapValidator(_by_kind)]
 
 
 def expected_shape(area: Area) -> tuple[int, int, int]:

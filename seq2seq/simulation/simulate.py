@@ -87,23 +87,27 @@ def simulate(
 
 
 def write_simulation(simulation: Simulation, folder: Path) -> None:
-    """Writes `folder/input`, ready for upload, and the truth beside it.
+    """Writes `folder/input`, ready for upload (`write_input`), and the truth beside it.
 
-    input/S2/DATE.tif: uint16, reflectance x 10000, nodata 0. input/S1/DATE.tif: float32 dB. input/MASK/DATE.tif: uint8,
-    1 = cloud or shadow by `user_mask`. truth/DATE.tif: as S2, without clouds and noise. truth.npz: `s2`
-    (T, C, H, W) uint16, `evaluate` and `observed` (T, H, W), `dates`, `bands`. Raises OutputError where the folder is
-    not empty or cannot be written.
+    truth/DATE.tif: as S2, without clouds and noise. truth.npz: `s2` (T, C, H, W) uint16, `evaluate` and `observed`
+    (T, H, W), `dates`, `bands`. Raises OutputError where the folder is not empty or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: is not an empty folder; give one that does not exist yet")
-    s2, truth, s1 = simulation.s2, simulation.truth, simulation.s1
-    _write_sequence(folder / "input" / "S2", s2, to_dn(s2.pixels), nodata=0)
-    _write_sequence(folder / "truth", truth, to_dn(truth.pixels), nodata=0)
-    masks = simulation.user_mask[:, None].astype(np.uint8)
-    _write_sequence(folder / "input" / "MASK", s2, masks, bands=("cloud_or_shadow",))
-    if s1 is not None:
-        _write_sequence(folder / "input" / "S1", s1, s1.pixels)
+    write_input(simulation, folder / "input")
+    _write_sequence(folder / "truth", simulation.truth, to_dn(simulation.truth.pixels), nodata=0)
     _write_truth(folder / "truth.npz", simulation)
+
+
+def write_input(simulation: Simulation, folder: Path) -> None:
+    """Writes what a run gets: S2/DATE.tif, uint16, reflectance x 10000, nodata 0; S1/DATE.tif, float32 dB;
+    MASK/DATE.tif, uint8, 1 = cloud or shadow by `user_mask`. Raises OutputError where that cannot be written."""
+    s2, s1 = simulation.s2, simulation.s1
+    _write_sequence(folder / "S2", s2, to_dn(s2.pixels), nodata=0)
+    masks = simulation.user_mask[:, None].astype(np.uint8)
+    _write_sequence(folder / "MASK", s2, masks, bands=("cloud_or_shadow",))
+    if s1 is not None:
+        _write_sequence(folder / "S1", s1, s1.pixels)
 
 
 def to_dn(reflectance: Float32) -> NDArray[np.uint16]:

@@ -230,6 +230,7 @@ def test_the_description_of_the_process_has_all_kinds_that_are_allowed(ann: User
     sequence = {"area": BOX, "dates": DATES}
     for kind, wanted in ((area, True), (reference, False)):
         assert Draft202012Validator(kind).is_valid(sequence) is wanted
+    assert _kinds(user)["sample"]["properties"]["sample"]["enum"] == ["fields"]
     assert "href" in _kinds(user)
     assert "area dates" not in _kinds(user)
 
@@ -238,3 +239,21 @@ def _kinds(user: User) -> dict[str, dict[str, Any]]:
     """By what each needs."""
     kinds = user.get("/processes/decloud").json()["inputs"]["sequence"]["schema"]["oneOf"]
     return {" ".join(kind["required"]): kind for kind in kinds}
+
+
+def test_a_sample_needs_no_operators_word_and_is_held_against_the_quota(api: ServedApi, user: User) -> None:
+    first = ask(user, {"sample": "fields"})
+    assert first.status_code == 201, first.text
+    assert first.json()["inputs"]["sequence"] == {"sample": "fields"}
+    row = api.job(first.json()["jobID"])
+    assert row.source == {"sample": "fields", "max_bytes": api.settings.max_upload_bytes}
+    again = user.post(f"/jobs/{row.id}/resubmit", json={"inputs": {"seed": 1}})
+    assert again.json()["inputs"] == {"sequence": {"sample": "fields"}, "seed": 1}
+    assert said(ask(user, {"sample": "meadows"}), "sample") == "must be 'fields'"
+    assert said(ask(user, {"sample": "fields", "href": "/uploads/x"}), "href") == "there is no such member"
+    dry = user.post(
+        "/processes/decloud/execution?validate_only=true", json={"inputs": {"sequence": {"sample": "fields"}}}
+    )
+    assert dry.json()["estimate"]["seconds"] > 0
+    small = api.user(max_pixels_dates=1000)
+    assert code_of(ask(small, {"sample": "fields"})) == "quota-exceeded"

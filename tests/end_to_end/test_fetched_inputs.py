@@ -157,7 +157,9 @@ def exit_code(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_without_a_list_nothing_is_fetched(serving: Serving, files: FileServer) -> None:
+def test_without_a_list_nothing_is_fetched_and_samples_are_made(
+    serving: Serving, files: FileServer, tmp_path: Path
+) -> None:
     client = serving().client()
     for asked, said in (
         ({"href": f"{files.url}/fields.zip"}, "inputs.sequence.href: nothing is fetched by reference, the operator"),
@@ -166,3 +168,6 @@ def test_without_a_list_nothing_is_fetched(serving: Serving, files: FileServer) 
         with pytest.raises(Refused, match=said):
             client.submit(asked, LINEAR)
     assert files.asked == []
+    sample = client.submit({"sample": "fields"}, LINEAR)
+    assert sample.source == "sample fields"
+    assert len(result_of(client, sample.id, tmp_path / "out")) >= 16

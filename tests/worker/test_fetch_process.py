@@ -25,6 +25,7 @@ from seq2seq.bands import L2A_10
 from seq2seq.errors import DecloudError
 from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.transport import Transport
+from seq2seq.readers.opening import read_sequence
 from worker.allowed_inputs import AllowList
 from worker.fetching.budget import Budget, Pace
 from worker.fetching.files import WebFile, fetch_file
@@ -450,3 +451,18 @@ def test_a_server_that_sends_next_to_nothing_is_given_up(server: FileServer, tmp
             on_bytes=lambda *_: None,
         )
     assert time.monotonic() - began < 5
+
+
+def test_a_sample_is_made_in_a_process_without_a_network(tmp_path: Path) -> None:
+    half = tmp_path / "fetched" / "content" / "S2"
+    half.mkdir(parents=True)
+    (half / "2000-01-01.tif").write_bytes(b"of an attempt that was killed")
+    child = begin(tmp_path, {"sample": "fields"}, pixel_dates=16 * 96 * 96)
+    assert child.wait(timeout=60) == DONE, (tmp_path / "child.log").read_text()
+    made = Fetched.read(tmp_path)
+    assert made is not None
+    assert made.name == "sample fields"
+    assert read_sequence(made.path).s2.pixels.shape == (16, 10, 96, 96)
+    small = tmp_path / "small"
+    small.mkdir()
+    assert "16,384" in fetch(small, {"sample": "fields"}, pixel_dates=16_384)

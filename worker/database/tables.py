@@ -51,7 +51,8 @@ jobs = Table(
     Column("process", Text, nullable=False, server_default="decloud"),
     Column("params", JSON, nullable=False),
     Column("input_id", Text),
-    # Of an input that is fetched and no upload: {"href"} or {"area", "dates", "catalog"}; max_bytes: what it may have.
+    # Of an input that is fetched and no upload: {"href"}, {"area", "dates", "catalog"} or {"sample"};
+    # max_bytes: what it may have.
     Column("source", JSON(none_as_null=True)),
     Column("priority", Integer, nullable=False),
     Column("resource_class", Text, nullable=False),

@@ -1,7 +1,8 @@
 """Fetches one job's input, in a process of its own: `python -m worker.fetching.run_fetch FOLDER`.
 
 FOLDER/fetch.json says what, FOLDER/fetched holds it afterwards; both as in `worker.running.job_folder`, and so are exit
-codes and error.json. The process has the network and, of this machine, FOLDER and libraries; see `enclose`. Its
+codes and error.json. The process has the network, but for a sample, and, of this machine, FOLDER and libraries; see
+`enclose`. Its
 secrets, where it has any, are the operator's for the stores of inputs: in its environment, which it clears.
 """
 
@@ -32,6 +33,7 @@ from worker.fetching.buckets import BucketFile
 from worker.fetching.budget import Budget, Pace, checks
 from worker.fetching.files import OnBytes, Source, WebFile, fetch_file, naming
 from worker.fetching.rules import AllowedRules
+from worker.fetching.samples import make_sample
 from worker.fetching.stac_items import Ways, fetch_items, stac_in
 from worker.imports import confinement
 from worker.running.job_folder import FETCHED, Fetched, FetchRequest
@@ -59,18 +61,21 @@ def main(retry: Retry | None = None) -> int:
     def work() -> None:
         Path(FETCHED).mkdir(exist_ok=True)
         confinement.limit({"RLIMIT_AS": _MEMORY_BYTES, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": _largest_file(request)})
-        enclose(Path.cwd())
+        enclose(Path.cwd(), network="sample" not in request.source)
         Fetching(request, report, should_stop, s3_options, retry).run()
 
     return concluded(work)
 
 
-def enclose(folder: Path) -> confinement.Enclosure:
-    """Lets this process write below `folder` alone, read libraries and what names of hosts need, and start nothing."""
+def enclose(folder: Path, *, network: bool) -> confinement.Enclosure:
+    """Lets this process write below `folder` alone, read libraries and what names of hosts need, and start nothing.
+
+    network: whether it may connect.
+    """
     libraries = [Path(place) for package in (seq2seq, worker) for place in package.__path__]
     named = [Path(place) for name in _NAMED_BY for place in os.environ.get(name, "").split(":") if place]
     readable = (Path(sys.prefix), Path(sys.base_prefix), *libraries, *named, *map(Path, _SYSTEM))
-    return confinement.enclose(readable=readable, writable=(folder, Path("/dev/null")), network=True)
+    return confinement.enclose(readable=readable, writable=(folder, Path("/dev/null")), network=network)
 
 
 class Fetching:
@@ -98,10 +103,24 @@ class Fetching:
         """Fetches, and marks what is complete. Raises `DecloudError`s of one line, and OSError."""
         source = self._request.source
         with contextlib.closing(self._transport):
-            if "area" in source:
+            if "sample" in source:
+                self._sample(source["sample"])
+            elif "area" in source:
                 self._area(AreaInput.of(source))
             else:
                 self._href(source["href"])
+
+    def _sample(self, name: str) -> None:
+        fetched = Fetched.of(Path(), f"sample {name}")
+        make_sample(
+            name,
+            fetched.path,
+            budget=self._budget,
+            pixel_dates=self._request.pixel_dates,
+            on_progress=self._reports.progress,
+            should_stop=self._should_stop,
+        )
+        fetched.write()
 
     def _area(self, asked: AreaInput) -> None:
         fetched = Fetched.of(Path(), asked.name)

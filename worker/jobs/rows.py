@@ -15,7 +15,8 @@ ENDED: tuple[JobStatus, ...] = ("successful", "failed", "dismissed")
 class Job:
     """A row's columns. `number` orders jobs by submission; `id` is public; `attempt` with `lease_owner` is the fence.
 
-    source: of an input that is fetched and no upload, {"href"} or {"area", "dates", "catalog"}, and {"max_bytes"}.
+    source: of an input that is fetched and no upload, {"href"}, {"area", "dates", "catalog"} or {"sample"},
+    and {"max_bytes"}.
     process: by the names of `seq2seq.processes`. error: {"code", "detail", ...} of a failed job. retry: what the next
     attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
     reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. tags: its owner's

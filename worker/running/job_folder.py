@@ -50,7 +50,8 @@ class Request:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """Says what is to be fetched in place of an upload. source: {"href": ...}, or {"area", "dates", "catalog"}.
+    """Says what is to be fetched in place of an upload. source: {"href": ...}, {"area", "dates", "catalog"}
+    or {"sample": name}.
 
     allowed: of `worker.allowed_inputs.AllowList`. max_bytes: of everything that is fetched. pixel_dates: of a sequence.
     disk_floor_bytes: what stays free.
