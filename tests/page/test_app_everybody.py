@@ -107,3 +107,8 @@ def test_a_welcome_and_screenshots(app: App, finished: str, tmp_path: Path) -> N
     page.get_by_text("See your fields without the clouds").wait_for()
     until(page, "document.querySelectorAll('.steps li').length === 3")
     page.screenshot(path=folder / "app-welcome.png")
+    page.get_by_role("button", name="Try the sample").click()
+    page.get_by_role("heading", name="Simulated fields").wait_for()
+    job = next(app.client().jobs())
+    app.client().cancel(job.id)
+    assert job.values["inputs"] == {"sequence": {"sample": "fields"}, "max_minutes": 1}

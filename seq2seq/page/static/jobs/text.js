@@ -14,7 +14,7 @@ export const text = {
     filters: { all: "All", active: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" },
     states: { accepted: "Waiting", running: "Running", cancelling: "Cancelling", successful: "Done", failed: "Failed", dismissed: "Cancelled", expired: "Expired" },
     phases: {
-      unpacking: "Unpacking", importing: "Importing", checking: "Checking the files", loading: "Loading", reading: "Reading", preparing: "Preparing", fitting: "Learning from the clear pixels",
+      simulating: "Simulating the sample", unpacking: "Unpacking", importing: "Importing", checking: "Checking the files", loading: "Loading", reading: "Reading", preparing: "Preparing", fitting: "Learning from the clear pixels",
       scoring: "Measuring on hidden pixels", blending: "Blending", writing: "Writing the images", pictures: "Drawing the pictures", describing: "Describing", publishing: "Storing the result",
     },
     actions: { cancel: "Cancel", again: "Run again with other settings", remove: "Delete" },
@@ -87,6 +87,9 @@ export const text = {
     againAbout: (name) => `With the files of ${name}. Change what you like.`,
     drop: "Drop a ZIP, a folder or files here",
     dropAbout: "One GeoTIFF a date in S2/, with S1/ and MASK/ if you have them; or SAFE, NetCDF, Zarr, STAC.",
+    noData: "No data at hand?",
+    sample: "Try the sample",
+    sampleName: "Simulated fields",
     chooseFiles: "Choose files",
     chooseFolder: "Choose a folder",
     filesOf: (count, size) => `${count === 1 ? "1 file" : `${count} files`}, ${size}`,

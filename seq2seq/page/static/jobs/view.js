@@ -3,6 +3,7 @@
 import { fill, h, icon } from "../dom.js";
 import { oneLine } from "../failures.js";
 import { takeDrops } from "../new/handed.js";
+import { sampleButton } from "../new/sample.js";
 import { keep } from "../router.js";
 import { announce, toast } from "../shell.js";
 import { text } from "./text.js";
@@ -157,11 +158,11 @@ function filters(chosen, choose) {
   return h("div", { class: "segments", role: "radiogroup", "aria-label": words.filter }, Object.keys(FILTERS).map(one));
 }
 
-function nothingYet(filter) {
+function nothingYet(filter, main) {
   if (filter !== "all") return h("p", { class: "none soft" }, words.noneOf);
   const steps = words.steps.map(([title, about]) => h("li", {}, h("h2", {}, title), h("p", { class: "soft" }, about)));
   return h("section", { class: "welcome" }, h("h1", { class: "claim" }, words.welcome), h("p", { class: "soft lead" }, words.welcomeAbout),
-    h("p", {}, h("a", { class: "button primary large", href: "#/new" }, words.first)), h("ol", { class: "steps" }, steps));
+    h("p", { class: "line" }, h("a", { class: "button primary large", href: "#/new" }, words.first), sampleButton(main, "large")), h("ol", { class: "steps" }, steps));
 }
 
 /** Shows the jobs. */
@@ -179,7 +180,7 @@ export async function show(main, { query, signal }) {
     const mine = Object.assign(new List(main, filter, stopper.signal), { stopper });
     list = mine;
     await mine.load();
-    if (list === mine) fill(place, mine.cards.size ? [mine.rows, mine.more] : nothingYet(filter));
+    if (list === mine) fill(place, mine.cards.size ? [mine.rows, mine.more] : nothingYet(filter, main));
   };
   await Promise.all([styles(), draw(chosen)]);
   if (signal.aborted) return null;

@@ -12,6 +12,7 @@ import { text } from "../jobs/text.js";
 import { dropZone, dropping } from "./drop.js";
 import { lookInto } from "./found.js";
 import { taken } from "./handed.js";
+import { sampleLine } from "./sample.js";
 import { Sending } from "./sending.js";
 import { Settings } from "./settings.js";
 import { note, unfinished } from "./upload.js";
@@ -80,7 +81,7 @@ class NewJob {
   }
 
   get element() {
-    return h("div", { class: "page narrow" }, h("h1", {}, this.before ? words.titleAgain : words.title), this.before && h("p", { class: "soft" }, words.againAbout(nameOf(this.before))), this.place, this.found, this.form);
+    return h("div", { class: "page narrow" }, h("h1", {}, this.before ? words.titleAgain : words.title), this.before && h("p", { class: "soft" }, words.againAbout(nameOf(this.before))), this.place, !this.before && sampleLine(this.main), this.found, this.form);
   }
 
   #askForFiles() {
