@@ -150,6 +150,17 @@ class DestinationInfo(Document):
     delivered: Timestamp | None = None
 
 
+class Gain(Document):
+    """What the result claims over linear interpolation, in dB of PSNR: measured on pixels of `dates` dates that were
+    hidden, and the range to expect under real clouds, which too few dates have none of."""
+
+    measured_db: float
+    low_db: float | None
+    high_db: float | None
+    dates: int
+    pixels: int
+
+
 class StatusInfo(Document):
     """A job, with the member names of OGC API - Processes 1.0 (jobID, processID) and of the 2.0 draft (id, process)."""
 
@@ -181,6 +192,7 @@ class StatusInfo(Document):
     inputs: dict[str, Any]
     usage: dict[str, Any] | None = None
     result_bytes: int | None = None
+    gain: Gain | None = None
     destination: DestinationInfo | None = None
     tags: list[str] | None = None
     group: str | None = None

@@ -43,6 +43,16 @@ class RemoteJob:
         return self.values.get("name")
 
     @property
+    def gain_db(self) -> float | None:
+        """What its result gains over linear interpolation, in dB of PSNR on hidden pixels; None where nothing says so.
+
+        `values["gain"]` has the range, too.
+        """
+        given = self.values.get("gain")
+        measured = given.get("measured_db") if isinstance(given, Mapping) else None
+        return float(measured) if isinstance(measured, int | float) else None
+
+    @property
     def destination(self) -> Mapping[str, Any]:
         """Where its result goes beside the server's own storage, and how far that has come; empty where nowhere."""
         given = self.values.get("destination")

@@ -46,6 +46,7 @@ def status_info(job: Job, queue_position: int | None, base: str) -> dict[str, An
                 **({} if job.ended else {name: progress.get(name) for name in _SHOWN}),
                 "usage": job.usage,
                 "result_bytes": job.result_bytes,
+                "gain": job.gain,
                 "destination": job.destination,
                 "tags": job.tags or None,
                 "group": job.group_id and f"{base}/groups/{job.group_id}",
@@ -60,7 +61,7 @@ def dismissal(job: Job, base: str) -> dict[str, Any]:
     info = status_info(job, None, base)
     if job.status == "dismissed" or not job.ended:
         return {**info, "status": "dismissed"}
-    kept = {name: value for name, value in info.items() if name not in ("exception", "result_bytes", "expires")}
+    kept = {name: value for name, value in info.items() if name not in ("exception", "result_bytes", "gain", "expires")}
     links = [each for each in info["links"] if each["rel"] == "up"]
     return {**kept, "status": "dismissed", "message": "Removed.", "links": links}
 

@@ -12,6 +12,7 @@ import pytest
 from service_api import ServedApi, User
 from service_jobs import an_artifact
 
+from api.client.jobs import RemoteJob
 from seq2seq.config import ReconstructionConfig
 from seq2seq.estimate import estimate
 from seq2seq.methods import METHODS
@@ -405,6 +406,18 @@ def test_jobs_are_listed_newest_first_in_pages(user: User) -> None:
         assert len(page["jobs"]) <= 2
         listed += [job["id"] for job in page["jobs"]]
     assert listed == ids
+
+
+def test_a_list_says_what_each_result_gains(api: ServedApi, user: User) -> None:
+    gain = {"measured_db": 3.97, "low_db": 1.84, "high_db": None, "dates": 2, "pixels": 1234}
+    measured, not_measured, _ = (user.submit(seed=seed) for seed in range(3))
+    api.finish(measured, gain=gain)
+    api.finish(not_measured)
+    listed = user.get("/jobs").json()["jobs"]
+    assert [job.get("gain") for job in listed] == [None, None, gain]
+    assert [RemoteJob.from_json(job).gain_db for job in listed] == [None, None, 3.97]
+    assert user.get(f"/jobs/{measured}").json()["gain"] == gain
+    assert "gain" not in user.delete(f"/jobs/{measured}").json()
 
 
 def test_lists_are_filtered_by_status_process_type_time_and_duration(api: ServedApi, user: User) -> None:

@@ -155,13 +155,12 @@ class ServedApi:
                     return claimed
                 back.callback(jobs.release, self.database, claimed)
 
-    def finish(self, job_id: str, files: dict[str, bytes] | None = None) -> Job:
+    def finish(self, job_id: str, files: dict[str, bytes] | None = None, gain: dict[str, Any] | None = None) -> Job:
         """As a worker would, with these files as its result."""
         job = self.claim(job_id)
         artifacts = self._put_all(job, files or {"report.json": b"{}"})
-        assert jobs.publish(
-            self.database, job, result_prefix=job.attempt_prefix, artifacts=artifacts, usage={"seconds": 1.0}
-        )
+        done: dict[str, Any] = {"artifacts": artifacts, "usage": {"seconds": 1.0}, "gain": gain}
+        assert jobs.publish(self.database, job, result_prefix=job.attempt_prefix, **done)
         return self.job(job_id)
 
     def _put_all(self, job: Job, files: dict[str, bytes]) -> list[Artifact]:

@@ -253,3 +253,4 @@ def test_a_real_result_is_swiped_in_the_viewer_and_its_report_read(app: App, tmp
     assert page.locator(".limits li", has_text="The input is simulated").count() == 1
     page.get_by_role("link", name="Jobs", exact=True).click()
     page.locator(".job", has_text="input").locator("img").first.wait_for()
+    page.locator(".job", has_text="input").get_by_text("As good as interpolation").wait_for()

@@ -1,6 +1,7 @@
 """What a published result holds: every file, listed with its sums."""
 
 import hashlib
+import json
 import zlib
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pystac
 import pytest
 from simulated_result import write_result
 
+from worker.results.gain import gain_of
 from worker.results.manifest import MANIFEST, write_manifest
 from worker.results.publishing import read_manifest
+
+GAIN = {"low_db": 1.84, "high_db": 5.62, "measured_db": 3.97, "dates": 7, "pixels": 1234}
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +53,26 @@ def test_the_manifest_says_what_each_file_is_and_of_which_date(result: Path) -> 
 
 def test_what_is_hidden_or_half_written_is_not_left_behind(result: Path) -> None:
     assert not list(result.rglob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("holdout", "gain"),
+    [
+        ({"gain": GAIN}, GAIN),
+        ({"gain": {**GAIN, "low_db": None, "explanation": "<b>"}}, {**GAIN, "low_db": None}),
+        ({"gain": {**GAIN, "high_db": float("inf"), "dates": "7"}}, {**GAIN, "high_db": None, "dates": None}),
+        ({"gain": {**GAIN, "measured_db": float("nan")}}, None),
+        ({"gain": {"measured_db": 3.0}}, None),
+        ({"gain": None}, None),
+        ([], None),
+    ],
+)
+def test_of_a_reports_gain_only_numbers_are_taken(tmp_path: Path, holdout: object, gain: object) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({"holdout": holdout}))
+    assert gain_of(tmp_path) == gain
+
+
+def test_a_result_without_a_report_has_no_gain(tmp_path: Path) -> None:
+    assert gain_of(tmp_path) is None
+    (tmp_path / "report.json").write_text("[" * 100_000)
+    assert gain_of(tmp_path) is None

@@ -99,6 +99,8 @@ jobs = Table(
     Column("usage", JSON(none_as_null=True)),
     Column("result_prefix", Text),
     Column("result_bytes", BigInteger),
+    # What a finished result claims, as in its report.
+    Column("gain", JSON(none_as_null=True)),
     UniqueConstraint("owner", "idempotency_key"),
     Index(None, "status", "resource_class"),
     Index(None, "owner", "number"),

@@ -18,7 +18,13 @@ from worker.jobs.transitions import LONGEST_DELAY_S, end, end_dismissed, end_fai
 
 
 def publish(
-    database: Database, job: Job, *, result_prefix: str, artifacts: Sequence[Artifact], usage: dict[str, Any]
+    database: Database,
+    job: Job,
+    *,
+    result_prefix: str,
+    artifacts: Sequence[Artifact],
+    usage: dict[str, Any],
+    gain: dict[str, Any] | None = None,
 ) -> bool:
     """Makes the result visible in one commit: files and status together.
 
@@ -33,7 +39,7 @@ def publish(
             garbage.add(connection, result_prefix)
             end_dismissed(connection, held)
             return False
-        _insert(connection, held, result_prefix, artifacts, usage)
+        _insert(connection, held, result_prefix, artifacts, usage=usage, gain=gain)
         return True
 
 
@@ -49,7 +55,13 @@ def _is_published(connection: Connection, job: Job, result_prefix: str) -> bool:
 
 
 def _insert(
-    connection: Connection, job: Job, result_prefix: str, files: Sequence[Artifact], usage: dict[str, Any]
+    connection: Connection,
+    job: Job,
+    result_prefix: str,
+    files: Sequence[Artifact],
+    *,
+    usage: dict[str, Any],
+    gain: dict[str, Any] | None,
 ) -> None:
     end(
         connection,
@@ -59,6 +71,7 @@ def _insert(
         result_prefix=result_prefix,
         result_bytes=sum(file.size for file in files),
         usage=usage,
+        gain=gain,
         expires=clock.now() + job.keep_s,
     )
     artifacts.insert_all(connection, job.id, files)

@@ -20,7 +20,8 @@ class Job:
     process: by the names of `seq2seq.processes`. error: {"code", "detail", ...} of a failed job. retry: what the next
     attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
     reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. tags: its owner's
-    words for it. group_id: of those it was submitted with. Times: seconds since 1970.
+    words for it. group_id: of those it was submitted with. gain: what its result claims, by
+    `seq2seq.validation.gain.GainRange`. Times: seconds since 1970.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Job:
     result_bytes: int | None
     tags: list[str] | None = None
     group_id: str | None = None
+    gain: dict[str, Any] | None = None
 
     @property
     def ended(self) -> bool:

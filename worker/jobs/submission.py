@@ -56,9 +56,9 @@ def submit(
     input_id: a complete upload of the same owner; None for methods that need no input, and where the worker fetches
     `source`: {"href": ...}, {"area": [W, S, E, N], "dates": ..., "catalog": ...} or {"sample": ...}, which was checked.
     subscriber: an address to notify for each status, such as {"successful": URL, "failed": URL}. delivery: which
-    outputs its results show, and how; the job itself always makes all. destination: where its result is to go as well. process: by the
-    names of `seq2seq.processes`. tags: its owner's words for it. group_id: of those it is submitted with. within: the
-    transaction that it is a part of, by default its own. limits: the settings, with the key's quota
+    outputs its results show, and how; the job itself always makes all. destination: where its result is to go as well.
+    process: by the names of `seq2seq.processes`. tags: its owner's words for it. group_id: of those it is submitted
+    with. within: the transaction that it is a part of, by default its own. limits: the settings, with the key's quota
     (`quotas.limits_for`). Raises `NotFound`, `UploadNotReady`, `QuotaExceeded`, `IdempotencyConflict`,
     `InvalidRequest`.
     """

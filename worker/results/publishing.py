@@ -8,6 +8,7 @@ from typing import Any
 from worker import jobs
 from worker.database.connections import Database
 from worker.jobs import Artifact, Job
+from worker.results.gain import gain_of
 from worker.results.manifest import MANIFEST, describe_file
 from worker.storage import Storage
 
@@ -31,14 +32,14 @@ def publish(
     Whatever does not end in the commit leaves no file behind. None: whether there was a commit is not known, so the
     files stay. Raises what the storage raises, after which another attempt may publish the same folder.
     """
-    artifacts, prefix = read_manifest(result), job.attempt_prefix
+    artifacts, prefix, gain = read_manifest(result), job.attempt_prefix, gain_of(result)
     try:
         complete = _put_all(storage, prefix, artifacts, result, still_ours)
     except BaseException:
         storage.delete_prefix(prefix)
         raise
     published = complete and insist(
-        lambda: jobs.publish(database, job, result_prefix=prefix, artifacts=artifacts, usage=usage)
+        lambda: jobs.publish(database, job, result_prefix=prefix, artifacts=artifacts, usage=usage, gain=gain)
     )
     if published is False:
         storage.delete_prefix(prefix)

@@ -51,6 +51,7 @@ export class Card {
     const bar = state === "running" ? progressBar(job) : null;
     if (changed || !bar) fill(this.bar, bar);
     else if (bar.hasAttribute("value")) this.bar.firstChild.setAttribute("value", bar.getAttribute("value"));
+    this.#drawGain(job);
     if (!changed) return;
     const badge = stateBadge(job);
     this.badge.replaceWith(badge);
@@ -68,6 +69,12 @@ export class Card {
       .flatMap((each, index) => (index ? [" · ", each] : [each]));
   }
 
+  #drawGain({ gain }) {
+    const decibel = gain?.measured_db;
+    fill(this.gain, Number.isFinite(decibel) && gainWords(decibel));
+    this.gain.classList.toggle("good", Number.isFinite(decibel) && saved(decibel) > 0.005);
+  }
+
   #drawTools(job, state) {
     const button = (name, run, label = words.actions[name]) => h("button", {
       class: "quiet round", type: "button", title: label, "aria-label": `${label}: ${nameOf(job)}`, onclick: run,
@@ -80,13 +87,10 @@ export class Card {
       ended(job) && button("remove", () => this.actions.remove(this.job)));
   }
 
-  /** Asks for picture and gain, when the card is seen for the first time as that of a finished job. */
+  /** Asks for the picture, when the card is seen for the first time as that of a finished job. */
   seen() {
     if (this.asked || stateOf(this.job) !== "successful") return;
     this.asked = true;
-    facts(this.job, ({ url, gain }) => {
-      if (url) fill(this.picture, h("img", { src: url, alt: "", decoding: "async" }));
-      if (gain !== null) { fill(this.gain, gainWords(gain)); this.gain.classList.toggle("good", saved(gain) > 0.005); }
-    });
+    facts(this.job, (url) => { if (url) fill(this.picture, h("img", { src: url, alt: "", decoding: "async" })); });
   }
 }

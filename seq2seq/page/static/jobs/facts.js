@@ -1,4 +1,4 @@
-// What a finished job's card shows beside its document: a picture and the gain. Asked for when the card is first seen.
+// What a finished job's card shows beside its document: a picture. Asked for when the card is first seen.
 
 import { get, getJson } from "../http.js";
 import { jobUrl, stateOf } from "./api.js";
@@ -16,8 +16,6 @@ function next() {
     waiting.shift()().finally(() => { running -= 1; next(); });
   }
 }
-
-const nothing = () => null;
 
 /** A picture no larger than a card shows it: hundreds are kept while the reader scrolls. */
 async function small(blob) {
@@ -43,20 +41,13 @@ async function picture(id) {
   return URL.createObjectURL(await small(await answer.blob()));
 }
 
-async function load(job) {
-  const report = job.processID === "decloud" ? getJson(jobUrl(job.id, "/results/report.json")).catch(nothing) : null;
-  const [read, url] = await Promise.all([report, job.processID === "decloud" ? picture(job.id).catch(nothing) : null]);
-  const decibel = read?.holdout?.gain?.measured_db;
-  return { url, gain: Number.isFinite(decibel) ? decibel : null };
-}
-
-/** Calls `take({url, gain})` once they are there; at once where they are known. Of other than finished jobs, never. */
+/** Calls `take(url)` once there is a picture, or null where there is none. Of other than finished jobs, never. */
 export function facts(job, take) {
-  if (stateOf(job) !== "successful") return;
+  if (stateOf(job) !== "successful" || job.processID !== "decloud") return;
   const found = known.get(job.id);
   if (found) { found.then(take); return; }
   known.set(job.id, new Promise((resolve) => {
-    waiting.push(() => load(job).catch(() => ({ url: null, gain: null })).then(resolve));
+    waiting.push(() => picture(job.id).catch(() => null).then(resolve));
     next();
   }));
   known.get(job.id).then(take);
@@ -64,6 +55,6 @@ export function facts(job, take) {
 
 /** Forgets a job that was removed. */
 export function forget(id) {
-  known.get(id)?.then(({ url }) => url && URL.revokeObjectURL(url));
+  known.get(id)?.then((url) => url && URL.revokeObjectURL(url));
   known.delete(id);
 }
