@@ -23,6 +23,7 @@ from api.routes import (
     events,
     groups,
     inspections,
+    job_changes,
     jobs,
     landing,
     logins,
@@ -49,10 +50,10 @@ from worker.storage import Storage, open_storage
 _log = logging.getLogger(__name__)
 
 _SWEEP_S = 60.0
-# The most frequent question first: routes are tried in this order.
+# The most frequent question first: routes are tried in this order, and `events` is no id of a job.
 _MODULES = (
-    jobs, results, pictures, events, uploads, tus_uploads, inspections, groups, processes, usage, webhooks, landing,
-    logins, page,
+    job_changes, jobs, results, pictures, events, uploads, tus_uploads, inspections, groups, processes, usage, webhooks,
+    landing, logins, page,
 )  # fmt: skip
 _ROUTERS = tuple(routes.router for routes in _MODULES)
 _ROUTES: list[Any] = [route for router in _ROUTERS for route in router.routes]
@@ -170,6 +171,7 @@ async def _beside(services: Services, *, reaper: bool) -> AsyncIterator[None]:
         for thread in threads:
             await to_thread.run_sync(thread.stop)
         await services.watch.close()
+        await services.watch_owners.close()
         services.lookup.close()
         services.threads.shutdown()
 

@@ -21,6 +21,7 @@ from api.receiving.threads import ReceivingThreads
 from api.watching import Watch
 from worker.access import keys, logins
 from worker.database.connections import Database
+from worker.jobs.changes import JobVersion, OwnerVersion, owner_versions, versions
 from worker.jobs.lookup import JobLookup
 from worker.queue.doorbell import Doorbell
 from worker.settings import Settings
@@ -38,6 +39,8 @@ _PACKS_KEPT_S = 600.0
 _PACKS_KEPT = 16
 # Threads that read results at the same time; the rest of the pool stays free for short questions.
 _READERS = 24
+# A list of jobs need not be newer.
+_OWNERS_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Services:
     loop: asyncio.AbstractEventLoop
     stopping: asyncio.Event
     authenticator: Authenticator
-    watch: Watch
+    watch: Watch[JobVersion]
+    watch_owners: Watch[OwnerVersion]
     lookup: JobLookup
     threads: ReceivingThreads
     incoming: IncomingFolder
@@ -92,6 +96,7 @@ class Services:
         """Answers now whoever waits for something to happen, or sends something long."""
         self.stopping.set()
         self.watch.release()
+        self.watch_owners.release()
         self.intake.interrupt_all()
 
 
@@ -112,7 +117,8 @@ def open_services(settings: Settings, metrics: Metrics, used: Resources) -> Serv
         authenticator=Authenticator(
             partial(keys.authenticate, used.database), partial(logins.authenticate, used.database), settings
         ),
-        watch=Watch(used.database),
+        watch=Watch(used.database, versions),
+        watch_owners=Watch(used.database, owner_versions, _OWNERS_LOOK_S),
         lookup=JobLookup(used.database),
         threads=threads,
         incoming=incoming,

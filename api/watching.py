@@ -1,37 +1,45 @@
-"""Waiting for something to happen to a job: however many wait, one query asks for all of them."""
+"""Waiting for something to happen to a job, or to any of an owner's: however many wait, one look is for all of them."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Generic, TypeVar
 
 from anyio import to_thread
 
 from worker.database.connections import Database
 from worker.errors import ServiceError
-from worker.jobs.changes import JobVersion, versions
 
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 0.25
 
+V = TypeVar("V")
 
-class Watch:
-    """Asks for versions of jobs while somebody waits, and at no other time."""
 
-    def __init__(self, database: Database, look_s: float = _LOOK_S) -> None:
-        self._database, self._look_s = database, look_s
-        self._waiting: dict[str, list[tuple[JobVersion | None, asyncio.Future[None]]]] = {}
+class Watch(Generic[V]):
+    """Asks for versions while somebody waits, and at no other time. versions: of many at once, by id; what is not there
+    has none."""
+
+    def __init__(
+        self,
+        database: Database,
+        versions: Callable[[Database, Sequence[str]], Mapping[str, V]],
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._database, self._versions, self._look_s = database, versions, look_s
+        self._waiting: dict[str, list[tuple[V | None, asyncio.Future[None]]]] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def version(self, job_id: str) -> JobVersion | None:
-        """The job's version now; take it before looking at the job, so that nothing falls in between."""
-        return (await to_thread.run_sync(versions, self._database, [job_id])).get(job_id)
+    async def version(self, watched: str) -> V | None:
+        """The version now; take it before looking at the thing itself, so that nothing falls in between."""
+        return (await to_thread.run_sync(self._versions, self._database, [watched])).get(watched)
 
-    async def changed(self, job_id: str, since: JobVersion | None, timeout_s: float) -> bool:
-        """Whether the job has become another than `since` within that time."""
+    async def changed(self, watched: str, since: V | None, timeout_s: float) -> bool:
+        """Whether it has become another than `since` within that time."""
         happened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(job_id, [])
+        waiting = self._waiting.setdefault(watched, [])
         waiting.append((since, happened))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
@@ -42,23 +50,23 @@ class Watch:
             return False
         finally:
             waiting[:] = [entry for entry in waiting if entry[1] is not happened]
-            if not waiting and self._waiting.get(job_id) is waiting:
-                del self._waiting[job_id]
+            if not waiting and self._waiting.get(watched) is waiting:
+                del self._waiting[watched]
         return True
 
     async def _look(self) -> None:
         while self._waiting:
             try:
                 asked = list(self._waiting)
-                self._wake(asked, await to_thread.run_sync(versions, self._database, asked))
+                self._wake(asked, await to_thread.run_sync(self._versions, self._database, asked))
             except ServiceError as error:
                 _log.warning("waiting for a database that is away: %s", error.detail)
             await asyncio.sleep(self._look_s)
 
-    def _wake(self, asked: Sequence[str], found: dict[str, JobVersion]) -> None:
-        for job_id in asked:
-            for since, happened in self._waiting.get(job_id, ()):
-                if found.get(job_id) != since and not happened.done():
+    def _wake(self, asked: Sequence[str], found: Mapping[str, V]) -> None:
+        for watched in asked:
+            for since, happened in self._waiting.get(watched, ()):
+                if found.get(watched) != since and not happened.done():
                     happened.set_result(None)
 
     def release(self) -> None:

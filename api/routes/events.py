@@ -11,12 +11,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, still_admitted
 from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
+from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed
 from api.schemas import Log
 from api.services import Services
 from seq2seq.wording import one_line
@@ -28,21 +28,10 @@ _log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
-# How long a stream is silent before a comment shows that it lives; proxies close what is silent for a minute.
-_SILENT_S = 15.0
-# How often the key of a stream's reader is asked for again.
-_CHECK_S = 2.5
 _BATCH = 500
-_MOST_STREAMS = 30
-_RECONNECT_MS = 2000
-_LARGEST_ID = 2**62
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-_STREAM: dict[int | str, dict[str, Any]] = {
-    # OpenAPI 3.1 has no words for what one event is: some read a schema here as the stream's, some as each event's.
-    200: {"content": {"text/event-stream": {"schema": {"contentMediaType": "text/event-stream"}}}},
-    204: {"description": "All has been told."},
-}
+_STREAM = EVENT_STREAM | {204: {"description": "All has been told."}}
 
 
 @router.get(
@@ -58,7 +47,7 @@ async def event_stream(
     caller: CallerDep,
     addresses: AddressesDep,
     last_event_id: Annotated[str | None, Header(max_length=100, description="Go on after this one.")] = None,
-    after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="As Last-Event-ID, for a first request.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="As Last-Event-ID, for a first request.")] = 0,
 ) -> Response:
     """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
@@ -67,26 +56,11 @@ async def event_stream(
     if job.ended and last_event_id is not None and not await to_thread.run_sync(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back
     stream = _Stream(services, job_id, caller.owner, addresses.base, seen)
-    return _StreamAnswer(stream.run(request), services, caller.owner)
+    return StreamAnswer(stream.run(request), services, caller.owner)
 
 
 def _read(services: Services, job_id: str, after: int) -> tuple[Event, ...]:
     return events.read(services.database, job_id, after=after, limit=_BATCH)
-
-
-class _StreamAnswer(StreamingResponse):
-    """Counts while it is open."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, pieces: AsyncIterator[bytes], services: Services, owner: str) -> None:
-        super().__init__(pieces, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        self._services, self._owner = services, owner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises `Refusal` before anything is sent where the owner has too many open."""
-        with self._services.streams.one(self._owner, _MOST_STREAMS):
-            await super().__call__(scope, receive, send)
 
 
 class _Stream:
@@ -111,7 +85,7 @@ class _Stream:
 
     async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
         services, loop = self._services, asyncio.get_running_loop()
-        yield format_sse_event(retry=_RECONNECT_MS)
+        yield format_sse_event(retry=RECONNECT_MS)
         silent_since = loop.time()
         while not services.stopping.is_set() and await still_admitted(request):
             since = await services.watch.version(self._job_id)
@@ -122,10 +96,10 @@ class _Stream:
                 yield piece
             if self._ended:
                 return
-            if loop.time() - silent_since > _SILENT_S:
+            if loop.time() - silent_since > SILENT_S:
                 silent_since = loop.time()
                 yield KEEPALIVE_COMMENT
-            await services.watch.changed(self._job_id, since, _CHECK_S)
+            await changed(services.watch, self._job_id, since)
 
     async def _news(self) -> AsyncIterator[bytes]:
         """The news since the last look. The job is read first: once it has ended, its last event is there."""
@@ -159,7 +133,7 @@ def log(
     services: ServicesDep,
     caller: CallerDep,
     addresses: AddressesDep,
-    offset: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="The id of the last entry you have.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=LARGEST_ID, description="The id of the last entry you have.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """JSON, or one line each where `Accept` is text/plain."""

@@ -35,7 +35,8 @@ async def _signed_file(request: Request, job_id: str, token: str, path: str) -> 
 
 
 SHORTCUTS = (
-    Shortcut(re.compile(f"/jobs/{_ID}"), "/jobs/{job_id}", _status),
+    # Not `job_changes`, which stands beside the ids.
+    Shortcut(re.compile(f"/jobs/(?!events$){_ID}"), "/jobs/{job_id}", _status),
     Shortcut(re.compile(f"/jobs/{_ID}/results/(.+)"), "/jobs/{job_id}/results/{path:path}", _file),
     Shortcut(
         re.compile(f"/jobs/{_ID}/signed/([^/]+)/results/(.+)"),

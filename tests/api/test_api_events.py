@@ -98,16 +98,16 @@ def test_malformed_event_ids_begin_at_the_beginning(api: ServedApi, user: User) 
 
 
 def test_an_owner_has_so_many_streams_and_no_more(api: ServedApi, user: User) -> None:
-    from api.routes.events import _MOST_STREAMS
+    from api.routes.streaming import MOST_STREAMS
 
     job_id = user.submit()
     open_ones = [
-        user.raw(f"GET /jobs/{job_id}/events HTTP/1.1\r\nAccept: text/event-stream") for _ in range(_MOST_STREAMS)
+        user.raw(f"GET /jobs/{job_id}/events HTTP/1.1\r\nAccept: text/event-stream") for _ in range(MOST_STREAMS)
     ]
-    until(lambda: api.app.state.services.streams._open[user.owner] == _MOST_STREAMS)
+    until(lambda: api.app.state.services.streams._open[user.owner] == MOST_STREAMS)
     answer = user.get(f"/jobs/{job_id}/events")
     assert answer.status_code == 429
-    assert answer.json()["limit"] == _MOST_STREAMS
+    assert answer.json()["limit"] == MOST_STREAMS
     for connection in open_ones:
         connection.close()
     until(lambda: user.owner not in api.app.state.services.streams._open)

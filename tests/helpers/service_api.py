@@ -25,7 +25,7 @@ from api.app import begin_shutdown, create_app
 from api.http import authentication
 from api.http.protocol import http_protocol
 from api.receiving import reception
-from api.routes import events
+from api.routes import streaming
 from worker import jobs
 from worker.access import keys
 from worker.database.connections import Database
@@ -212,9 +212,9 @@ def serve(migrated_sqlite_file: Path, tmp_path: Path) -> Iterator[Serve]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are asked for again after tenths of seconds."""
     promised_s = 5.0
-    assert authentication._TRUSTED_S + max(events._CHECK_S, reception._KEEP_S) < promised_s
+    assert authentication._TRUSTED_S + max(streaming.CHECK_S, reception._KEEP_S) < promised_s
     monkeypatch.setattr(authentication, "_TRUSTED_S", 0.2)
-    monkeypatch.setattr(events, "_CHECK_S", 0.2)
+    monkeypatch.setattr(streaming, "CHECK_S", 0.2)
     monkeypatch.setattr(reception, "_KEEP_S", 0.2)
 
 

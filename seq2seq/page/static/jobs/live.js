@@ -1,79 +1,46 @@
-// What is running, live. A browser has six connections to one host for all its tabs, so few jobs have a stream of their
-// own; where more are in view, the list is asked for them together. Nothing is asked while nothing runs or nobody looks.
+// All jobs, live, by one stream: a browser has six connections to one host for all its tabs. Where it was broken it goes
+// on with what has been missed, and nothing else is asked while nothing happens.
 
-import { askJson, ended } from "./api.js";
-import { follow } from "./stream.js";
+import { askJson, ended, jobUrl } from "./api.js";
+import { followAll } from "./stream.js";
 
-const MOST_STREAMS = 2;
-const TOGETHER_MS = 5000;
+// Asked for one by one when a stream begins; there are more only where a page was open for days.
+const MOST_ASKED = 20;
 
 export class Live {
-  #wanted = new Map();
-  #streams = new Map();
-  #timer = null;
+  #told = new Set();
 
-  /** update(job): a new document. fail(error): the service refuses. signal: ends everything. */
-  constructor({ update, fail, signal }) {
-    Object.assign(this, { update, fail, signal });
-    const visible = () => (document.hidden ? this.#stop() : this.#arrange());
-    document.addEventListener("visibilitychange", visible, { signal });
-    signal.addEventListener("abort", () => this.#stop());
+  /**
+   * update(job): a new document, or a new job. gone(id): it was removed. fail(error): the service refuses.
+   * active(): the jobs that the page shows as not ended. signal: ends everything.
+   */
+  constructor({ update, gone, fail, active, signal }) {
+    Object.assign(this, { update, gone, fail, active, signal });
   }
 
-  /** The active jobs in view. */
-  watch(jobs) {
-    this.#wanted = new Map(jobs.filter((job) => !ended(job)).map((job) => [job.id, job]));
-    if (!document.hidden && !this.signal.aborted) this.#arrange();
-  }
-
-  #stop() {
-    for (const stopper of this.#streams.values()) stopper.abort();
-    this.#streams.clear();
-    clearTimeout(this.#timer);
-    this.#timer = null;
-  }
-
-  /** Running jobs first: those that wait say little. */
-  #arrange() {
-    const order = [...this.#wanted.values()].sort((one, two) => (two.status === "running") - (one.status === "running"));
-    const chosen = new Set(order.slice(0, MOST_STREAMS).map((job) => job.id));
-    for (const [id, stopper] of this.#streams) if (!chosen.has(id)) { stopper.abort(); this.#streams.delete(id); }
-    for (const id of chosen) if (!this.#streams.has(id)) this.#follow(id);
-    if (order.length > MOST_STREAMS && this.#timer === null) this.#timer = setTimeout(() => this.#together(), TOGETHER_MS);
-  }
-
-  async #follow(id) {
-    const stopper = new AbortController();
-    this.#streams.set(id, stopper);
+  /** Follows until the signal is aborted, or the service refuses for good. */
+  async start() {
     try {
-      // Past events are no news for a list: only the document that comes with each change counts.
-      await follow(id, {
-        signal: stopper.signal, after: Number.MAX_SAFE_INTEGER,
-        onEvents: (events) => { const last = events.filter(({ kind }) => kind === "job").at(-1); if (last) this.#take(last.data); },
-      });
+      await followAll({ signal: this.signal, onOpen: () => this.#told.clear(), onEvents: (events) => events.forEach((each) => this.#take(each)) });
     } catch (error) {
-      if (error.status !== 404 && !this.signal.aborted) this.fail(error);
+      if (!this.signal.aborted) this.fail(error);
     }
-    if (this.#streams.get(id) === stopper) this.#streams.delete(id);
   }
 
-  #take(job) {
-    if (ended(job)) this.#wanted.delete(job.id);
-    else if (this.#wanted.has(job.id)) this.#wanted.set(job.id, job);
-    this.update(job);
+  #take({ kind, data }) {
+    if (kind === "job") { this.#told.add(data.id); this.update(data); }
+    if (kind === "removed") this.gone(data.id);
+    if (kind === "ready") this.#askForOthers();
   }
 
-  async #together() {
-    const asked = [...this.#wanted.keys()];
-    try {
-      const { jobs } = await askJson("jobs?status=accepted,running&limit=200", { signal: this.signal });
-      jobs.filter((job) => asked.includes(job.id)).forEach((job) => this.#take(job));
-      const gone = asked.filter((id) => !jobs.some((job) => job.id === id)).slice(0, 20);
-      for (const id of gone) if (!this.#streams.has(id)) this.#take(await askJson(`jobs/${encodeURIComponent(id)}`, { signal: this.signal }));
-    } catch (error) {
-      if (error.status === 401) this.fail(error);
+  /** A new stream tells of jobs that have not ended: others that were shown as such have ended between list and stream. */
+  async #askForOthers() {
+    for (const { id } of this.active().filter((job) => !ended(job) && !this.#told.has(job.id)).slice(0, MOST_ASKED)) {
+      try {
+        this.update(await askJson(jobUrl(id), { signal: this.signal }));
+      } catch (error) {
+        if (error.status === 404) this.gone(id);
+      }
     }
-    this.#timer = null;
-    if (!this.signal.aborted && !document.hidden) this.#arrange();
   }
 }

@@ -59,13 +59,20 @@ function whileLookedAt(signal) {
   return { signal: own.signal, done: () => done.abort() };
 }
 
+const since = (url, seen) => (seen === null ? url : `${url}?after=${seen}`);
+
 /**
  * Follows a job until it has ended, the signal is aborted, or the service says that there is nothing to follow.
  * onEvents gets the events of one arrival together: [{kind, id, data}]. onLine("lost" | "back"): of the connection.
  * Returns normally at the job's end; raises what the service refused for good (key, job gone).
  */
-export async function follow(id, { signal, after = 0, onEvents, onLine = () => {} }) {
-  let seen = after;
+export const follow = (id, options) => followAt(jobUrl(id, "/events"), options);
+
+/** Follows all jobs as `follow` does one. onOpen: called before the events of each new connection. */
+export const followAll = (options) => followAt("jobs/events", options);
+
+async function followAt(url, { signal, onEvents, onOpen = () => {}, onLine = () => {} }) {
+  let seen = null;
   let lost = 0;
   for (;;) {
     // A browser has six connections to a host for all its tabs together: tabs in the background give theirs back.
@@ -73,8 +80,9 @@ export async function follow(id, { signal, after = 0, onEvents, onLine = () => {
     if (signal.aborted) return;
     const looking = whileLookedAt(signal);
     try {
-      const answer = await get(jobUrl(id, `/events?after=${seen}`), { signal: looking.signal, cache: "no-store" });
+      const answer = await get(since(url, seen), { signal: looking.signal, cache: "no-store" });
       if (answer.status === 204) return;
+      onOpen();
       for await (const parts of blocks(answer.body)) {
         if (lost) { lost = 0; onLine("back"); }
         const found = parts.map(parseEvent).filter(Boolean);

@@ -10,7 +10,7 @@ import { text } from "./text.js";
 import { ask, askJson, jobUrl, nameOf, send } from "./api.js";
 import { Card } from "./card.js";
 import { forget } from "./facts.js";
-import { askKey, signOutButton } from "./key.js";
+import { again, askKey, signOutButton } from "./key.js";
 import { Live } from "./live.js";
 import { styles } from "./styles.js";
 
@@ -30,7 +30,10 @@ class List {
     Object.assign(this, { main, filter, signal });
     this.rows = h("ul", { class: "jobs" });
     this.more = h("button", { type: "button", class: "more", hidden: true, onclick: () => this.load() }, words.more);
-    this.live = new Live({ signal, update: (job) => this.#news(job), fail: (error) => this.#refused(error) });
+    this.live = new Live({
+      signal, update: (job) => this.#news(job), gone: (id) => this.#gone(id), fail: (error) => this.#refused(error),
+      active: () => [...this.cards.values()].map((card) => card.job),
+    });
     this.observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "120px" });
     this.end = new IntersectionObserver((entries) => { if (entries.some((each) => each.isIntersecting)) this.load(); }, { rootMargin: "600px" });
     signal.addEventListener("abort", () => { this.observer.disconnect(); this.end.disconnect(); });
@@ -44,7 +47,26 @@ class List {
   #news(job) {
     const card = this.cards.get(job.id);
     card?.update(job);
+    if (!card && this.#belongs(job)) this.#insert(job);
     if (this.inView.has(job.id)) card?.seen();
+  }
+
+  #belongs({ status }) {
+    return !FILTERS[this.filter] || FILTERS[this.filter].split(",").includes(status);
+  }
+
+  /** Puts a job where it stands in the order; those beyond what has been loaded come as the reader scrolls. */
+  #insert(job) {
+    if (this.cards.size === 0) { again(); return; }
+    const older = [...this.rows.children].find((row) => this.cards.get(row.dataset.id)?.job.created < job.created);
+    if (older || !this.after) this.#add(job, older ?? null);
+  }
+
+  #gone(id) {
+    if (this.doomed.has(id)) return;
+    this.cards.get(id)?.element.remove();
+    this.cards.delete(id);
+    forget(id);
   }
 
   #seen(entries) {
@@ -54,20 +76,14 @@ class List {
       else this.inView.delete(id);
       if (isIntersecting) this.cards.get(id)?.seen();
     }
-    this.#watch();
   }
 
-  #watch() {
-    this.live.watch([...this.inView].map((id) => this.cards.get(id)?.job).filter(Boolean));
-  }
-
-  #add(job, first = false) {
+  #add(job, before = null) {
     const known = this.cards.get(job.id);
     if (known) { known.update(job); return; }
     const card = new Card(job, { cancel: (each) => this.cancel(each), remove: (each) => this.remove(each) });
     this.cards.set(job.id, card);
-    if (first) this.rows.prepend(card.element);
-    else this.rows.append(card.element);
+    this.rows.insertBefore(card.element, before);
     this.observer.observe(card.element);
   }
 
@@ -90,21 +106,12 @@ class List {
     }
   }
 
-  /** Jobs made elsewhere since. */
-  async refresh() {
-    const query = new URLSearchParams({ limit: PAGE, ...(FILTERS[this.filter] && { status: FILTERS[this.filter] }) });
-    const { jobs } = await askJson(`jobs?${query}`, { signal: this.signal });
-    jobs.filter((job) => !this.doomed.has(job.id)).reverse().forEach((job) => this.#add(job, true));
-    this.#watch();
-  }
-
   async cancel(job) {
     try {
       await send("DELETE", jobUrl(job.id, "?keep=true"));
       const now = await askJson(jobUrl(job.id));
       this.cards.get(job.id)?.update(now);
       announce(words.cancelled(nameOf(job)));
-      this.#watch();
     } catch (error) {
       this.#refused(error);
     }
@@ -180,6 +187,7 @@ export async function show(main, { query, signal }) {
     const mine = Object.assign(new List(main, filter, stopper.signal), { stopper });
     list = mine;
     await mine.load();
+    mine.live.start();
     if (list === mine) fill(place, mine.cards.size ? [mine.rows, mine.more] : nothingYet(filter, main));
   };
   await Promise.all([styles(), draw(chosen)]);
@@ -191,7 +199,5 @@ export async function show(main, { query, signal }) {
   fill(main, page);
   takeDrops(page, signal);
   signOutButton().then((button) => { if (button && !signal.aborted) fill(document.getElementById("tools"), button); });
-  const wake = () => { if (!document.hidden) list.refresh().catch(() => {}); };
-  document.addEventListener("visibilitychange", wake, { signal });
   return { title: words.title, leave: () => list.leave() };
 }
