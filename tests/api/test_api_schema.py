@@ -49,9 +49,14 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "_PAGE", Page(tmp_path))
 
 
+# Its answer has no end, which each request would wait for.
+ENDLESS = "GET /jobs/events"
+
+
 def operations(schema: BaseSchema) -> Iterator[APIOperation]:
     for found in schema.get_all_operations():
-        yield found.ok()
+        if found.ok().label != ENDLESS:
+            yield found.ok()
 
 
 # What OpenAPI cannot say of a request, by operation: how its refusal names it. That a tag is printable is no pattern.

@@ -39,6 +39,25 @@ def test_progress_is_live_and_a_job_can_be_cancelled(app: App, file: Path) -> No
     listed.locator(".job", has_text="long").get_by_text("Cancelled").first.wait_for()
 
 
+def test_a_list_is_live_by_one_stream_and_asks_for_nothing_else(app: App, file: Path) -> None:
+    slow = [app.submit(f"slow {number}", file, seconds=60, steps=120) for number in range(4)]
+    page = app.open("#/new")
+    page.locator(".drop").wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(app.served.url)))
+    page.evaluate("location.hash = '#/'")
+    page.locator(".job", has_text="slow 0").get_by_text("step").wait_for()
+    app.submit("from elsewhere", file)
+    until(page, "document.querySelector('.job-name').textContent === 'from elsewhere'", seconds=20)
+    for job in slow:
+        app.client().cancel(job.id)
+    for job in slow:
+        page.locator(".job", has_text=job.name).get_by_text("Cancelled").first.wait_for()
+    page.locator(".job", has_text="from elsewhere").get_by_role("link", name="View").wait_for()
+    told = [url for url in asked if "/pictures/" not in url and "/page/" not in url]
+    assert told == ["/jobs?limit=30", "/jobs/events"]
+
+
 def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:
     app = own_app(auth="none")
     app.expected += ["ERR_", "503"]
