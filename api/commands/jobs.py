@@ -24,6 +24,7 @@ from api.commands.options import (
     Period,
     Priority,
     Quiet,
+    SampleOption,
     Server,
     Tag,
     To,
@@ -56,6 +57,7 @@ _SHORTEST_ID, _WHOLE_ID = 4, 36
   decloud submit fields --to s3://fields-of-ann/2021
   decloud submit cloud-free --href https://data.example.org/fields.zip
   decloud submit cloud-free --area 4.60,50.60,4.63,50.62 --period 2021-05-01/2021-10-31
+  decloud submit cloud-free --sample fields --max-minutes 1
 
 With --href or --area the server fetches the sequence, where its operator allows it.
 Ctrl-C leaves the job running. A broken upload is continued by the same command.
@@ -69,6 +71,7 @@ def submit(
     area: AreaOption = None,
     period: Period = None,
     catalog: CatalogName = None,
+    sample: SampleOption = None,
     server: Server = None,
     key: Key = None,
     detach: Detach = False,
@@ -85,7 +88,9 @@ def submit(
     **given: Any,
 ) -> None:
     """Upload a sequence, have it made cloud-free elsewhere, and download the result."""
-    sequence, out = asked_of(input_path, output_path, href=href, area=area, period=period, catalog=catalog)
+    sequence, out = asked_of(
+        input_path, output_path, href=href, area=area, period=period, catalog=catalog, sample=sample
+    )
     submit_sequence(
         sequence,
         out,

@@ -92,6 +92,12 @@ CatalogName = Annotated[
         help="Of an --area; default: the first that the operator allows.",
     ),
 ]
+SampleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sample", rich_help_panel=_FETCHED, metavar="NAME", help="Simulated by the server, to try it: fields."
+    ),
+]
 Out = Annotated[
     Path | None, typer.Argument(metavar="OUT", help="Download the result into this folder when it is there.")
 ]

@@ -73,16 +73,21 @@ def asked_of(
     area: str | None,
     period: str | None,
     catalog: str | None,
+    sample: str | None,
 ) -> tuple[Path | dict[str, Any], Path | None]:
-    """The sequence, and OUT: where the server fetches there is no INPUT, and what is named first is OUT.
+    """The sequence, and OUT: where the server fetches or simulates there is no INPUT, and what is named first is OUT.
 
     Raises `ConfigError` for options that do not go together, or that no server would take.
     """
+    if sample is not None:
+        if output_path is not None or any(other is not None for other in (href, area, period, catalog)):
+            raise ConfigError("with --sample there is no other input; give OUT alone")
+        return {"sample": sample}, input_path
     if href is None and area is None:
         if period is not None or catalog is not None:
             raise ConfigError("--period and --catalog are of an --area; give --area W,S,E,N, or a GeoJSON file")
         if input_path is None:
-            raise ConfigError("give INPUT, or --href or --area for what the server is to fetch")
+            raise ConfigError("give INPUT, or --href or --area for what the server is to fetch, or --sample fields")
         return input_path, output_path
     if output_path is not None:
         raise ConfigError(f"{output_path}: with --href or --area there is no INPUT to upload; give OUT alone")

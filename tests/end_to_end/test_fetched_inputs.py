@@ -142,12 +142,15 @@ def test_the_command_asks_for_addresses_and_areas(
     assert exit_code("submit", str(out), "--href", href, *quick, *at) == 0
     assert (out / "report.json").exists()
     box = ",".join(f"{side:.4f}" for side in area_of(width=640, height=640))
+    assert exit_code("submit", str(out), "--sample", "fields", "--href", href, *quick, *at) == 2
+    assert exit_code("submit", "--sample", "fields", "--detach", *quick, *at) == 0
     asked = ["submit", "--area", box, "--period", "2021-05-01/2021-05-31", "--detach", *quick, *at]
     assert exit_code(*asked) == 0
     capsys.readouterr()
     assert exit_code("jobs", *at) == 0
     listed = capsys.readouterr().out
     assert href in listed
+    assert "sample fields" in listed
     assert f"{catalog.url} " in listed
 
 
