@@ -241,17 +241,20 @@ def test_it_ends_within_a_moment_when_it_is_asked_to(tmp_path: Path, server: Fil
     assert time.monotonic() - began < 1.5
 
 
-def test_it_sees_nothing_of_the_machine_but_its_own_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [True, False])
+def test_it_sees_nothing_of_the_machine_but_its_own_folder(tmp_path: Path, network: bool) -> None:
+    """And no network either where a sample is made."""
     folder, secret = tmp_path / "1", tmp_path / "secret"
     folder.mkdir()
     secret.write_text("x")
     program = (
-        "import os, socket, sys; from pathlib import Path\n"
+        f"import os, socket, sys; from pathlib import Path; NETWORK = {network}\n"
         "from worker.fetching.run_fetch import enclose\n"
-        f"os.chdir({str(folder)!r}); print(enclose(Path.cwd()).landlock, flush=True)\n"
-        "Path('mine').write_text('x'); socket.create_server(('127.0.0.1', 0)) if False else socket.socket().close()\n"
+        f"os.chdir({str(folder)!r}); print(enclose(Path.cwd(), network={network}).landlock, flush=True)\n"
+        "Path('mine').write_text('x'); connect = lambda: socket.socket().close(); connect() if NETWORK else None\n"
         f"tries = [lambda: open({str(secret)!r}), lambda: open('../other', 'w'), lambda: open('/etc/passwd'),\n"
         "         lambda: os.execv('/bin/true', ['true']), lambda: os.fork(), lambda: os.kill(os.getppid(), 0)]\n"
+        "tries += [] if NETWORK else [connect]\n"
         "for number, attempt in enumerate(tries):\n"
         "    try: attempt(); print('could', number)\n"
         "    except OSError: pass\n"
