@@ -10,6 +10,7 @@ from service_jobs import WallClock, claim, fill, now, publish, running, submit
 from worker import jobs
 from worker.database.connections import Database
 from worker.jobs import Filters
+from worker.jobs.changes import MOST_CHANGES, changed_jobs, jobs_after, owner_versions
 
 
 def test_pages_are_newest_first_complete_and_without_repeats_while_jobs_arrive(database: Database) -> None:
@@ -98,6 +99,15 @@ def test_with_ten_thousand_jobs_any_page_takes_less_than_20_ms(many: Database) -
         assert least_ms(partial(jobs.listing, many, owner, limit=100)) < 20
         assert least_ms(partial(jobs.listing, many, owner, limit=100, after=middle)) < 20
         assert least_ms(partial(jobs.listing, many, owner, rare)) < 20
+
+
+def test_with_ten_thousand_jobs_a_list_hears_of_changes_in_less_than_20_ms(many: Database) -> None:
+    """What the look for a stream of all jobs takes, and what has been missed: bounded, however many there are."""
+    now = owner_versions(many, ["owner-1"])["owner-1"]
+    assert len(now.active) == MOST_CHANGES
+    assert changed_jobs(many, "owner-1", now, now) == ()
+    assert least_ms(partial(owner_versions, many, ["owner-1"])) < 20
+    assert least_ms(partial(jobs_after, many, "owner-1", 10**9)) < 20
 
 
 def test_with_ten_thousand_jobs_waiting_a_claim_takes_less_than_50_ms(many: Database) -> None:
