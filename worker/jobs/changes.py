@@ -44,7 +44,8 @@ def versions(database: Database, job_ids: Sequence[str]) -> dict[str, JobVersion
 class OwnerVersion:
     """Two versions of an owner's jobs are equal while none came, changed or ended. Inspections do not count.
 
-    active: when each job that has not ended was updated, by id, the newest `MOST_CHANGES` of them. newest: number of
+    active: when each job that has not ended was updated, by id, `MOST_CHANGES` of them at most:
+    those that run, then the newest. newest: number of
     the last one submitted. position: the id of the newest event of all; it makes no difference.
     """
 
@@ -68,7 +69,8 @@ def owner_versions(database: Database, owners: Sequence[str]) -> dict[str, Owner
 def _owner_version(connection: Connection, owner: str, position: int) -> OwnerVersion:
     waiting_or_running = jobs.c.status.in_(("accepted", "running"))
     active = select(jobs.c.id, jobs.c.updated).where(*_listed(owner), waiting_or_running)
-    rows = connection.execute(active.order_by(jobs.c.number.desc()).limit(MOST_CHANGES))
+    # In the order of an index: those that have ended are not even passed.
+    rows = connection.execute(active.order_by(jobs.c.status.desc(), jobs.c.number.desc()).limit(MOST_CHANGES))
     newest = connection.scalar(select(func.max(jobs.c.number)).where(jobs.c.owner == owner)) or 0
     return OwnerVersion({str(job_id): float(updated) for job_id, updated in rows}, newest, position)
 
