@@ -70,4 +70,4 @@ def _derivatives(image: Float32) -> list[Float32]:
     """Of (C, H, W) along rows, along columns, and the Laplacian."""
     by_row, by_column = np.gradient(image, axis=(1, 2))
     curved = np.stack([ndimage.laplace(band, mode="nearest") for band in image])
-    return [part.astype(np.float32) for part in (by_row, by_column, curved)]
+    return [np.asarray(part, np.float32) for part in (by_row, by_column, curved)]

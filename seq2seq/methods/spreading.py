@@ -33,7 +33,8 @@ def spread_residuals(predicted: Float32, pixels: Float32, visible: Bool, check_s
     predicted must not know a date's own pixels, or there is nothing left to spread. Dates that show next to nothing
     stay as predicted.
     """
-    return np.clip(predicted + missed_residuals(predicted, pixels, visible, check_stop), 0, 1)
+    corrected: Float32 = np.clip(predicted + missed_residuals(predicted, pixels, visible, check_stop), 0, 1)
+    return corrected
 
 
 def missed_residuals(predicted: Float32, pixels: Float32, visible: Bool, check_stop: Callable[[], None]) -> Float32:
