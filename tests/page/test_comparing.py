@@ -92,6 +92,7 @@ def test_a_job_of_a_service_is_viewed_with_the_key_and_its_version(viewer: Any, 
     until(page, f"({SHOWN})().includes('rgb/')")
     data = [each for each in requests if "/pictures/" in each.url]
     assert all(each.headers.get("authorization") == "Bearer secret" for each in data)
+    assert len({each.url for each in data}) == len(data)  # what was asked for early is not asked for again
     assert {each.url for each in data if not each.url.endswith("?v=t1")} == {
         f"{viewer.address}jobs/abc/pictures/scene.json"
     }
