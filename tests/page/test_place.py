@@ -33,7 +33,9 @@ def test_values_under_a_resting_mouse_are_read_before_the_click(viewer: Any, bun
     page.on("request", lambda each: asked.append(each.url))
     page.locator(".stage").hover(position={"x": 200, "y": 200})
     page.wait_for_timeout(300)
-    assert {each.split("/cube/")[1].split("/")[0] for each in asked if "/c/" in each} == set(bundle.manifest["cube"]["arrays"])
+    assert {each.split("/cube/")[1].split("/")[0] for each in asked if "/c/" in each} == set(
+        bundle.manifest["cube"]["arrays"]
+    )
     asked.clear()
     page.locator(".stage").click(position={"x": 200, "y": 200})
     page.wait_for_selector(CHART)

@@ -6,7 +6,7 @@ import { text } from "../text.js";
 import { bounded, fitting, moved, toPane, toScene, zoomed } from "./camera.js";
 import { listen } from "./gestures.js";
 import { gridPoint, lonLat, scaleBar } from "./ground.js";
-import { begin, drawStyle } from "./painter.js";
+import { begin, coarser, drawStyle } from "./painter.js";
 
 const words = text.viewer;
 const DIVIDER_PX = 14;
@@ -220,6 +220,8 @@ export class Stage {
       const failed = pictures.failure(bundle.picture(style, state.date));
       return failed ? [words.pictureMissing(this.viewer.title(id), longDay(state.date))] : [];
     });
+    const one = coarser(this.viewer.bundle, this.camera.scale * (devicePixelRatio || 1));
+    if (one > 1) lines.push(words.coarser(one));
     const line = lines.join(" ");
     if (this.missing.textContent !== line) this.missing.textContent = line;
   }
