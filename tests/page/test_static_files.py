@@ -11,7 +11,7 @@ from seq2seq.page import Page
 
 CODE = sorted(path for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html"))
 OURS = [path for path in CODE if "vendor" not in path.parts]
-MOST_BYTES = 100_000
+MOST_BYTES = 110_000
 # Asked for when somebody uploads, watches or reads a report: no first view waits for it.
 LATER = ("vendor/tus/", "watch/", "report/")
 MOST_BYTES_LATER = 35_000
