@@ -6,7 +6,8 @@ OUT: a finished result; without it, a simulated one of 30 dates x 13 bands x 512
 
 What `decloud view` serves, in headless Chromium on loopback with an empty cache. Times are the page's own
 (`performance`), from navigation or from the input event to the end of the frame that shows it; each visit opens the
-page, goes through 60 dates and clicks four pixels. The first visit is not counted.
+page, goes through 60 dates and clicks four pixels on which the mouse has rested for 0.3 s. The first visit is not
+counted.
 """
 
 import argparse
@@ -72,11 +73,14 @@ DATES = """async (count) => {
     }
     return times;
 }"""
-# From the click to the chart of that pixel in the document, laid out.
+# From the click to the chart of that pixel in the document, laid out. The mouse has come to rest there before, as a
+# hand's does.
 CLICK = """async ([x, y]) => {
     const stage = document.querySelector(".stage"), {left, top} = stage.getBoundingClientRect();
     const at = {clientX: left + x, clientY: top + y, pointerId: 1, bubbles: true, pointerType: "mouse", button: 0};
     stage.setPointerCapture = () => {};
+    stage.dispatchEvent(new PointerEvent("pointermove", at));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const before = document.querySelector(".place .u-wrap");
     const charted = new Promise((resolve) => new MutationObserver((_, self) => {
         const now = document.querySelector(".place .u-wrap");

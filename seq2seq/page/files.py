@@ -1,4 +1,5 @@
-"""The page: the files that a browser gets, by whoever serves them. `static/` holds them as they are; nothing is built.
+"""The page: the files that a browser gets, by whoever serves them. `static/` holds them; nothing is built, and nothing
+but lines of comment is left out on the way.
 
 A service serves them at `/` and `/page/`, `decloud view` likewise, from its own machine.
 """
@@ -22,6 +23,9 @@ POLICY = (
 Place = Literal["service", "view", "file"]
 
 _PLACE = re.compile(rb'(<meta\s+name="decloud"\s+content=")[^"]*(")')
+# Whole lines of it, in our own code; a literal of several lines, which could look like one, is nowhere in it.
+_COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+_VENDORED = "vendor"
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -89,10 +93,16 @@ class Page:
         found = (path for path in sorted(self._folder.rglob("*")) if path.is_file() and not path.is_symlink())
         named = ((path.relative_to(self._folder), path) for path in found)
         return {
-            name.as_posix(): _file(path.read_bytes(), path.suffix.lower())
+            name.as_posix(): _file(_sent(name, path.read_bytes()), path.suffix.lower())
             for name, path in named
             if not any(part.startswith(".") for part in name.parts)
         }
+
+
+def _sent(name: Path, content: bytes) -> bytes:
+    """Without comments, a tenth of what a visit takes; the files of others are sent unchanged."""
+    ours = name.suffix in (".js", ".css") and _VENDORED not in name.parts
+    return _COMMENT.sub(b"", content) if ours else content
 
 
 def _file(content: bytes, suffix: str) -> PageFile:

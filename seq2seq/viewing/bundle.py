@@ -1,6 +1,7 @@
 """Makes a bundle: scene.json, pictures of every date in every style, and the cube, of a finished result.
 
-Windows of the scene are read one after another, with all dates, and painted, packed and put while the next is read.
+Windows of the scene are read one after another, with all dates, and painted, packed and put while the next is read. Of
+large scenes it holds coarser pictures and fewer values (`seq2seq.viewing.limits`).
 The same result gives the same bytes.
 """
 
@@ -14,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq.errors import Stopped
 from seq2seq.looking.result import ResultScene
@@ -21,18 +23,20 @@ from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, 
 from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import UInt8
 from seq2seq.viewing import blocks
-from seq2seq.viewing.blocks import Block, BlockReader
+from seq2seq.viewing.blocks import BlockReader
 from seq2seq.viewing.cube import CubeArray, metadata_files
+from seq2seq.viewing.limits import CHUNK_PX, sampling_step, within_cells
 from seq2seq.viewing.manifest import describe_scene
 from seq2seq.viewing.pictures import encode_webp
 from seq2seq.viewing.places import Put
 from seq2seq.viewing.pyramid import Levels, Pyramid
+from seq2seq.viewing.sampling import sampled_affine
 from seq2seq.viewing.scales import choose_styles
 from seq2seq.viewing.styles import Style
+from seq2seq.viewing.values import CellValues
 
 SCENE = "scene.json"
 PHASE = "pictures"
-CHUNK_PX = 32
 # Files that may wait for each thread before reading goes on; what waits is held in memory.
 _AHEAD = 16
 DEFAULT_BYTES = 2**30
@@ -56,16 +60,16 @@ def write_bundle(
     on_progress(Progress(PHASE))
     reader = BlockReader(scene, budget_bytes)
     height, width = scene.info.geobox.shape
-    levels = Levels(height, width)
-    bundle = _Bundle(reader, levels, choose_styles(reader), on_progress, should_stop)
+    styles, dates = choose_styles(reader), scene.info.dates
+    levels = within_cells(Levels(height, width), len(styles) * len(dates))
+    bundle = _Bundle(reader, levels, styles, on_progress, should_stop)
     with _threads(threads or _cores(), put) as give:
         bundle.write(give)
-    dates = scene.info.dates
-    affine = [float(value) for value in scene.info.geobox.affine[:6]]
+    affine = [float(value) for value in sampled_affine(scene.info.geobox.affine, bundle.step)[:6]]
     grid = {"crs_wkt": scene.info.geobox.crs.to_wkt(), "affine": affine}
     for path, content in metadata_files(bundle.arrays, dates, grid).items():
         put(path, content)
-    described = describe_scene(scene.info, levels, bundle.styles, bundle.arrays)
+    described = describe_scene(scene.info, levels, styles, bundle.arrays, bundle.step)
     put(SCENE, json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False).encode())
 
 
@@ -106,7 +110,7 @@ def _threads(count: int, put: Put) -> Iterator[Give]:
 
 
 class _Bundle:
-    """One bundle in the making. arrays, styles: what there is."""
+    """One bundle in the making. arrays: of the cube; step: of so many pixels a side, one has its values there."""
 
     def __init__(
         self,
@@ -116,9 +120,11 @@ class _Bundle:
         on_progress: OnProgress,
         should_stop: ShouldStop,
     ) -> None:
-        self._reader, self._levels, self.styles = reader, levels, styles
+        self._reader, self._levels, self._styles = reader, levels, styles
         self._on_progress, self._should_stop = on_progress, should_stop
-        self.arrays = _arrays(reader, (levels.height, levels.width))
+        self.step = sampling_step(levels.height * levels.width, _stored_bytes(reader), 4 + bool(reader.s1_bands))
+        shape = -(-levels.height // self.step), -(-levels.width // self.step)
+        self.arrays = _arrays(reader, shape, min(CHUNK_PX, levels.cell_px // self.step))
         self._pictures = [(style, date) for style in styles for date in reader.info.dates]
         self._cells_done = 0
 
@@ -144,24 +150,20 @@ class _Bundle:
         rows, columns = self._levels.cells(0)
         self._on_progress(Progress(PHASE, step=self._cells_done, of=rows * columns))
         painted = np.empty((len(self._pictures), *window.shape, 4), dtype=np.uint8)
+        values = CellValues(self.arrays, window, self.step, self._give_chunk)
         for part in _parts(window, self._reader):
             block = self._reader.read(part)
             inside = part.within(window)
             count = len(self._reader.info.dates)
-            for k, style in enumerate(self.styles):
+            for k, style in enumerate(self._styles):
                 painted[(slice(k * count, (k + 1) * count), *inside)] = style.paint(block)
-            self._give_chunks(block, part)
+            values.add(block, part)
+        values.finish()
         self._cells_done += 1
         return painted
 
-    def _give_chunks(self, block: Block, window: Window) -> None:
-        for array in self.arrays:
-            values = getattr(block, array.name)
-            for top in range(0, window.shape[0], CHUNK_PX):
-                for left in range(0, window.shape[1], CHUNK_PX):
-                    chunk = values[:, :, top : top + CHUNK_PX, left : left + CHUNK_PX]
-                    path = array.path((window.row + top) // CHUNK_PX, (window.column + left) // CHUNK_PX)
-                    self._give(path, _packing(array, chunk))
+    def _give_chunk(self, array: CubeArray, row: int, column: int, values: NDArray[Any]) -> None:
+        self._give(array.path(row, column), _packing(array, values))
 
     def _take(self, painted: UInt8, level: int, row: int, column: int) -> None:
         """A cell of every picture."""
@@ -173,13 +175,19 @@ class _Bundle:
             raise Stopped("before all pictures were made")
 
 
-def _arrays(reader: BlockReader, shape: tuple[int, int]) -> tuple[CubeArray, ...]:
+def _stored_bytes(reader: BlockReader) -> int:
+    """Of all values of a pixel, as the cube's arrays hold them."""
+    of_band = 2 * np.dtype(reader.storage.dtype).itemsize + 2
+    return len(reader.info.dates) * (len(reader.bands) * of_band + 1 + 2 * len(reader.s1_bands))
+
+
+def _arrays(reader: BlockReader, shape: tuple[int, int], chunk_px: int) -> tuple[CubeArray, ...]:
     """What the cube holds."""
     storage, dates = reader.storage, len(reader.info.dates)
 
     def array(name: str, bands: tuple[str, ...], dtype: str, nodata: float | None, **about: Any) -> CubeArray:
         noisy = name not in ("sigma", "mask")
-        return CubeArray(name, bands, dtype, (dates, len(bands), *shape), CHUNK_PX, nodata, about, noisy)
+        return CubeArray(name, bands, dtype, (dates, len(bands), *shape), chunk_px, nodata, about, noisy)
 
     reflectance = {"scale": storage.scale, "offset": storage.offset, "unit": "reflectance"}
     classes = {"0": "observed", "1": "cloud, shadow", "2": "no data"}

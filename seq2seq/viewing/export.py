@@ -74,6 +74,7 @@ def export_bundle(
     if should_stop():
         raise Stopped("before the file was written")
     left_out = _left_out(scene, chosen, cube)
+    step = _step(scene, cube) if cube else None
     scene = _described(scene, chosen, cube, left_out)
     files = {SCENE: json.dumps(scene, ensure_ascii=False).encode(), **chosen.files, **(cube.files if cube else {})}
     whole = single_page(page, str(scene["title"]), {_PREFIX + path: each for path, each in files.items()})
@@ -81,7 +82,7 @@ def export_bundle(
     with temporary_beside(out, ".html") as new, one_line_errors(out):
         new.write_bytes(whole)
         os.replace(new, out)
-    return Export(out, len(whole), chosen.styles, cube.step if cube else None, left_out)
+    return Export(out, len(whole), chosen.styles, step, left_out)
 
 
 @dataclass(frozen=True)
@@ -164,19 +165,20 @@ def _largest_cube(bundle: Bundle, scene: Mapping[str, Any], room: int) -> Sample
     """Values of as many pixels as fit; None where so few fit that charts would mislead."""
     if not scene.get("cube"):
         return None
-    longest = max(scene["width"], scene["height"])
-    coarsest = max(longest // _LEAST_PX, 1)
+    longest = max(scene["width"], scene["height"]) // scene["cube"].get("step", 1)
+    coarsest = max(longest // _LEAST_PX, 1) | 1
     found = sample_cube(bundle, coarsest)
     size = _page_bytes(found.files)
     if size > room:
         return None
-    # Bytes go with the number of pixels, but finer samples resemble each other and take a little less each.
-    step = min(max(int(coarsest * (size / room) ** 0.5), 1), coarsest)
+    # Bytes go with the number of pixels, but finer samples resemble each other and take a little less each. Odd steps:
+    # the middle of what is itself a sample is then the middle of the scene's own pixels.
+    step = min(int(coarsest * (size / room) ** 0.5) | 1, coarsest)
     while step < coarsest:
         finer = sample_cube(bundle, step)
         if _page_bytes(finer.files) <= room:
             return finer
-        step += max(1, step // 8)
+        step += max(1, step // 16) * 2
     return found
 
 
@@ -194,14 +196,19 @@ def _left_out(scene: Mapping[str, Any], chosen: _Pictures, cube: SampledCube | N
         )
     if scene.get("cube") and cube is None:
         lines.append("All values: there are no charts.")
-    elif cube is not None and cube.step > 1:
+    elif cube is not None and (step := _step(scene, cube)) > 1:
         lines.append(
-            f"Values of most pixels: charts show the one in the middle of each {cube.step} x {cube.step}, exactly as "
+            f"Values of most pixels: charts show the one in the middle of each {step} x {step}, exactly as "
             "in the files."
         )
     if any(each.get("file") for each in scene["dates"]):
         lines.append("The images themselves (GeoTIFF): they are in the folder of the result.")
     return tuple(lines)
+
+
+def _step(scene: Mapping[str, Any], cube: SampledCube) -> int:
+    """Of the scene's own pixels: what was sampled may be a sample."""
+    return int(scene["cube"].get("step", 1)) * cube.step
 
 
 def _titled(style: Mapping[str, Any]) -> str:
@@ -213,7 +220,7 @@ def _described(
     scene: Mapping[str, Any], chosen: _Pictures, cube: SampledCube | None, left_out: tuple[str, ...]
 ) -> dict[str, Any]:
     """The manifest of what is in the file."""
-    described = {key: value for key, value in scene.items() if key not in ("downloads", "cube", "v")}
+    described = {key: value for key, value in scene.items() if key not in ("downloads", "cube", "v", "finest")}
     described |= {
         "levels": 0,
         "overview": [-(-side // chosen.shrunk) for side in scene["overview"]],
@@ -222,5 +229,5 @@ def _described(
         "left_out": list(left_out),
     }
     if cube is not None:
-        described["cube"] = {**scene["cube"], "step": cube.step}
+        described["cube"] = {**scene["cube"], "step": _step(scene, cube)}
     return described

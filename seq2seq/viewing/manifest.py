@@ -27,8 +27,9 @@ def describe_scene(
     levels: Levels,
     styles: tuple[Style, ...],
     arrays: tuple[CubeArray, ...],
+    step: int,
 ) -> dict[str, Any]:
-    """The whole document, but for what only who serves it knows."""
+    """The whole document, but for what only who serves it knows. step: of so many pixels a side, one is in `arrays`."""
     geobox = info.geobox
     bands = arrays[0].bands
     return {
@@ -42,6 +43,7 @@ def describe_scene(
         "width": levels.width,
         "height": levels.height,
         "levels": levels.count,
+        "finest": levels.finest,
         "cell_px": levels.cell_px,
         "overview": list(levels.size(levels.count)[::-1]),
         "crs": crs_name(geobox),
@@ -53,7 +55,11 @@ def describe_scene(
         "bands": [_band(name) for name in bands],
         "s1_bands": [name for array in arrays if array.name == "s1" for name in array.bands],
         "styles": [style.described() for style in styles],
-        "cube": {"chunk_px": arrays[0].chunk_px, "arrays": {array.name: array.described() for array in arrays}},
+        "cube": {
+            "chunk_px": arrays[0].chunk_px,
+            "step": step,
+            "arrays": {array.name: array.described() for array in arrays},
+        },
         "interval_90": NORMAL_90,
     }
 

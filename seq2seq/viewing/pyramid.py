@@ -18,12 +18,13 @@ CELL_PX, WHOLE_PX = 256, 1024
 
 @dataclass(frozen=True)
 class Levels:
-    """The halvings of a scene. count: how many have cells; the whole is the one after them."""
+    """The halvings of a scene. count: that may have cells; those before `finest` have none; the whole comes after."""
 
     height: int
     width: int
     cell_px: int = CELL_PX
     whole_px: int = WHOLE_PX
+    finest: int = 0
 
     @property
     def count(self) -> int:
@@ -66,7 +67,7 @@ class Pyramid:
 
     def _cell(self, level: int, row: int, column: int) -> UInt8:
         painted = self._paint(self._levels.window(row, column)) if level == 0 else self._of_quarters(level, row, column)
-        if level < self._levels.count:
+        if self._levels.finest <= level < self._levels.count:
             self._take(painted, level, row, column)
         return painted
 

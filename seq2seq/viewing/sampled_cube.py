@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import UnreadableFileError
 from seq2seq.viewing.kept import Bundle
+from seq2seq.viewing.sampling import sampled_places
 
 _GROUP = "cube/zarr.json"
 _LEVEL = 9
@@ -22,11 +23,6 @@ class SampledCube:
 
     step: int
     files: Mapping[str, bytes]
-
-
-def sampled_places(length: int, step: int) -> NDArray[np.intp]:
-    """Where the pixels lie that stand for each `step` of `length`."""
-    return np.minimum(np.arange(-(-length // step)) * step + step // 2, length - 1)
 
 
 def sample_cube(bundle: Bundle, step: int) -> SampledCube:

@@ -33,15 +33,31 @@ _ALWAYS = {
 }
 _MEDIA_TYPES = {".webp": "image/webp", ".json": "application/json"}
 _BYTES = "application/octet-stream"
+_PICTURES, _OTHER = "pictures/", "with/pictures/"
 
 
 @dataclass(frozen=True)
 class Viewed:
-    """What is served: at /, /page/, /pictures/ and, of the folder `result`, everything else that lies there."""
+    """What is served: at /, /page/, /pictures/ and, of the folder `result`, everything else that lies there.
+
+    other: a second bundle on the same grid, to compare with, at /with/pictures/.
+    """
 
     page: Page
     bundle: Bundle
     result: Path
+    other: Bundle | None = None
+
+    @property
+    def fragment(self) -> str:
+        """Of the address that shows all of it."""
+        return "" if self.other is None else f"#/view?with={_OTHER.rstrip('/')}"
+
+    def picture(self, path: str) -> bytes | None:
+        """A file of the bundles."""
+        if self.other is not None and path.startswith(_OTHER):
+            return self.other.read(path.removeprefix(_OTHER))
+        return self.bundle.read(path.removeprefix(_PICTURES))
 
 
 @contextmanager
@@ -78,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "decloud", ""
     timeout = _SILENT_S
+    # Head and content leave as one: sent one after another, the second waits 40 ms for a delayed acknowledgement.
+    disable_nagle_algorithm, wbufsize = True, 1 << 16
     server: _Server
 
     def do_GET(self) -> None:
@@ -101,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = viewed.page.index("view")
         elif path.startswith("page/"):
             found = viewed.page.find(path.removeprefix("page/"))
-        elif path.startswith("pictures/"):
-            self._send(viewed.bundle.read(path.removeprefix("pictures/")), path)
+        elif path.startswith((_PICTURES, _OTHER)):
+            self._send(viewed.picture(path), path)
             return
         else:
             self._send_file(file_below(viewed.result, path), path)

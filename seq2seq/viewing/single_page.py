@@ -21,7 +21,9 @@ _CHARTS = "vendor/uplot/uPlot.iife.min.js"
 _NAMED = "decloud/"
 _IMPORT = re.compile(r"""(\bfrom |\bimport |\bimport\()(["'])(\.{1,2}/[^"']+)\2""")
 _STYLES = re.compile(r'[ \t]*<link rel="stylesheet" href="page/([^"]+)">\n')
-_LOADED = re.compile(r'[ \t]*<(?:link rel="modulepreload"[^>]*>|script type="module" src="[^"]*"></script>)\n')
+_LOADED = re.compile(
+    r'[ \t]*<(?:link rel="modulepreload"[^>]*>|script type="module" src="[^"]*"(?: async)?></script>)\n'
+)
 _ICON = re.compile(r'<link rel="icon"[^>]*>')
 _CSS_URL = re.compile(r'url\("(?!data:)([^"]+)"\)')
 

@@ -92,9 +92,25 @@ def test_a_job_of_a_service_is_viewed_with_the_key_and_its_version(viewer: Any, 
     until(page, f"({SHOWN})().includes('rgb/')")
     data = [each for each in requests if "/pictures/" in each.url]
     assert all(each.headers.get("authorization") == "Bearer secret" for each in data)
+    assert sum(each.url.endswith("scene.json") for each in data) == 1  # asked for early, not again
     assert {each.url for each in data if not each.url.endswith("?v=t1")} == {
         f"{viewer.address}jobs/abc/pictures/scene.json"
     }
     with page.expect_download() as waiting:
         page.get_by_role("link", name="This date (GeoTIFF)").click()
     assert Path(waiting.value.path()).read_bytes()[:2] in (b"II", b"MM")
+
+
+def test_what_was_refused_early_is_asked_again(viewer: Any, bundle: Any) -> None:
+    """Before a key was pasted, say."""
+    refused: list[str] = []
+
+    def answer(path: str) -> tuple[int, bytes] | None:
+        if not path.endswith("scene.json") or refused:
+            return None
+        refused.append(path)
+        return 401, b""
+
+    viewer.expected.append("401")
+    viewer.show(bundle.folder, instead=answer)
+    assert refused == ["/pictures/scene.json"]

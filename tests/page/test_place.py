@@ -27,6 +27,21 @@ def pixel(page: Any, row: int, column: int) -> None:
     page.wait_for_selector(CHART)
 
 
+def test_values_under_a_resting_mouse_are_read_before_the_click(viewer: Any, bundle: Any) -> None:
+    page = viewer.show(bundle.folder, "#/view?x=48&y=48&zoom=10")
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
+    page.locator(".stage").hover(position={"x": 200, "y": 200})
+    page.wait_for_timeout(300)
+    assert {each.split("/cube/")[1].split("/")[0] for each in asked if "/c/" in each} == set(
+        bundle.manifest["cube"]["arrays"]
+    )
+    asked.clear()
+    page.locator(".stage").click(position={"x": 200, "y": 200})
+    page.wait_for_selector(CHART)
+    assert [each for each in asked if "/c/" in each] == []
+
+
 def downloaded(page: Any) -> list[dict[str, str]]:
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download the values").click()

@@ -1,11 +1,10 @@
 // Requests to where the page came from, and nowhere else. Every failure is a PageError.
 
+import { KEY, taken } from "./early.js";
 import { embedded } from "./embedded.js";
 import { PageError } from "./failures.js";
 import { place } from "./shell.js";
 import { text } from "./text.js";
-
-const KEY = "decloud-key";
 
 /** The key pasted by the user, kept until the tab closes; none in a browser that keeps nothing. */
 export function key() {
@@ -34,7 +33,8 @@ export async function get(url, { signal, headers = {}, ...options } = {}) {
   let answer;
   try {
     const sent = { ...shown(options.method), ...headers };
-    answer = place === "file" ? embedded(url) : await fetch(url, { signal, headers: sent, ...options });
+    const early = await taken(url);
+    answer = early ?? (place === "file" ? embedded(url) : await fetch(url, { signal, headers: sent, ...options }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new PageError(text.failures.unreachable, { cause: name(url), next: text.failures.tryAgain });

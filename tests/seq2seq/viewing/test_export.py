@@ -16,7 +16,8 @@ from seq2seq.errors import ConfigError, UnreadableFileError
 from seq2seq.page import Page
 from seq2seq.viewing.export import FIRST, export_bundle
 from seq2seq.viewing.kept import FolderBundle
-from seq2seq.viewing.sampled_cube import sample_cube, sampled_places
+from seq2seq.viewing.sampled_cube import sample_cube
+from seq2seq.viewing.sampling import sampled_places
 from seq2seq.viewing.single_page import embedded_bytes, single_page
 
 EMBEDDED = re.compile(r'<script type="application/octet-stream" data-path="([^"]*)">([^<]*)</script>\n')

@@ -80,6 +80,24 @@ def test_the_page_its_files_the_bundle_and_the_result_are_served(address, bundle
     assert ask(address, "/report.json").headers["content-type"] == "application/json"
 
 
+def test_a_second_result_lies_beside_the_first(page, bundle, own, tmp_path):
+    (tmp_path / "scene.json").write_text("other")
+    viewed = Viewed(Page(page), FolderBundle(bundle), own, FolderBundle(tmp_path))
+    assert viewed.fragment == "#/view?with=with/pictures"
+    with serving(viewed) as address:
+        assert ask(address, "/with/pictures/scene.json").content == b"other"
+        assert ask(address, "/pictures/scene.json").content == (bundle / "scene.json").read_bytes()
+        assert ask(address, "/with/pictures/../secret").status == 404
+
+
+def test_a_second_result_that_is_none_is_refused_by_its_name(result, tmp_path):
+    from seq2seq.commands.main import app
+
+    said = CliRunner().invoke(app, ["view", str(result), "--no-browser", "--with", str(tmp_path)])
+    assert said.exit_code != 0
+    assert tmp_path.name in str(said.exception)
+
+
 @pytest.mark.parametrize("path", ["/", "/page/app.js", "/pictures/scene.json", "/report.json", "/nothing"])
 def test_every_answer_lets_nothing_run_or_load_from_elsewhere(address, path):
     answer = ask(address, path)

@@ -5,6 +5,7 @@ import { getJson } from "../http.js";
 import { place } from "../shell.js";
 import { text } from "../text.js";
 import { Cube } from "./cube.js";
+import { Scene } from "./scene.js";
 
 const VERSION = 1;
 const words = text.viewer;
@@ -20,31 +21,13 @@ function check(manifest) {
   if (manifest.styles.length === 0) throw new PageError(words.noPictures, { next: words.incompleteNext });
 }
 
-/** One bundle. base: its address, with a slash at the end. Everything that a manifest may lack has a value here. */
-export class Bundle {
+/** One bundle. Everything that a manifest may lack has a value here. */
+export class Bundle extends Scene {
   constructor(base, manifest) {
-    this.base = base;
-    this.manifest = manifest;
+    super(base, manifest);
     this.title = String(manifest.title ?? "");
-    this.width = manifest.width;
-    this.height = manifest.height;
-    this.dates = manifest.dates;
     this.bands = manifest.bands ?? [];
-    this.styles = new Map(manifest.styles.map((style) => [style.name, style]));
-    // A service's tag of this very result: what is asked for with it may be kept for ever.
-    this.tag = manifest.v ? `?v=${encodeURIComponent(manifest.v)}` : "";
     this.cube = manifest.cube ? new Cube(`${base}cube/`, manifest.cube, this.tag) : null;
-    this.at = new Map(manifest.dates.map((each, index) => [each.date, index]));
-  }
-
-  /** The address of a style's whole picture of a date. */
-  picture(style, date) {
-    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}.webp${this.tag}`;
-  }
-
-  /** The address of a cell of the pyramid: level 0 is full resolution, each further one half. */
-  cell(style, date, level, row, column) {
-    return `${this.base}${encodeURIComponent(style)}/${encodeURIComponent(date)}/${level}/${row}_${column}.webp${this.tag}`;
   }
 
   /** The address of the date's file, or nothing. Paths of files are relative to the result: beside the pictures, or under results/. */

@@ -13,12 +13,21 @@ function seen(camera, pane, scene) {
   };
 }
 
-/** The level of the pyramid that a scale (device pixels per pixel) needs: 0 is full resolution. `null`: the whole picture will do. */
+/**
+ * The level of the pyramid that a scale (device pixels per pixel) needs, or the finest there is: 0 is full resolution.
+ * `null`: the whole picture will do.
+ */
 export function level(bundle, scale) {
-  const { levels = 0, overview } = bundle.manifest;
+  const { levels = 0, finest = 0, overview } = bundle.manifest;
   const wholeScale = (overview?.[0] ?? bundle.width) / bundle.width;
   if (!levels || scale <= wholeScale * 1.05) return null;
-  return Math.min(Math.max(Math.floor(Math.log2(1 / scale) + 1e-6), 0), levels - 1);
+  return Math.min(Math.max(Math.floor(Math.log2(1 / scale) + 1e-6), finest), levels - 1);
+}
+
+/** Of how many pixels of the scene a side a picture shows one, where a scale asks for more than there is; else 1. */
+export function coarser(bundle, scale) {
+  const { levels = 0, finest = 0 } = bundle.manifest;
+  return levels && finest && scale * 2 ** finest > 1.5 ? 2 ** finest : 1;
 }
 
 /** The cells of a level in a window: [{url, left, top, right, bottom}] in pixels of the scene. */

@@ -1,20 +1,23 @@
 // The stage: one or two panes with the same camera, the divider between them, the marks of what is inspected.
 
-import { fill, h, icon, svg } from "../dom.js";
+import { fill, h, icon, later, svg } from "../dom.js";
 import { longDay, metres, percent } from "../format.js";
 import { text } from "../text.js";
 import { bounded, fitting, moved, toPane, toScene, zoomed } from "./camera.js";
 import { listen } from "./gestures.js";
 import { gridPoint, lonLat, scaleBar } from "./ground.js";
-import { begin, drawStyle } from "./painter.js";
+import { begin, coarser, drawStyle } from "./painter.js";
 
 const words = text.viewer;
 const DIVIDER_PX = 14;
+// A pointer that stays this long is about to be clicked.
+const REST_MS = 60;
 
 export class Stage {
   #wanted = false;
   #box = null;
   #last = [null, null];
+  #under = null;
 
   /** viewer: {state, change, bundle, other, pictures, layer(id), title(id), signal}; on: {inspect(window), prefetch(row, column)}. */
   constructor(viewer, on) {
@@ -22,6 +25,8 @@ export class Stage {
     this.on = on;
     this.build();
     const { signal } = viewer;
+    this.rests = later(() => this.on.prefetch(...this.#under), REST_MS);
+    signal.addEventListener("abort", this.rests.stop);
     listen(this.element, this.#gestures(), signal);
     new ResizeObserver(() => this.draw()).observe(this.element);
     viewer.pictures.addEventListener("ready", () => this.draw());
@@ -133,9 +138,12 @@ export class Stage {
 
   #hover(at) {
     const { manifest } = this.viewer.bundle;
+    this.#under = at && this.pixelAt(at);
+    if (this.#under && !navigator.connection?.saveData) this.rests();
+    else this.rests.stop();
     if (at === null) { this.position.hidden = true; return; }
     const [x, y] = toScene(this.camera, this.pane, this.inPane(at));
-    const found = this.pixelAt(at);
+    const found = this.#under;
     this.position.hidden = !found;
     if (!found) return;
     const parts = [text.viewer.rowColumn(...found)];
@@ -212,6 +220,8 @@ export class Stage {
       const failed = pictures.failure(bundle.picture(style, state.date));
       return failed ? [words.pictureMissing(this.viewer.title(id), longDay(state.date))] : [];
     });
+    const one = coarser(this.viewer.bundle, this.camera.scale * (devicePixelRatio || 1));
+    if (one > 1) lines.push(words.coarser(one));
     const line = lines.join(" ");
     if (this.missing.textContent !== line) this.missing.textContent = line;
   }

@@ -31,6 +31,7 @@ export class Timeline {
     this.build();
     this.urls = new Map(viewer.bundle.dates.map(({ date }) => [viewer.bundle.picture(this.style, date), date]));
     viewer.pictures.addEventListener("ready", ({ detail }) => this.#thumb(detail));
+    for (const url of this.urls.keys()) this.#thumb(url); // what was there before this was built
     viewer.signal.addEventListener("abort", () => this.pause());
   }
 

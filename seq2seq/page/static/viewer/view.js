@@ -19,6 +19,7 @@ import { read, write } from "./state.js";
 import { Timeline } from "./timeline.js";
 
 const words = text.viewer;
+const SOON_MS = 100;
 
 /** What the parts share. `change` is the only way to another state. */
 class Viewer {
@@ -176,8 +177,10 @@ export async function show(main, { params, query, signal }) {
   } finally {
     clearTimeout(waiting);
   }
-  // On their way before the page is laid out.
-  viewer.urls(viewer.state.date).forEach((url) => viewer.pictures.want(url));
+  // The first frame has the pictures in it, where they come soon.
+  const first = viewer.urls(viewer.state.date).map((url) => viewer.pictures.want(url));
+  await Promise.race([Promise.all(first), new Promise((resolve) => setTimeout(resolve, SOON_MS))]);
+  if (signal.aborted) return null;
   const link = () => { viewer.remember.now(); keep(write(viewer.state, viewer.bundle, viewer.other)); copy(location.href, words.linkCopied); };
   const parts = assemble(main, viewer);
   drawHeader(viewer, link);
