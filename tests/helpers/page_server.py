@@ -45,6 +45,8 @@ class _Handler(SimpleHTTPRequestHandler):
             )
         elif changed is not None:
             self._send(*changed, self.guess_type(path))
+        elif path == "/login" and self.place == "service":
+            self._send(200, b'{"offered": false}', "application/json")
         else:
             super().do_GET()
 
