@@ -178,14 +178,14 @@ def _reused(bench: Bench, case: Path, name: str, seed: int) -> Row:
     if not (out / "report.json").is_file():
         raise NotMeasured(f"{name}, seed {seed}: no finished output {out.name} to reuse")
     judged = json.loads(scores.read_text()) if scores.is_file() else judge(case, out)
-    resources = _report(out)["resources"]
+    resources = read_report(out)["resources"]
     wall_s = sum(resources["seconds"].values())
     timing = {"wall_s": wall_s, "peak_gb": resources["peak_memory_gb"], "reused": True}
     return _quality_row(case, out, name, seed, judged, timing)
 
 
 def _quality_row(case: Path, out: Path, name: str, seed: int, judged: dict[str, Any], timing: Row) -> Row:
-    holdout = _report(out)["holdout"]
+    holdout = read_report(out)["holdout"]
     claimed = {method: scores["psnr"] for method, scores in holdout["methods"].items()}
     return {
         "key": f"{name}/{seed}",
@@ -205,7 +205,7 @@ def _quality_row(case: Path, out: Path, name: str, seed: int, judged: dict[str, 
 def _scale_row(bench: Bench, source: Path, shape: str, pixels: int, *options: str) -> Row:
     expected = _inspected(source)[1]["estimate"]
     measured, out = bench.run(source, f"out-{source.name}", *options)
-    report = _report(out)
+    report = read_report(out)
     return {
         "key": shape,
         "shape": shape,
@@ -241,7 +241,8 @@ def _inspected(source: Path, *options: str) -> tuple[Measured, dict[str, Any]]:
     return measured, json.loads(measured.output)
 
 
-def _report(out: Path) -> dict[str, Any]:
+def read_report(out: Path) -> dict[str, Any]:
+    """The report of a finished run."""
     report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return report
 

@@ -22,6 +22,9 @@ from measuring import CommandFailedError, circumstances, measure
 from page import comparison, duration, render
 from parts import coverage
 from run import Book
+from tiled import borders, seam_ratio
+
+from seq2seq.tiling import plan_tiles
 
 ON = {
     "date": "2026-01-02 03:04 UTC",
@@ -238,12 +241,12 @@ def test_coverage_counts_scored_values_within_the_interval(tmp_path: Path) -> No
 
 
 def write_band_file(folder: Path, values: np.ndarray) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     profile = {"driver": "GTiff", "dtype": values.dtype, "crs": "EPSG:32631", "transform": Affine(10, 0, 0, 0, -10, 0)}
     bands, height, width = values.shape
     with rasterio.open(folder / "2021-01-01.tif", "w", count=bands, height=height, width=width, **profile) as file:
         file.write(values)
-        file.descriptions = ("B03", "B04")
+        file.descriptions = ("B03", "B04")[:bands]
 
 
 def test_a_command_that_fails_is_an_error_with_its_last_words() -> None:
@@ -259,3 +262,19 @@ def test_a_measured_child_reports_the_memory_that_it_took() -> None:
 
 def test_circumstances_are_those_of_this_machine() -> None:
     assert circumstances()["versions"]["python"] == sys.version.split()[0]
+
+
+def test_a_step_at_the_border_of_tiles_is_found(tmp_path: Path) -> None:
+    """Noise steps by as much everywhere; a tile that is brighter steps at its borders."""
+    tiles = plan_tiles(60, 60, tile_px=40, overlap_px=10)
+    assert borders(tiles, 0) == [24, 34]
+    rng = np.random.default_rng(0)
+    image = rng.normal(3000, 100, (2, 60, 60))
+    for folder in ("out", "source/input"):
+        (tmp_path / folder).mkdir(parents=True)
+    write_band_file(tmp_path / "source" / "input" / "MASK", np.ones((1, 60, 60), np.uint8))
+    for brighter, least, most in ((0, 0.9, 1.1), (300, 1.5, 4.0)):
+        changed = image.copy()
+        changed[:, 25:35] += brighter
+        write_band_file(tmp_path / "out" / "declouded", changed.astype(np.uint16))
+        assert least < seam_ratio(tmp_path / "out", tmp_path / "source", tiles) < most
