@@ -37,12 +37,12 @@ def few_dates(date: NDArray[np.intp], settings: BlendSettings = DEFAULTS) -> flo
     """Widens an interval whose width was measured on few dates: its factor; date: (N,) of each pixel.
 
     Errors of one date share a scale, and the next date has its own. An interval for it, from the scale of n dates, is
-    Student's instead of normal, with n + 1 degrees of freedom, as the other kind of date informs the scale too:
-    1.4 times as wide for 2 dates, 1.1 times for 10.
+    Student's instead of normal, with n + 2 degrees of freedom, as the other kind of date informs the scale too:
+    1.3 times as wide for 2 dates, 1.1 times for 10.
     """
     pixels = np.bincount(date)
     dates = max(1, int((pixels >= settings.min_class_pixels).sum()))
-    return float(stdtrit(dates + 1, 0.95)) / NORMAL_90
+    return float(stdtrit(dates + 2, 0.95)) / NORMAL_90
 
 
 def calibrate(
@@ -55,7 +55,8 @@ def calibrate(
 ) -> Calibration:
     """Calibrates on the held-out pixels, by kind of date and band, widened for how few dates they lie on (`few_dates`).
 
-    Without any held-out pixels the candidates' disagreement stands as it is.
+    Without any held-out pixels the candidates' disagreement stands as it is. Each date counts as much as any other,
+    however many of its pixels are held out: the next date is one of them.
 
     Where one kind of date could not be held out, it takes the larger of the other kind's factor and 1.
     """
@@ -66,14 +67,24 @@ def calibrate(
     floor = np.maximum(np.median(error, axis=0), settings.min_sigma).astype(np.float32)
     ratio = error / np.moveaxis(_raw_sigma(candidates, floor), 1, -1)[held_out]
     on_clouded = fully_clouded_dates(visible, settings)[np.nonzero(held_out)[0]]
-    overall = np.quantile(ratio, 0.9, axis=0) / NORMAL_90
-    factor = np.tile(np.maximum(overall, 1.0), (2, 1))
     date = np.nonzero(held_out)[0]
+    factor = np.tile(np.maximum(_quantile_90(ratio, date, settings) / NORMAL_90, 1.0), (2, 1))
     for kind in (0, 1):
         inside = on_clouded == kind
         if inside.sum() >= settings.min_class_pixels:
-            factor[kind] = np.quantile(ratio[inside], 0.9, axis=0) / NORMAL_90 * few_dates(date[inside], settings)
+            wide = _quantile_90(ratio[inside], date[inside], settings) / NORMAL_90
+            factor[kind] = wide * few_dates(date[inside], settings)
     return Calibration(floor, factor.astype(np.float32), settings)
+
+
+def _quantile_90(
+    values: NDArray[np.floating], date: NDArray[np.intp], settings: BlendSettings
+) -> NDArray[np.floating]:
+    """(C,) of (N, C) values, each `date` (N,) as heavy as any other that has enough pixels to say something."""
+    pixels = np.bincount(date)
+    weights = (np.minimum(pixels, settings.min_class_pixels) / np.maximum(pixels, 1))[date]
+    found: NDArray[np.floating] = np.quantile(values, 0.9, axis=0, weights=weights, method="inverted_cdf")
+    return found
 
 
 def _raw_sigma(candidates: Candidates, floor: Float32) -> Float32:
