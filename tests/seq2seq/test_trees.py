@@ -10,7 +10,8 @@ from quick_engine import QUICK, observations
 from seq2seq.interpolation import interpolate_from_others
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.guided.method import TREES, Guided
+from seq2seq.methods.guided.features import speckle_filtered
+from seq2seq.methods.guided.method import TREES, fit_prior
 from seq2seq.methods.guided.settings import GuidedSettings, TreeSettings
 from seq2seq.methods.trees.method import Trees, expected_stages
 from seq2seq.nn.vgg import Perceptual
@@ -40,7 +41,9 @@ def given():
 
 def test_they_are_those_of_the_default_method(given):
     alone = Trees(TreeSettings(**SETTINGS)).start(given, context(), None).predict(given)
-    together = Guided(GuidedSettings(**QUICK)).start(given, context(), None).predict(given)
+    settings = GuidedSettings(**QUICK)
+    radar = speckle_filtered(given, given.s2.observed, never_stop, settings)
+    together = fit_prior(given.s2, radar, settings, context()).predict(given.s2, never_stop)
     assert list(alone) == list(find_method("trees").candidates)
     assert np.array_equal(alone["trees"], together[TREES])
 
