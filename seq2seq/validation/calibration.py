@@ -77,9 +77,7 @@ def calibrate(
     return Calibration(floor, factor.astype(np.float32), settings)
 
 
-def _quantile_90(
-    values: NDArray[np.floating], date: NDArray[np.intp], settings: BlendSettings
-) -> NDArray[np.floating]:
+def _quantile_90(values: NDArray[np.floating], date: NDArray[np.intp], settings: BlendSettings) -> NDArray[np.floating]:
     """(C,) of (N, C) values, each `date` (N,) as heavy as any other that has enough pixels to say something."""
     pixels = np.bincount(date)
     weights = (np.minimum(pixels, settings.min_class_pixels) / np.maximum(pixels, 1))[date]

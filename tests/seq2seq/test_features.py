@@ -85,9 +85,9 @@ def test_features_are_finite_also_where_no_date_shows_a_pixel(sequence, radar):
 def test_radar_features_come_on_top_of_the_optical_ones(sequence, radar):
     alone, both = described(sequence, None), described(sequence, radar)
     bands = sequence.s2.shape[1]
-    assert alone.features.shape[1] == 4 * bands + 5
-    assert both.features.shape[1] == 4 * bands + 5 + 5 * 2
-    assert np.array_equal(both.features[:, : 4 * bands + 5], alone.features)
+    assert alone.features.shape[1] == 5 * bands + 6
+    assert both.features.shape[1] == 5 * bands + 6 + 5 * 2
+    assert np.array_equal(both.features[:, : 5 * bands + 6], alone.features)
 
 
 def test_a_window_is_described_as_the_whole_is(sequence, radar):
@@ -165,3 +165,14 @@ def test_a_crop_of_the_radar_is_that_window():
     part = Radar.of(images, 2 * images).crop(slice(1, 4), slice(2, 7))
     assert np.array_equal(part.raw, images[:, :, 1:4, 2:7])
     assert np.array_equal(part.smooth, 2 * part.raw)
+
+
+def test_what_other_dates_show_around_is_their_mean_by_nearness():
+    """Three dates 30 days apart of one pixel: on the first the second weighs e times what the third does."""
+    pixels = np.array([0.9, 0.2, 0.4], np.float32).reshape(3, 1, 1, 1)
+    visible = np.array([True, True, True]).reshape(3, 1, 1)
+    found = describe(pixels, visible, np.array([0, 30, 60]), None, np.array([0.5], np.float32), SETTINGS)
+    near, far = np.exp(-1), np.exp(-2)
+    mean, mass = found.features[0, -2:, 0, 0]
+    assert mean + found.linear[0, 0, 0, 0] == pytest.approx((0.2 * near + 0.4 * far) / (near + far), abs=1e-6)
+    assert mass == pytest.approx(np.log(near + far), abs=1e-5)

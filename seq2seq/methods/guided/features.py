@@ -21,6 +21,7 @@ CheckStop = Callable[[], None]  # called between two steps of work; may raise to
 
 MONTH_DAYS = 30.0  # gaps are logarithmic, in months, so that a week matters more after a week
 YEAR_DAYS = 365.25
+LEAST_SHOWN = 1e-3  # a date today counts as 1, one of seven months ago as this
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,11 @@ def describe(
     linear = around.linear()
     gaps = (_log_gap(gap, settings.longest_gap_days) for gap in (around.days_to_previous, around.days_to_next))
     kept = [around.previous, around.next, linear, *gaps]
-    kept += [*_season(days, observed.shape), *_history(pixels, observed, linear)]
+    kept += [
+        *_season(days, observed.shape),
+        *_history(pixels, observed, linear),
+        *_around(pixels, observed, days, linear),
+    ]
     if radar is not None:
         kept += radar.change(observed)
     return Described(np.concatenate(kept, axis=1), linear)
@@ -191,6 +196,20 @@ def _history(pixels: Float32, observed: Bool, linear: Float32) -> list[Float32]:
     square = ((visible**2).sum(axis=0) - visible**2) / count
     std = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1, keepdims=True)
     return [np.where(others > 0, mean, linear), std.astype(np.float32)]
+
+
+def _around(pixels: Float32, observed: Bool, days: NDArray[np.int64], linear: Float32) -> list[Float32]:
+    """What the pixel's other dates show around this one: (T, C, H, W) above interpolation, and how much that is.
+
+    Their mean with weights w = exp(-|days| / 30) (the kernel regression of Nadaraya and Watson, 1964), and log of the
+    sum of w, (T, 1, H, W). Interpolation has the noise and the haze of two dates, this that of all.
+    """
+    weights = np.exp(-np.abs(days[:, None] - days[None]) / MONTH_DAYS).astype(np.float32)
+    np.fill_diagonal(weights, 0)
+    shown = np.tensordot(weights, observed.astype(np.float32), axes=1)[:, None]
+    total = np.tensordot(weights, np.where(observed[:, None], pixels, np.float32(0)), axes=1)
+    known = np.maximum(shown, LEAST_SHOWN)
+    return [np.where(shown > LEAST_SHOWN, total / known - linear, np.float32(0)), np.log(known)]
 
 
 def _carried(values: Float32, observed: Bool, start: Float32, step: int) -> Float32:
