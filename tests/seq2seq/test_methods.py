@@ -25,6 +25,8 @@ SHORT = {
     "trees": {"mask_samples": 3, "fewest_mask_samples": 2, "max_samples": 3000, "tree_rounds": 6, "guide_radius_px": 3},
     "dip": {"schedule_factor": 1e-6},
     "dsen2-cr": {"steps": 3, "batch": 2, "crop_px": 12, "width": 6, "blocks": 2},
+    "pix2pix": {"steps": 3, "batch": 2, "crop_px": 32, "width": 2, "downs": 5},
+    "inpaint-fusion": {"steps": 3, "batch": 2, "crop_px": 12, "width": 6, "blocks": 1, "draws": 1},
     "seq2point": {"steps": 3, "batch": 2, "crop_px": 12, "width": 6, "blocks": 1},
     "gp": {"iterations": 5},
     "mogpr": {"iterations": 5},
