@@ -8,7 +8,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint format docs bench lock
+.PHONY: help setup demo test lint style types imports format docs bench lock
 .DEFAULT_GOAL := help
 
 help:
@@ -35,12 +35,17 @@ demo: setup
 test: setup
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
-lint: setup
+lint: style types imports docs
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
 	$(BIN)/mypy
+
+imports: setup
 	$(BIN)/lint-imports
-	$(MAKE) docs
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 PAGE = Path(__file__).resolve().parents[2] / "seq2seq" / "page" / "static"
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 TYPES = {".js": "text/javascript", ".webp": "image/webp", ".json": "application/json", ".svg": "image/svg+xml"}
+
+# Width and scheme: layout hangs on the one and colours on the other, so that each is looked at once by default.
+LOOKS = [
+    (360, "light"),
+    (1280, "dark"),
+    *(pytest.param(*look, marks=pytest.mark.slow) for look in ((360, "dark"), (1280, "light"))),
+]
 
 # Answers (status, body) in place of a file, by a path's end; None: the file itself.
 Answer = Callable[[str], tuple[int, bytes] | None]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from page_app import App
-from page_server import PAGE, until
+from page_server import LOOKS, PAGE, until
 
 VIEWS = {"jobs": "#/", "new": "#/new", "watch": "#/jobs/ID", "report": "#/jobs/ID/report"}
 READY = {"jobs": ".job", "new": "#setting-method", "watch": ".downloads", "report": ".facts"}
@@ -32,8 +32,7 @@ def show(app: App, name: str, job_id: str, **context: Any) -> Any:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 @pytest.mark.parametrize("name", VIEWS)
 def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str, width: int, scheme: str) -> None:
     page = show(app, name, finished, width=width, color_scheme=scheme)
@@ -92,15 +91,25 @@ def test_every_text_of_the_service_is_used() -> None:
     assert sorted(key for key in keys if not re.search(rf"\b{key}\b", others)) == []
 
 
-def test_a_welcome_and_screenshots(app: App, finished: str, tmp_path: Path) -> None:
-    """PAGE_SCREENSHOTS names a folder that keeps them."""
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of screenshots; PAGE_SCREENSHOTS names one that keeps them."""
     folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.mark.slow
+def test_screenshots(app: App, finished: str, folder: Path) -> None:
+    """Views that other tests look at, to be looked at by people."""
     for name in VIEWS:
         for width in (360, 1280):
             page = show(app, name, finished, width=width)
             page.wait_for_timeout(300)
             page.screenshot(path=folder / f"app-{name}-{width}.png", full_page=True)
+
+
+def test_a_welcome(app: App, folder: Path) -> None:
     page = app.open("#/new")
     page.route("**/jobs?*", lambda route: route.fulfill(json={"jobs": [], "links": []}))
     page.goto(f"{app.served.url}/#/")

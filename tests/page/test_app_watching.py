@@ -61,7 +61,7 @@ def test_a_list_is_live_by_one_stream_and_asks_for_nothing_else(app: App, file: 
 def test_a_server_that_restarts_is_waited_for(own_app: Any, file: Path) -> None:
     app = own_app(auth="none")
     app.expected += ["ERR_", "503"]
-    job = app.submit("patient", file, seconds=20, steps=40)
+    job = app.submit("patient", file, seconds=10, steps=20)
     port = int(app.served.url.rsplit(":", 1)[1])
     page = app.open(f"#/jobs/{job.id}")
     page.locator(".status progress").wait_for()

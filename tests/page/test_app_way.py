@@ -55,7 +55,7 @@ def download(page: Any, tmp_path: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(tmp_path / "result.zip")
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [360, pytest.param(1200, marks=pytest.mark.slow)])
 def test_from_dropping_to_downloading_by_mouse(app: App, folder: Path, tmp_path: Path, width: int) -> None:
     page = app.open("#/", width=width, has_touch=width < 500)
     page.get_by_role("link", name="New job").first.click()
@@ -161,8 +161,7 @@ def test_a_wrong_setting_is_said_beside_its_field(app: App, folder: Path) -> Non
     assert page.evaluate("document.activeElement.id") == "setting-max_minutes"
 
 
-def test_start_may_be_pressed_before_all_is_there(own_app: Any, folder: Path) -> None:
-    app = own_app(auth="none")
+def test_start_may_be_pressed_before_all_is_there(app: App, folder: Path) -> None:
     page = app.open("#/new")
     held: list[Any] = []
     page.route("**/uploads", lambda route: held.append(route))
@@ -178,8 +177,7 @@ def _said(request: Any) -> str:
     return f"{request.method} {urlsplit(request.url).path} {request.headers.get('upload-offset')}"
 
 
-def test_an_upload_goes_on_after_a_reload(own_app: Any, tmp_path: Path) -> None:
-    app = own_app(auth="none")
+def test_an_upload_goes_on_after_a_reload(app: App, tmp_path: Path) -> None:
     app.expected += ["/uploads", "ERR_"]
     (tmp_path / "large").mkdir()
     for name in ("a.tif", "b.tif"):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from page_server import until
+from page_server import LOOKS, until
 
 STATES = {
     "first": "",
@@ -31,9 +31,8 @@ def issues(axe: Any, page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing_serious(viewer: Any, bundle: Any, axe: Any, scheme: str, state: str, width: int) -> None:
     wait = {"nothing": ".failure", "first": "canvas.right[data-shown*='/']"}.get(state, ".place .u-over")
     page = viewer.show(
@@ -45,7 +44,9 @@ def test_axe_finds_nothing_serious(viewer: Any, bundle: Any, axe: Any, scheme: s
         assert issues(axe, page) == []
 
 
-@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1920])
+@pytest.mark.parametrize(
+    "width", [360, 768, 1920, *(pytest.param(width, marks=pytest.mark.slow) for width in (390, 1024))]
+)
 def test_nothing_sticks_out_at_any_width(viewer: Any, bundle: Any, width: int) -> None:
     page = viewer.show(
         bundle.folder, "#/view?px=40,40", wait=".place .u-over", viewport={"width": width, "height": 740}

@@ -19,7 +19,7 @@ SHOTS = {
 }
 
 
-@pytest.mark.parametrize("name", SHOTS)
+@pytest.mark.parametrize("name", ["viewer", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SHOTS)[1:])])
 def test_a_screenshot_shows_the_scene(viewer: Any, bundle: Any, tmp_path: Path, name: str) -> None:
     fragment, context = SHOTS[name]
     page = viewer.show(bundle.folder, fragment, **context)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from seq2seq.fetching.failures import FetchError
 from seq2seq.fetching.transport import Transport
 from seq2seq.readers.opening import read_sequence
 from worker.allowed_inputs import AllowList
+from worker.fetching import buckets
 from worker.fetching.budget import Budget, Pace
 from worker.fetching.files import WebFile, fetch_file
 from worker.fetching.rules import AllowedRules
@@ -61,10 +63,10 @@ def begin(folder: Path, source: dict[str, Any], **request: Any) -> subprocess.Po
 
 def run(folder: Path, source: dict[str, Any], **request: Any) -> None:
     """The same in this process, which is not enclosed."""
-    options = request.pop("s3_options", {})
+    options, retry = request.pop("s3_options", {}), request.pop("retry", QUICK)
     with contextlib.chdir(folder):
         Path("fetched").mkdir(exist_ok=True)
-        Fetching(request_of(source, **request), lambda *_, **__: None, lambda: False, options, QUICK).run()
+        Fetching(request_of(source, **request), lambda *_, **__: None, lambda: False, options, retry).run()
 
 
 def fetch(folder: Path, source: dict[str, Any], **request: Any) -> str:
@@ -113,13 +115,14 @@ def test_what_breaks_is_gone_on_with_where_it_broke(tmp_path: Path, server: File
         (401, "/fields.zip: 401 Unauthorized"),
         (416, "/fields.zip: 416 Requested Range Not Satisfiable"),
         (503, "/fields.zip: 503 Service Unavailable, 4 times in a row"),
-        ("silent", "/fields.zip: nothing arrived for 2 s, 4 times in a row"),
+        ("silent", "/fields.zip: nothing arrived for 1 s, 2 times in a row"),
         ("unsized", "/fields.zip: the server knows no ranges, and states no size"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path: Path, server: FileServer, fault: Any, said: str) -> None:
     server.always["/fields.zip"] = fault
-    detail = refused(tmp_path, server)
+    retry = replace(QUICK, attempts=2, silence_s=1.0) if fault == "silent" else QUICK
+    detail = refused(tmp_path, server, retry=retry)
     assert detail.startswith(f"{server.url}{said}"), detail
     assert "\n" not in detail
 
@@ -429,7 +432,8 @@ def _config(server: S3Server) -> Any:
     return dict(server.options)
 
 
-def test_a_bucket_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+def test_a_bucket_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "_PAUSE_S", 0.01)
     options = {"endpoint": "http://127.0.0.1:9", "region": "us-east-1"}
     detail = fetch(tmp_path, {"href": "s3://bucket/a.nc"}, hosts=("s3://bucket",), s3_options=options)
     assert detail.startswith("s3://bucket/a.nc: the object store said ")

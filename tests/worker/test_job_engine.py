@@ -19,7 +19,7 @@ import decloud
 from seq2seq.bands import BAND_SETS
 from seq2seq.commands import main as cli
 from seq2seq.simulation.simulate import simulate, write_simulation
-from worker.jobs import Job
+from worker.jobs import Job, artifacts
 
 PARAMS = {"perceptual": "off", "device": "cpu", "seed": 3}
 QUICK = (sys.executable, str(HELPERS / "quick_job.py"))
@@ -90,7 +90,7 @@ def without_times(result: Path) -> dict[str, Any]:
     return {name: value for name, value in report.items() if name not in TIMES}
 
 
-def test_a_job_sends_a_cube_in_one_file_and_the_indices_that_were_asked_for(
+def test_a_job_sends_a_cube_in_one_file_and_the_indices_that_were_asked_for_and_without_images_no_pictures(
     workshop: Workshop, fields: Path, tmp_path: Path
 ) -> None:
     asked = submit(workshop, fields, method="linear", format="Zarr,netcdf", products="NDVI")
@@ -100,6 +100,8 @@ def test_a_job_sends_a_cube_in_one_file_and_the_indices_that_were_asked_for(
         *("cube.nc", "cube.zarr.zip", "manifest.json", "preview.png", "report.html", "report.json", "stac")
     }
     listed = {file["path"]: file for file in json.loads((result / "manifest.json").read_text())["files"]}
+    assert "pictures.zip" not in listed
+    assert "pictures.zip" not in {file.path for file in artifacts.listing(workshop.database, job.id)}
     assert (listed["cube.nc"]["role"], listed["cube.nc"]["media_type"]) == ("netcdf", "application/netcdf")
     assert (listed["cube.zarr.zip"]["role"], listed["cube.zarr.zip"]["media_type"]) == ("zarr_zip", "application/zip")
     assert listed["cube.zarr.zip"]["size"] == (result / "cube.zarr.zip").stat().st_size

@@ -30,7 +30,9 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pack(folder / "made" / "input", folder / "fields.zip")
 
 
-def test_a_job_leaves_pictures_as_one_file_that_pieces_are_read_of(workshop: Workshop, fields: Path) -> None:
+def test_a_job_leaves_pictures_as_one_file_that_pieces_are_read_of_and_tells_of_small_ones_meanwhile(
+    workshop: Workshop, fields: Path
+) -> None:
     asked = workshop.submit_params(workshop.upload_of(fields, fields.name), PARAMS)
     job = workshop.work(asked, workshop.supervisor(command=QUICK))
     assert job.status == "successful", job.error
@@ -52,10 +54,7 @@ def test_a_job_leaves_pictures_as_one_file_that_pieces_are_read_of(workshop: Wor
     assert scene["title"] == "fields"
     assert packed.find("nothing") is None
 
-
-def test_small_pictures_of_the_cloudiest_dates_are_told_of_meanwhile(workshop: Workshop, fields: Path) -> None:
-    asked = workshop.submit_params(workshop.upload_of(fields, fields.name), PARAMS)
-    job = workshop.work(asked, workshop.supervisor(command=QUICK))
+    # Of the cloudiest dates; the same job, for each one loads the engine.
     shown = events.read(workshop.database, job.id, kinds=("picture",))
     assert 1 <= len(shown) <= 9
     for event in shown:
@@ -65,11 +64,3 @@ def test_small_pictures_of_the_cloudiest_dates_are_told_of_meanwhile(workshop: W
         assert np.asarray(image).std() > 5
     latest = events.latest(workshop.database, job.id, "picture")
     assert [event.id for event in latest] == sorted((event.id for event in shown), reverse=True)
-
-
-def test_without_images_as_files_there_are_no_pictures(workshop: Workshop, fields: Path) -> None:
-    params = {**PARAMS, "format": "netcdf"}
-    asked = workshop.submit_params(workshop.upload_of(fields, fields.name), params)
-    job = workshop.work(asked, workshop.supervisor(command=QUICK))
-    assert job.status == "successful", job.error
-    assert "pictures.zip" not in {file.path for file in artifacts.listing(workshop.database, job.id)}

@@ -279,7 +279,7 @@ def test_pictures_of_reflectance_in_floats(sequence, make_bundle, tmp_path):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared real data beside the repository")
-@pytest.mark.parametrize("name", ["ribatejo-cloud-5", "carpathians-run-5"])
+@pytest.mark.parametrize("name", ["ribatejo-cloud-5", pytest.param("carpathians-run-5", marks=pytest.mark.slow)])
 def test_a_bundle_of_a_real_sequence(name, make_bundle, tmp_path):
     out = pipeline.run(SHARED / name / "input", tmp_path / "out", ReconstructionConfig(method="linear", device="cpu"))
     scene = scene_of(make_bundle(out, tmp_path / "pictures"))
