@@ -32,10 +32,24 @@ def show(app: App, name: str, job_id: str, **context: Any) -> Any:
     return page
 
 
+def too_small(page: Any) -> list[str]:
+    """What is touched and not large enough for a finger."""
+    found: list[str] = page.evaluate("""() => [...document.querySelectorAll(
+        'button, select, a.button, summary, label.check, .segments label')].filter((each) => {
+        const { width, height } = each.getBoundingClientRect(), after = getComputedStyle(each, '::after');
+        const more = after.position === 'absolute' && after.content !== 'none' ? 8 : 0;
+        return width > 0 && (height + more < 44 || width < 44);
+    }).map((each) => each.outerHTML.slice(0, 100))""")
+    return found
+
+
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 @pytest.mark.parametrize("name", VIEWS)
-def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str, width: int, scheme: str) -> None:
+def test_axe_finds_nothing_serious_and_what_is_touched_is_large_enough(
+    app: App, finished: str, axe: Any, name: str, width: int, scheme: str
+) -> None:
     page = show(app, name, finished, width=width, color_scheme=scheme)
+    assert too_small(page) == []
     for fold in page.locator("summary").all():
         fold.click()
     issues = [
@@ -46,19 +60,6 @@ def test_axe_finds_nothing_serious(app: App, finished: str, axe: Any, name: str,
     ]
     assert issues == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("name", VIEWS)
-def test_what_is_touched_is_large_enough(app: App, finished: str, name: str, width: int) -> None:
-    page = show(app, name, finished, width=width)
-    small = page.evaluate("""() => [...document.querySelectorAll(
-        'button, select, a.button, summary, label.check, .segments label')].filter((each) => {
-        const { width, height } = each.getBoundingClientRect(), after = getComputedStyle(each, '::after');
-        const more = after.position === 'absolute' && after.content !== 'none' ? 8 : 0;
-        return width > 0 && (height + more < 44 || width < 44);
-    }).map((each) => each.outerHTML.slice(0, 100))""")
-    assert small == []
 
 
 def test_every_stop_of_the_keyboard_is_seen(app: App, finished: str) -> None:
