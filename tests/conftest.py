@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from exporting import exporting, exporting_on_each  # noqa: F401  fixtures
 from flaky_service import connect, flaky, pauses  # noqa: F401  fixtures
+from hypothesis import settings
 from locations import SHARED
 from put_server import put_server, put_tls  # noqa: F401  fixtures
 from quick_engine import use_schedule
@@ -28,6 +29,10 @@ from service_workers import workshop  # noqa: F401  fixture
 from webhook_receiver import names, receiver  # noqa: F401  fixtures
 
 SHARED_DATA = SHARED / "data"
+
+# How long an example takes is the machine's: what has to be quick has tests of its own.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
