@@ -51,7 +51,7 @@ INFO = MethodInfo(
     cost=_cost,
     load=_load,
     candidates=_candidates(),
-    preparing_share=0.36,
+    preparing_share=0.57,
     refits=True,
     refit_share=guided.INFO.refit_share,
 )

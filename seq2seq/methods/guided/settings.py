@@ -80,8 +80,8 @@ class MlpSettings(TreeSettings):
 class GuidedSettings(MlpSettings):
     """All of them: speckle filter, features, samples, trees, MLPs, and the network that learns the residual."""
 
-    steps: int = hyperparameter(120, "Steps of the first fit.", 1, 1_000_000)
-    refit_steps: int = hyperparameter(60, "Of the second, which starts from the first.", 1, 1_000_000)
+    steps: int = hyperparameter(40, "Steps of the first fit.", 1, 1_000_000)
+    refit_steps: int = hyperparameter(20, "Of the second, which starts from the first.", 1, 1_000_000)
     learning_rate: float = hyperparameter(3e-3, "Of AdamW in the first fit.", 1e-7, 1.0)
     refit_learning_rate: float = hyperparameter(1.5e-3, "In the second.", 1e-7, 1.0)
     weight_decay: float = hyperparameter(0.05, "Of AdamW.", 0.0, 10.0)
