@@ -1,7 +1,6 @@
 """Events of a job: as they happen, and as a log."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -16,15 +15,12 @@ from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, st
 from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
-from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed
+from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed, while_there
 from api.schemas import Log
 from api.services import Services
 from seq2seq.wording import one_line
-from worker.errors import ServiceError
 from worker.jobs import events
 from worker.jobs.events import Event
-
-_log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
@@ -72,16 +68,9 @@ class _Stream:
         self._shown: dict[str, Any] = {}
         self._ended = False
 
-    async def run(self, request: Request) -> AsyncIterator[bytes]:
-        """Sends until the job has ended or was removed, the reader goes or may read no longer, or the server stops.
-
-        Where the database is away it ends as well: readers come back by themselves.
-        """
-        try:
-            async for piece in self._pieces(request):
-                yield piece
-        except ServiceError as error:
-            _log.info("event stream ended: %s", error.detail, extra={"job_id": self._job_id})
+    def run(self, request: Request) -> AsyncIterator[bytes]:
+        """Sends until the job has ended or was removed, the reader goes or may read no longer, or the server stops."""
+        return while_there(self._pieces(request), "event stream", job_id=self._job_id)
 
     async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
         services, loop = self._services, asyncio.get_running_loop()

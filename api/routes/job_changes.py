@@ -1,7 +1,6 @@
 """All jobs of an owner, as they change: one stream for a list."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
@@ -15,13 +14,10 @@ from starlette.responses import StreamingResponse
 from api.deps import AddressesDep, CallerDep, ServicesDep, still_admitted
 from api.process.status import status_info
 from api.routes.documented import may_answer
-from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed
+from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed, while_there
 from api.services import Services
-from worker.errors import ServiceError
 from worker.jobs import Job
 from worker.jobs.changes import OwnerVersion, changed_jobs, jobs_after
-
-_log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
@@ -59,16 +55,9 @@ class _Changes:
     def __init__(self, services: Services, owner: str, base: str, seen: int | None) -> None:
         self._services, self._owner, self._base, self._seen = services, owner, base, seen
 
-    async def run(self, request: Request) -> AsyncIterator[bytes]:
-        """Sends until the reader goes or may read no longer, or the server stops.
-
-        Where the database is away it ends as well: readers come back by themselves.
-        """
-        try:
-            async for piece in self._pieces(request):
-                yield piece
-        except ServiceError as error:
-            _log.info("stream of jobs ended: %s", error.detail)
+    def run(self, request: Request) -> AsyncIterator[bytes]:
+        """Sends until the reader goes or may read no longer, or the server stops."""
+        return while_there(self._pieces(request), "stream of jobs")
 
     async def _pieces(self, request: Request) -> AsyncIterator[bytes]:
         services, loop = self._services, asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """Server-Sent Events: what all streams have in common."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -8,6 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.services import Services
 from api.watching import Watch
+from worker.errors import ServiceError
+
+_log = logging.getLogger(__name__)
 
 # How long a stream is silent before a comment shows that it lives; proxies close what is silent for a minute.
 SILENT_S = 15.0
@@ -28,6 +32,15 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
 async def changed(watch: Watch[V], watched: str, since: V | None) -> bool:
     """Whether there are news, before the reader's key has to be asked for again."""
     return await watch.changed(watched, since, CHECK_S)
+
+
+async def while_there(pieces: AsyncIterator[bytes], what: str, **about: str) -> AsyncIterator[bytes]:
+    """Sends `pieces`; where the database is away they end: readers come back. about: for the line of the log."""
+    try:
+        async for piece in pieces:
+            yield piece
+    except ServiceError as error:
+        _log.info("%s ended: %s", what, error.detail, extra=about)
 
 
 class StreamAnswer(StreamingResponse):
