@@ -11,7 +11,7 @@ from seq2seq.errors import Stopped
 from seq2seq.interpolation import interpolate_from_others
 from seq2seq.methods import find_method
 from seq2seq.methods.base import RunContext
-from seq2seq.methods.spreading import DOUBT, spread, spread_residuals
+from seq2seq.methods.spreading import LENGTHS, LEVEL, NOISE, spread, spread_residuals
 from seq2seq.nn.vgg import Perceptual
 from seq2seq.validation.holdout import blank
 
@@ -39,13 +39,35 @@ def test_a_slope_is_followed_into_a_hole():
     assert np.sqrt((error**2).mean()) < 0.2 * slope.std()
 
 
-def test_far_from_everything_visible_little_is_left():
+def test_far_from_everything_visible_a_part_of_the_level_is_left():
     visible = np.zeros((256, 256), bool)
     visible[:6, :6] = True
     found = spread(np.where(visible, np.float32(0.3), 0)[None].astype(np.float32), visible)[0]
-    assert found[3, 3] == pytest.approx(0.3, abs=0.3 * 2 * DOUBT)
-    assert abs(found[200:, 200:]).max() < 0.02
+    assert found[3, 3] == pytest.approx(0.3, abs=0.01)
+    assert 0.3 * LEVEL / (LEVEL + 1) < found[200:, 200:].min() < found[200:, 200:].max() < 0.3 * LEVEL / (LEVEL + 0.5)
     assert found.max() <= 0.31
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+def test_it_is_kriging_of_all_visible_pixels(share, monkeypatch):
+    monkeypatch.setattr("seq2seq.methods.spreading._TOLERANCE", 1e-4)
+    visible = holes((23, 31), seed=7, share=share)
+    residuals = np.random.default_rng(3).normal(0, 0.05, (2, 23, 31)).astype(np.float32) * visible
+    rows, columns = np.indices(visible.shape).reshape(2, -1)
+    distance = np.hypot(rows[:, None] - rows, columns[:, None] - columns)
+    covariance = LEVEL + sum(part * np.exp(-distance / length) for length, part in LENGTHS.items())
+    seen = visible.ravel()
+    known = covariance[np.ix_(seen, seen)] + NOISE * np.eye(seen.sum())
+    expected = covariance[:, seen] @ np.linalg.solve(known, residuals.reshape(2, -1)[:, seen].T)
+    assert spread(residuals, visible).reshape(2, -1) == pytest.approx(expected.T, abs=0.0002)
+
+
+def test_a_band_without_residuals_gets_none():
+    visible = holes((20, 20))
+    values = np.stack([np.zeros((20, 20)), np.where(visible, 0.1, 0)]).astype(np.float32)
+    found = spread(values, visible)
+    assert not found[0].any()
+    assert found[1].any()
 
 
 def test_hidden_pixels_and_other_dates_change_nothing():

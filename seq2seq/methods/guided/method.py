@@ -109,6 +109,7 @@ class GuidedFit:
         self._prior = fit_prior(s2, radar, settings, context)
         self._observed = s2.observed
         self._predicted = self._prior.predict(s2, context.check_stop, context.cached)
+        self._missed = self._missed_by(self._predicted, s2)
         self._radar = network_input(radar, s2.observed)
         self._residual: ResidualFit = ResidualFit(
             s2.pixels,
@@ -142,13 +143,15 @@ class GuidedFit:
 
         All of them with what the prior misses on the date's visible pixels: what those show of the date none has seen.
         """
-        predicted = self._predicted
-        if not np.array_equal(visible.s2.observed, self._observed):
-            predicted = self._prior.predict(visible.s2, self._check_stop)
-        s2 = visible.s2
+        s2, predicted, missed = visible.s2, self._predicted, self._missed
+        if not np.array_equal(s2.observed, self._observed):
+            predicted = self._prior.predict(s2, self._check_stop)
+            missed = self._missed_by(predicted, s2)
         network = self._residual.predict(predicted[PRIOR], self._radar, self._check_stop)
-        missed = missed_residuals(predicted[PRIOR], s2.pixels, s2.observed, self._check_stop)
         return {name: np.clip(image + missed, 0, 1) for name, image in {**predicted, NETWORK: network}.items()}
+
+    def _missed_by(self, predicted: dict[str, Float32], s2: ImageSequence) -> Float32:
+        return missed_residuals(predicted[PRIOR], s2.pixels, s2.observed, self._check_stop)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the network's state; the prior's stages are cached."""
