@@ -7,6 +7,7 @@ import pytest
 from quick_engine import observations, with_hidden_values
 
 from seq2seq.interpolation import linear_interpolation, mean_spectrum
+from seq2seq.methods.courses import learn_courses
 from seq2seq.methods.guided.features import (
     Radar,
     describe,
@@ -49,11 +50,20 @@ def test_a_pixels_own_value_is_in_none_of_the_features_of_its_date(sequence, rad
     changed[t, :, row, column] += 0.3
     before, after = (describe(p, s2.observed, s2.days, radar, fallback, SETTINGS) for p in (s2.pixels, changed))
     # The spread is a small difference of large float32 numbers; the other features are equal to the last digits.
-    assert after.features[t, :, row, column] == pytest.approx(before.features[t, :, row, column], abs=1e-3)
+    others = ~mixture(s2.shape[1], before.features.shape[1])
+    assert after.features[t, others, row, column] == pytest.approx(before.features[t, others, row, column], abs=1e-3)
     assert np.array_equal(before.linear[t, :, row, column], after.linear[t, :, row, column])
     elsewhere = np.full(s2.shape[2:], True)
     elsewhere[row, column] = False
-    assert np.array_equal(before.features[:, :, elsewhere], after.features[:, :, elsewhere])
+    kept = [each.features[:, others][:, :, elsewhere] for each in (before, after)]
+    assert np.array_equal(*kept)
+    # What a course is on a date is learnt from all that the date shows: one pixel moves it next to nothing.
+    assert np.abs(after.features - before.features)[t, ~others, row, column].max() < 0.03
+
+
+def mixture(bands, features):
+    """Which features are those of the mixture: behind the other optical ones."""
+    return np.isin(np.arange(features), np.arange(5 * bands + 6, 6 * bands + 6))
 
 
 def test_a_hidden_pixels_value_changes_no_feature_of_any_date(sequence, radar):
@@ -85,9 +95,9 @@ def test_features_are_finite_also_where_no_date_shows_a_pixel(sequence, radar):
 def test_radar_features_come_on_top_of_the_optical_ones(sequence, radar):
     alone, both = described(sequence, None), described(sequence, radar)
     bands = sequence.s2.shape[1]
-    assert alone.features.shape[1] == 5 * bands + 6
-    assert both.features.shape[1] == 5 * bands + 6 + 5 * 2
-    assert np.array_equal(both.features[:, : 5 * bands + 6], alone.features)
+    assert alone.features.shape[1] == 6 * bands + 6
+    assert both.features.shape[1] == 6 * bands + 6 + 5 * 2
+    assert np.array_equal(both.features[:, : 6 * bands + 6], alone.features)
 
 
 def test_a_window_is_described_as_the_whole_is(sequence, radar):
@@ -95,7 +105,8 @@ def test_a_window_is_described_as_the_whole_is(sequence, radar):
     part, fallback = s2.crop(rows, columns), mean_spectrum(s2.pixels, s2.observed)
     whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback, SETTINGS).features[:, :, rows, columns]
     found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback, SETTINGS).features
-    assert np.allclose(whole, found, atol=1e-6)
+    others = ~mixture(s2.shape[1], found.shape[1])  # whose courses are those of the window
+    assert np.allclose(whole[:, others], found[:, others], atol=1e-6)
 
 
 def test_radar_change_is_the_change_since_the_last_and_until_the_next_clear_date():
@@ -173,6 +184,44 @@ def test_what_other_dates_show_around_is_their_mean_by_nearness():
     visible = np.array([True, True, True]).reshape(3, 1, 1)
     found = describe(pixels, visible, np.array([0, 30, 60]), None, np.array([0.5], np.float32), SETTINGS)
     near, far = np.exp(-1), np.exp(-2)
-    mean, mass = found.features[0, -2:, 0, 0]
+    mean, mass = found.features[0, 9:11, 0, 0]
     assert mean + found.linear[0, 0, 0, 0] == pytest.approx((0.2 * near + 0.4 * far) / (near + far), abs=1e-6)
     assert mass == pytest.approx(np.log(near + far), abs=1e-5)
+
+
+def test_a_mixture_looks_at_the_date_itself():
+    """Two covers, side by side, that swap on the third date: no other date says so."""
+    courses = np.array([[0.1, 0.15, 0.2, 0.2, 0.6, 0.2, 0.2, 0.1], [0.5, 0.5, 0.4, 0.4, 0.1, 0.4, 0.5, 0.5]])
+    pixels = np.repeat(courses.T[:, None, None, :], 20, axis=2).repeat(10, axis=3)  # (8, 1, 20, 20)
+    pixels = pixels * np.array([1.0, 0.8, 0.6, 0.4])[:, None, None]
+    pixels = (pixels + np.random.default_rng(0).normal(0, 0.01, pixels.shape)).astype(np.float32)
+    visible = np.ones((8, 20, 20), bool)
+    visible[4, 5:15, 5:15] = False
+    found = describe(pixels, visible, np.arange(8) * 10, None, np.full(4, 0.3, np.float32), SETTINGS)
+    hidden = ~visible[4]
+    mixed = found.linear + found.features[:, -4:]
+    errors = [np.abs(image[4] - pixels[4])[:, hidden].max(axis=1) for image in (mixed, found.linear)]
+    assert (errors[0] < 0.65 * errors[1]).all()
+
+
+def test_a_mixture_is_without_the_pixels_own_value():
+    """As if the cloud had hidden it on the date, with the very same courses."""
+    given = observations(dates=6, size=(20, 24), seed=4).s2
+    values, known = given.pixels.reshape(6, 4, -1), given.observed.reshape(6, -1)
+    values = np.where(known[:, None], values, np.float32(0))
+    courses = learn_courses(
+        values[..., known.any(axis=0)],
+        known[:, known.any(axis=0)],
+        given.days,
+        rank=8,
+        noise=0.02,
+        date_pixels=30.0,
+        iterations=5,
+    )
+    found = courses.mixed_from_others(values, known, 0.02)
+    for t, pixel in np.argwhere(known)[::97]:
+        shown = known[:, [pixel]].copy()
+        shown[t] = False
+        value = np.where(shown[:, None], values[..., [pixel]], np.float32(0))
+        alone = courses.mixed(courses.weights(value, shown, 0.02))
+        assert found[t, :, pixel] == pytest.approx(alone[t, :, 0], abs=1e-6)

@@ -36,9 +36,9 @@ def test_a_scene_that_is_larger_than_a_mask_sample_is_sampled_in_different_place
     windows = []
     real = sampling.describe
 
-    def watched(pixels, *rest):
+    def watched(pixels, *rest, **options):
         windows.append(pixels)
-        return real(pixels, *rest)
+        return real(pixels, *rest, **options)
 
     monkeypatch.setattr(sampling, "describe", watched)
     features, residuals = drawn(given, settings=replace(SETTINGS, mask_sample_px=16))

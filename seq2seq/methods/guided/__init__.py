@@ -11,7 +11,7 @@ _S_PER_DATE_PX = 0.085e-3
 # A whole series of radar is filtered before there are features: with three acquisitions a date that takes 130 bytes of
 # each date and pixel for a while, where features take 240.
 _PROGRAM_GB = 0.9
-_BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 70, 600
+_BYTES_PER_VALUE, _BYTES_PER_DATE_PX = 80, 600
 
 
 def memory_gb(shape: Shape) -> float:

@@ -1,8 +1,9 @@
 """Features of a pixel on a date that do not look at it: the inputs of the pixel-wise regressors.
 
 A pixel's own value on the date is never among its features: they come from other dates of the pixel (clear values
-before and after, and how long ago), from the radar on the date and on those clear dates, and from the season. So the
-same functions describe a pixel that was hidden to train on and one that a cloud hides.
+before and after, and how long ago), from the radar on the date and on those clear dates, from the season, and from
+what other pixels like it show on the date. So the same functions describe a pixel that was hidden to train on and one
+that a cloud hides.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.interpolation import linear_interpolation, temporal_neighbours
+from seq2seq.methods.guided.mixtures import mixtures
 from seq2seq.methods.guided.settings import FeatureSettings, SpeckleSettings
 from seq2seq.radar_filters import bring_to_days, fit_time_models
 from seq2seq.radar_series import RadarSeries
@@ -73,10 +75,13 @@ def describe(
     radar: Radar | None,
     fallback: Float32,
     settings: FeatureSettings,
+    *,
+    of_visible: bool = True,
 ) -> Described:
     """Computes features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
-    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows.
+    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows. of_visible: False
+    where nobody asks for what is observed, see `mixtures`.
     """
     around = temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback)
     linear = around.linear()
@@ -87,6 +92,7 @@ def describe(
         *_history(pixels, observed, linear),
         *_around(pixels, observed, days, linear),
     ]
+    kept.append(mixtures(pixels, observed, days, linear, settings, of_visible=of_visible))
     if radar is not None:
         kept += radar.change(observed)
     return Described(np.concatenate(kept, axis=1), linear)

@@ -56,7 +56,7 @@ def draw_samples(
         pixels, observed = s2.pixels[:, :, *window], s2.observed[:, *window]
         hidden = hide(observed, shapes, rng)
         cropped = None if radar is None else radar.crop(*window)
-        described = describe(pixels, observed & ~hidden, s2.days, cropped, fallback, settings)
+        described = describe(pixels, observed & ~hidden, s2.days, cropped, fallback, settings, of_visible=False)
         at = _some(hidden, settings.max_samples // settings.mask_samples, rng)
         features.append(described.features[at[0], :, at[1], at[2]])
         residuals.append((pixels - described.linear)[at[0], :, at[1], at[2]])

@@ -24,7 +24,19 @@ class SpeckleSettings:
 
 
 @dataclass(frozen=True)
-class FeatureSettings(SpeckleSettings):
+class MixtureSettings(SpeckleSettings):
+    """Courses of the scene that a pixel is a mixture of; as those of the method `low-rank`, in fewer rounds."""
+
+    rank: int = hyperparameter(8, "Courses that pixels are mixtures of.", 1, 64)
+    noise: float = hyperparameter(0.02, "Reflectance that no mixture has to explain.", 1e-4, 1.0)
+    date_pixels: float = hyperparameter(
+        30.0, "Pixels' worth of belief that a date lies between its neighbours.", 1e-3, 1e9
+    )
+    iterations: int = hyperparameter(5, "Rounds of alternating least squares.", 1, 1000)
+
+
+@dataclass(frozen=True)
+class FeatureSettings(MixtureSettings):
     """Features of a pixel on a date."""
 
     longest_gap_days: float = hyperparameter(400.0, "Beyond this a gap says no more than 'long ago'.", 1.0, 1e4)
