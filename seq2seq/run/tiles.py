@@ -1,7 +1,10 @@
 """The tiles of one run, and their arrays on disk: saved tile by tile, read blended, a strip of one date at a time."""
 
+import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ from seq2seq.errors import OutputError
 from seq2seq.estimate import tile_size
 from seq2seq.readers import SequenceInfo
 from seq2seq.report.quicklook import display_bands
+from seq2seq.report.run_report import TileFacts
 from seq2seq.report.series import ndvi_bands
 from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile, blend_window, plan_tiles
 from seq2seq.workspace import Workspace
+from seq2seq.writers import write_file
 
 STRIP_PX = 256  # rows blended and written at a time
 ARRAYS = ("pixels", "sigma", "cloud_mask", "before")
@@ -26,13 +31,16 @@ class TileStore:
     """The plan of a run's tiles, and the arrays of those that are done.
 
     Arrays by name: pixels and sigma (T, C, H, W) reflectance, cloud_mask (T, 1, H, W), before (T, K, H, W) the bands of
-    the input that pictures and series need.
+    the input that pictures and series need. processes: that do tiles at once, and share the memory. It can be sent to
+    another process.
     """
 
-    def __init__(self, info: SequenceInfo, config: ReconstructionConfig, workspace: Workspace) -> None:
-        self.info, self._workspace = info, workspace
+    def __init__(
+        self, info: SequenceInfo, config: ReconstructionConfig, workspace: Workspace, processes: int = 1
+    ) -> None:
+        self.info, self.workspace = info, workspace
         self.height, self.width = info.shape[2:]
-        tile_px = config.tile_px or tile_size(info.shape, config)
+        tile_px = config.tile_px or tile_size(info.shape, config, processes)
         self._overlap_px = min(config.overlap_px, tile_px // 2)
         self.tiles = plan_tiles(self.height, self.width, tile_px=tile_px, overlap_px=self._overlap_px)
 
@@ -48,9 +56,32 @@ class TileStore:
         """The bands of the input that pictures and series need: those shown first."""
         return tuple(dict.fromkeys((*display_bands(self.info.bands), *(ndvi_bands(self.info.bands) or ()))))
 
+    def is_done(self, tile: Tile) -> bool:
+        """Tells whether a tile has its mark, and so its arrays."""
+        return self.workspace.tile(tile.index).facts.exists()
+
+    def finish(self, tile: Tile, facts: TileFacts) -> None:
+        """Marks a tile whose arrays are saved, with its facts. Raises `OutputError`."""
+        folder = self.workspace.tile(tile.index)
+        write_file(folder.facts, json.dumps(asdict(facts)).encode())
+        shutil.rmtree(folder.fit, ignore_errors=True)
+
+    def facts(self, tile: Tile) -> TileFacts:
+        """Reads the facts of a tile that is done."""
+        return TileFacts(**json.loads(self.workspace.tile(tile.index).facts.read_text()))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all that another start goes on from."""
+        return self.workspace.checkpoint
+
+    def fit_folder(self, tile: Tile) -> Path:
+        """Returns the folder that the fit of a tile goes on from."""
+        return self.workspace.tile(tile.index).fit
+
     def save(self, tile: Tile, observations: Observations, pixels: Float32, sigma: Float32) -> None:
         """Saves the arrays of a tile. Raises `OutputError`."""
-        folder = self._workspace.tile(tile.index)
+        folder = self.workspace.tile(tile.index)
         folder.path.mkdir(parents=True, exist_ok=True)
         before = self.picked(observations.s2.pixels, self.kept_bands)
         arrays = {"pixels": pixels, "sigma": sigma, "cloud_mask": observations.cloud_mask[:, None], "before": before}
@@ -70,7 +101,7 @@ class TileStore:
         """Blends (C, h, w) one date of one array of all tiles, or (T, C, h, w) several; all columns by default."""
 
         def part(tile: Tile, tile_rows: slice, tile_columns: slice) -> NDArray[np.floating]:
-            array = np.load(self._workspace.tile(tile.index).array(name), mmap_mode="r")
+            array = np.load(self.workspace.tile(tile.index).array(name), mmap_mode="r")
             return np.asarray(array[t, :, tile_rows, tile_columns], dtype=np.float32)
 
         return blend_window(self.tiles, rows, columns or slice(0, self.width), part, overlap_px=self._overlap_px)

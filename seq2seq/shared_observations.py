@@ -80,8 +80,11 @@ class SharedObservations:
     series: _Facts | None
 
     @classmethod
-    def write(cls, observations: Observations, inside: Path) -> Self:
-        """Writes the arrays into a new folder `inside` one. The inverse of `read`. Raises `OutputError`."""
+    def write(cls, observations: Observations, inside: Path, *, without: str) -> Self:
+        """Writes the arrays into a new folder `inside` one. The inverse of `read`.
+
+        Raises `OutputError`, which ends with how to do `without` such files.
+        """
         s2, s1 = observations.s2, observations.s1
         orbits = () if observations.s1_series is None else observations.s1_series.orbits
         series = None if observations.s1_series is None else observations.s1_series.read()
@@ -103,7 +106,7 @@ class SharedObservations:
         except OSError as error:
             raise OutputError(
                 f"{inside}: the sequence cannot be laid there for several processes: {error.strerror or error}; "
-                "jobs 1 needs no such files"
+                f"{without}"
             ) from error
         return cls(
             folder,
