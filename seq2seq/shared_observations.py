@@ -8,13 +8,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -68,6 +69,17 @@ class _Facts:
     bands: tuple[str, ...]
     geobox: GeoBox
     orbits: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        grid = {"shape": list(self.geobox.shape), "affine": list(self.geobox.affine)[:6], "crs": str(self.geobox.crs)}
+        return {"bands": list(self.bands), "orbits": list(self.orbits), "grid": grid}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        grid = values["grid"]
+        height, width = grid["shape"]
+        geobox = GeoBox((height, width), Affine(*grid["affine"]), grid["crs"])
+        return cls(tuple(values["bands"]), geobox, tuple(values["orbits"]))
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,18 @@ class SharedObservations:
             requested=self._array("requested"),
             s1_series=None if self.series is None else self._series(self.series),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what another machine needs beside the files, as plain JSON values."""
+        return {
+            name: each and each.to_dict() for name, each in (("s2", self.s2), ("s1", self.s1), ("series", self.series))
+        }
+
+    @classmethod
+    def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> Self:
+        """Makes it of that; folder: where its files are now."""
+        s2, s1, series = (values[name] and _Facts.from_dict(values[name]) for name in ("s2", "s1", "series"))
+        return cls(folder, s2, s1, series)
 
     def remove(self) -> None:
         """Deletes the files; who has mapped them keeps them."""

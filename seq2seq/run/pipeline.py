@@ -50,11 +50,12 @@ class Beside:
 
     add: puts something of its own into the folder of the whole result, before anybody sees that; it is given the
     sequence, still open, and the folder. on_prediction: is shown what is predicted of a tile meanwhile, where that is
-    done in this process.
+    done in this process. turns: who does the tiles, where there are several; None: as `processes` says.
     """
 
     add: Callable[[SequenceSource, Path], None] | None = None
     on_prediction: OnPrediction | None = None
+    turns: TileTurns | None = None
 
 
 _ALONE = Beside()
@@ -96,7 +97,7 @@ def run(
         job = _Job(source, store, config, on_progress, should_stop, started, perceptual, beside)
         check_room(out, store.least_bytes)
         job.claim_partial()
-        job.do_tiles(turns)
+        job.do_tiles(turns if beside.turns is None or len(store.tiles) == 1 else beside.turns)
         job.write(collection_id or Path(os.path.abspath(out)).name)
     publish(job.workspace.partial, out, overwrite)
     return out
@@ -169,8 +170,19 @@ class _Job:
         if self.config.max_minutes is not None:
             until = self.started + 60 * self.config.max_minutes * (1 - WRITING_SHARE) - WRITING_S
         work, show = TileWork(self.store, self.config), self.beside.on_prediction
-        of_run = TileRun(self.source, work, self.perceptual, self.on_progress, self.should_stop, until, show)
-        self.helpers_gb = turns.do(of_run)
+        self.helpers_gb = turns.do(
+            TileRun(
+                self.source,
+                self.store,
+                work,
+                self._key(),
+                self.perceptual,
+                self.on_progress,
+                self.should_stop,
+                until=until,
+                on_prediction=show,
+            )
+        )
 
     def write(self, collection_id: str) -> None:
         """Images, pictures, report and STAC into OUT.partial."""

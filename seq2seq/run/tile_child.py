@@ -43,7 +43,7 @@ class TileRunner:
 
     def __init__(self, work: TileWork, device: str) -> None:
         self._work = replace(work, config=work.config.replace(device=device))
-        self._perceptual = resolve_perceptual(work.config, work.store.info.bands, choose_device(device))
+        self._perceptual = resolve_perceptual(work.config, work.store.bands, choose_device(device))
 
     def run(self, task: TileTask, on_progress: OnProgress, should_stop: ShouldStop) -> TileDone | TileFailed:
         """Does a tile; what goes wrong is told, not raised."""

@@ -28,20 +28,21 @@ OnPrediction = Callable[[Tile, Observations, Float32], None]
 
 @dataclass(frozen=True, eq=False)
 class TileRun:
-    """A run whose tiles are to be done. until: when its time for tiles ends, by `time.monotonic`; None: never."""
+    """A run whose tiles are to be done.
+
+    key: the same for the very same tiles of the very same run. until: when its time for tiles ends, by
+    `time.monotonic`; None: never.
+    """
 
     source: SequenceSource
+    store: TileStore
     work: TileWork
+    key: str
     perceptual: Perceptual
     on_progress: OnProgress
     should_stop: ShouldStop
     until: float | None = None
     on_prediction: OnPrediction | None = None
-
-    @property
-    def store(self) -> TileStore:
-        """The plan of the tiles, and where their arrays go."""
-        return self.work.store
 
     @property
     def config(self) -> ReconstructionConfig:
@@ -103,12 +104,12 @@ class Alone:
         """See `TileTurns`."""
         tiles = run.to_do()
         for number, tile in enumerate(tiles):
-            _do(run, tile, len(tiles) - number)
+            do_here(run, tile, len(tiles) - number)
         return 0.0
 
 
-def _do(run: TileRun, tile: Tile, waiting: int) -> None:
-    """waiting: tiles to do, this one among them."""
+def do_here(run: TileRun, tile: Tile, waiting: int) -> None:
+    """Does a tile in this process. waiting: how many it has to do, this one among them."""
     observations = run.read(tile)
     if observations is None:
         return

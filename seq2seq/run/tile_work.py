@@ -8,7 +8,7 @@ from seq2seq.nn.vgg import Perceptual
 from seq2seq.progress import OnProgress, ShouldStop
 from seq2seq.report.run_report import TileFacts
 from seq2seq.run.reconstruction import reconstruct
-from seq2seq.run.tiles import TileStore
+from seq2seq.run.tile_arrays import TileArrays
 from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile
 
@@ -21,7 +21,7 @@ def _drop(_: object) -> None:
 class TileWork:
     """What the work on any tile of a run needs beside its observations. It can be sent to another process."""
 
-    store: TileStore
+    store: TileArrays
     config: ReconstructionConfig
 
     def do(
