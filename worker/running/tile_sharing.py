@@ -40,13 +40,7 @@ class TileSharing:
     def __init__(self, context: AttemptContext, job: Job, folder: Path) -> None:
         self._context, self._job, self._folder = context, job, folder
         self._messages: queue.SimpleQueue[tuple[str, dict[str, Any]] | None] = queue.SimpleQueue()
-        self._plan: dict[str, Any] | None = None
-        self._planned = False
-        self._wish: dict[str, Any] | None = None
-        self._own: TakenTile | None = None
-        self._kept_at = 0.0
-        self._laid: list[dict[str, Any]] = []
-        self._fetched: set[int] = set()
+        self._plan: _Plan | None = None
         self._over = False
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="job-tiles", daemon=True)
@@ -65,15 +59,15 @@ class TileSharing:
         self._over = True
         self._messages.put(None)
         self._thread.join()
-        if self._own is not None:
-            self._without_service(lambda: tiles.give_back(self._context.database, self._own))  # type: ignore[arg-type]
+        if self._plan is not None:
+            _without_service(self._plan.give_back)
 
     def _run(self) -> None:
         try:
             while not self._over:
                 self._listen()
                 if self._plan is not None and not self._over:
-                    self._without_service(self._look)
+                    _without_service(self._plan.look)
         except Exception as error:
             _log.exception("tiles are not shared any more")
             self.failure = error
@@ -88,34 +82,49 @@ class TileSharing:
             return
         kind, values = message
         if kind == TILES:
-            self._plan = values
-        elif kind == TURN:
-            self._wish = values
-        elif kind == LAID:
-            self._laid.append(values)
+            self._plan = _Plan(self._context, self._job, self._folder, values["key"], values["to_do"])
+        elif kind == TURN and self._plan is not None:
+            self._plan.wish = values
+        elif kind == LAID and self._plan is not None:
+            self._plan.laid.append(values)
 
-    def _without_service(self, call: Callable[[], object]) -> None:
-        """Database and storage may be away for a while: what was not done then is done at a later look."""
-        try:
-            call()
-        except ServiceError as error:
-            _log.warning("tiles have to wait: %s", error.detail)
 
-    def _look(self) -> None:
-        database, plan = self._context.database, self._plan
-        assert plan is not None
-        if not self._planned:
-            self._planned = tiles.plan(database, self._job, plan["key"], plan["to_do"])
-        while self._laid:
-            self._store(self._laid[0])
-            del self._laid[0]
+class _Plan:
+    """The tiles of a run, and what was said of them. wish: for another tile, not yet answered. laid: not yet stored.
+
+    Whatever cannot be done at one look, as database or storage are away, is done at a later one.
+    """
+
+    def __init__(self, context: AttemptContext, job: Job, folder: Path, key: str, to_do: list[int]) -> None:
+        self._context, self._job, self._folder, self._key, self._to_do = context, job, folder, key, to_do
+        self._exchange = folder / SHARED_TILES
+        self._is_known = False
+        self._own: TakenTile | None = None
+        self._kept_at = 0.0
+        self._fetched: set[int] = set()
+        self.wish: dict[str, Any] | None = None
+        self.laid: list[dict[str, Any]] = []
+
+    def look(self) -> None:
+        """Does what is to be done now. Raises `ServiceError`."""
+        database = self._context.database
+        if not self._is_known:
+            self._is_known = tiles.plan(database, self._job, self._key, self._to_do)
+        while self.laid:
+            self._store(self.laid[0])
+            del self.laid[0]
         self._keep()
-        self._answer_done()
+        self._note_done()
         states = tiles.states(database, self._job)
         self._fetch(states)
-        if self._wish is not None:
-            self._answer(states)
+        if self.wish is not None:
+            self._answer(self.wish, states)
         self._ask_for_inputs(states)
+
+    def give_back(self) -> None:
+        """Lets others have the tile that the job's process has not done. Raises `ServiceError`."""
+        if self._own is not None:
+            tiles.give_back(self._context.database, self._own)
 
     def _store(self, laid: dict[str, Any]) -> None:
         """The input of a tile, into the storage; then others hear of it."""
@@ -123,10 +132,9 @@ class TileSharing:
         if laid["filled"]:
             tiles.filled(database, self._job, tile)
             return
-        assert self._plan is not None
-        source = self._folder / SHARED_TILES / f"laid-{tile}"
+        source = self._exchange / f"laid-{tile}"
         if source.exists():
-            put_folder(self._context.storage, tiles.tile_input_prefix(self._job.id, self._plan["key"], tile), source)
+            put_folder(self._context.storage, tiles.tile_input_prefix(self._job.id, self._key, tile), source)
             shutil.rmtree(source, ignore_errors=True)
         if tiles.lay(database, self._job, tile):
             self._context.ring(self._job.resource_class)
@@ -138,9 +146,9 @@ class TileSharing:
             tiles.keep(self._context.database, self._own, lease_s=settings.lease_s)
             self._kept_at = now
 
-    def _answer_done(self) -> None:
+    def _note_done(self) -> None:
         """The job's process wants another tile: it has done the one before."""
-        if self._wish is not None and self._own is not None and self._wish["done"] == self._own.tile:
+        if self.wish is not None and self._own is not None and self.wish["done"] == self._own.tile:
             tiles.done(self._context.database, self._own, prefix=None)
             self._own = None
 
@@ -151,7 +159,7 @@ class TileSharing:
                 continue
             home = workspace_of(self._folder).tile(state.tile)
             if not home.facts.exists():
-                fresh = self._folder / SHARED_TILES / f"got-{state.tile}"
+                fresh = self._exchange / f"got-{state.tile}"
                 shutil.rmtree(fresh, ignore_errors=True)
                 get_folder(self._context.storage, state.prefix, fresh)
                 shutil.rmtree(home.path, ignore_errors=True)
@@ -159,31 +167,36 @@ class TileSharing:
                 fresh.rename(home.path)
             self._fetched.add(state.tile)
 
-    def _answer(self, states: list[TileState]) -> None:
+    def _answer(self, wish: dict[str, Any], states: list[TileState]) -> None:
         """A tile for the job's process; none where all are done, and no answer yet where others still are at theirs."""
-        assert self._plan is not None
-        assert self._wish is not None
         context = self._context
-        self._own = tiles.take_own(context.database, self._job, self._plan["key"], lease_s=context.settings.lease_s)
+        self._own = tiles.take_own(context.database, self._job, self._key, lease_s=context.settings.lease_s)
         self._kept_at = clock.elapsed()
         if self._own is None and not all(state.state == "done" for state in states):
             return
-        answer = self._folder / SHARED_TILES / f"turn-{self._wish['number']}"
+        answer = self._exchange / f"turn-{wish['number']}"
         new = answer.with_name(f".{answer.name}")
         new.write_text("" if self._own is None else str(self._own.tile))
         new.replace(answer)
-        self._wish = None
+        self.wish = None
 
     def _ask_for_inputs(self, states: list[TileState]) -> None:
         """One is laid for whoever may come, and as many again as others are at work: they ask for the next one soon."""
         lead = self._job.lease_owner
         helping = sum(state.state == "taken" and not state.is_open and state.owner != lead for state in states)
         ready = sum(state.is_open and state.laid and not state.own for state in states)
-        wishes = self._folder / SHARED_TILES
-        asked = len(list(wishes.glob("lay-*"))) + len(self._laid)
+        asked = len(list(self._exchange.glob("lay-*"))) + len(self.laid)
         wanted = min(2 * helping + 1, _MOST_LAID) - ready - asked
         # from the end: the job's own process begins at the beginning
-        open_ones = [state.tile for state in reversed(states) if state.is_open and not state.laid and not state.own]
-        for tile in open_ones[: max(0, wanted)]:
-            if not (wishes / f"laid-{tile}").exists():
-                (wishes / f"lay-{tile}").touch()
+        could = [state.tile for state in reversed(states) if state.is_open and not state.laid and not state.own]
+        for tile in could[: max(0, wanted)]:
+            if not (self._exchange / f"laid-{tile}").exists():
+                (self._exchange / f"lay-{tile}").touch()
+
+
+def _without_service(call: Callable[[], object]) -> None:
+    """Database and storage may be away for a while."""
+    try:
+        call()
+    except ServiceError as error:
+        _log.warning("tiles have to wait: %s", error.detail)
