@@ -123,7 +123,7 @@ def test_a_tile_done_elsewhere_is_the_one_done_here(
     assert "All 4 tiles are done" in str(said[-1].message)
 
 
-def test_with_few_tiles_to_do_nobody_is_asked(sequence: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_few_tiles_nobody_is_asked(sequence: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     with opened(sequence, tmp_path) as run:

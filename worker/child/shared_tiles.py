@@ -33,7 +33,7 @@ _LOOK_S = 0.1
 class SharedTurns:
     """Does tiles as the supervisor says, and lays those that others ask for; see `seq2seq.run.tile_turns.TileTurns`.
 
-    share_from: with fewer tiles to do, they are done here, one after the other.
+    share_from: fewer tiles are done here, one after the other.
     """
 
     def __init__(self, report: Report, share_from: int) -> None:
@@ -45,7 +45,7 @@ class SharedTurns:
     def do(self, run: "TileRun") -> float:
         """See `TileTurns`."""
         tiles = run.to_do()
-        if len(tiles) < self._share_from:
+        if len(run.store.tiles) < self._share_from:
             from seq2seq.run.tile_turns import Alone
 
             return Alone().do(run)

@@ -18,6 +18,8 @@ REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload"
 FETCH, FETCHED, _CONTENT, _MARK = "fetch.json", "fetched", "content", "done.json"
 # Between the job's process and its supervisor, where other workers do some of the tiles: `worker.child.shared_tiles`.
 SHARED_TILES = "tiles"
+# In the folder of a tile that others have done: the storage has its arrays already.
+STORED = ".stored"
 # task.json: what a tile's own process is to do, beside the arrays of its observations.
 TASK = "task.json"
 # The ending of a file below FETCHED that is written in place.
@@ -30,7 +32,7 @@ class Request:
     by the names of `seq2seq.processes`.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. limits: of the import, by the
-    names of `worker.imports.limits.ImportLimits`. share_tiles_from: so many tiles to do are shared; 0: never.
+    names of `worker.imports.limits.ImportLimits`. share_tiles_from: so many tiles are shared; 0: never.
     """
 
     job_id: str

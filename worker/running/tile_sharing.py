@@ -20,7 +20,7 @@ from worker.errors import ServiceError
 from worker.jobs import Job, tiles
 from worker.jobs.tiles import TakenTile, TileState
 from worker.running.attempt_context import AttemptContext
-from worker.running.job_folder import SHARED_TILES, workspace_of
+from worker.running.job_folder import SHARED_TILES, STORED, workspace_of
 from worker.running.tile_folders import get_folder, put_folder
 
 _log = logging.getLogger(__name__)
@@ -164,6 +164,7 @@ class _Plan:
                 get_folder(self._context.storage, state.prefix, fresh)
                 shutil.rmtree(home.path, ignore_errors=True)
                 home.path.parent.mkdir(parents=True, exist_ok=True)
+                (fresh / STORED).touch()
                 fresh.rename(home.path)
             self._fetched.add(state.tile)
 
