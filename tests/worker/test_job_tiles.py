@@ -1,8 +1,9 @@
 """Tiles of a job that workers share, on every database: each taken by one, done once, written by nobody else."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from service_jobs import LEASE_S, WallClock, claim, now, publish, running, submit
+from service_jobs import LEASE_S, LIMITS, WallClock, claim, now, publish, running, submit
 from sqlalchemy import select
 
 from worker import jobs
@@ -42,7 +43,8 @@ def test_helpers_take_what_lies_ready_and_the_lead_what_nobody_else_can(database
     assert help_ is not None
     assert (help_.tile, help_.job_id, help_.attempt, help_.job_attempt) == (1, job.id, 1, 1)
     assert help_.input_prefix == f"tiles/{job.id}/0123456789abcdef/1/in"
-    assert help_.result_prefix == f"tiles/{job.id}/0123456789abcdef/1/1"
+    assert help_.result_prefix.startswith(f"tiles/{job.id}/0123456789abcdef/1/1-")
+    assert replace(help_, owner="another").result_prefix != help_.result_prefix
     assert taken(database) is None
     assert tiles.done(database, own, prefix=None)
     assert tiles.done(database, help_, prefix=help_.result_prefix, message="Tile 2 is done.")
@@ -164,6 +166,17 @@ def test_tiles_of_another_run_are_others(database: Database) -> None:
     assert [(state.tile, state.is_open, state.laid) for state in tiles.states(database, job)] == [
         (tile, True, False) for tile in range(3)
     ]
+
+
+def test_where_nobody_is_alive_any_more_all_tiles_are_open_at_once(database: Database) -> None:
+    shared(database, 2)
+    dead = taken(database)
+    assert dead is not None
+    jobs.take_back_all(database, LIMITS)
+    again = claim(database, worker="another")
+    assert again is not None
+    assert [state.is_open for state in tiles.states(database, again)] == [True, True]
+    assert not tiles.done(database, dead, prefix="late")
 
 
 def test_many_workers_at_once_get_each_tile_once(database: Database) -> None:

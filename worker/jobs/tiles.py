@@ -8,6 +8,7 @@ The job's own worker, the lead, plans them, and is fenced by the job's lease own
 the tile's. `False` everywhere means that nothing was written: the job or the tile is somebody else's, or gone.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +44,9 @@ class TakenTile:
 
     @property
     def result_prefix(self) -> str:
-        """The prefix of its arrays in storage; no two attempts share it."""
-        return f"{self.input_prefix.removesuffix('/in')}/{self.attempt}"
+        """The prefix of its arrays in storage; no two attempts of any workers share it."""
+        who = hashlib.sha256(self.owner.encode()).hexdigest()[:8]
+        return f"{self.input_prefix.removesuffix('/in')}/{self.attempt}-{who}"
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,12 @@ def give_back(database: Database, taken: TakenTile) -> bool:
 def refuse(database: Database, taken: TakenTile, message: str) -> bool:
     """It went wrong: the lead does the tile itself, and what goes wrong there ends as it does without helpers."""
     return _end(database, taken, message, state="open", own=True)
+
+
+def open_all(connection: Connection) -> None:
+    """Lets others have all tiles that somebody has: nobody is alive any more."""
+    taken = update(job_tiles).where(job_tiles.c.state == "taken")
+    connection.execute(taken.values(state="open", lease_until=None))
 
 
 def _set(connection: Connection, job: Job, of: Sequence[int], state: str) -> None:
