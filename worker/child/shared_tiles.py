@@ -41,6 +41,7 @@ class SharedTurns:
         self._folder = Path(SHARED_TILES)
         self._over = threading.Event()
         self._failure: Exception | None = None
+        self._at_once = 1.0  # tiles, by those that were done
 
     def do(self, run: "TileRun") -> float:
         """See `TileTurns`."""
@@ -66,8 +67,9 @@ class SharedTurns:
         waiting_before, mine = len(run.to_do()), 0
         while (tile := self._turn(run, number, done)) is not None:
             waiting = len(run.to_do())
-            at_once = max(1.0, (waiting_before - waiting) / mine) if mine else 1.0
-            self._do(run, tile, max(1, round(waiting / at_once)))
+            if mine:
+                self._at_once = max(1.0, (waiting_before - waiting) / mine)
+            self._do(run, tile, max(1, round(waiting / self._at_once)))
             done, number, mine = tile.index, number + 1, mine + 1
         run.on_progress(_all_done(run, time.monotonic() - began))
 
@@ -117,7 +119,7 @@ class SharedTurns:
             "count": len(run.store.tiles),
             "config": run.config.to_dict(),
             "bands": list(run.store.bands),
-            "budget_s": run.budget_s(len(run.to_do())),
+            "budget_s": run.budget_s(len(run.to_do()), round(self._at_once)),
             "observations": shared.to_dict(),
             "version": version("decloud"),
         }
