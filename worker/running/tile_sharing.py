@@ -100,7 +100,7 @@ class _Plan:
         self._exchange = folder / SHARED_TILES
         self._is_known = False
         self._own: TakenTile | None = None
-        self._kept_at = 0.0
+        self._kept_at = self._rung_at = 0.0
         self._fetched: set[int] = set()
         self.wish: dict[str, Any] | None = None
         self.laid: list[dict[str, Any]] = []
@@ -137,7 +137,11 @@ class _Plan:
             put_folder(self._context.storage, tiles.tile_input_prefix(self._job.id, self._key, tile), source)
             shutil.rmtree(source, ignore_errors=True)
         if tiles.lay(database, self._job, tile):
-            self._context.ring(self._job.resource_class)
+            self._ring()
+
+    def _ring(self) -> None:
+        self._context.ring(self._job.resource_class)
+        self._rung_at = clock.elapsed()
 
     def _keep(self) -> None:
         """The lease of the tile that the job's process has, which goes with the job's own."""
@@ -186,6 +190,8 @@ class _Plan:
         lead = self._job.lease_owner
         helping = sum(state.state == "taken" and not state.is_open and state.owner != lead for state in states)
         ready = sum(state.is_open and state.laid and not state.own for state in states)
+        if ready and clock.elapsed() - self._rung_at >= self._context.settings.ring_again_s:
+            self._ring()  # who was busy, or not there yet
         asked = len(list(self._exchange.glob("lay-*"))) + len(self.laid)
         wanted = min(2 * helping + 1, _MOST_LAID) - ready - asked
         # from the end: the job's own process begins at the beginning
