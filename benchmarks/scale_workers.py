@@ -43,7 +43,7 @@ METHOD, SIZE, DATES, TILE_PX, OVERLAP_PX, REPEATS = "trees", 160, 8, 64, 16, 3
 WORKERS, TILES_EACH, TILE_S = 32, 7, 10.0
 QUICK = {"workers": 4, "tiles_each": 2, "tile_s": 0.5}
 # What the coordinator does in the database.
-CALLS = ("plan", "states", "lay", "take_own", "take", "keep", "done")
+CALLS = ("plan", "states", "lay", "take_own", "take", "keep", "done", "done_own")
 _GEOBOX = GeoBox((4, 4), Affine(10, 0, 600_000, 0, -10, 5_600_000), "EPSG:32631")
 
 

@@ -46,7 +46,7 @@ def test_helpers_take_what_lies_ready_and_the_lead_what_nobody_else_can(database
     assert help_.result_prefix.startswith(f"tiles/{job.id}/0123456789abcdef/1/1-")
     assert replace(help_, owner="another").result_prefix != help_.result_prefix
     assert taken(database) is None
-    assert tiles.done(database, own, prefix=None)
+    assert tiles.done_own(database, job, own)
     assert tiles.done(database, help_, prefix=help_.result_prefix, message="Tile 2 is done.")
     assert done_by(database, job) == {0: None, 1: help_.result_prefix}
     assert "Tile 2 is done." in [event.data.get("message") for event in events.read(database, job.id)]
@@ -143,7 +143,7 @@ def test_the_next_lead_finds_what_helpers_did_and_does_again_what_was_lost_with_
     own = tiles.take_own(database, job, KEY, lease_s=LEASE_S)
     assert own is not None
     assert tiles.done(database, helper, prefix="there")
-    assert tiles.done(database, own, prefix=None)
+    assert tiles.done_own(database, job, own)
     assert jobs.release(database, job)
     assert tiles.keep(database, still, lease_s=LEASE_S).kept, "helpers go on while the job waits for another lead"
     again = claim(database, worker="another")
@@ -155,6 +155,21 @@ def test_the_next_lead_finds_what_helpers_did_and_does_again_what_was_lost_with_
     assert tiles.plan(database, again, KEY, [own.tile]), "the others' marks lie in its workspace"
     assert set(done_by(database, again)) == {helper.tile, still.tile, 3}
     assert not tiles.done(database, still, prefix="superfluous")
+
+
+def test_a_lead_that_lost_its_job_does_no_tile_for_the_next_one(database: Database) -> None:
+    job = shared(database, 2, laid=False)
+    own = tiles.take_own(database, job, KEY, lease_s=LEASE_S)
+    assert own is not None
+    assert jobs.release(database, job)
+    again = claim(database, worker="another")
+    assert again is not None
+    assert tiles.plan(database, again, KEY, range(2))
+    assert not tiles.done_own(database, job, own), "its arrays lie where the next one does not look"
+    assert not tiles.lay(database, job, 1)
+    assert not tiles.filled(database, job, 1)
+    assert tiles.take_own(database, job, KEY, lease_s=LEASE_S) is None
+    assert done_by(database, again) == {}
 
 
 def test_tiles_of_another_run_are_others(database: Database) -> None:

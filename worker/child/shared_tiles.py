@@ -71,6 +71,8 @@ class SharedTurns:
                 self._at_once = max(1.0, (waiting_before - waiting) / mine)
             self._do(run, tile, max(1, round(waiting / self._at_once)))
             done, number, mine = tile.index, number + 1, mine + 1
+        for tile in run.to_do():  # a supervisor that lost the job meanwhile knows less than the workspace
+            self._do(run, tile, len(run.to_do()))
         run.on_progress(_all_done(run, time.monotonic() - began))
 
     def _do(self, run: "TileRun", tile: "Tile", waiting: int) -> None:

@@ -182,9 +182,18 @@ def keep(database: Database, taken: TakenTile, *, lease_s: float) -> TileBeat:
         return TileBeat(kept=True, cancelled=connection.scalar(query) is not None)
 
 
-def done(database: Database, taken: TakenTile, *, prefix: str | None, message: str | None = None) -> bool:
-    """The tile is done. prefix: of its arrays in storage; None: the lead has them. message: for the job's log."""
+def done(database: Database, taken: TakenTile, *, prefix: str, message: str | None = None) -> bool:
+    """A helper has done the tile. prefix: of its arrays in storage. message: for the job's log."""
     return _end(database, taken, message, state="done", prefix=prefix)
+
+
+def done_own(database: Database, job: Job, taken: TakenTile) -> bool:
+    """The lead has done the tile and has its arrays; one that is not the lead any more has them for nobody."""
+    with database.begin() as connection:
+        if lock_held(connection, job) is None:
+            return False
+        ended = update(job_tiles).where(_fence(taken)).values(state="done", lease_until=None)
+        return connection.execute(ended).rowcount == 1
 
 
 def filled(database: Database, job: Job, tile: int) -> bool:

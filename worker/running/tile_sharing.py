@@ -153,7 +153,7 @@ class _Plan:
     def _note_done(self) -> None:
         """The job's process wants another tile: it has done the one before."""
         if self.wish is not None and self._own is not None and self.wish["done"] == self._own.tile:
-            tiles.done(self._context.database, self._own, prefix=None)
+            tiles.done_own(self._context.database, self._job, self._own)
             self._own = None
 
     def _fetch(self, states: list[TileState]) -> None:
