@@ -18,7 +18,7 @@ from unittest import mock
 
 import numpy as np
 from affine import Affine
-from busy import _busy_s
+from busy import processors_busy_s
 from measuring import DECLOUD, measure
 from odc.geo.geobox import GeoBox
 from parts import Bench, Row
@@ -68,9 +68,9 @@ def processes(bench: Bench) -> Row:
     for _ in range(1 if bench.quick else REPEATS):
         for count in (1, 2):
             with mock.patch.dict(os.environ, OMP_NUM_THREADS=str(count)):  # shared among them: one each
-                before = _busy_s()
+                before = processors_busy_s()
                 measured, _ = bench.run(source, f"out-{source.name}", *options, "--processes", str(count))
-            others.append((_busy_s() - before - measured.cpu_s) / measured.wall_s)
+            others.append((processors_busy_s() - before - measured.cpu_s) / measured.wall_s)
             seconds[count].append(measured.wall_s)
             cpu_s[count].append(measured.cpu_s)
     one, two = (statistics.median(seconds[count]) for count in (1, 2))

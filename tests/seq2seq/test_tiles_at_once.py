@@ -200,7 +200,7 @@ def watched(run, processes=2, ends=()):
         return TilesAtOnce(processes).do(run)
 
 
-@settings(deadline=None)  # a busy machine may take its time
+@settings(deadline=None, max_examples=30)  # a busy machine may take its time
 @given(
     count=st.integers(1, 7),
     processes=st.integers(1, 4),
