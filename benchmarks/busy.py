@@ -62,14 +62,14 @@ def _watched(
     took many, the ratio says nothing. Linux alone says so."""
     if not Path("/proc/stat").exists():
         return run()[0], 0.0
-    before = _busy_s(), sum(map(_cpu_s, beside))
+    before = processors_busy_s(), sum(map(_cpu_s, beside))
     measured, _ = run()
-    after = _busy_s(), sum(map(_cpu_s, beside))
+    after = processors_busy_s(), sum(map(_cpu_s, beside))
     ours = measured.cpu_s + after[1] - before[1]
     return measured, max(0.0, (after[0] - before[0] - ours) / measured.wall_s)
 
 
-def _busy_s() -> float:
+def processors_busy_s() -> float:
     """Seconds of all processors that were not idle, stolen ones too."""
     user, nice, system, _, _, irq, soft, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
     return (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")

@@ -23,6 +23,8 @@ SCALE_S, SCALE_GB, SCALE_RATIO, SCALE_MORE_GB = 1500.0, 8.0, 4.5, 2.0
 PAPER_RATIO = 50.0
 BUSY_RATIO, BUSY_LIMIT = 2.5, 1.15
 SEAM_RATIO = 1.05
+# Of two processes, and of 32 workers; of one tile.
+SPEED_UP, COORDINATOR_MS = (1.8, 28.0), 20.0
 QUICK = "**A check of the benchmark's own code (`--quick`) on a tiny simulated case: these figures mean nothing.**"
 
 
@@ -404,11 +406,36 @@ def _tiled(rows: list[Row]) -> str:
     return table(head, cells) + "\n\nSteps between neighbouring pixels that were filled, mean of all dates and bands."
 
 
+def _workers(rows: list[Row]) -> str:
+    head = ["one scene", "one", "together", "speed-up", "to reach", "", "processor time", "others took", "coordinator"]
+    cells = [
+        [
+            row["key"],
+            duration(row["one_s"]),
+            duration(row["together_s"]),
+            number(row["speed_up"], 2, " x"),
+            f"≥ {SPEED_UP[row['workers'] > 2]:g} x",
+            reached(row["speed_up"] >= SPEED_UP[row["workers"] > 2]),
+            number(row["cpu_ratio"], 2, " x"),
+            "" if row["strangers"] is None else f"≤ {row['strangers']:.2f} cores",
+            number(row["coordinator_ms"], 1, " ms a tile"),
+        ]
+        for row in rows
+    ]
+    return (
+        table(head, cells)
+        + "\n\nOne: of one thread, or all tiles one after the other. Processor time: of all processes "
+        "together over that of one. Coordinator: processor time in the database, of all workers' calls; to reach: "
+        f"{COORDINATOR_MS:g} ms."
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
     "quality": ("Quality on real sequences, default settings", _quality),
     "speed": ("In a minute", _speed),
     "scale": ("Larger scenes", _scale),
     "tiled": ("Many tiles, with a limit of time", _tiled),
+    "workers": ("One scene on many workers", _workers),
     "startup": ("Before the first step", _startup),
     "busy": ("On a busy machine", _busy),
     "paper": ("Against the published method", _paper),

@@ -25,11 +25,12 @@ from measuring import SERVICE_PACKAGES, CommandFailedError, circumstances
 from page import render
 from parts import CASES, Bench, NotMeasured, Row
 from parts import PARTS as MOST_PARTS
+from scale_workers import workers
 from tiled import tiled
 
 HERE = Path(__file__).resolve().parent
 SERVICE, PAGE = "service", "page"
-PARTS = MOST_PARTS | {"busy": busy, "tiled": tiled}
+PARTS = MOST_PARTS | {"busy": busy, "tiled": tiled, "workers": workers}
 MEASURES = ("upload", "status", "first-step", "listing", "claiming", "download")
 QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
 

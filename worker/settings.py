@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     device: str = "auto"
     # Inspections at once in `decloud serve`, beside its jobs; 0: they wait in the queue of jobs, also with a broker.
     light_workers: int = Field(default=1, ge=0, le=64)
+    # Idle workers do tiles of a job that has at least so many; 0: never.
+    share_tiles_from: int = Field(default=4, ge=0)
     lease_s: Seconds = 60.0
     heartbeat_s: Seconds = 15.0
     reap_s: Seconds = 30.0

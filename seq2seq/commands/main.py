@@ -29,9 +29,10 @@ from seq2seq.commands.stopping import stop_on_signals
 from seq2seq.commands.view import EXAMPLES as VIEW_EXAMPLES
 from seq2seq.commands.view import view
 from seq2seq.commands.written import written_files
-from seq2seq.config import DATES, METHOD, OUTPUT, ReconstructionConfig
+from seq2seq.config import DATES, LARGE, METHOD, OUTPUT, ReconstructionConfig
 from seq2seq.errors import DecloudError, Stopped
 from seq2seq.extras import naming_extra
+from seq2seq.machine import MOST_PROCESSES, RULE, parse_count
 from seq2seq.products import DECLOUDED, PREVIEW, REPORT
 from seq2seq.products.base import COG_FORMAT
 from seq2seq.products.choosing import Outputs
@@ -66,6 +67,7 @@ Cloud-free Sentinel-2 sequences, learnt from your own Sentinel-1/Sentinel-2 seri
 )
 
 INPUT_HELP = f"A {readable()}."
+PROCESSES_HELP = f"Processes that do tiles at once, within the memory of one; {RULE}. Default 1."
 
 
 def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar: str | None = None) -> Any:
@@ -82,6 +84,7 @@ def _option(help_text: str, panel: str, *, names: tuple[str, ...] = (), metavar:
   decloud run fields cloud-free --seed 1 --full-prediction --overwrite
   decloud run fields cloud-free --every 5d        [dim]a date every five days, beside those acquired[/]
   decloud run fields cloud-free --config settings.toml
+  decloud run large cloud-free --processes 4      [dim]a large scene by four processes, tile by tile[/]
 
 Ctrl-C stops within a second and keeps what was learnt; the same command goes on from there.
 """,
@@ -99,15 +102,16 @@ def run(
     ] = None,
     overwrite: Annotated[bool, _option("Replace an earlier result in OUT.", OUTPUT, names=("--overwrite",))] = False,
     quiet: Annotated[bool, _option("Say nothing but errors.", OUTPUT, names=("--quiet",))] = False,
+    processes: Annotated[str, _option(PROCESSES_HELP, LARGE, metavar="N")] = "1",
     **given: Any,
 ) -> None:
     """Turn a cloudy sequence into a cloud-free one."""
-    settings = build_config(config, given, weights)
+    settings, count = build_config(config, given, weights), parse_count("processes", processes)
     from seq2seq.commands.console import open_display
 
     console = _console()
     with open_display(console, quiet=quiet) as display:
-        written = _reconstruct(input_path, output_path, settings, display, overwrite=overwrite)
+        written = _reconstruct(input_path, output_path, settings, display, overwrite=overwrite, processes=count)
     if not quiet:
         _print_outcome(console, written)
 
@@ -125,6 +129,9 @@ def inspect(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help=INPUT_HELP)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON with settings, as for run.", metavar="FILE")] = None,
+    processes: Annotated[
+        int, typer.Option(help="Of a run, which take memory each.", metavar="N", min=1, max=MOST_PROCESSES)
+    ] = 1,
     **given: Any,
 ) -> None:
     """Say what is in a sequence: dates, bands, grid, clouds, S1 pairing, expected time and memory. Trains nothing."""
@@ -133,7 +140,7 @@ def inspect(
     from seq2seq.report.inspection import describe
 
     with open_sequence(input_path, settings) as source:
-        found = describe(source, settings)
+        found = describe(source, settings, processes)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -218,7 +225,13 @@ def _end_with_usage(error: typer.TyperException) -> NoReturn:
 
 
 def _reconstruct(
-    input_path: Path, output_path: Path, settings: ReconstructionConfig, display: "Display", *, overwrite: bool
+    input_path: Path,
+    output_path: Path,
+    settings: ReconstructionConfig,
+    display: "Display",
+    *,
+    overwrite: bool,
+    processes: int | None,
 ) -> Path:
     """Runs the pipeline; a signal stops it at the next step, with a checkpoint."""
     from seq2seq.writers import check_output, partial_of
@@ -236,6 +249,7 @@ def _reconstruct(
                 on_progress=display,
                 should_stop=stop.is_set,
                 overwrite=overwrite,
+                processes=processes,
             )
         except Stopped as stopped:
             raise Stopped(f"stopped; the same command goes on from the checkpoint ({one_line(stopped)})") from stopped

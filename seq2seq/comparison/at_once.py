@@ -8,13 +8,13 @@ from pathlib import Path
 from seq2seq.comparison.case import Outcome
 from seq2seq.comparison.child import TaskRunner
 from seq2seq.comparison.in_turn import OnTaskProgress
-from seq2seq.comparison.jobs import share_devices, share_threads
-from seq2seq.comparison.sharing import SharedObservations, shared_folder
 from seq2seq.comparison.task import OpenInput, Task
 from seq2seq.comparison.workers import Workers
 from seq2seq.config import ReconstructionConfig
+from seq2seq.machine import share_devices, share_threads
 from seq2seq.nn.devices import available_cores, available_devices
 from seq2seq.progress import Progress, ShouldStop
+from seq2seq.shared_observations import SharedObservations, shared_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class AtOnce:
             """One bar cannot show the scores of several methods."""
             on_progress(task, Progress(progress.phase, eta_s=progress.eta_s))
 
-        shared = SharedObservations.write(given.source.read(), self.folder)
+        shared = SharedObservations.write(given.source.read(), self.folder, without="jobs 1 needs no such files")
         try:
             yield from self.workers.outcomes(tasks, shared, on_eta)
         finally:

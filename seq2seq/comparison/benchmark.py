@@ -17,7 +17,6 @@ from seq2seq.comparison.case import Case, CaseName, Outcome
 from seq2seq.comparison.comparison import Comparison
 from seq2seq.comparison.gaps import GAPS
 from seq2seq.comparison.in_turn import InTurn
-from seq2seq.comparison.jobs import auto_jobs
 from seq2seq.comparison.output import check_folder, write_all
 from seq2seq.comparison.parts import FOLDER, Parts
 from seq2seq.comparison.running import check_memory
@@ -25,6 +24,7 @@ from seq2seq.comparison.table import table
 from seq2seq.comparison.task import OpenInput, Task
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, MissingDataError
+from seq2seq.machine import auto_count
 from seq2seq.methods import METHODS, find_method
 from seq2seq.nn.devices import available_cores, available_devices, choose_device
 from seq2seq.nn.vgg import resolve_perceptual
@@ -93,14 +93,14 @@ def benchmark(
     """Compares, writes table.csv, table.md, report.html and results.json into `out`, and returns what the last holds.
 
     jobs: methods that run at once, each in a process of its own; 1: one after another in this one; None: as
-    `jobs.auto_jobs` says. What an earlier call has finished is not repeated. Raises `InputError`, `ConfigError` or
+    `machine.auto_count` says. What an earlier call has finished is not repeated. Raises `InputError`, `ConfigError` or
     `OutputError` before any method runs, `Stopped` where `should_stop` said so.
     """
     check_folder(out)
     for path in inputs:
         check_apart(path, out)
     device = choose_device(plan.config.device)
-    jobs = jobs or auto_jobs(plan.config.device, available_devices(), available_cores())
+    jobs = jobs or auto_count(plan.config.device, available_devices(), available_cores())
     with ExitStack() as stack:
         opened = [_opened(path, plan, device, stack, on_progress) for path in dict.fromkeys(inputs)]
         tasks = {each: _tasks(each, plan) for each in opened}

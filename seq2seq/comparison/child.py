@@ -3,28 +3,16 @@
 It dies with the process that started it: the end of their connection is the end of this process.
 """
 
-import os
-import queue
-import sys
-import threading
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from seq2seq.comparison.case import Case, Outcome
 from seq2seq.comparison.running import reason_of, run_method
-from seq2seq.comparison.sharing import SharedObservations
 from seq2seq.comparison.task import Task
 from seq2seq.nn.devices import choose_device
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
-from seq2seq.progress import OnProgress, Progress, never_stop
-
-# What a process says when it has loaded all that it needs.
-READY = "ready"
-# Of what a method reports about its progress, at most this often something is sent.
-_INTERVAL_S = 0.2
+from seq2seq.progress import OnProgress, never_stop
+from seq2seq.shared_observations import SharedObservations
+from seq2seq.subprocesses import READY, Parent, now_and_then
 
 
 class TaskRunner:
@@ -58,39 +46,15 @@ class TaskRunner:
         return self._perceptual[1]
 
 
-def _now_and_then(send: Callable[[Progress], None]) -> OnProgress:
-    """What shows where the bar stands; lines of a method are not shown in a comparison."""
-    last = -_INTERVAL_S
-
-    def on_progress(progress: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _INTERVAL_S:
-            last = time.monotonic()
-            send(progress)
-
-    return on_progress
-
-
-def _receive(connection: Connection, received: "queue.SimpleQueue[Any]") -> None:
-    """Always listens, so that the end of the other process is noticed in the middle of a method."""
-    while True:
-        try:
-            received.put(connection.recv())
-        except (EOFError, OSError):
-            os._exit(1)
-
-
 def main() -> None:
     """Runs until the connection, whose descriptor is the only argument, ends."""
-    connection = Connection(int(sys.argv[1]))
-    kind: type[TaskRunner] = connection.recv()
+    parent = Parent()
+    kind: type[TaskRunner] = parent.receive()
     runner = kind()
-    connection.send(READY)
-    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, received), daemon=True).start()
+    parent.send(READY)
     while True:
-        task, shared, device = received.get()
-        connection.send(runner.run(task, shared, device, _now_and_then(connection.send)))
+        task, shared, device = parent.receive()
+        parent.send(runner.run(task, shared, device, now_and_then(parent.send)))
 
 
 if __name__ == "__main__":

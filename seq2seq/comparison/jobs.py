@@ -1,45 +1,13 @@
-"""How many methods run at once, and what each gets of the machine."""
+"""How many methods run at once, and what a reader of their seconds has to know."""
 
-from collections.abc import Sequence
+from seq2seq.machine import RULE, parse_count
 
-from seq2seq.errors import ConfigError
-
-AUTO = "auto"
-MOST_JOBS = 256
-_CORES_EACH = 2
-RULE = "auto: one for each GPU, else one for every two cores"
+__all__ = ["RULE", "describe_jobs", "parse_jobs"]
 
 
 def parse_jobs(text: str) -> int | None:
     """Reads a number, or `auto`: None. Raises `ConfigError`."""
-    if text.strip() == AUTO:
-        return None
-    if not (text.strip().isdecimal() and 1 <= int(text) <= MOST_JOBS):
-        raise ConfigError(f"jobs is {text!r}, must be auto or a whole number from 1 to {MOST_JOBS}")
-    return int(text)
-
-
-def auto_jobs(device: str, available: Sequence[str], cores: int) -> int:
-    """As many as do not take from each other what makes them quick.
-
-    device: as asked for. available: names of devices, see `devices.available_devices`.
-    """
-    if _is_cpu(device, available):
-        return max(1, cores // _CORES_EACH)
-    return len(set(share_devices(device, available, len(available))))
-
-
-def share_devices(device: str, available: Sequence[str], jobs: int) -> list[str]:
-    """The device of each job: GPUs in turn where `auto` means a GPU, else the one that was asked for."""
-    gpus = [name for name in available if name.startswith("cuda")]
-    if device == AUTO and gpus:
-        return [gpus[k % len(gpus)] for k in range(jobs)]
-    return [device] * jobs
-
-
-def share_threads(cores: int, jobs: int) -> int:
-    """Threads of each job."""
-    return max(1, cores // jobs)
+    return parse_count("jobs", text)
 
 
 def describe_jobs(jobs: int, *, max_minutes: float | None) -> str:
@@ -51,7 +19,3 @@ def describe_jobs(jobs: int, *, max_minutes: float | None) -> str:
         f"Up to {jobs} methods ran at once and shared the machine: their seconds are more than they would be alone, "
         f"and are no measure of one method beside another{fewer}."
     )
-
-
-def _is_cpu(device: str, available: Sequence[str]) -> bool:
-    return device == "cpu" or (device == AUTO and available[0] == "cpu")

@@ -47,9 +47,12 @@ def describe_input(source: SequenceSource) -> InputReport:
     )
 
 
-def describe(source: SequenceSource, config: ReconstructionConfig) -> dict[str, Any]:
-    """The output of `decloud inspect --json`: the report's `input`, and what only matters before a run."""
-    info, cost = source.info, estimate(source.info.shape, config)
+def describe(source: SequenceSource, config: ReconstructionConfig, processes: int = 1) -> dict[str, Any]:
+    """The output of `decloud inspect --json`: the report's `input`, and what only matters before a run.
+
+    processes: that a run would have.
+    """
+    info, cost = source.info, estimate(source.info.shape, config, processes)
     return {
         **to_plain(describe_input(source)),
         "format": info.format,

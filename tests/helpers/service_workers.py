@@ -35,6 +35,7 @@ INTERVALS: dict[str, Any] = {
     "cancel_grace_s": 0.5,
 }
 WITHIN_S = 30.0
+_COMMANDS: dict[str, Any] = {"command": simulated.COMMAND, "tile_command": simulated.TILE_COMMAND}
 
 
 class Workshop:
@@ -89,7 +90,7 @@ class Workshop:
 
     def supervisor(self, **changes: Any) -> Supervisor:
         self._workers += 1
-        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", "command": simulated.COMMAND, **changes}
+        options: dict[str, Any] = {"worker_id": f"worker-{self._workers}", **_COMMANDS, **changes}
         storage = options.pop("storage", self.storage)
         return Supervisor(self.database, storage, options.pop("settings", self.settings), **options)
 
@@ -178,7 +179,7 @@ def main(worker_id: str, values: str) -> None:
     logs.configure("info")
     database = Database(settings.database_url)
     storage = open_storage(settings.storage_url, settings.storage_options)
-    supervisor = Supervisor(database, storage, settings, worker_id=worker_id, command=simulated.COMMAND)
+    supervisor = Supervisor(database, storage, settings, worker_id=worker_id, **_COMMANDS)
     stopping: list[int] = []
 
     def stop(*_: object) -> None:

@@ -18,6 +18,7 @@ from seq2seq.settings import setting
 NAME = "simulated"
 # In place of the command of a job's process; jobs of other methods are done as ever.
 COMMAND = (sys.executable, str(HELPERS / "simulated_job.py"))
+TILE_COMMAND = (sys.executable, str(HELPERS / "simulated_tile.py"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Simulation:
     there is, unless tiles are `fault_fits_px` or smaller. disk-full: what the kernel says of /dev/full, while the file
     `fault_until` is missing, where one is named. input: the user's files are to blame. fault_each_step: not at
     `fault_at_step`, but whenever an attempt has done a step.
+
+    tiles: in place of steps so many tiles, that workers share, each in `seconds`. tile_log: a file to which whoever
+    does one appends a line, "TILE PROCESS ATTEMPT begin" or "... end".
     """
 
     seconds: float = setting(0.5, about="Of all steps together.", low=0, high=3600)
@@ -43,6 +47,8 @@ class Simulation:
     fault_fits_px: int = setting(0, about="Tiles that memory is enough for.", low=0, high=8192)
     fault_each_step: bool = setting(False, about="After each attempt's first step.")
     fault_until: str | None = setting(None, about="A file that ends it.")
+    tiles: int = setting(0, about="Tiles in place of steps.", low=0, high=10_000)
+    tile_log: str | None = setting(None, about="A file that tells who did which.")
 
 
 def _no_class() -> NoReturn:
@@ -72,4 +78,4 @@ def use() -> None:
     methods.METHODS += (INFO,)
     from worker.running import supervisor
 
-    supervisor.COMMAND = COMMAND
+    supervisor.COMMAND, supervisor.TILE_COMMAND = COMMAND, TILE_COMMAND

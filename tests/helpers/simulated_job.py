@@ -19,7 +19,7 @@ from seq2seq.settings import from_mapping
 from seq2seq.writers import check_output, partial_of, publish, write_file
 from worker.child.ending import Report, leave
 from worker.child.run_job import main, produce_result
-from worker.running.job_folder import OUT, UPLOAD, Request
+from worker.running.job_folder import OUT, UPLOAD, Request, workspace_of
 
 CHECKPOINT = Path(".checkpoint", "simulated.json")
 # As the state of an optimiser: it says how far the work is, and not how often it was tried.
@@ -140,6 +140,15 @@ def produce(request: Request, report: Report, should_stop: ShouldStop) -> None:
     simulation = from_mapping(Simulation, request.params.get("method_settings", {}))
     simulation = replace(simulation, tile_px=request.retry.get("tile_px", simulation.tile_px))
     Path(UPLOAD).unlink(missing_ok=True)
+    if simulation.tiles:
+        from simulated_tiles import run_tiles
+
+        facts = run_tiles(
+            simulation, request.attempt, workspace_of(Path()), report, should_stop, request.share_tiles_from
+        )
+        write_file(partial_of(Path(OUT)) / REPORT.path, json.dumps({"config": {"tiles": facts}}).encode())
+        publish(partial_of(Path(OUT)), Path(OUT), False)
+        return
     report("plan", tile_px=simulation.tile_px, shape=[simulation.dates, 4, 256, 256])
     run(
         simulation,

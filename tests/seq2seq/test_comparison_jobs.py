@@ -24,14 +24,16 @@ from seq2seq.commands import main as cli
 from seq2seq.comparison import at_once, in_turn, running, workers
 from seq2seq.comparison.benchmark import benchmark, make_plan
 from seq2seq.comparison.case import CaseName, Outcome
-from seq2seq.comparison.jobs import auto_jobs, describe_jobs, parse_jobs, share_devices, share_threads
+from seq2seq.comparison.jobs import describe_jobs, parse_jobs
 from seq2seq.comparison.parts import FOLDER
-from seq2seq.comparison.sharing import SharedObservations, shared_folder
 from seq2seq.comparison.task import Task
-from seq2seq.comparison.workers import NoProcessError, Workers, ending
+from seq2seq.comparison.workers import Workers
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, OutputError, Stopped
+from seq2seq.machine import auto_count, share_devices, share_threads
 from seq2seq.progress import never_stop
+from seq2seq.shared_observations import SharedObservations, shared_folder
+from seq2seq.subprocesses import NoProcessError, ending
 
 PLAIN = ReconstructionConfig(perceptual="off", device="cpu")
 # Of a process on a busy machine, to start or to end.
@@ -181,7 +183,7 @@ def a_task(method="nearest", seed=0, memory_gb=1.0, **settings) -> Task:
 
 
 def ran(tasks, runner, tmp_path, **settings) -> list[Outcome]:
-    shared = SharedObservations.write(observations(), tmp_path)
+    shared = SharedObservations.write(observations(), tmp_path, without="")
     arguments = {"threads": 1, "memory_gb": 8, "should_stop": never_stop, **settings}
     with Workers(["cpu", "cpu"], runner=runner, **arguments) as pool:
         return [outcome for _, outcome in pool.outcomes(tasks, shared, lambda task, progress: None)]
@@ -260,14 +262,14 @@ def test_tasks_at_once_stay_below_the_memory_and_each_ends_once(needs, count):
     ],
 )
 def test_an_end_is_worded_by_its_code_or_signal(code, words):
-    assert words in ending(code)
+    assert words in ending(code, "fewer need less")
 
 
 @pytest.mark.parametrize("radar", [True, False])
 def test_shared_observations_are_what_was_written_and_writing_into_them_stays_here(tmp_path, radar):
     given = observations()
     given = given if radar else replace(given, s1=None)
-    shared = SharedObservations.write(given, tmp_path)
+    shared = SharedObservations.write(given, tmp_path, without="")
     got = shared.read()
     got.s2.pixels[:] += 1
     again = shared.read()
@@ -296,20 +298,20 @@ def test_what_a_killed_program_left_is_removed_and_what_another_uses_stays(tmp_p
 def test_no_room_for_the_sequence_is_one_line_with_a_way_out(tmp_path):
     with (
         mock.patch("numpy.save", side_effect=OSError(28, "No space left on device")),
-        pytest.raises(OutputError, match="No space left on device; jobs 1 needs no such files"),
+        pytest.raises(OutputError, match="No space left on device; fewer need none"),
     ):
-        SharedObservations.write(observations(), tmp_path)
+        SharedObservations.write(observations(), tmp_path, without="fewer need none")
 
 
 GPUS = ["cuda:0", "cuda:1", "cpu"]
 
 
 def test_jobs_by_themselves_are_as_many_as_there_are_gpus_or_pairs_of_cores():
-    assert [auto_jobs("auto", ["cpu"], cores) for cores in (1, 2, 3, 8)] == [1, 1, 1, 4]
-    assert auto_jobs("auto", GPUS, 16) == 2
-    assert auto_jobs("cpu", GPUS, 16) == 8
-    assert auto_jobs("cuda:1", GPUS, 16) == 1
-    assert auto_jobs("auto", ["mps", "cpu"], 8) == 1
+    assert [auto_count("auto", ["cpu"], cores) for cores in (1, 2, 3, 8)] == [1, 1, 1, 4]
+    assert auto_count("auto", GPUS, 16) == 2
+    assert auto_count("cpu", GPUS, 16) == 8
+    assert auto_count("cuda:1", GPUS, 16) == 1
+    assert auto_count("auto", ["mps", "cpu"], 8) == 1
 
 
 def test_gpus_are_given_out_in_turn_and_a_device_that_was_named_is_kept():

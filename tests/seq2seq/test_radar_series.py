@@ -9,11 +9,11 @@ import rasterio
 from rasterio.control import GroundControlPoint
 from sequence_files import DATES, HEIGHT, WIDTH, s1_db, write_sequence, write_tif
 
-from seq2seq.comparison.sharing import SharedObservations
 from seq2seq.errors import InvalidPixelsError, MisalignedGridsError, UnreadableFileError
 from seq2seq.radar_series import RadarSeries
 from seq2seq.readers import open_contents, open_sequence, read_sequence
 from seq2seq.sequence import ImageSequence
+from seq2seq.shared_observations import SharedObservations
 from seq2seq.validation.holdout import blank
 from seq2seq.writers.working_copy import write_working_copy
 
@@ -128,13 +128,15 @@ def test_a_working_copy_gives_the_same_series(tmp_path, orbits):
 
 def test_processes_share_it(tmp_path):
     observations = read_sequence(asynchronous(tmp_path / "in"))
-    shared = pickle.loads(pickle.dumps(SharedObservations.write(observations, tmp_path)))  # as it is sent to a process
+    shared = pickle.loads(
+        pickle.dumps(SharedObservations.write(observations, tmp_path, without=""))
+    )  # as it is sent to a process
     ours, theirs = shared.read().s1_series, observations.s1_series
     assert ours.orbits == theirs.orbits
     assert np.array_equal(ours.dates, theirs.dates)
     assert np.array_equal(ours.read().pixels, theirs.read().pixels)
     without = replace(observations, s1_series=None)
-    assert SharedObservations.write(without, tmp_path).read().s1_series is None
+    assert SharedObservations.write(without, tmp_path, without="").read().s1_series is None
 
 
 @pytest.mark.parametrize("spoil", ["damaged", "impossible"])

@@ -16,6 +16,7 @@ from worker.errors import NotFound
 from worker.running import attempt_folders, checkpoints
 from worker.running.attempt_folders import AttemptFolders, continue_from
 from worker.running.checkpoints import RemoteCheckpoint, fetch_checkpoint
+from worker.running.job_folder import STORED
 from worker.storage import LocalStorage
 
 TILES = "out.partial/.checkpoint"
@@ -159,6 +160,16 @@ def test_a_checkpoint_is_stored_again_only_where_it_changed_and_never_for_a_lost
     (tmp_path / TILES / "tile-0/fit/scored.pt").write_text("further")
     assert remote.save(lambda: True)
     assert sorted(put) == ["index.json", "scored.pt"]
+
+
+def test_a_tile_that_another_worker_has_done_is_not_stored_a_second_time(tmp_path: Path) -> None:
+    storage, here, there = LocalStorage(tmp_path / "files"), tmp_path / "here", tmp_path / "there"
+    write(here, *(f"{TILES}/tile-{tile}/{name}" for tile in (0, 1) for name in ("pixels.npy", "facts.json")))
+    (here / TILES / "tile-1" / STORED).touch()
+    assert RemoteCheckpoint(storage, job(1), here).save(lambda: True)
+    there.mkdir()
+    assert fetch_checkpoint(storage, job(2, checkpoint=f"checkpoints/{ID}"), there, newer_than=0)
+    assert names(there) == [f"{TILES}/tile-0/facts.json", f"{TILES}/tile-0/pixels.npy"]
 
 
 def test_a_job_goes_on_from_its_checkpoint_on_a_machine_that_shares_nothing_but_storage(

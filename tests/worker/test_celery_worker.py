@@ -12,7 +12,7 @@ from service_databases import free_port
 from service_workers import Workshop, until
 
 from worker import jobs
-from worker.jobs import Job
+from worker.jobs import Job, tiles
 from worker.lanes import LIGHT
 from worker.queue import workers
 from worker.queue.doorbell import CeleryDoorbell, open_doorbell
@@ -178,3 +178,20 @@ def test_killed_with_its_redis_a_worker_is_replaced_and_its_job_goes_on(
     (_, _, kept), (_, again, _) = workshop.result(job)["ran"]
     assert kept == again >= 5
     assert jobs.get(workshop.database, job.id, "ann").attempt == 2
+
+
+@pytest.mark.slow
+def test_idle_workers_are_rung_for_tiles_and_again_those_that_were_not_there_yet(
+    workshop: Workshop, fake_redis: FakeRedis
+) -> None:
+    log = workshop.settings.data / "tiles.log"
+    first = start_celery(workshop, fake_redis.url)
+    with reaping(workshop, fake_redis.url):
+        job = workshop.submit(tiles=10, seconds=2.0, tile_log=str(log))
+        until(lambda: any(state.laid for state in tiles.states(workshop.database, job)), "nobody leads")
+        start_celery(workshop, fake_redis.url)
+        each_done_once(workshop, [job])
+    done = [line.split() for line in log.read_text().splitlines() if line.endswith("end")]
+    assert sorted(int(line[0]) for line in done) == list(range(10))
+    assert any(message.startswith("Tile ") for message in workshop.messages(job)), "nobody helped"
+    assert first.poll() is None

@@ -163,3 +163,36 @@ def test_a_path_among_the_settings_is_refused(workshop: Workshop, fields: Path) 
     assert job.error is not None
     assert job.error["code"] == "invalid-config"
     assert "vgg16_weights" in job.error["detail"]
+
+
+@pytest.mark.slow
+def test_two_workers_that_share_a_job_make_the_files_that_the_command_line_makes(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    write_simulation(simulate(dates=4, size=80, bands=BAND_SETS["10m"]), tmp_path / "made")
+    archive = pack(tmp_path / "made" / "input", tmp_path / "scene.zip")
+    options = {"method": "low-rank", "tile_px": 32, "overlap_px": 8}
+    out = decloud.run(archive, tmp_path / "out", decloud.ReconstructionConfig(**PARAMS, **options))
+    job = submit(workshop, archive, **options)
+    lead, helper = (workshop.supervisor(command=None, tile_command=None) for _ in range(2))
+    over = threading.Event()
+
+    def help_() -> None:
+        while not over.is_set():
+            if workshop.get(job).status != "running" or not helper.work_once():
+                over.wait(0.05)
+
+    thread = threading.Thread(target=help_)
+    thread.start()
+    try:
+        lead.work_once()
+    finally:
+        over.set()
+        thread.join()
+    assert any(message.startswith("Tile ") for message in workshop.messages(job)), "the other one has helped"
+    result = published(workshop, job, tmp_path / "result")
+    names = [path.relative_to(out) for path in out.rglob("*.tif")]
+    assert len(names) == 12
+    for name in names:
+        assert (result / name).read_bytes() == (out / name).read_bytes(), name
+    assert without_times(result)["holdout"] == without_times(out)["holdout"]

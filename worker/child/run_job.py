@@ -18,6 +18,7 @@ from worker.child.ending import Report, ShouldStop, concluded, leave, reporter
 from worker.child.importing import have_input
 from worker.child.inspecting import inspect
 from worker.child.pictures import adding_pictures, showing_predictions
+from worker.child.shared_tiles import SharedTurns
 from worker.lanes import is_light
 from worker.processes import memory
 from worker.running.job_folder import INPUT, OUT, Request
@@ -74,8 +75,15 @@ def reconstruct(request: Request, report: Report, should_stop: ShouldStop) -> No
         on_progress=on_progress,
         should_stop=should_stop,
         collection_id=request.job_id,
-        beside=pipeline.Beside(adding_pictures(report, should_stop), showing_predictions(report)),
+        beside=pipeline.Beside(
+            adding_pictures(report, should_stop), showing_predictions(report), _turns(request, report)
+        ),
     )
+
+
+def _turns(request: Request, report: Report) -> SharedTurns | None:
+    """Who does the tiles: other workers as well, where the operator lets them and there is a supervisor."""
+    return SharedTurns(report, request.share_tiles_from) if request.share_tiles_from else None
 
 
 def _config(request: Request) -> "ReconstructionConfig":

@@ -7,6 +7,7 @@ Times are seconds since 1970 (UTC) by the clock of whoever wrote them. Order nev
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -251,6 +252,26 @@ webhook_outbox = Table(
     Column("next_try", Double, nullable=False),
     Column("last_error", Text),
     Index(None, "next_try"),
+)
+
+# Tiles of running jobs that several workers share, of the job's run with this key: another run has other tiles. state:
+# open | taken | done. laid: its input is in the storage, so that others than the job's own worker can do it; own: only
+# that one may. owner and attempt, which only counts up, are the fence; prefix: of its arrays, where another worker has
+# done it.
+job_tiles = Table(
+    "job_tiles",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("tile", Integer, primary_key=True),
+    Column("run_key", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("laid", Boolean, nullable=False),
+    Column("own", Boolean, nullable=False),
+    Column("owner", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("lease_until", Double),
+    Column("prefix", Text),
+    Index(None, "laid", "state"),
 )
 
 # Results that are to go where their owners want them, until they are there or given up. target: with what nobody is

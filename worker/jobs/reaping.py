@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from worker import clock
 from worker.database.connections import Database
 from worker.database.tables import jobs
-from worker.jobs import artifacts, garbage, uploads
+from worker.jobs import artifacts, garbage, tiles, uploads
 from worker.jobs.rows import COLUMNS, Job, to_job
 from worker.jobs.transitions import LONGEST_DELAY_S, change, end_dismissed, end_failed, requeue
 from worker.settings import Settings
@@ -67,6 +67,7 @@ def take_back_all(database: Database, settings: Settings) -> Reaped:
     """Takes back every running job now, not when its lease ends: for a caller who knows that no worker is alive."""
     with database.begin() as connection:
         connection.execute(update(jobs).where(jobs.c.status == "running").values(lease_until=0.0))
+        tiles.open_all(connection)
     return reap(database, settings)
 
 

@@ -6,10 +6,10 @@ in the order in which they appear. On SQLite a writing transaction has the whole
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from worker import clock
-from worker.database.tables import jobs
+from worker.database.tables import job_tiles, jobs
 from worker.errors import NotFound
 from worker.jobs import events, exports, garbage, outbox
 from worker.jobs.rows import COLUMNS, ONE, ONE_OWNED, Job, JobStatus, to_job
@@ -68,6 +68,8 @@ def end(connection: Connection, job: Job, status: JobStatus, message: str, **val
     )
     if job.attempt:
         garbage.add(connection, job.checkpoint_prefix, delay_s=_LATE_S)
+    if connection.execute(delete(job_tiles).where(job_tiles.c.job_id == job.id)).rowcount:
+        garbage.add(connection, f"tiles/{job.id}", delay_s=_LATE_S)
     level = "error" if status == "failed" else "info"
     report(connection, ended, message, level=level, **({"error": ended.error} if ended.error else {}))
     return ended

@@ -24,6 +24,7 @@ from worker.running.heartbeat import PICTURE, Heartbeat
 from worker.running.job_folder import DONE, FETCH, LOG, OUT, STOPPED, log_tail, read_error
 from worker.running.preparation import fetching_environment, is_to_fetch, write_request
 from worker.running.shortages import Shortage
+from worker.running.tile_sharing import TileSharing
 from worker.running.verdicts import ChildOutcome, Failure, Retry
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Attempt:
     heartbeat: Heartbeat
     plan: dict[str, Any] = field(default_factory=dict)
     place: Place | None = None
+    sharing: TileSharing | None = None
 
     def run(self) -> Verdict:
         """Works, and says how it went.
@@ -61,7 +63,8 @@ class Attempt:
         save = saver(context, job, folder, self.heartbeat)
         if refused := write_request(context, job, folder):
             return refused
-        with saved_now_and_then(save) if context.is_remote else nullcontext():
+        saving = saved_now_and_then(save) if context.is_remote else nullcontext()
+        with saving, TileSharing(context, job, folder) as self.sharing:
             ended = self._work(folder)
         fields = {"exit_status": ended.status, "stopped": ended.stopped, "seconds": round(ended.seconds, 1)}
         _log.info("job process ended", extra=fields)
@@ -110,7 +113,7 @@ class Attempt:
             return child.supervise(self._why_to_stop, within_s=within_s, grace_s=grace_s)
 
     def _receive(self, message: dict[str, Any]) -> None:
-        """A message from the child: {"kind": "progress" | "plan" | "picture", ...}."""
+        """A message from the child: {"kind": "progress" | "plan" | "picture" | ...}."""
         values = {name: value for name, value in message.items() if name != "kind"}
         if message.get("kind") == "progress":
             self.heartbeat.report(values)
@@ -118,9 +121,13 @@ class Attempt:
             self.plan = values
         elif message.get("kind") == PICTURE:
             self.heartbeat.pictures.append(values)
+        elif self.sharing is not None:
+            self.sharing.receive(str(message.get("kind")), values)
 
     def _why_to_stop(self) -> Stop | None:
         grace_s = self.context.settings.cancel_grace_s
+        if self.sharing is not None and self.sharing.failure is not None:
+            raise self.sharing.failure
         if self.heartbeat.lost.is_set():
             return Stop(LOST)
         if self.is_lost:  # what it does from now on nobody would find

@@ -1,7 +1,7 @@
 """What every attempt of one supervisor works with."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from worker.database.connections import Database
@@ -12,9 +12,10 @@ from worker.storage import Storage
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """Lends an attempt what is its supervisor's. command: of the job's process, to which the attempt's folder is added.
+    """Lends an attempt what is its supervisor's. command: of the job's process, to which the attempt's folder is added;
+    tile_command: of that of a tile.
 
-    stopping: set when it must end. insist: repeats a call to the database.
+    stopping: set when it must end. insist: repeats a call to the database. ring: wakes workers of a resource class.
     """
 
     database: Database
@@ -22,8 +23,10 @@ class AttemptContext:
     settings: Settings
     device: str
     command: Sequence[str]
+    tile_command: Sequence[str]
     stopping: threading.Event
     insist: Insist
+    ring: Callable[[str], object]
 
     @property
     def is_remote(self) -> bool:

@@ -20,7 +20,7 @@ from worker.running.advance import Advance
 from worker.running.attempt_context import AttemptContext
 from worker.running.attempt_folders import link_tree
 from worker.running.heartbeat import Heartbeat
-from worker.running.job_folder import workspace_of
+from worker.running.job_folder import STORED, workspace_of
 from worker.storage import Storage
 
 SAVE_EVERY_S = 30.0
@@ -51,8 +51,12 @@ class RemoteCheckpoint:
         finally:
             shutil.rmtree(snapshot, ignore_errors=True)
 
+    def _is_stored(self, path: str) -> bool:
+        """Of a tile that another worker has done: whoever leads next fetches it as well."""
+        return (workspace_of(self._folder).checkpoint / path).with_name(STORED).exists()
+
     def _put(self, snapshot: Path, still_ours: Callable[[], bool]) -> bool:
-        files = {file.relative_to(snapshot).as_posix(): file for file in snapshot.rglob("*") if file.is_file()}
+        files = {path: file for path, file in _files(snapshot).items() if not self._is_stored(path)}
         state = {path: (file.stat().st_mtime_ns, file.stat().st_size) for path, file in files.items()}
         if state == self._sent:
             return False
@@ -67,6 +71,10 @@ class RemoteCheckpoint:
         self._storage.put(f"{self._job.checkpoint_prefix}/{_INDEX}", json.dumps(index).encode())
         self._sent = state
         return True
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
 
 
 def saver(context: AttemptContext, job: Job, folder: Path, heartbeat: Heartbeat) -> Callable[[], None]:

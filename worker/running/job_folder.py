@@ -16,6 +16,12 @@ DONE, BAD_INPUT, BUG, STOPPED, OUT_OF_MEMORY, SHORT = 0, 2, 70, 75, 77, 78
 REQUEST, ERROR, UPLOAD, INPUT, OUT, LOG = "request.json", "error.json", "upload", "input", "out", "child.log"
 # fetch.json: to the process that fetches what is no upload; fetched: what it has, complete once it is marked.
 FETCH, FETCHED, _CONTENT, _MARK = "fetch.json", "fetched", "content", "done.json"
+# Between the job's process and its supervisor, where other workers do some of the tiles: `worker.child.shared_tiles`.
+SHARED_TILES = "tiles"
+# In the folder of a tile that others have done: the storage has its arrays already.
+STORED = ".stored"
+# task.json: what a tile's own process is to do, beside the arrays of its observations.
+TASK = "task.json"
 # The ending of a file below FETCHED that is written in place.
 UNFINISHED = ".part"
 
@@ -26,7 +32,7 @@ class Request:
     by the names of `seq2seq.processes`.
 
     retry: what earlier attempts taught, {"tile_px": 128} after running out of memory. limits: of the import, by the
-    names of `worker.imports.limits.ImportLimits`.
+    names of `worker.imports.limits.ImportLimits`. share_tiles_from: so many tiles are shared; 0: never.
     """
 
     job_id: str
@@ -36,6 +42,7 @@ class Request:
     retry: dict[str, Any]
     limits: dict[str, int]
     process: str = DECLOUD
+    share_tiles_from: int = 0
 
     def write(self, folder: Path) -> None:
         """Writes it into the attempt's folder."""

@@ -38,6 +38,7 @@ def write_request(context: AttemptContext, job: Job, folder: Path) -> Failure | 
         params=job.params,
         retry=job.retry or {},
         limits={"pixel_dates": int(job.max_pixels_dates or settings.max_pixels_dates)},
+        share_tiles_from=settings.share_tiles_from,
     )
     request.write(folder)
     return None

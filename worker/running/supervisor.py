@@ -16,6 +16,7 @@ from worker.running.attempt_context import AttemptContext
 from worker.running.attempt_folders import AttemptFolders
 from worker.running.heartbeat import Heartbeat
 from worker.running.shortages import Shortage
+from worker.running.tile_helping import TileHelper
 from worker.running.verdicts import Failure, Retry
 from worker.settings import Settings
 from worker.storage import Storage
@@ -27,15 +28,17 @@ _LONGEST_PAUSE_S = 30.0
 
 # The job's process. -P: the attempt's folder, which the child works in, is no place to import from.
 COMMAND = (sys.executable, "-P", "-m", "worker.child.run_job")
+# That of a tile of another worker's job.
+TILE_COMMAND = (sys.executable, "-P", "-m", "worker.child.run_tile")
 
 
 class Supervisor:
     """Does one job at a time on one device. `work_once` belongs to one thread; `stop` may be called from any.
 
     command: of the job's process, to which the attempt's folder is added; None: `COMMAND` as it is when a supervisor is
-    made, so that a program may put another in its place. ring: wakes other workers of a resource class when a job goes
-    back to the queue. lacks: what keeps this worker from claiming jobs, in one sentence. Raises `InvalidSettings` where
-    the work folder cannot be used.
+    made, so that a program may put another in its place; tile_command: likewise, of a tile's. ring: wakes other workers
+    of a resource class. lacks: what keeps this worker from claiming jobs, in one sentence. Raises `InvalidSettings`
+    where the work folder cannot be used.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Supervisor:
         worker_id: str,
         device: str = "auto",
         command: Sequence[str] | None = None,
+        tile_command: Sequence[str] | None = None,
         ring: Callable[[str], object] = lambda resource_class: None,
     ) -> None:
         self.worker_id, self.device, self.classes = worker_id, device, settings.resource_classes
@@ -54,8 +58,17 @@ class Supervisor:
         self._database, self._settings, self._ring = database, settings, ring
         self._stopping = threading.Event()
         self._context = AttemptContext(
-            database, storage, settings, device, command or COMMAND, self._stopping, self._insist
+            database,
+            storage,
+            settings,
+            device,
+            command or COMMAND,
+            tile_command or TILE_COMMAND,
+            self._stopping,
+            self._insist,
+            ring,
         )
+        self._helper = TileHelper(self._context, worker_id, settings.resource_classes)
         self._swept_at = -settings.reap_s
         self._folders = AttemptFolders(settings.work_dir)
         self._folders.make()
@@ -67,10 +80,10 @@ class Supervisor:
         self._stopping.set()
 
     def work_once(self) -> bool:
-        """Claims a job and sees it through, whatever its end.
+        """Claims a job and sees it through, whatever its end; where none waits, does a tile of another worker's job.
 
-        Returns False where there was none, after `stop`, and while the worker lacks what a job needs: then jobs wait in
-        the queue.
+        Returns False where there was neither, after `stop`, and while the worker lacks what a job needs: then jobs wait
+        in the queue.
 
         Raises `DatabaseUnavailable` where none could be claimed.
         """
@@ -83,12 +96,26 @@ class Supervisor:
             lease_s=self._settings.lease_s,
         )
         if job is None:
+            if self._help():
+                return True
             self._sweep()
             return False
         self.job_id = job.id
         try:
             with logs.bound(job_id=job.id, attempt=job.attempt, worker_id=self.worker_id):
                 self._see_through(job)
+        finally:
+            self.job_id = None
+        return True
+
+    def _help(self) -> bool:
+        """Does one tile of another worker's job, if there is one that waits: no job of its own does."""
+        taken = self._helper.take()
+        if taken is None:
+            return False
+        self.job_id = taken.job_id
+        try:
+            self._helper.see_through(taken)
         finally:
             self.job_id = None
         return True

@@ -8,13 +8,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -69,6 +70,17 @@ class _Facts:
     geobox: GeoBox
     orbits: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        grid = {"shape": list(self.geobox.shape), "affine": list(self.geobox.affine)[:6], "crs": str(self.geobox.crs)}
+        return {"bands": list(self.bands), "orbits": list(self.orbits), "grid": grid}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        grid = values["grid"]
+        height, width = grid["shape"]
+        geobox = GeoBox((height, width), Affine(*grid["affine"]), grid["crs"])
+        return cls(tuple(values["bands"]), geobox, tuple(values["orbits"]))
+
 
 @dataclass(frozen=True)
 class SharedObservations:
@@ -80,8 +92,11 @@ class SharedObservations:
     series: _Facts | None
 
     @classmethod
-    def write(cls, observations: Observations, inside: Path) -> Self:
-        """Writes the arrays into a new folder `inside` one. The inverse of `read`. Raises `OutputError`."""
+    def write(cls, observations: Observations, inside: Path, *, without: str) -> Self:
+        """Writes the arrays into a new folder `inside` one. The inverse of `read`.
+
+        Raises `OutputError`, which ends with how to do `without` such files.
+        """
         s2, s1 = observations.s2, observations.s1
         orbits = () if observations.s1_series is None else observations.s1_series.orbits
         series = None if observations.s1_series is None else observations.s1_series.read()
@@ -103,7 +118,7 @@ class SharedObservations:
         except OSError as error:
             raise OutputError(
                 f"{inside}: the sequence cannot be laid there for several processes: {error.strerror or error}; "
-                "jobs 1 needs no such files"
+                f"{without}"
             ) from error
         return cls(
             folder,
@@ -122,6 +137,18 @@ class SharedObservations:
             requested=self._array("requested"),
             s1_series=None if self.series is None else self._series(self.series),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what another machine needs beside the files, as plain JSON values."""
+        return {
+            name: each and each.to_dict() for name, each in (("s2", self.s2), ("s1", self.s1), ("series", self.series))
+        }
+
+    @classmethod
+    def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> Self:
+        """Makes it of that; folder: where its files are now."""
+        s2, s1, series = (values[name] and _Facts.from_dict(values[name]) for name in ("s2", "s1", "series"))
+        return cls(folder, s2, s1, series)
 
     def remove(self) -> None:
         """Deletes the files; who has mapped them keeps them."""
