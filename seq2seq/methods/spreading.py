@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from seq2seq.methods.registration import registered
-from seq2seq.nn.devices import available_cores
 from seq2seq.sequence import Bool, Float32
 
 NOISE, LEVEL = 0.2, 0.5  # variances, as parts of that of what neighbours have in common
@@ -76,10 +75,9 @@ class Covariance:
 
     def _filtered(self, values: Float32, spectrum: NDArray[np.float32]) -> Float32:
         height, width = values.shape[1:]
-        workers = min(available_cores(), len(values))
-        transformed = fft.rfft2(values, self._wrapped, workers=workers)
+        transformed = fft.rfft2(values, self._wrapped)
         transformed *= spectrum
-        filtered: Float32 = fft.irfft2(transformed, self._wrapped, workers=workers)[:, :height, :width]
+        filtered: Float32 = fft.irfft2(transformed, self._wrapped)[:, :height, :width]
         return filtered
 
 
