@@ -11,7 +11,7 @@ from seq2seq.methods.courses import Courses, learn_courses
 from seq2seq.methods.guided.settings import MixtureSettings
 from seq2seq.sequence import Bool, Float32
 
-_LEARNT_FROM = 2**21  # values: 10 000 pixels of 20 dates and 10 bands
+_LEARNT_FROM = 2**20  # values: 5 000 pixels of 20 dates and 10 bands
 _BLOCK_VALUES = 2**20  # of (T, C, N) at a time, which bounds the memory
 
 

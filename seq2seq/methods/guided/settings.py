@@ -32,7 +32,7 @@ class MixtureSettings(SpeckleSettings):
     date_pixels: float = hyperparameter(
         30.0, "Pixels' worth of belief that a date lies between its neighbours.", 1e-3, 1e9
     )
-    iterations: int = hyperparameter(5, "Rounds of alternating least squares.", 1, 1000)
+    iterations: int = hyperparameter(3, "Rounds of alternating least squares.", 1, 1000)
 
 
 @dataclass(frozen=True)
