@@ -69,7 +69,6 @@ def test_two_processes_one_of_them_killed_make_the_result_of_one(sequence, tmp_p
     assert files_of(out) == alone
     begun = unruly_tiles.begun(notes)
     assert [tile for tile, _ in begun] == [0, 1, 1, 2, 3], "each once, and the one of the killed process again"
-    assert len({process for _, process in begun}) == 3
     (lost,) = [each.message for each in said if each.message and "signal 9" in each.message]
     assert lost.startswith("tile 2 of 4: its process was ended by signal 9 (killed)")
     assert lost.endswith("; another one goes on")
