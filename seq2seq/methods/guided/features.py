@@ -77,6 +77,7 @@ def describe(
     settings: FeatureSettings,
     *,
     of_visible: bool = True,
+    check_stop: CheckStop = lambda: None,
 ) -> Described:
     """Computes features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
@@ -92,7 +93,7 @@ def describe(
         *_history(pixels, observed, linear),
         *_around(pixels, observed, days, linear),
     ]
-    kept.append(mixtures(pixels, observed, days, linear, settings, of_visible=of_visible))
+    kept.append(mixtures(pixels, observed, days, linear, settings, of_visible=of_visible, check_stop=check_stop))
     if radar is not None:
         kept += radar.change(observed)
     return Described(np.concatenate(kept, axis=1), linear)

@@ -4,6 +4,8 @@ What the date shows elsewhere says what each course is on it (`seq2seq.methods.c
 which it is a mixture.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ def mixtures(
     settings: MixtureSettings,
     *,
     of_visible: bool = True,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> Float32:
     """Predicts each pixel without its value on the date: (T, C, H, W) above interpolation; 0 where nothing is observed.
 
@@ -37,6 +40,7 @@ def mixtures(
     mixed = np.empty((dates, bands, height * width), np.float32)
     block = max(1, _BLOCK_VALUES // (dates * bands))
     for start in range(0, height * width, block):
+        check_stop()
         part = np.s_[..., start : start + block]
         values = np.where(known[part][:, None], flat[part], np.float32(0))
         if of_visible:

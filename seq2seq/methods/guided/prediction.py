@@ -34,7 +34,7 @@ def predict_dates(
 
     @cache  # needed for the stages that are missing alone
     def described() -> Described:
-        return describe(s2.pixels, s2.observed, s2.days, radar, fallback, settings)
+        return describe(s2.pixels, s2.observed, s2.days, radar, fallback, settings, check_stop=check_stop)
 
     def date(t: int) -> Arrays:
         linear, features = described().linear[t], described().features[t]
