@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -37,12 +37,15 @@ class Measured:
     cpu_s: float = 0.0
 
 
-def measure(command: Sequence[str | Path]) -> Measured:
-    """Runs `command` to its end. Raises CommandFailedError."""
+def measure(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> Measured:
+    """Runs `command` to its end, with further environment `variables`. Raises CommandFailedError."""
     words = [str(word) for word in command]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(words, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, text=True)
+        environment = os.environ | dict(variables or {})
+        process = subprocess.Popen(
+            words, stdout=output, stderr=errors, stdin=subprocess.DEVNULL, text=True, env=environment
+        )
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except KeyboardInterrupt:
@@ -65,7 +68,7 @@ def circumstances(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """Date, machine, versions and commit, as the head of a results page needs them."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _commit(),
+        "commit": commit(),
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "ram_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
@@ -91,8 +94,9 @@ def _cpu_model() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> str:
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+def commit(checkout: Path = ROOT) -> str:
+    """Names the commit of a checkout."""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -123,6 +123,44 @@ def _quality(rows: list[Row]) -> str:
     )
 
 
+def _beside(rows: list[Row]) -> str:
+    cases = {case: [row for row in rows if row["case"] == case] for case in dict.fromkeys(r["case"] for r in rows)}
+    means = {
+        case: [statistics.mean(row[code]["psnr"] for row in of_case) for code in ("other", "this")]
+        for case, of_case in cases.items()
+    }
+    head = ["case", "PSNR dB, other code", "this code", "difference, each seed", "gain dB, other", "this"]
+    head += ["wall, other", "this"]
+    lines = [_beside_cells(case, of_case) for case, of_case in cases.items()]
+    new = [after - before for case, (before, after) in means.items() if not case.startswith("fields")]
+    mean = f"Mean difference on acquisitions (all but `fields-*`): {statistics.mean(new):+.2f} dB." if new else ""
+    return "\n\n".join(
+        part
+        for part in (
+            f"Both ran in turn, each seed in the other order. The other code: {rows[-1]['commit']}. Means over seeds.",
+            table(head, lines),
+            mean,
+        )
+        if part
+    )
+
+
+def _beside_cells(case: str, rows: list[Row]) -> list[str]:
+    def mean(code: str, figure: str) -> float:
+        return statistics.mean(row[code][figure] for row in rows)
+
+    differences = [row["this"]["psnr"] - row["other"]["psnr"] for row in rows]
+    return [
+        f"{case}, {len(rows)} seed{'s' * (len(rows) > 1)}",
+        number(mean("other", "psnr"), 2),
+        number(mean("this", "psnr"), 2),
+        ", ".join(number(value, 2, sign=True) for value in differences),
+        number(mean("other", "gain_db"), 2, sign=True),
+        number(mean("this", "gain_db"), 2, sign=True),
+        *(duration(statistics.median(row[code]["wall_s"] for row in rows)) for code in ("other", "this")),
+    ]
+
+
 def _quality_cells(row: Row) -> list[str]:
     return [
         f"{row['case']}, {row['seed']}",
@@ -435,6 +473,7 @@ def _workers(rows: list[Row]) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
     "quality": ("Quality on real sequences, default settings", _quality),
+    "beside": ("Beside earlier code", _beside),
     "speed": ("In a minute", _speed),
     "scale": ("Larger scenes", _scale),
     "tiled": ("Many tiles, with a limit of time", _tiled),

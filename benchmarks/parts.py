@@ -30,7 +30,8 @@ class NotMeasured(Exception):  # noqa: N818  no error: a part that this machine 
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure and where. run_options: passed to every `decloud run`. reuse: finished outputs, or None."""
+    """What to measure and where. run_options: passed to every `decloud run`. reuse: finished outputs, or None.
+    other: a checkout of other code to compare with, or None."""
 
     work: Path
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -39,6 +40,7 @@ class Bench:
     scale_dates: int = SCALE_DATES
     run_options: tuple[str, ...] = ()
     reuse: Path | None = None
+    other: Path | None = None
     paper_minutes: float = 4.0
     look_every_s: float = 20.0
     quick: bool = False

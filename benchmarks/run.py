@@ -4,6 +4,7 @@ The service's figures go to service.json and SERVICE.md.
 make bench                                            everything (hours: three cases x three seeds, large scenes)
 make bench ARGS="--only quality --seeds 0"            a part; other figures in results.json stay
 make bench ARGS="--only quality --reuse DIR"          score finished runs, DIR/CASE-SEED, in place of running
+make bench ARGS="--only beside --other DIR"           this code and that of another checkout, run in turn
 make bench ARGS="--only service"                      the service beside nginx and pygeoapi (needs wrk and nginx)
 make bench ARGS="--only page"                         the page in a browser: page.json, PAGE.md (needs chromium)
 make bench ARGS=--quick                               does the benchmark itself work? Writes to --work only
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from beside import beside
 from busy import busy
 from curve import draw
 from measuring import SERVICE_PACKAGES, CommandFailedError, circumstances
@@ -30,7 +32,7 @@ from tiled import tiled
 
 HERE = Path(__file__).resolve().parent
 SERVICE, PAGE = "service", "page"
-PARTS = MOST_PARTS | {"busy": busy, "tiled": tiled, "workers": workers}
+PARTS = MOST_PARTS | {"beside": beside, "busy": busy, "tiled": tiled, "workers": workers}
 MEASURES = ("upload", "status", "first-step", "listing", "claiming", "download")
 QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
 
@@ -165,6 +167,7 @@ def _measure_service(options: argparse.Namespace, work: Path, book: Book) -> lis
 
 def _bench(options: argparse.Namespace, work: Path) -> Bench:
     common: dict[str, Any] = {"work": work, "seeds": tuple(options.seeds), "reuse": options.reuse}
+    common["other"] = options.other
     if options.quick:
         return Bench(
             **common,
@@ -188,6 +191,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512], metavar="PX", help="simulated scenes")
     parser.add_argument("--paper-minutes", type=float, default=4.0, help="of steps, for each of its two schedules")
     parser.add_argument("--reuse", type=Path, metavar="DIR", help="quality: finished outputs DIR/CASE-SEED")
+    parser.add_argument("--other", type=Path, metavar="DIR", help="beside: a checkout of the code to compare with")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES, metavar="M", help="of the service")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of each measure of the service")
     parser.add_argument(

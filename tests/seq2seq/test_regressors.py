@@ -10,7 +10,7 @@ from quick_engine import QUICK
 
 from seq2seq.errors import Stopped
 from seq2seq.methods.base import uncached
-from seq2seq.methods.guided.mlp import ByteDropout, MlpRegressor, Standardised
+from seq2seq.methods.guided.mlp import RowDropout, MlpRegressor, Standardised
 from seq2seq.methods.guided.regressors import (
     TreeRegressor,
     fit_regressors,
@@ -106,7 +106,7 @@ def test_standardised_samples_have_mean_zero_std_one_and_constants_vanish():
 
 def test_dropout_drops_a_tenth_keeps_the_mean_and_does_nothing_in_evaluation():
     torch.manual_seed(0)
-    values, dropout = torch.ones(1000, 37), ByteDropout(SETTINGS.mlp_kept, torch.Generator())
+    values, dropout = torch.ones(1000, 37), RowDropout(SETTINGS.mlp_kept, torch.Generator())
     dropped = dropout(values)
     assert abs((dropped == 0).float().mean() - 26 / 256) < 0.005
     assert abs(dropped.mean() - 1) < 0.01
@@ -200,6 +200,42 @@ def test_networks_that_learn_side_by_side_learn_what_they_would_alone():
     )
     assert np.array_equal(alone.predict(features), beside.predict(features))
     assert np.array_equal(alone.predict(features), crowded.predict(features))
+
+
+def refitted(warm, given, **settings):
+    settings = replace(SETTINGS, mlps=2, **settings)
+    return fit_regressors(given, settings, seed=0, device=CPU, threads=1, check_stop=never_stop, warm=warm)
+
+
+def test_the_second_fit_begins_where_the_first_ended():
+    """After a single step on other samples the networks still know what they had learnt; those begun anew know nothing."""
+    features, residuals = samples(seed=1)
+    first = refitted(None, samples(), mlp_steps=300)[1]
+    warm, cold = (
+        refitted(begun, samples(seed=2), mlp_steps=1, refit_mlp_steps=1)[1] for begun in ([None, first], None)
+    )
+    error, error_warm, error_cold = (np.std(m.predict(features) - residuals) for m in (first, warm, cold))
+    assert error_warm < 1.2 * error
+    assert error_cold > 2 * error_warm
+
+
+def test_trees_of_the_second_fit_are_averaged_with_those_of_the_first():
+    features, _ = samples(seed=1)
+    first = refitted(None, samples())[0]
+    alone = refitted(None, samples(seed=2), tree_samples=700)[0]
+    both = refitted([first, None], samples(seed=2), refit_tree_samples=700)[0]
+    expected = (first.predict(features) + alone.predict(features)) / 2
+    assert np.allclose(both.predict(features), expected, atol=1e-7)
+
+
+def test_a_first_fit_that_had_too_little_to_learn_from_leaves_the_second_to_begin_anew():
+    few = tuple(values[:5] for values in samples())
+    first = refitted(None, few)
+    one, other = (refitted(begun, samples()) for begun in (first, None))
+    features, _ = samples(seed=1)
+    trees, trees_anew = (regressors[0].predict(features) for regressors in (one, other))
+    assert np.allclose(trees, trees_anew, atol=0.01)
+    assert one[1].predict(features).std() > 0
 
 
 def test_one_network_that_is_stopped_stops_those_beside_it():

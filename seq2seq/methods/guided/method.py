@@ -68,8 +68,14 @@ class Prior:
         return mean
 
 
-def fit_prior(s2: ImageSequence, radar: Radar | None, settings: GuidedSettings, context: RunContext) -> Prior:
-    """Learns residuals of interpolation on visible pixels hidden in cloud shapes."""
+def fit_prior(
+    s2: ImageSequence,
+    radar: Radar | None,
+    settings: GuidedSettings,
+    context: RunContext,
+    warm: Prior | None = None,
+) -> Prior:
+    """Learns residuals of interpolation on visible pixels hidden in cloud shapes; from `warm`, where there is one."""
     fallback = mean_spectrum(s2.pixels, s2.observed)
     began, seconds = time.monotonic(), context.seconds
     samples = cached_samples(s2, radar, fallback, settings, context)
@@ -82,6 +88,7 @@ def fit_prior(s2: ImageSequence, radar: Radar | None, settings: GuidedSettings, 
         check_stop=context.check_stop,
         seconds=None if seconds is None else seconds - (time.monotonic() - began),
         cached=context.cached,
+        warm=None if warm is None else warm.regressors,
     )
     return Prior(regressors, radar, fallback, settings)
 
@@ -102,11 +109,11 @@ class GuidedFit:
     def __init__(
         self, visible: Observations, settings: GuidedSettings, context: RunContext, warm: "GuidedFit | None"
     ) -> None:
-        """Fits the prior, stage by stage; the network is as new, or that of `warm`."""
+        """Fits the prior, stage by stage; it and the network are as new, or begin from those of `warm`."""
         s2 = visible.s2
         self._check_stop = context.check_stop
         radar = speckle_filtered(visible, s2.observed, context.check_stop, settings)
-        self._prior = fit_prior(s2, radar, settings, context)
+        self._prior = fit_prior(s2, radar, settings, context, None if warm is None else warm._prior)
         self._observed = s2.observed
         self._predicted = self._prior.predict(s2, context.check_stop, context.cached)
         self._missed = self._missed_by(self._predicted, s2)

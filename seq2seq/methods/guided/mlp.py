@@ -4,8 +4,9 @@ Rows are samples: features (N, F) float32, residuals (N, C) reflectance.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
 
@@ -20,6 +21,8 @@ from seq2seq.methods.guided.settings import MlpSettings
 from seq2seq.nn.devices import one_thread
 from seq2seq.sequence import Float32
 
+RISING, WARM_RISING = 0.3, 0.1
+NOISE_ROWS, DROPOUT_ROWS = 16_384, 8_192  # drawn beforehand
 _BEGINNING = Lock()  # torch begins weights from its one global generator
 
 
@@ -41,6 +44,29 @@ class Standardised:
         return scaled
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """A one-cycle schedule: its steps, and the share of them in which the learning rate rises."""
+
+    steps: int
+    rising: float
+
+    @classmethod
+    def of(cls, settings: MlpSettings, *, warm: bool) -> "Schedule":
+        """The schedule of networks that begin anew, or from those of an earlier fit."""
+        return cls(settings.refit_mlp_steps, WARM_RISING) if warm else cls(settings.mlp_steps, RISING)
+
+    def due(self, done: int, began: float, until: float | None, fewest: int) -> int:
+        """Tells where on it an MLP has to be after `done` steps: further than those where the time passes faster.
+
+        The pace of the machine need not be known before, nor stay what it was.
+        """
+        if until is None:
+            return done
+        gone = (time.monotonic() - began) / max(until - began, 1e-9)
+        return max(done, int(self.steps * min(gone, done / min(fewest, self.steps), 1.0)))
+
+
 class MlpRegressor:
     """Two hidden layers with dropout, noisy inputs and weight decay, for all bands at once; the mean of several."""
 
@@ -56,22 +82,26 @@ class MlpRegressor:
         check_stop: CheckStop,
         until: float | None = None,
         cached: Cached = uncached,
+        warm: "MlpRegressor | None" = None,
     ) -> None:
         """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule.
-        cached: each network is a stage. threads: as many networks learn side by side, each in one."""
-        self._standardised = Standardised(features)
-        self._std = (residuals.std(axis=0) + 1e-6).astype(np.float32)
+        cached: each network is a stage. threads: as many networks learn side by side, each in one. warm: of the first
+        fit, whose networks go on learning from these samples."""
+        self._standardised = Standardised(features) if warm is None else warm._standardised
+        self._std = (residuals.std(axis=0) + 1e-6).astype(np.float32) if warm is None else warm._std
         self._device, self._settings = device, settings
         scaled = torch.from_numpy(self._standardised(features)).to(device)
         targets = torch.from_numpy(residuals / self._std).to(device)
 
+        self._schedule = Schedule.of(settings, warm=warm is not None)
         beside = max(1, min(settings.mlps, threads)) if device.type == "cpu" else 1
 
         def learn(remaining: int, check_stop: CheckStop) -> Arrays:
             now = time.monotonic()
             turns = -(-remaining // beside)  # that remain, this one among them
             by = None if until is None else now + (until - now) / turns
-            network = self._fit(scaled, targets, seed + remaining, check_stop, by)
+            begun = None if warm is None else warm._networks[settings.mlps - remaining].state_dict()
+            network = self._fit(scaled, targets, seed + remaining, check_stop, by, begun)
             return {name: values.cpu().numpy() for name, values in network.state_dict().items()}
 
         self._networks = []
@@ -89,46 +119,49 @@ class MlpRegressor:
         return scaled
 
     def _fit(
-        self, samples: Tensor, targets: Tensor, seed: int, check_stop: CheckStop, until: float | None
+        self,
+        samples: Tensor,
+        targets: Tensor,
+        seed: int,
+        check_stop: CheckStop,
+        until: float | None,
+        begun: Mapping[str, Tensor] | None = None,
     ) -> nn.Module:
-        settings = self._settings
+        settings, schedule = self._settings, self._schedule
         network, random = _fresh_mlp(samples.shape[1], targets.shape[1], settings, seed, self._device)
+        if begun is not None:
+            network.load_state_dict(begun)
         optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=settings.mlp_learning_rate,
             weight_decay=settings.mlp_weight_decay,
             fused=self._device.type in ("cpu", "cuda"),  # one call for all weights: they are small
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.mlp_learning_rate, settings.mlp_steps)
+        rates = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, settings.mlp_learning_rate, schedule.steps, pct_start=schedule.rising
+        )
+        noise = torch.randn((NOISE_ROWS, samples.shape[1]), device=samples.device, generator=random)
+        noise *= settings.mlp_noise
         began, done, position = time.monotonic(), 0, 0
-        while position < settings.mlp_steps:
+        while position < schedule.steps:
             check_stop()
-            rows = torch.randint(len(samples), (settings.mlp_batch,), device=samples.device, generator=random)
-            batch = samples[rows]
-            noise = torch.randn(batch.shape, device=samples.device, generator=random)
-            predicted = network(batch + settings.mlp_noise * noise)
-            loss = (predicted - targets[rows]).square().mean()
+            rows = _some_rows(samples, settings.mlp_batch, random)
+            batch = samples.index_select(0, rows)
+            batch += noise.index_select(0, _some_rows(noise, settings.mlp_batch, random))
+            loss = (network(batch) - targets.index_select(0, rows)).square().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             done += 1
-            due = _due_position(done, began, until, settings)
+            due = schedule.due(done, began, until, settings.fewest_mlp_steps)
             for _ in range(due - position):
-                schedule.step()
+                rates.step()
             position = due
         return network.eval()
 
 
-def _due_position(done: int, began: float, until: float | None, settings: MlpSettings) -> int:
-    """Where on its schedule an MLP has to be after `done` steps: further than those where the time passes faster.
-
-    The pace of the machine need not be known before, nor stay what it was.
-    """
-    if until is None:
-        return done
-    gone = (time.monotonic() - began) / max(until - began, 1e-9)
-    fewest = min(settings.fewest_mlp_steps, settings.mlp_steps)
-    return max(done, int(settings.mlp_steps * min(gone, done / fewest, 1.0)))
+def _some_rows(values: Tensor, count: int, random: torch.Generator) -> Tensor:
+    return torch.randint(len(values), (count,), device=values.device, generator=random)
 
 
 def _fresh_mlp(
@@ -187,8 +220,8 @@ def _side_by_side(
             raise
 
 
-class ByteDropout(nn.Module):
-    """Dropout that keeps `kept` of 256 values, one random byte each.
+class RowDropout(nn.Module):
+    """Dropout that keeps `kept` of 256 values: each row by one of `DROPOUT_ROWS` masks that were drawn beforehand.
 
     torch's own draws a number for each value, which took a third of a step on a CPU.
     """
@@ -196,15 +229,20 @@ class ByteDropout(nn.Module):
     def __init__(self, kept: int, random: torch.Generator) -> None:
         super().__init__()
         self._kept, self._random = kept, random
+        self._masks: Tensor | None = None
 
     def forward(self, values: Tensor) -> Tensor:
-        """Scales the values kept, so that the mean stays; in evaluation nothing is dropped."""
+        """Scales the values kept, (N, F), so that the mean stays; in evaluation nothing is dropped."""
         if not self.training:
             return values
-        count = -(-values.numel() // 8)
-        words = torch.randint(-(2**63), 2**63 - 1, (count,), device=values.device, generator=self._random)
-        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) < self._kept
-        return values * (kept * (256 / self._kept))
+        if self._masks is None:
+            self._masks = self._drawn(values)
+        return values * self._masks.index_select(0, _some_rows(self._masks, len(values), self._random))
+
+    def _drawn(self, values: Tensor) -> Tensor:
+        shape = (DROPOUT_ROWS, values.shape[1])
+        drawn = torch.randint(256, shape, device=values.device, dtype=torch.int16, generator=self._random)
+        return (drawn < self._kept) * (256 / self._kept)
 
 
 def _mlp(inputs: int, outputs: int, settings: MlpSettings, random: torch.Generator) -> nn.Sequential:
@@ -212,9 +250,9 @@ def _mlp(inputs: int, outputs: int, settings: MlpSettings, random: torch.Generat
     return nn.Sequential(
         nn.Linear(inputs, width),
         nn.GELU(),
-        ByteDropout(kept, random),
+        RowDropout(kept, random),
         nn.Linear(width, width),
         nn.GELU(),
-        ByteDropout(kept, random),
+        RowDropout(kept, random),
         nn.Linear(width, outputs),
     )

@@ -60,12 +60,12 @@ class TreeSettings(SampleSettings):
     """Gradient-boosted trees, one ensemble per band."""
 
     tree_samples: int = hyperparameter(60_000, "Samples that trees are grown on.", 20, 10_000_000)
-    tree_rounds: int = hyperparameter(100, "Boosting rounds.", 1, 10_000)
+    tree_rounds: int = hyperparameter(60, "Boosting rounds.", 1, 10_000)
     fewest_tree_rounds: int = hyperparameter(20, "As many however short the time.", 0, 10_000)
     tree_leaves: int = hyperparameter(31, "Leaves of a tree.", 2, 4096)
-    tree_learning_rate: float = hyperparameter(0.08, "Shrinkage of each round.", 1e-4, 1.0)
+    tree_learning_rate: float = hyperparameter(0.13, "Shrinkage of each round.", 1e-4, 1.0)
     tree_min_leaf_samples: int = hyperparameter(40, "Least samples of a leaf.", 1, 100_000)
-    tree_feature_fraction: float = hyperparameter(0.6, "Features that a tree may use.", 0.01, 1.0)
+    tree_feature_fraction: float = hyperparameter(0.3, "Features that a tree may use.", 0.01, 1.0)
     tree_bagging_fraction: float = hyperparameter(0.7, "Samples that a tree is grown on.", 0.01, 1.0)
     tree_bins: int = hyperparameter(127, "Bins of a feature.", 2, 65_535)
 
@@ -78,6 +78,9 @@ class MlpSettings(TreeSettings):
     mlps: int = hyperparameter(2, "Networks, from different beginnings.", 1, 32)
     mlp_width: int = hyperparameter(128, "Units of a hidden layer.", 1, 4096)
     mlp_steps: int = hyperparameter(1200, "Steps of each.", 1, 1_000_000)
+    refit_mlp_steps: int = hyperparameter(
+        500, "Steps of each in the second fit, where it begins from the first's.", 1, 1_000_000
+    )
     fewest_mlp_steps: int = hyperparameter(200, "As many however short the time.", 1, 1_000_000)
     mlp_batch: int = hyperparameter(1024, "Samples of a step.", 1, 1_000_000)
     mlp_learning_rate: float = hyperparameter(4e-3, "Highest of the one-cycle schedule.", 1e-6, 1.0)
@@ -85,6 +88,12 @@ class MlpSettings(TreeSettings):
     mlp_noise: float = hyperparameter(0.1, "Standard deviation added to standardised features.", 0.0, 10.0)
     mlp_kept: int = hyperparameter(230, "Hidden units of 256 that dropout keeps.", 1, 256)
     trees_by: float = hyperparameter(0.4, "Share of the regressors' time by which trees are done.", 0.0, 1.0)
+    refit_tree_samples: int = hyperparameter(
+        30_000,
+        "Samples that trees are grown on in the second fit, whose trees are averaged with the first's.",
+        20,
+        10_000_000,
+    )
     trees_share: float = hyperparameter(1 / 3, "Weight of the trees in the prior; the MLPs have the rest.", 0.0, 1.0)
 
 
@@ -99,7 +108,7 @@ class GuidedSettings(MlpSettings):
     weight_decay: float = hyperparameter(0.05, "Of AdamW.", 0.0, 10.0)
     warm_up_steps: int = hyperparameter(20, "Steps until the learning rate is reached.", 1, 100_000)
     last_rate: float = hyperparameter(0.02, "Share of the learning rate at the end of the cosine.", 0.0, 1.0)
-    crop_px: int = hyperparameter(64, "Side of a step's random crop.", 8, 4096)
+    crop_px: int = hyperparameter(32, "Side of a step's random crop.", 8, 4096)
     prior_weight: float = hyperparameter(
         0.1, "Prior regularisation: a hidden pixel, pulled to the prior, beside an observed one.", 0.0, 100.0
     )
