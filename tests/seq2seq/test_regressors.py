@@ -10,7 +10,7 @@ from quick_engine import QUICK
 
 from seq2seq.errors import Stopped
 from seq2seq.methods.base import uncached
-from seq2seq.methods.guided.mlp import RowDropout, MlpRegressor, Standardised
+from seq2seq.methods.guided.mlp import MlpRegressor, RowDropout, Standardised
 from seq2seq.methods.guided.regressors import (
     TreeRegressor,
     fit_regressors,
@@ -208,7 +208,7 @@ def refitted(warm, given, **settings):
 
 
 def test_the_second_fit_begins_where_the_first_ended():
-    """After a single step on other samples the networks still know what they had learnt; those begun anew know nothing."""
+    """After one step on other samples the networks still know what they had learnt; those begun anew know nothing."""
     features, residuals = samples(seed=1)
     first = refitted(None, samples(), mlp_steps=300)[1]
     warm, cold = (
