@@ -263,15 +263,15 @@ def _print_outcome(console: "Console", written: Path) -> None:
 
 
 def outcome(report: dict[str, Any], written: Path) -> list[str]:
-    """Writes the last lines of a run: files, and the range of the gain over linear interpolation."""
+    """Writes the last lines of a run: files, and the gain over linear interpolation."""
     methods = report["holdout"]["methods"]
     simulated = " (simulated data)" if report["input"]["simulated"] else ""
     proof = report["holdout"]["explanation"]
     if methods:
-        from seq2seq.validation.gain import GainRange, describe
+        from seq2seq.validation.claim import Claim, describe
 
         gain = report["holdout"]["gain"]
-        proof = f"{describe(GainRange(**gain) if gain else None)}{simulated}"
+        proof = f"{describe(Claim(**gain) if gain else None)}{simulated}"
     return [
         *_images(report, written),
         f"Picture  {written / PREVIEW.path}",

@@ -78,7 +78,7 @@ def difference(ours: Scored, theirs: Scored) -> Difference | None:
         for date, error in ours[case].by_date.items():
             pairs.setdefault((case.input, date), []).append((error, theirs[case].by_date[date]))
     evidence = [_date_errors(index, found) for index, (_, found) in enumerate(sorted(pairs.items()))]
-    measured, low, high = bootstrap_db(evidence, ())
+    measured, low, high = bootstrap_db(evidence)
     few = len(evidence) < MIN_DATES
     return Difference(measured, None if few else low, None if few else high, len(evidence), len(both))
 

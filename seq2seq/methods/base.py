@@ -211,8 +211,10 @@ class MethodInfo:
     settings: a frozen dataclass of `setting(...)` fields. cost: of a tile of the given shape. load: imports what the
     method needs, torch included, and returns its class. candidates: what `Fit.predict` returns. preparing_share: of the
     time of a run, what one `start` takes. refits: whether a second fit is worth its time, which learns from the
-    held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first. training:
-    how it learns from a data set, where it can.
+    held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first.
+    error_scales: squared error of the result per variance of the candidates, on partly and on fully clouded dates of
+    sequences whose truth is known (benchmarks/claims.py); None: not known. training: how it learns from a data set,
+    where it can.
     """
 
     name: str
@@ -226,6 +228,7 @@ class MethodInfo:
     preparing_share: float = 0.0
     refits: bool = False
     refit_share: float = 1.0
+    error_scales: tuple[float, float] | None = None
     needs_s1: bool = False
     training: Training | None = None
 

@@ -33,7 +33,8 @@ from seq2seq.report.schema import (
 from seq2seq.report.series import PixelSeries, ndvi_bands
 from seq2seq.sequence import Float32, days_since_first
 from seq2seq.validation.assessment import Assessment, GapAssessment, pool
-from seq2seq.validation.gain import DateErrors, ToFill
+from seq2seq.validation.claim import FilledDate, HiddenDate
+from seq2seq.validation.gain import DateErrors
 from seq2seq.validation.holdout import DATE_KINDS, FULLY_CLOUDED, GAP_EDGES, LINEAR, RESULT
 from seq2seq.validation.metrics import Scores
 
@@ -161,7 +162,9 @@ def assessment_of(values: dict[str, Any]) -> Assessment:
             "methods": {name: Scores(**scores) for name, scores in values["methods"].items()},
             "by_gap": tuple(GapAssessment(**{**gap, "gap_days": tuple(gap["gap_days"])}) for gap in values["by_gap"]),
             "by_date": tuple(DateErrors(**errors) for errors in values["by_date"]),
-            "to_fill": tuple(ToFill(**fill) for fill in values["to_fill"]),
+            "hidden": tuple(HiddenDate(**date) for date in values["hidden"]),
+            "filled": tuple(FilledDate(**date) for date in values["filled"]),
+            "error_scales": None if values["error_scales"] is None else tuple(values["error_scales"]),
         }
     )
 

@@ -113,11 +113,12 @@ class GapReport:
 
 @dataclass(frozen=True)
 class GainReport:
-    """The headline: PSNR over linear interpolation, dB, as a range that would have held on runs with known truth.
+    """The headline: PSNR over linear interpolation at the pixels that were filled, dB, with its 90 % interval.
 
-    low_db, high_db: None where the hidden pixels lie on too few dates. measured_db: on the hidden pixels, weighted as
-    the filled ones lie. dates, pixels: of the hidden pixels, on dates that had been clear. The rule:
-    `seq2seq/validation/gain.py`.
+    low_db, high_db: None where the hidden pixels lie on too few dates. measured_db: the best estimate. dates, pixels:
+    of the hidden pixels, on dates that had been clear. filled: pixels that it is claimed of. rmse, rmse_low, rmse_high,
+    linear_rmse: errors of result and interpolation there, reflectance. The last five are not in reports of earlier
+    versions. The rule: `seq2seq/validation/claim.py`.
     """
 
     low_db: float | None
@@ -125,6 +126,11 @@ class GainReport:
     measured_db: float
     dates: int
     pixels: int
+    filled: int | None = optional()
+    rmse: float | None = optional()
+    rmse_low: float | None = optional()
+    rmse_high: float | None = optional()
+    linear_rmse: float | None = optional()
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from seq2seq.run.fitting import PREPARING, Fitting
 from seq2seq.run.passing import keep_observed, replaced
 from seq2seq.run.result import CurvePoint, Reconstruction
 from seq2seq.sequence import Bool, Float32, Observations
-from seq2seq.validation.assessment import Assessment, assess, count_to_fill
+from seq2seq.validation.assessment import Assessment, assess
 from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import Calibration, calibrate
+from seq2seq.validation.claim import filled_dates, hidden_dates
 from seq2seq.validation.contradictions import Contradiction, contradicting_dates, deviations
 from seq2seq.validation.distance import DistanceCalibration, bridge_days_of, calibrate_by_distance
 from seq2seq.validation.holdout import LINEAR, NEAREST, RESULT, Candidates, blank, choose_holdout, fully_clouded_dates
@@ -144,6 +145,7 @@ class _Run:
         self.visible = self._unsuspected(self.s2.observed & ~hidden)  # so that nothing hidden decides what is visible
         self.usable = self._unsuspected(self.s2.observed)
         self.held_out = hidden & self.usable
+        self.given = self.s2.observed & ~hidden  # to whoever interpolates instead
 
     def reconstruct(self, on_candidates: Callable[[Candidates], None]) -> Reconstruction:
         """All phases."""
@@ -179,13 +181,14 @@ class _Run:
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
         rivals = {RESULT: result, **shown, **floor}
         sigma = calibration.sigma(candidates, self.visible)
-        to_fill = count_to_fill(self.s2.observed, *self._kinds(self.usable), self.acquired)
         by_distance = None
         if not self.acquired.all():
             by_distance = calibrate_by_distance(
                 candidates, result, truth, held_out, self.visible, self.s2.days, self.validation
             )
-        assessment = assess(rivals, sigma, truth, held_out, gaps, clouded, self.s2.bands, blend, to_fill)
+        hidden = hidden_dates(result, self._plain(self.given), truth, candidates, held_out, clouded)
+        scales = self.info.error_scales
+        assessment = assess(rivals, sigma, truth, held_out, gaps, clouded, self.s2.bands, blend, hidden, scales)
         self.clock.end_phase("scoring")
         return _Proof(blend, calibration, by_distance, assessment)
 
@@ -196,6 +199,7 @@ class _Run:
         on_candidates({**candidates, **shown})
         candidates = proof.blend.kept(candidates)
         result = proof.blend.apply(candidates, *self._kinds(self.usable))
+        assessment = self._with_filled(proof.assessment, result, candidates)
         sigma = proof.calibration.sigma(candidates, self.usable)
         if proof.by_distance is not None:
             asked = np.flatnonzero(~self.acquired)
@@ -208,7 +212,7 @@ class _Run:
             sigma=sigma,
             suspected=self.s2.observed & ~self.usable,
             reconstructed=replaced(self.s2, self.config),
-            assessment=proof.assessment,
+            assessment=assessment,
             curve=tuple(self.fitting.curve),
             perceptual=self.fitting.context.perceptual,
             device=str(self.fitting.context.device),
@@ -216,6 +220,19 @@ class _Run:
             notes=tuple(getattr(fit, "notes", ())),
             contradictions=self._contradictions(self.usable),
         )
+
+    def _with_filled(self, assessment: Assessment | None, result: Float32, candidates: Candidates) -> Assessment | None:
+        """The assessment, with what is known of the pixels that were filled on acquired dates."""
+        if assessment is None:
+            return None
+        missing = ~self.s2.observed & self.acquired[:, None, None]
+        _, clouded = self._kinds(self.usable)
+        filled = filled_dates(result, self._plain(self.s2.observed), candidates, missing, clouded)
+        return replace(assessment, filled=filled)
+
+    def _plain(self, given: Bool) -> Float32:
+        """Interpolation of what is `given`, with its suspected clouds and contradicting dates: as users do by hand."""
+        return interpolate_from_others(self.s2.pixels, given, self.s2.days)
 
     def _shown(self, visible: Bool) -> Observations:
         """What a method gets to see: the `visible` pixels, those of contradicting dates on the level of the others."""

@@ -9,8 +9,8 @@ from seq2seq.notebook import card, plot_result
 from seq2seq.progress import format_duration
 from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.assessment import Assessment
+from seq2seq.validation.claim import describe
 from seq2seq.validation.contradictions import Contradiction
-from seq2seq.validation.gain import describe
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from seq2seq.sequence import Bool, Float32
 from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import NORMAL_90
-from seq2seq.validation.gain import DateErrors, GainRange, ToFill, gain_range
+from seq2seq.validation.claim import (
+    Claim,
+    ErrorScales,
+    FilledDate,
+    HiddenDate,
+    claim_gain,
+    pool_dates,
+)
+from seq2seq.validation.gain import DateErrors
 from seq2seq.validation.holdout import DATE_KINDS, GAP_EDGES, LINEAR, RESULT, gap_class
 from seq2seq.validation.metrics import Scores, psnr_of, score
 
@@ -36,7 +44,8 @@ class GapAssessment:
 class Assessment:
     """The evidence of the held-out pixels. methods, by_band[band]: scores. coverage_90: share within 1.645 sigma.
 
-    by_date: errors of each date; to_fill: which pixels were filled in truth. The claimed gain comes from both.
+    by_date: errors of each date. hidden, filled: what is known of the hidden pixels, and of those that were filled in
+    truth, from which the gain is claimed; error_scales: of the method, on other sequences, see `claim_gain`.
     """
 
     pixels: int
@@ -45,12 +54,14 @@ class Assessment:
     by_gap: tuple[GapAssessment, ...]
     coverage_90: float
     by_date: tuple[DateErrors, ...]
-    to_fill: tuple[ToFill, ...]
+    hidden: tuple[HiddenDate, ...] = ()
+    filled: tuple[FilledDate, ...] = ()
+    error_scales: ErrorScales | None = None
 
     @property
-    def gain(self) -> GainRange | None:
-        """The gain over linear interpolation that may be claimed for the filled pixels: a range."""
-        return gain_range(self.by_date, self.to_fill)
+    def gain(self) -> Claim | None:
+        """The gain over linear interpolation that is claimed of the filled pixels, with its interval."""
+        return claim_gain(self.hidden, self.filled, self.error_scales)
 
     @property
     def gain_db(self) -> float:
@@ -67,12 +78,13 @@ def assess(
     fully_clouded: Bool,
     bands: Sequence[str],
     blend: Blend,
-    to_fill: Sequence[ToFill] = (),
+    hidden: Sequence[HiddenDate] = (),
+    error_scales: ErrorScales | None = None,
 ) -> Assessment | None:
     """Scores every method on the held-out pixels, None where there are none.
 
-    methods must hold `RESULT` and `LINEAR`; fully_clouded: (T,), see `fully_clouded_dates`; to_fill: see
-    `count_to_fill`.
+    methods must hold `RESULT` and `LINEAR`; fully_clouded: (T,), see `fully_clouded_dates`. What was filled is not
+    known yet.
     """
     if not held_out.any():
         return None
@@ -86,24 +98,9 @@ def assess(
         by_gap=tuple(_by_gap(errors, covered, fully_clouded[date], classes, blend)),
         coverage_90=float(covered.mean()),
         by_date=tuple(_by_date(errors, date, fully_clouded[date].astype(int), classes)),
-        to_fill=tuple(to_fill),
+        hidden=tuple(hidden),
+        error_scales=error_scales,
     )
-
-
-def count_to_fill(
-    observed: Bool, gap_days: Float32, fully_clouded: Bool, acquired: Bool | None = None
-) -> tuple[ToFill, ...]:
-    """Counts the pixels that are not observed, (T, H, W), by kind of date, (T,), and gap class.
-
-    acquired: (T,) False = asked for, never acquired: not counted, so that what is claimed is claimed of acquisitions.
-    """
-    classes, counted = len(GAP_EDGES) - 1, []
-    for kind in range(len(DATE_KINDS)):
-        dates = fully_clouded.astype(int) == kind
-        inside = ~observed & (dates if acquired is None else dates & acquired)[:, None, None]
-        pixels = np.bincount(gap_class(gap_days[inside]), minlength=classes)
-        counted += [ToFill(kind, gap, int(count)) for gap, count in enumerate(pixels) if count]
-    return tuple(counted)
 
 
 def pool(parts: Sequence[Assessment]) -> Assessment | None:
@@ -124,7 +121,9 @@ def pool(parts: Sequence[Assessment]) -> Assessment | None:
         by_gap=tuple(_pool_gap(gaps) for gaps in _same_gap(parts)),
         coverage_90=float(np.average([part.coverage_90 for part in parts], weights=pixels)),
         by_date=tuple(_pool_dates(parts)),
-        to_fill=tuple(_pool_to_fill(parts)),
+        hidden=pool_dates([date for part in parts for date in part.hidden]),
+        filled=pool_dates([date for part in parts for date in part.filled]),
+        error_scales=parts[0].error_scales,
     )
 
 
@@ -177,14 +176,6 @@ def _pool_dates(parts: Sequence[Assessment]) -> Iterable[DateErrors]:
         result = float(np.average([errors.result for errors in found], weights=pixels))
         linear = float(np.average([errors.linear for errors in found], weights=pixels))
         yield DateErrors(*place, sum(pixels), result, linear)
-
-
-def _pool_to_fill(parts: Sequence[Assessment]) -> Iterable[ToFill]:
-    pooled: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for fill in part.to_fill:
-            pooled[fill.kind, fill.gap] = pooled.get((fill.kind, fill.gap), 0) + fill.pixels
-    yield from (ToFill(*place, pixels) for place, pixels in sorted(pooled.items()))
 
 
 def _root_mean_square(values: Iterable[float], weights: Sequence[int]) -> float:

@@ -285,7 +285,7 @@ def test_an_assessment_survives_json():
     given = observations(dates=8, size=32)
     assessment = reconstruct(given, CONFIG).assessment
     assert assessment.by_date
-    assert assessment.to_fill
+    assert assessment.filled
     assert assessment_of(json.loads(json.dumps(asdict(assessment)))) == assessment
 
 
@@ -320,7 +320,8 @@ def test_the_report_claims_a_range_and_says_which_pixels_it_was_measured_on(tmp_
     assert gain["low_db"] < gain["measured_db"] < gain["high_db"]
     line = capsys.readouterr().out.strip().splitlines()[-1]
     assert line.startswith(
-        f"Gain     {gain['low_db']:+.1f} to {gain['high_db']:+.1f} dB over linear interpolation (measured "
+        f"Gain     {gain['measured_db']:+.1f} dB ({gain['low_db']:+.1f} to {gain['high_db']:+.1f}) over linear "
+        f"interpolation; error at missing pixels about {gain['rmse']:.3f} "
     )
     assert f"{gain['pixels']:,} pixels hidden on {gain['dates']} dates that were clear" in line
 

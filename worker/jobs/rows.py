@@ -21,7 +21,7 @@ class Job:
     attempt must do otherwise, such as {"tile_px": 128}. progress: the fields of `seq2seq.progress.Progress` as last
     reported. destination: where its result goes, and how far that has come, by `worker.jobs.exports`. tags: its owner's
     words for it. group_id: of those it was submitted with. gain: what its result claims, by
-    `seq2seq.validation.gain.GainRange`. Times: seconds since 1970.
+    `seq2seq.validation.claim.Claim`. Times: seconds since 1970.
     """
 
     number: int

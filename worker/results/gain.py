@@ -8,16 +8,18 @@ from typing import Any
 from seq2seq.products import REPORT
 
 _NAMES = ("low_db", "high_db", "measured_db", "dates", "pixels")
+_LATER = ("filled", "rmse", "rmse_low", "rmse_high", "linear_rmse")  # not in reports of earlier versions
 
 
 def gain_of(result: Path) -> dict[str, float | None] | None:
-    """The fields of `seq2seq.validation.gain.GainRange`; None where nothing was measured, or there is no such report.
+    """The fields of `seq2seq.validation.claim.Claim`; None where nothing was measured, or there is no such report.
 
     Only numbers come back, whatever the process has written that made the result.
     """
     try:
         found: Any = json.loads((result / REPORT.path).read_bytes())["holdout"]["gain"]
         gain = {name: _number(found[name]) for name in _NAMES}
+        gain |= {name: _number(found[name]) for name in _LATER if name in found}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return None if gain["measured_db"] is None else gain

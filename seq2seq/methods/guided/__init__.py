@@ -48,4 +48,5 @@ INFO = MethodInfo(
     preparing_share=0.55,
     refits=True,
     refit_share=0.5,
+    error_scales=(14.0, 20.0),
 )

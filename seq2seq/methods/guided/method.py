@@ -113,7 +113,7 @@ class GuidedFit:
         s2 = visible.s2
         self._check_stop = context.check_stop
         radar = speckle_filtered(visible, s2.observed, context.check_stop, settings)
-        self._prior = fit_prior(s2, radar, settings, context, None if warm is None else warm._prior)
+        self._prior: Prior = fit_prior(s2, radar, settings, context, None if warm is None else warm._prior)
         self._observed = s2.observed
         self._predicted = self._prior.predict(s2, context.check_stop, context.cached)
         self._missed = self._missed_by(self._predicted, s2)

@@ -87,8 +87,8 @@ class MlpRegressor:
         """until: `time.monotonic()` by which it has to be done; fewer steps are made then, on the same schedule.
         cached: each network is a stage. threads: as many networks learn side by side, each in one. warm: of the first
         fit, whose networks go on learning from these samples."""
-        self._standardised = Standardised(features) if warm is None else warm._standardised
-        self._std = (residuals.std(axis=0) + 1e-6).astype(np.float32) if warm is None else warm._std
+        self._standardised: Standardised = Standardised(features) if warm is None else warm._standardised
+        self._std: Float32 = (residuals.std(axis=0) + 1e-6).astype(np.float32) if warm is None else warm._std
         self._device, self._settings = device, settings
         scaled = torch.from_numpy(self._standardised(features)).to(device)
         targets = torch.from_numpy(residuals / self._std).to(device)
@@ -104,7 +104,7 @@ class MlpRegressor:
             network = self._fit(scaled, targets, seed + remaining, check_stop, by, begun)
             return {name: values.cpu().numpy() for name, values in network.state_dict().items()}
 
-        self._networks = []
+        self._networks: list[nn.Module] = []
         for stage in _side_by_side(learn, settings.mlps, beside, check_stop, cached):
             network, _ = _fresh_mlp(scaled.shape[1], targets.shape[1], settings, seed, device)
             network.load_state_dict({name: torch.from_numpy(values) for name, values in stage.items()})

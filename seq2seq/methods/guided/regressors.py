@@ -91,8 +91,10 @@ class TreeRegressor:
     def predict(self, features: Float32) -> Float32:
         """Predicts band by band."""
         each = [booster.predict(features, num_threads=self._threads) for booster in self._boosters]
-        grown = np.stack(each, axis=1).astype(np.float32)
-        return grown if self._warm is None else (grown + self._warm.predict(features)) / 2
+        grown: Float32 = np.stack(each, axis=1).astype(np.float32)
+        if self._warm is not None:
+            grown = (grown + self._warm.predict(features)) * np.float32(0.5)
+        return grown
 
 
 def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop) -> Float32:
