@@ -167,8 +167,8 @@ def test_the_report_says_it_in_a_practitioners_words(app: App, file: Path) -> No
     page = app.open("#/new")
     page.route("**/results/report.json", lambda route: route.fulfill(body=json.dumps(to_plain(example_report()))))
     page.goto(f"{app.served.url}/#/jobs/{job.id}/report")
-    page.get_by_role("heading", name="On pixels we hid: 37 % less error than interpolation").wait_for()
-    assert page.get_by_text("Under real clouds, expect from 19 % less to 48 % less").is_visible()
+    page.get_by_role("heading", name="Where pixels were missing: 37 % less error than interpolation").wait_for()
+    assert page.get_by_text("With 90 % certainty from 19 % less to 48 % less").is_visible()
     assert page.get_by_text("Measured on 1,234 clear pixels of 7 dates").is_visible()
     gaps = page.get_by_role("region", name="By length of the gap").locator("tbody tr")
     assert gaps.first.inner_text().split("\t")[-1].strip() == "37 % less"
