@@ -1,12 +1,17 @@
 """What a run claims at the pixels that it filled: from hidden dates, by what is known of the filled ones."""
 
+import importlib.util
+import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from locations import ROOT
 
+from seq2seq.methods.guided import INFO
 from seq2seq.validation.claim import (
     FilledDate,
     HiddenDate,
@@ -104,8 +109,8 @@ def test_nothing_hidden_claims_nothing_and_nothing_filled_claims_of_what_was_hid
 def test_the_line_says_gain_interval_errors_and_what_they_were_measured_on() -> None:
     found = claim_gain(SEVERAL, [filled(90)], SCALES)
     assert describe(found) == (
-        f"{found.measured_db:+.1f} dB ({found.low_db:+.1f} to {found.high_db:+.1f}) over linear interpolation; error at "
-        f"missing pixels about {found.rmse:.3f} ({found.rmse_low:.3f} to {found.rmse_high:.3f}), interpolation "
+        f"{found.measured_db:+.1f} dB ({found.low_db:+.1f} to {found.high_db:+.1f}) over linear interpolation; error "
+        f"at missing pixels about {found.rmse:.3f} ({found.rmse_low:.3f} to {found.rmse_high:.3f}), interpolation "
         f"{found.linear_rmse:.3f}; measured on 40,000 pixels hidden on 40 dates that were clear"
     )
 
@@ -154,3 +159,30 @@ def test_a_claim_is_finite_and_the_same_every_time(evidence, asked, scales) -> N
     if found.low_db is not None:
         assert np.isfinite([found.low_db, found.high_db]).all()
         assert found.low_db <= found.high_db
+
+
+@pytest.fixture(scope="module")
+def claims():
+    benchmarks = ROOT / "benchmarks"
+    sys.path.insert(0, str(benchmarks))
+    try:
+        spec = importlib.util.spec_from_file_location("claims", benchmarks / "claims.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(benchmarks))
+    return module, json.loads((benchmarks / "claims.json").read_text())
+
+
+def test_error_scales_are_those_of_the_judged_runs(claims) -> None:
+    module, rows = claims
+    assert module.error_scales(rows) == INFO.error_scales
+
+
+def test_claims_hold_where_the_place_itself_had_no_say_and_the_page_shows_them(claims) -> None:
+    module, rows = claims
+    assert len({module.place(row) for row in rows}) >= 5
+    found = module.summary(rows)
+    assert found["held"] >= 0.8
+    assert found["median"] < found["plain_median"] / 2
+    assert module.table(rows) in (ROOT / "benchmarks" / "METHOD.md").read_text()

@@ -142,7 +142,8 @@ def test_what_matters_is_on_the_page() -> None:
         assert band in words
     for fact in (
         "+1.8 to +5.6 dB",
-        "+4.0 dB", "measured on 1,234 pixels hidden on 7 dates",
+        "+4.0 dB",
+        "measured on 1,234 pixels hidden on 7 dates",
         "26.00",
         "22.00",
         "91 %",
@@ -229,7 +230,10 @@ def test_a_run_without_s1_without_a_fit_and_without_classes_of_gaps_has_a_page()
 @pytest.mark.parametrize(
     ("gain", "shown"),
     [
-        ({"low_db": -0.4, "high_db": 1.5, "measured_db": 0.3, "dates": 5, "pixels": 900}, "90 % interval −0.4 to +1.5 dB; m"),
+        (
+            {"low_db": -0.4, "high_db": 1.5, "measured_db": 0.3, "dates": 5, "pixels": 900},
+            "90 % interval −0.4 to +1.5 dB; measured on",
+        ),
         (
             {"low_db": 1.0, "high_db": 3.0, "measured_db": 2.0, "dates": 5, "pixels": 900, "filled": 90}
             | {"rmse": 0.0213, "rmse_low": 0.0171, "rmse_high": 0.0262, "linear_rmse": 0.0341},

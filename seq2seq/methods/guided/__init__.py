@@ -45,8 +45,8 @@ INFO = MethodInfo(
         "network": CandidateInfo("Network", share=1 / 2, followed=True),
         "prior": CandidateInfo("Prior"),
     },
-    preparing_share=0.55,
+    preparing_share=0.3,
     refits=True,
     refit_share=0.5,
-    error_scales=(14.0, 20.0),
+    error_scales=(12.0, 19.0),
 )

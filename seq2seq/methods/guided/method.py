@@ -25,9 +25,8 @@ from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 
 REGRESSORS = TREES, MLP = ("trees", "mlp")
 PRIOR, NETWORK = "prior", "network"
-# Of the time of `start`, by kind of stage, all stages of the kind together: measured on 12 x 10 x 32 x 32 and
-# 20 x 9 x 101 x 101.
-STAGE_SHARES = {"samples": 0.1, TREES: 0.3, MLP: 0.45, "date": 0.15}
+# Of the time of `start`, by kind of stage, all stages of the kind together: measured on 20 x 9 x 101 x 101.
+STAGE_SHARES = {"samples": 0.2, TREES: 0.18, MLP: 0.36, "date": 0.26}
 
 
 def expected_stages(dates: int, bands: int, settings: GuidedSettings) -> dict[str, float]:

@@ -15,7 +15,7 @@ from seq2seq.sequence import Bool, Float32, ImageSequence
 from seq2seq.validation.hiding import CloudShapes, hide
 
 STAGE = "samples"
-MOST_THREADS = 4  # each holds the features of a window
+MOST_THREADS = 2  # each holds the features of a window; with two, predicting still takes the most memory
 _ARRAYS = ("features", "residuals")
 
 
