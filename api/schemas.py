@@ -151,9 +151,7 @@ class DestinationInfo(Document):
 
 
 class Gain(Document):
-    """What the result claims over linear interpolation at the `filled` pixels, in dB of PSNR, with its 90 % interval,
-    which too few dates have none of; and the error there, in reflectance. It was measured on pixels of `dates` dates
-    that were hidden."""
+    """What the result claims where pixels were missing: the fields of `holdout.gain` in report.json."""
 
     measured_db: float
     low_db: float | None

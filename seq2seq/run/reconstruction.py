@@ -24,7 +24,7 @@ from seq2seq.run.clock import Clock, Pace
 from seq2seq.run.fitting import PREPARING, Fitting
 from seq2seq.run.passing import keep_observed, replaced
 from seq2seq.run.result import CurvePoint, Reconstruction
-from seq2seq.sequence import Bool, Float32, Observations
+from seq2seq.sequence import Bool, Float32, ImageSequence, Observations
 from seq2seq.validation.assessment import Assessment, assess
 from seq2seq.validation.blending import Blend
 from seq2seq.validation.calibration import Calibration, calibrate
@@ -123,6 +123,11 @@ class _Proof:
     assessment: Assessment | None
 
 
+def _plain(s2: ImageSequence, given: Bool) -> Float32:
+    """Interpolation of what is `given`, with its suspected clouds and contradicting dates: as users do by hand."""
+    return interpolate_from_others(s2.pixels, given, s2.days)
+
+
 class _Run:
     """One call of `reconstruct`: what its phases share.
 
@@ -186,7 +191,7 @@ class _Run:
             by_distance = calibrate_by_distance(
                 candidates, result, truth, held_out, self.visible, self.s2.days, self.validation
             )
-        hidden = hidden_dates(result, self._plain(self.given), truth, candidates, held_out, clouded)
+        hidden = hidden_dates(result, _plain(self.s2, self.given), truth, candidates, held_out, clouded)
         scales = self.info.error_scales
         assessment = assess(rivals, sigma, truth, held_out, gaps, clouded, self.s2.bands, blend, hidden, scales)
         self.clock.end_phase("scoring")
@@ -227,12 +232,8 @@ class _Run:
             return None
         missing = ~self.s2.observed & self.acquired[:, None, None]
         _, clouded = self._kinds(self.usable)
-        filled = filled_dates(result, self._plain(self.s2.observed), candidates, missing, clouded)
+        filled = filled_dates(result, _plain(self.s2, self.s2.observed), candidates, missing, clouded)
         return replace(assessment, filled=filled)
-
-    def _plain(self, given: Bool) -> Float32:
-        """Interpolation of what is `given`, with its suspected clouds and contradicting dates: as users do by hand."""
-        return interpolate_from_others(self.s2.pixels, given, self.s2.days)
 
     def _shown(self, visible: Bool) -> Observations:
         """What a method gets to see: the `visible` pixels, those of contradicting dates on the level of the others."""

@@ -153,30 +153,13 @@ def fit_regressors(
     trees, mlps = (None if seconds is None else now + share * seconds for share in (settings.trees_by, 1.0))
     first_trees, first_mlp = warm or (None, None)
     of_trees = settings if warm is None else replace(settings, tree_samples=settings.refit_tree_samples)
+    common: dict[str, Any] = {"seed": seed, "threads": threads, "check_stop": check_stop, "cached": cached}
+    # Where the first fit had too little to learn from, there is nothing to begin from.
+    trees_warm = first_trees if isinstance(first_trees, TreeRegressor) else None
+    mlp_warm = first_mlp if isinstance(first_mlp, MlpRegressor) else None
     return [
-        TreeRegressor(
-            features,
-            residuals,
-            of_trees,
-            seed=seed,
-            threads=threads,
-            check_stop=check_stop,
-            until=trees,
-            cached=cached,
-            warm=first_trees if isinstance(first_trees, TreeRegressor) else None,
-        ),
-        MlpRegressor(
-            features,
-            residuals,
-            settings,
-            seed=seed,
-            device=device,
-            threads=threads,
-            check_stop=check_stop,
-            until=mlps,
-            cached=cached,
-            warm=first_mlp if isinstance(first_mlp, MlpRegressor) else None,
-        ),
+        TreeRegressor(features, residuals, of_trees, until=trees, warm=trees_warm, **common),
+        MlpRegressor(features, residuals, settings, device=device, until=mlps, warm=mlp_warm, **common),
     ]
 
 
