@@ -1,5 +1,4 @@
-"""The documents that the API answers with, as OpenAPI shows them. OGC's names are OGC's; ours carry units and are in
-snake_case."""
+"""The documents that the API answers with. OGC's names are OGC's; ours carry units and are in snake_case."""
 
 from typing import Annotated, Any, Literal
 

@@ -13,7 +13,7 @@ from seq2seq.errors import MissingExtraError
 
 # Names as they are imported, by the extra of pyproject.toml that brings them; of two, the smaller one.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "core": ("torch", "lightgbm", "safetensors"),
+    "core": ("torch", "lightgbm", "safetensors", "threadpoolctl"),
     "clouds": ("s2cloudless",),
     "csmask": ("ukis_csmask",),
     "xarray": ("h5netcdf", "zarr", "h5py"),

@@ -55,7 +55,7 @@ def test_words_are_short_and_hold_no_arrays(made):
         assert "8 dates" in words
         assert "\n" not in words
     assert "S1 VV VH on 8 of 8 dates" in repr(given)
-    assert "dB over linear interpolation" in repr(result)
+    assert "over linear interpolation" in repr(result)
 
 
 def test_words_stay_short_where_the_crs_came_as_a_long_text(made):
