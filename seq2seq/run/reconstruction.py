@@ -203,8 +203,9 @@ class _Run:
         candidates, shown = self._candidates(fit, self.usable)
         on_candidates({**candidates, **shown})
         candidates = proof.blend.kept(candidates)
-        result = proof.blend.apply(candidates, *self._kinds(self.usable))
-        assessment = self._with_filled(proof.assessment, result, candidates)
+        gaps, clouded = self._kinds(self.usable)
+        result = proof.blend.apply(candidates, gaps, clouded)
+        assessment = self._with_filled(proof.assessment, result, candidates, clouded)
         sigma = proof.calibration.sigma(candidates, self.usable)
         if proof.by_distance is not None:
             asked = np.flatnonzero(~self.acquired)
@@ -226,12 +227,13 @@ class _Run:
             contradictions=self._contradictions(self.usable),
         )
 
-    def _with_filled(self, assessment: Assessment | None, result: Float32, candidates: Candidates) -> Assessment | None:
+    def _with_filled(
+        self, assessment: Assessment | None, result: Float32, candidates: Candidates, clouded: Bool
+    ) -> Assessment | None:
         """The assessment, with what is known of the pixels that were filled on acquired dates."""
         if assessment is None:
             return None
         missing = ~self.s2.observed & self.acquired[:, None, None]
-        _, clouded = self._kinds(self.usable)
         filled = filled_dates(result, _plain(self.s2, self.s2.observed), candidates, missing, clouded)
         return replace(assessment, filled=filled)
 
