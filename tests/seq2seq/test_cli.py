@@ -270,8 +270,8 @@ def test_a_run_ends_by_naming_picture_and_report_and_the_score_beside_linear(
     assert shown[-3:] == [
         f"Picture  {out}/preview.png",
         f"Report   {out}/report.html",
-        "Gain     +1.8 to +5.6 dB over linear interpolation "
-        "(measured +4.0 on 1,234 pixels hidden on 7 dates that were clear) (simulated data)",
+        "Gain     +4.0 dB (+1.8 to +5.6) over linear interpolation; "
+        "measured on 1,234 pixels hidden on 7 dates that were clear (simulated data)",
     ]
 
 

@@ -33,6 +33,10 @@ class Log:
         ended = self.lines("end")
         return [each for each in self.lines("begin") if each not in ended and alive(each[1])]
 
+    def helped(self, lead_child: int) -> int:
+        """How many tiles others than the lead's process began."""
+        return sum(process != lead_child for _, process in self.lines("begin"))
+
     def processes(self) -> set[int]:
         return {process for _, process in self.lines("begin")}
 
@@ -74,18 +78,22 @@ def check_result(workshop: Workshop, job: Job, count: int) -> None:
 
 
 def test_two_workers_share_a_job_and_small_jobs_go_before_further_tiles(workshop: Workshop, log: Log) -> None:
-    job = submit(workshop, log, count=8)
+    job = submit(workshop, log, count=10)
     workshop.start_worker()
-    until(lambda: workshop.get(job).status == "running", "nobody leads")
+    until(lambda: log.lines("begin"), "nobody leads")
+    lead_child = log.lines("begin")[0][1]
     workshop.start_worker()
     until(lambda: len(log.processes()) > 1, "nobody helps")
     small = [workshop.submit() for _ in range(2)]
+    helped_before = log.helped(lead_child)
     for each in small:
-        assert ended(workshop, each).status == "successful"
-    assert not workshop.get(job).ended, "they did not wait behind the shared one"
+        until(lambda each=each: workshop.get(each).status != "accepted", "they wait behind the shared one")
+    # Whoever helps ends the tile that it does, and looks for jobs before it takes a further one.
+    assert log.helped(lead_child) - helped_before <= 1
+    assert all(ended(workshop, each).status == "successful" for each in small)
     assert ended(workshop, job).attempt == 1
-    check_result(workshop, job, 8)
-    assert Counter(tile for tile, _ in log.lines("end")) == Counter(range(8)), "each once"
+    check_result(workshop, job, 10)
+    assert Counter(tile for tile, _ in log.lines("end")) == Counter(range(10)), "each once"
     assert len({process for _, process in log.lines("end")}) >= 2
     said = [message for message in workshop.messages(job) if message.startswith("Tile ")]
     assert said
