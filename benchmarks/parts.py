@@ -70,7 +70,7 @@ class Bench:
 
 def quality(bench: Bench) -> Iterator[Row]:
     """Default settings on every case and seed, judged on the hidden pixels."""
-    _need_judge()
+    need_judge()
     for name in bench.cases:
         case = bench.case(name)
         for seed in bench.seeds:
@@ -79,7 +79,7 @@ def quality(bench: Bench) -> Iterator[Row]:
 
 def speed(bench: Bench) -> Iterator[Row]:
     """One minute on every case: a result that is not below linear?"""
-    _need_judge()
+    need_judge()
     for name in bench.cases:
         case = bench.case(name)
         options = () if bench.quick else ("--max-minutes", "1")
@@ -162,7 +162,19 @@ def coverage(case: Path, out: Path) -> float:
     return inside / values
 
 
-def _need_judge() -> None:
+def judged(case: Path, out: Path, scores: dict[str, Any] | None = None) -> Row:
+    """What the judge says of a result, and how many of its intervals hold; scores: the judge's, where it has spoken."""
+    scores = scores or judge(case, out)
+    return {
+        **{metric: scores["prediction"][metric] for metric in ("psnr", "sam", "ssim")},
+        "linear_psnr": scores["linear"]["psnr"],
+        "gain_db": scores["gain_db"],
+        "coverage_90": coverage(case, out),
+    }
+
+
+def need_judge() -> None:
+    """Raises NotMeasured where the shared judge is absent."""
     if not JUDGE.is_file():
         raise NotMeasured("not measured: the judge, ../shared/bench/score.py, is not there")
 
@@ -170,7 +182,7 @@ def _need_judge() -> None:
 def _quality_run(bench: Bench, case: Path, name: str, seed: int) -> Row:
     measured, out = bench.run(case, f"{name}-{seed}", "--seed", str(seed))
     timing = {"wall_s": measured.wall_s, "peak_gb": measured.peak_gb, "reused": False}
-    return _quality_row(case, out, name, seed, judge(case, out), timing)
+    return _quality_row(name, seed, out, judged(case, out), timing)
 
 
 def _reused(bench: Bench, case: Path, name: str, seed: int) -> Row:
@@ -179,24 +191,21 @@ def _reused(bench: Bench, case: Path, name: str, seed: int) -> Row:
     out, scores = bench.reuse / f"{name}-{seed}", bench.reuse / f"{name}-{seed}.json"
     if not (out / "report.json").is_file():
         raise NotMeasured(f"{name}, seed {seed}: no finished output {out.name} to reuse")
-    judged = json.loads(scores.read_text()) if scores.is_file() else judge(case, out)
+    known = json.loads(scores.read_text()) if scores.is_file() else None
     resources = read_report(out)["resources"]
     wall_s = sum(resources["seconds"].values())
     timing = {"wall_s": wall_s, "peak_gb": resources["peak_memory_gb"], "reused": True}
-    return _quality_row(case, out, name, seed, judged, timing)
+    return _quality_row(name, seed, out, judged(case, out, known), timing)
 
 
-def _quality_row(case: Path, out: Path, name: str, seed: int, judged: dict[str, Any], timing: Row) -> Row:
+def _quality_row(name: str, seed: int, out: Path, figures: Row, timing: Row) -> Row:
     holdout = read_report(out)["holdout"]
     claimed = {method: scores["psnr"] for method, scores in holdout["methods"].items()}
     return {
         "key": f"{name}/{seed}",
         "case": name,
         "seed": seed,
-        **{metric: judged["prediction"][metric] for metric in ("psnr", "sam", "ssim")},
-        "linear_psnr": judged["linear"]["psnr"],
-        "gain_db": judged["gain_db"],
-        "coverage_90": coverage(case, out),
+        **figures,
         "claimed_psnr": claimed.get("result"),
         "claimed_gain_db": claimed["result"] - claimed["linear"] if claimed else None,
         "claimed_coverage_90": holdout["coverage_90"],
