@@ -12,7 +12,7 @@ from api.http.headers import EXACTLY_ONE, OF_REQUESTS, answered_headers
 from api.process.processes import NAMES
 from api.process.qualified import named_apart
 from api.receiving import tus
-from api.schemas import Problem
+from api.schemas.base import Problem
 from seq2seq.processes import DECLOUD
 from worker.values import ID_PATTERN
 

@@ -11,7 +11,7 @@ from api.process.parameters import Parameters, Whole
 from api.process.processes import media_types
 from api.process.qualified import unqualified, with_qualified
 from api.process.sequences import Asked, Sequence
-from api.schemas import only_when_given
+from api.schemas.base import only_when_given
 from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker.jobs import PRIORITIES
 from worker.jobs.tagging import LONGEST_TAG, MOST_TAGS

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.errors import MEDIA_TYPE
-from api.schemas import Problem
+from api.schemas.base import Problem
 
 _WHEN = {
     304: "Not modified: the entity tag is the one you have.",

@@ -16,7 +16,7 @@ from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
 from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed, while_there
-from api.schemas import Log
+from api.schemas.jobs import Log
 from api.services import Services
 from seq2seq.wording import one_line
 from worker.jobs import events

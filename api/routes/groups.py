@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.deps import AddressesDep, CallerDep, ServicesDep, get_job
 from api.errors import Refusal
-from api.further_schemas import GroupInfo
 from api.http.answers import json_answer
 from api.http.sending import Content, send_content
 from api.process.grouping import Label, Together, group_info, submit_together
@@ -17,7 +16,7 @@ from api.routes.documented import may_answer
 from api.routes.jobs import remove_job
 from api.routes.processes import IdempotencyKey
 from api.routes.results import ARCHIVE_ANSWERS, disposition
-from api.schemas import StatusInfo
+from api.schemas.jobs import GroupInfo, StatusInfo
 from api.services import Services
 from seq2seq.products import ARCHIVE
 from worker import jobs

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.deps import AddressesDep, CallerDep, ServicesDep, find_job
 from api.errors import job_problem
-from api.further_schemas import Inspection
 from api.http.answers import json_answer
 from api.http.authentication import Caller
 from api.process import inspecting
 from api.process.execute import Inspect
 from api.process.status import status_info
 from api.routes.documented import may_answer
-from api.schemas import StatusInfo
+from api.schemas.jobs import StatusInfo
+from api.schemas.uploads import Inspection
 from api.services import Services
 from worker.jobs import Job
 

@@ -22,7 +22,7 @@ from api.process.status import dismissal, status_info
 from api.process.submitting import resubmission_request, submit
 from api.routes.documented import may_answer
 from api.routes.processes import IdempotencyKey, Prefer, submitted
-from api.schemas import JobList, Statuses, StatusInfo
+from api.schemas.jobs import JobList, Statuses, StatusInfo
 from api.services import Services
 from worker import jobs
 from worker.errors import JobActive, NotFound, ServiceError

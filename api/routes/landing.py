@@ -13,7 +13,7 @@ from api.http.login_cookies import offered
 from api.metrics import lacks, serving
 from api.routes.documented import answers_openly, may_answer
 from api.routes.page import index, page_answer
-from api.schemas import Conformance, Health, LandingPage, Workers
+from api.schemas.service import Conformance, Health, LandingPage, Workers
 from worker.jobs.counts import count_jobs
 from worker.jobs.health import check_writable
 from worker.jobs.outbox import OGC_REL

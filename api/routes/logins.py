@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from api.deps import KeyDep, ServicesDep, caller_if_any
 from api.errors import Refusal
-from api.further_schemas import LoginInfo
 from api.http import login_cookies
 from api.http.answers import json_answer, without_nothing
 from api.http.login_cookies import offered
 from api.routes.documented import answers_openly, may_answer
+from api.schemas.service import LoginInfo
 from worker import clock
 from worker.access import logins
 

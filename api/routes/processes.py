@@ -15,7 +15,8 @@ from api.process.processes import PROCESSES, find_process
 from api.process.status import status_info
 from api.process.submitting import JobRequest, dry_run, job_request, submit
 from api.routes.documented import answers_openly, may_answer
-from api.schemas import Process, ProcessList, StatusInfo, Validation
+from api.schemas.jobs import StatusInfo
+from api.schemas.processes import Process, ProcessList, Validation
 from api.services import Services
 from seq2seq.processes import BENCHMARK, DECLOUD, INSPECT
 from worker import jobs

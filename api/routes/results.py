@@ -16,7 +16,7 @@ from api.http.addresses import Addresses
 from api.http.sending import Content, send_content
 from api.process.outputs import Result, deliver, page_headers
 from api.routes.documented import may_answer
-from api.schemas import ResultFile
+from api.schemas.jobs import ResultFile
 from api.services import Services
 from seq2seq.products import ARCHIVE, made_by
 from worker import clock

@@ -12,7 +12,7 @@ from api.receiving import tus
 from api.receiving.incoming import SINGLE_SHOT
 from api.routes.documented import may_answer
 from api.routes.upload_requests import begin_upload, check_body, content_length, sending_of, upload_info
-from api.schemas import UploadInfo, UploadList
+from api.schemas.uploads import UploadInfo, UploadList
 from worker.jobs import uploads
 
 router = APIRouter(tags=["uploads"])

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.deps import CallerDep, ServicesDep
-from api.further_schemas import UsageInfo
 from api.http.answers import json_answer
 from api.routes.documented import may_answer
+from api.schemas.service import UsageInfo
 from worker.access import quotas
 from worker.jobs.figures import figures_of
 

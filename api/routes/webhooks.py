@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from api.deps import CallerDep, ServicesDep
 from api.http.answers import json_answer
 from api.routes.documented import may_answer
-from api.schemas import WebhookSecret
+from api.schemas.service import WebhookSecret
 from worker.notices.courier import open_signer
 
 router = APIRouter(tags=["jobs"])
