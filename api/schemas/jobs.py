@@ -28,9 +28,9 @@ class DestinationInfo(Document):
 class Gain(Document):
     """What the result claims where pixels were missing: the fields of `holdout.gain` in report.json.
 
-    measured_db: PSNR over linear interpolation on `pixels` hidden ones of `dates` dates, dB. filled: how many missing
-    values were given. low_db, high_db: 90 % interval of the gain there, dB. rmse, linear_rmse: of the result and of
-    linear interpolation there, reflectance; rmse_low, rmse_high: its 90 % interval.
+    measured_db: PSNR over linear interpolation there, dB; rmse, linear_rmse: the errors of the result and of linear
+    interpolation, reflectance. low_db, high_db, rmse_low, rmse_high: 90 % intervals, null where too few dates were hidden.
+    dates, pixels: that were hidden, on which this rests. filled: pixels that it is claimed of.
     """
 
     measured_db: float
