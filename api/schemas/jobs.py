@@ -29,8 +29,8 @@ class Gain(Document):
     """What the result claims where pixels were missing: the fields of `holdout.gain` in report.json.
 
     measured_db: PSNR over linear interpolation there, dB; rmse, linear_rmse: the errors of the result and of linear
-    interpolation, reflectance. low_db, high_db, rmse_low, rmse_high: 90 % intervals, null where too few dates were hidden.
-    dates, pixels: that were hidden, on which this rests. filled: pixels that it is claimed of.
+    interpolation, reflectance. low_db, high_db, rmse_low, rmse_high: 90 % intervals, null where too few dates were
+    hidden. dates, pixels: that were hidden, on which this rests. filled: pixels that it is claimed of.
     """
 
     measured_db: float
