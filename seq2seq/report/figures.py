@@ -18,7 +18,7 @@ def percent(fraction: float | None) -> str:
 
 def signed(decibels: float) -> str:
     """`+4.2`, `−0.4`: one decimal, as a range is no place for more."""
-    return f"{decibels:+.1f}".replace("-", "−")
+    return f"{decibels:+z.1f}".replace("-", "−")
 
 
 def difference(ours: float | None, theirs: float | None) -> str:

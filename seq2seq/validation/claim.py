@@ -168,10 +168,11 @@ def describe(found: Claim | None) -> str:
         return "not measured: no pixel could be hidden"
     on = f"measured on {found.pixels:,} pixels hidden on {found.dates} dates that were clear"
     if found.low_db is None or found.high_db is None:
-        return f"{found.measured_db:+.1f} dB over linear interpolation, {on}: too few dates to tell a range"
-    line = f"{found.measured_db:+.1f} dB ({found.low_db:+.1f} to {found.high_db:+.1f}) over linear interpolation"
+        return f"{found.measured_db:+z.1f} dB over linear interpolation, {on}: too few dates to tell a range"
+    line = f"{found.measured_db:+z.1f} dB ({found.low_db:+z.1f} to {found.high_db:+z.1f}) over linear interpolation"
     if found.rmse is not None and found.rmse_low is not None and found.rmse_high is not None:
-        line += f"; error at missing pixels about {found.rmse:.3f} ({found.rmse_low:.3f} to {found.rmse_high:.3f})"
+        which = "hidden" if found.filled == 0 else "missing"
+        line += f"; error at {which} pixels about {found.rmse:.3f} ({found.rmse_low:.3f} to {found.rmse_high:.3f})"
         line += f", interpolation {found.linear_rmse:.3f}"
     return f"{line}; {on}"
 

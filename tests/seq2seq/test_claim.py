@@ -103,7 +103,14 @@ def test_without_other_sequences_hidden_dates_alone_count_and_too_few_have_no_in
 def test_nothing_hidden_claims_nothing_and_nothing_filled_claims_of_what_was_hidden() -> None:
     assert claim_gain([], [filled(0)], SCALES) is None
     assert "not measured" in describe(None)
-    assert claim_gain(SEVERAL, [], SCALES).measured_db == pytest.approx(3.0, abs=0.4)
+    found = claim_gain(SEVERAL, [], SCALES)
+    assert found.measured_db == pytest.approx(3.0, abs=0.4)
+    assert "error at hidden pixels about" in describe(found)
+
+
+def test_a_gain_of_nothing_has_no_sign_of_its_own() -> None:
+    nothing = replace(claim_gain(SEVERAL, [filled(90)], SCALES), measured_db=-0.04, low_db=-0.01, high_db=0.01)
+    assert describe(nothing).startswith("+0.0 dB (+0.0 to +0.0) over linear interpolation")
 
 
 def test_the_line_says_gain_interval_errors_and_what_they_were_measured_on() -> None:

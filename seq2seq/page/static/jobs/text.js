@@ -207,6 +207,7 @@ export const text = {
     back: (name) => `Back to ${name}`,
     print: "Print",
     noScore: "How good the result is was not measured",
+    onHidden: (gain) => `No pixel was missing; on pixels we hid: ${gain.charAt(0).toLowerCase()}${gain.slice(1)}`,
     onMissing: (gain) => `Where pixels were missing: ${gain.charAt(0).toLowerCase()}${gain.slice(1)}`,
     best: (where, share) => `At best ${where}: ${share}.`,
     least: (where, share) => `Least ${where}: ${share}.`,

@@ -34,7 +34,7 @@ function headline(report) {
   if (!gain || !Number.isFinite(gain.measured_db)) return h("section", { class: "card headline" }, h("h2", {}, words.noScore), h("p", {}, String(report.holdout.explanation ?? "")));
   const range = Number.isFinite(gain.low_db) && Number.isFinite(gain.high_db);
   const { best, least } = extremes(report);
-  return h("section", { class: "card headline" }, h("h2", {}, words.onMissing(gainWords(gain.measured_db))),
+  return h("section", { class: "card headline" }, h("h2", {}, (gain.filled === 0 ? words.onHidden : words.onMissing)(gainWords(gain.measured_db))),
     h("p", { class: "lead" }, [best && words.best(best.where, change(best.saved)), least && least !== best && words.least(least.where, change(least.saved))].filter(Boolean).join(" ")),
     range && h("p", {}, words.range(change(saved(gain.low_db)), change(saved(gain.high_db)))),
     Number.isFinite(gain.rmse_low) && h("p", {}, words.errors(...[gain.rmse, gain.rmse_low, gain.rmse_high, gain.linear_rmse].map((each) => number(each, 3)))),
