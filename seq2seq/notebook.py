@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 from seq2seq.report.cards import card as card  # what sequences and results show of themselves
 from seq2seq.report.cards import progress_html
 
@@ -63,7 +63,7 @@ def choose_progress(on_progress: OnProgress | None, show: bool | None) -> OnProg
         return on_progress
     notebook = in_notebook()
     if show is False or (show is None and not notebook):
-        return ignore_progress
+        return ignore
     return NotebookProgress() if notebook else print_phase()
 
 

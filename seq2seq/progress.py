@@ -31,8 +31,8 @@ OnProgress = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
 
 
-def ignore_progress(_: Progress) -> None:
-    """Ignores progress: the callback of callers who do not want to know."""
+def ignore(_: object) -> None:
+    """Ignores what it is told: the callback of callers who do not want to know."""
 
 
 def never_stop() -> bool:

@@ -19,7 +19,7 @@ from api.client.jobs import RemoteJob
 from api.client.packing import OnBytes, packed
 from api.client.uploading import Bookmarks, Upload
 from seq2seq.processes import DECLOUD
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _MB = 1_000_000
@@ -52,7 +52,7 @@ class Client(Asking, AbstractContextManager["Client"]):
         """The server's address."""
         return self._calls.url
 
-    def upload(self, path: str | Path, *, on_progress: OnProgress = ignore_progress) -> Upload:
+    def upload(self, path: str | Path, *, on_progress: OnProgress = ignore) -> Upload:
         """A file, or a folder with S2/ (and S1/, MASK/); what the server has of it already is not sent again."""
         packing, sending = _in_megabytes("packing", on_progress), _in_megabytes("uploading", on_progress)
         with packed(Path(path), on_bytes=packing) as payload:
@@ -107,7 +107,7 @@ class Client(Asking, AbstractContextManager["Client"]):
         self,
         job_id: str,
         *,
-        on_progress: OnProgress = ignore_progress,
+        on_progress: OnProgress = ignore,
         timeout_s: float | None = None,
         delivered: bool = False,
     ) -> RemoteJob:
@@ -134,7 +134,7 @@ class Client(Asking, AbstractContextManager["Client"]):
         *,
         outputs: Collection[str] = (),
         overwrite: bool = False,
-        on_progress: OnProgress = ignore_progress,
+        on_progress: OnProgress = ignore,
     ) -> Path:
         """The result of a successful job as the folder `out`, which appears when it is complete and checked.
 

@@ -11,7 +11,7 @@ from api.client.calls import Calls
 from api.client.errors import NotAServer, StillRunning
 from api.client.jobs import ENDED
 from api.client.uploading import Upload
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 
 # A group has no long poll of its own.
 _SHORTEST_S, _LONGEST_S = 0.5, 10.0
@@ -82,9 +82,7 @@ class Groups:
         """The group as it is now."""
         return RemoteGroup.from_json(self._calls.json("GET", _path(group_id)))
 
-    def wait(
-        self, group_id: str, *, on_progress: OnProgress = ignore_progress, timeout_s: float | None = None
-    ) -> RemoteGroup:
+    def wait(self, group_id: str, *, on_progress: OnProgress = ignore, timeout_s: float | None = None) -> RemoteGroup:
         """The group when all of its jobs have ended, however. Raises `StillRunning` when `timeout_s` is over."""
         until = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s, shown = _SHORTEST_S, None

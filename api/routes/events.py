@@ -1,7 +1,6 @@
 """Events of a job: as they happen, and as a log."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,7 +14,16 @@ from api.deps import AddressesDep, CallerDep, ServicesDep, find_job, get_job, st
 from api.http.answers import json_answer, link, timestamp
 from api.process.status import status_info
 from api.routes.documented import may_answer
-from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed, while_there
+from api.routes.streaming import (
+    EVENT_STREAM,
+    LARGEST_ID,
+    RECONNECT_MS,
+    SILENT_S,
+    StreamAnswer,
+    changed,
+    seen_by,
+    while_there,
+)
 from api.schemas.jobs import Log
 from api.services import Services
 from seq2seq.wording import one_line
@@ -25,7 +33,6 @@ from worker.jobs.events import Event
 router = APIRouter(tags=["jobs"])
 
 _BATCH = 500
-_ID = re.compile(r"\d{1,18}", re.ASCII)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 _STREAM = EVENT_STREAM | {204: {"description": "All has been told."}}
 
@@ -47,7 +54,7 @@ async def event_stream(
 ) -> Response:
     """Server-Sent Events. `status`, `log`, `step` and others, with an id: what the log holds. `job`, without an id:
     the job's document, whenever it changes. `end`: the last one; whoever asks again after it gets 204."""
-    seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
+    seen = seen_by(last_event_id, after)
     job, _ = await find_job(services, job_id, caller.owner)
     if job.ended and last_event_id is not None and not await to_thread.run_sync(_read, services, job_id, seen):
         return Response(status_code=204)  # for EventSource: do not come back

@@ -1,7 +1,6 @@
 """All jobs of an owner, as they change: one stream for a list."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
@@ -14,7 +13,16 @@ from starlette.responses import StreamingResponse
 from api.deps import AddressesDep, CallerDep, ServicesDep, still_admitted
 from api.process.status import status_info
 from api.routes.documented import may_answer
-from api.routes.streaming import EVENT_STREAM, LARGEST_ID, RECONNECT_MS, SILENT_S, StreamAnswer, changed, while_there
+from api.routes.streaming import (
+    EVENT_STREAM,
+    LARGEST_ID,
+    RECONNECT_MS,
+    SILENT_S,
+    StreamAnswer,
+    changed,
+    seen_by,
+    while_there,
+)
 from api.services import Services
 from worker.jobs import Job
 from worker.jobs.changes import OwnerVersion, changed_jobs, jobs_after
@@ -23,7 +31,6 @@ router = APIRouter(tags=["jobs"])
 
 # Whatever happens, a reader is told no more often.
 _PAUSE_S = 1.0
-_ID = re.compile(r"\d{1,18}", re.ASCII)
 
 
 @router.get(
@@ -45,7 +52,7 @@ async def job_changes(
     """Server-Sent Events, without end. `job`: a job's document as in the list: first of every one that has not ended
     and, with `Last-Event-ID`, of those that changed since; then whenever one comes, changes or ends. `ready`: the first
     ones are told; what has ended before is not among them. `removed`: the id of a job that is there no longer."""
-    seen = int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
+    seen = seen_by(last_event_id, after)
     return StreamAnswer(_Changes(services, caller.owner, addresses.base, seen).run(request), services, caller.owner)
 
 

@@ -1,6 +1,7 @@
 """Server-Sent Events: what all streams have in common."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ CHECK_S = 2.5
 RECONNECT_MS = 2000
 LARGEST_ID = 2**62
 MOST_STREAMS = 30
+_ID = re.compile(r"\d{1,18}", re.ASCII)
 
 V = TypeVar("V")
 
@@ -27,6 +29,11 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     # OpenAPI 3.1 has no words for what one event is: some read a schema here as the stream's, some as each event's.
     200: {"content": {"text/event-stream": {"schema": {"contentMediaType": "text/event-stream"}}}},
 }
+
+
+def seen_by(last_event_id: str | None, after: V) -> int | V:
+    """The id of the last event that a reader has: of the header, where it is one of ours; else as its query says."""
+    return int(last_event_id) if last_event_id is not None and _ID.fullmatch(last_event_id) else after
 
 
 async def changed(watch: Watch[V], watched: str, since: V | None) -> bool:

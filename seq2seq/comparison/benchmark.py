@@ -28,7 +28,7 @@ from seq2seq.machine import auto_count
 from seq2seq.methods import METHODS, find_method
 from seq2seq.nn.devices import available_cores, available_devices, choose_device
 from seq2seq.nn.vgg import resolve_perceptual
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.readers import open_sequence
 from seq2seq.sequence import Observations
 from seq2seq.validation.holdout import LINEAR
@@ -87,7 +87,7 @@ def benchmark(
     plan: Plan,
     *,
     jobs: int | None = 1,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> dict[str, Any]:
     """Compares, writes table.csv, table.md, report.html and results.json into `out`, and returns what the last holds.

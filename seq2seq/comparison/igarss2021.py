@@ -21,7 +21,7 @@ from seq2seq.comparison.running import check_memory, own_candidate
 from seq2seq.errors import DecloudError, MissingDataError, Stopped
 from seq2seq.nn.devices import choose_device
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.readers import read_sequence
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.sequence import Bool, Float32, Observations
@@ -108,7 +108,7 @@ def benchmark_igarss2021(
     out: Path,
     plan: Plan,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> list[Line]:
     """Runs the protocol on every input, writes table.csv, table.md and results.json into `out`, returns the lines.
@@ -155,7 +155,7 @@ def _finish(case: BlendedCase, method: str, plan: Plan, perceptual: Perceptual, 
         result = reconstruct(
             case.visible,
             config,
-            on_progress=ignore_progress,
+            on_progress=ignore,
             should_stop=should_stop,
             perceptual=perceptual,
             on_candidates=lambda found: predicted.update(found),

@@ -31,7 +31,7 @@ from seq2seq.evaluation.scored import Failure, Kept, SampleScores, score_sample
 from seq2seq.evaluation.showing import show
 from seq2seq.nn.devices import choose_device
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.settings import settings_of
 from seq2seq.wording import not_one_of, one_line
 
@@ -110,7 +110,7 @@ def evaluate(
     out: Path,
     plan: Plan,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> dict[str, Any]:
     """Evaluates, writes table.csv, table.md and results.json into `out`, and returns what the last holds.

@@ -19,7 +19,7 @@ from seq2seq.fetching.scenes import Scene
 from seq2seq.fetching.search import search
 from seq2seq.fetching.stopping import stop_check
 from seq2seq.fetching.transport import Retry, Transport
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 
 MAX_DATES = 1000  # of one sensor: what a sequence may have
 # As they are stored, after compression: what COGs and JPEG 2000 of these catalogues take for a pixel, roughly.
@@ -126,7 +126,7 @@ def parse_bands(text: str) -> tuple[str, ...]:
 def plan(
     request: Request,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
     retry: Retry | None = None,
 ) -> Plan:

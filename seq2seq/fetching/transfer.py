@@ -21,7 +21,7 @@ from seq2seq.fetching.record import Record, now
 from seq2seq.fetching.signing import signer_of
 from seq2seq.fetching.stopping import stop_check
 from seq2seq.fetching.transport import Retry, Transport
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.wording import one_line
 from seq2seq.writers.output import describe_failure
 
@@ -48,7 +48,7 @@ def fetch(
     plan: Plan,
     out: Path,
     *,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
     jobs: int = DEFAULT_JOBS,
     command: str = "",

@@ -7,7 +7,7 @@ import numpy as np
 
 from seq2seq.looking.scene import Part, Scene, split_window
 from seq2seq.looking.views import View
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import AreaMean
 from seq2seq.sequence import Bool, Float32
@@ -101,7 +101,7 @@ def take_glances(
     *,
     area: Window | None = None,
     budget_bytes: int = 2**29,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> list[Glance]:
     """Reads an area once, by default all of the scene, and gives a glance for each wish.
 

@@ -21,7 +21,7 @@ from seq2seq.looking.sheet import contact_sheet, side_px
 from seq2seq.looking.single import MOST_CELLS, date_picture
 from seq2seq.looking.target import MOVING, SIGNATURE, STILL, check_suffix, default_name, place_for, write_still
 from seq2seq.looking.views import Choice, View, choose_view, possible_views
-from seq2seq.progress import OnProgress, ignore_progress
+from seq2seq.progress import OnProgress, ignore
 from seq2seq.readers import open_sequence
 from seq2seq.readers.contents import Window
 from seq2seq.writers import write_file
@@ -77,7 +77,7 @@ def look_at_scene(
     *,
     out: Path | None = None,
     overwrite: bool = False,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> Written:
     """Draws a sequence or a result and writes the picture.
 
@@ -99,7 +99,7 @@ def draw(scene: Scene, request: Request, *, budget_bytes: int = 2**28) -> tuple[
     """The picture of an open scene that `look_at_scene` would write, and its notes. Raises as that does."""
     view, note = _view(request, scene)
     notes = (*scene.info.notes, *((note,) if note else ()))
-    return _Drawing(scene, view, request, notes, budget_bytes, ignore_progress).still(), notes
+    return _Drawing(scene, view, request, notes, budget_bytes, ignore).still(), notes
 
 
 def _settled(request: Request, out: Path | None) -> Request:

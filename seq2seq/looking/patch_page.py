@@ -24,7 +24,7 @@ from seq2seq.looking.target import (
 )
 from seq2seq.looking.trees import Entry, Tree, spread
 from seq2seq.looking.views import Choice
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 from seq2seq.report.inspection import sequence_name
 from seq2seq.report.templates import template
 from seq2seq.writers import write_file
@@ -63,7 +63,7 @@ def look_at_tree(
     limit: int | None = None,
     out: Path | None = None,
     overwrite: bool = False,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> Written:
     """Draws a page of at most `limit` patches, or the one of that name, and writes it.
 

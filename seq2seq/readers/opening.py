@@ -10,7 +10,7 @@ from typing import Any
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.notebook import choose_progress
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 from seq2seq.readers import formats, working_copy
 from seq2seq.readers.base import Format, Root
 from seq2seq.readers.containers import unpacked
@@ -23,7 +23,7 @@ _DEFAULT = ReconstructionConfig()
 
 
 def open_sequence(
-    path: str | Path, config: ReconstructionConfig = _DEFAULT, *, on_progress: OnProgress = ignore_progress
+    path: str | Path, config: ReconstructionConfig = _DEFAULT, *, on_progress: OnProgress = ignore
 ) -> SequenceSource:
     """Opens the sequence at `path`, checks all headers and all pixels, finds clouds; use it with `with`.
 

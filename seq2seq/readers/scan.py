@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.errors import MissingDataError
-from seq2seq.progress import OnProgress, Progress, ignore_progress
+from seq2seq.progress import OnProgress, Progress, ignore
 from seq2seq.readers.acquisitions import OpticalAcquisition
 from seq2seq.readers.checks import SequenceStatistics
 from seq2seq.readers.clouds.labels import is_masked
@@ -48,7 +48,7 @@ def scan(
     *,
     shape: tuple[int, int],
     side: int,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> Scan:
     """Reads every pixel of every acquisition once, of radar those paired to the dates and those of the series.
 

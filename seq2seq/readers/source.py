@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from seq2seq.config import ReconstructionConfig
-from seq2seq.progress import OnProgress, ignore_progress
+from seq2seq.progress import OnProgress, ignore
 from seq2seq.radar_series import RadarSeries
 from seq2seq.radiometry import Radiometry
 from seq2seq.readers.acquisitions import OpticalAcquisition, RadarAcquisition
@@ -170,7 +170,7 @@ def open_source(
     path: Path,
     opened: AbstractContextManager[Contents],
     config: ReconstructionConfig,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> SequenceSource:
     """Checks everything there is to check, headers first, then all pixels, and gives the sequence back open.
 

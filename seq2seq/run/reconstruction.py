@@ -18,7 +18,7 @@ from seq2seq.methods.base import Fit, RunContext
 from seq2seq.nn.devices import available_cores, choose_device
 from seq2seq.nn.vgg import Perceptual, resolve_perceptual
 from seq2seq.notebook import choose_progress
-from seq2seq.progress import OnProgress, Progress, ShouldStop, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.run.checkpoint import Checkpoint
 from seq2seq.run.clock import Clock, Pace
 from seq2seq.run.fitting import PREPARING, Fitting
@@ -39,10 +39,6 @@ from seq2seq.validation.trial import fit_blend_with_trial
 __all__ = ["CurvePoint", "Reconstruction", "reconstruct"]
 
 
-def _drop(_: object) -> None:
-    """The `on_candidates` and `on_prediction` of callers who want the result alone."""
-
-
 def reconstruct(
     observations: Observations,
     config: ReconstructionConfig | None = None,
@@ -53,8 +49,8 @@ def reconstruct(
     checkpoint: Path | None = None,
     budget_s: float | None = None,
     perceptual: Perceptual | None = None,
-    on_candidates: Callable[[Candidates], None] = _drop,
-    on_prediction: Callable[[Float32], None] = _drop,
+    on_candidates: Callable[[Candidates], None] = ignore,
+    on_prediction: Callable[[Float32], None] = ignore,
 ) -> Reconstruction:
     """Reconstructs every date of `observations.s2`, with sigma and a score on pixels that the fit never saw.
 

@@ -5,16 +5,12 @@ from dataclasses import asdict, dataclass
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.nn.vgg import Perceptual
-from seq2seq.progress import OnProgress, ShouldStop
+from seq2seq.progress import OnProgress, ShouldStop, ignore
 from seq2seq.report.run_report import TileFacts
 from seq2seq.run.reconstruction import reconstruct
 from seq2seq.run.tile_arrays import TileArrays
 from seq2seq.sequence import Float32, Observations
 from seq2seq.tiling import Tile
-
-
-def _drop(_: object) -> None:
-    """The `on_prediction` of callers who want the result alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +29,7 @@ class TileWork:
         budget_s: float | None,
         on_progress: OnProgress,
         should_stop: ShouldStop,
-        on_prediction: Callable[[Float32], None] = _drop,
+        on_prediction: Callable[[Float32], None] = ignore,
     ) -> None:
         """Reconstructs a tile of which something is observed, saves its arrays and marks it as done.
 

@@ -15,7 +15,7 @@ from seq2seq.errors import ConfigError, InputError, InvalidPixelsError, MissingD
 from seq2seq.methods.base import Learner, Trainable
 from seq2seq.nn.devices import deterministic, set_threads
 from seq2seq.nn.trained import write_trained
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.training.card import card_of, page_of
 from seq2seq.training.checkpoint import Checkpoint
 from seq2seq.training.job import TrainingJob
@@ -40,7 +40,7 @@ class Trained:
 
 
 def train(
-    job: TrainingJob, *, on_progress: OnProgress = ignore_progress, should_stop: ShouldStop = never_stop
+    job: TrainingJob, *, on_progress: OnProgress = ignore, should_stop: ShouldStop = never_stop
 ) -> Trained | None:
     """Trains, writes the weights and their card, and returns them; None in all processes but the first.
 

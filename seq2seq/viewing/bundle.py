@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import Stopped
 from seq2seq.looking.result import ResultScene
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.readers.contents import Window
 from seq2seq.report.quicklook import UInt8
 from seq2seq.viewing import blocks
@@ -48,7 +48,7 @@ def write_bundle(
     *,
     threads: int | None = None,
     budget_bytes: int = DEFAULT_BYTES,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> None:
     """Puts the files of a bundle of `scene`, the manifest last.

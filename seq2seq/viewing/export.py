@@ -14,7 +14,7 @@ from typing import Any
 
 from seq2seq.errors import ConfigError, Stopped
 from seq2seq.page import Page
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from seq2seq.viewing.bundle import SCENE
 from seq2seq.viewing.kept import Bundle
 from seq2seq.viewing.sampled_cube import SampledCube, sample_cube
@@ -55,7 +55,7 @@ def export_bundle(
     *,
     max_bytes: int,
     styles: tuple[str, ...] = (),
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> Export:
     """Writes `out`, at most `max_bytes` large; it appears when it is complete. styles: these alone; by default all.

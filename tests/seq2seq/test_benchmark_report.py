@@ -21,7 +21,7 @@ from seq2seq.comparison.verdict import verdict, verdicts
 from seq2seq.config import ReconstructionConfig
 from seq2seq.interpolation import interpolate_from_others
 from seq2seq.nn.vgg import Perceptual
-from seq2seq.progress import ignore_progress, never_stop
+from seq2seq.progress import ignore, never_stop
 from seq2seq.report.benchmark_report import render
 from seq2seq.report.method_pictures import CasePicture, MethodPicture, packed, unpacked
 from seq2seq.report.plain import to_plain
@@ -68,7 +68,7 @@ def without(given: Observations, *bands: str) -> Observations:
 
 def run(case: Case, method: str = "linear", **settings) -> Outcome:
     config = PLAIN.replace(method=method, seed=case.name.seed, **settings)
-    return run_method(case, config, perceptual=NO_LOSS, on_progress=ignore_progress, should_stop=never_stop)
+    return run_method(case, config, perceptual=NO_LOSS, on_progress=ignore, should_stop=never_stop)
 
 
 def page(outcomes: list[Outcome], **changes) -> tuple[str, dict]:

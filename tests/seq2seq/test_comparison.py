@@ -29,7 +29,7 @@ from seq2seq.interpolation import interpolate_from_others
 from seq2seq.methods.base import CandidateInfo, MethodInfo, NoSettings
 from seq2seq.methods.closed_form import ClosedForm, closed_form_cost
 from seq2seq.nn.vgg import Perceptual
-from seq2seq.progress import ignore_progress, never_stop
+from seq2seq.progress import ignore, never_stop
 from seq2seq.readers import read_sequence
 from seq2seq.report.charts import category_chart, scatter
 from seq2seq.validation.holdout import gap_class
@@ -65,7 +65,7 @@ def a_case(given, gap="cloud", seed=0) -> Case:
 
 def run(case: Case, method: str, should_stop=never_stop, **settings) -> Outcome:
     config = PLAIN.replace(method=method, seed=case.name.seed, **settings)
-    return run_method(case, config, perceptual=NO_LOSS, on_progress=ignore_progress, should_stop=should_stop)
+    return run_method(case, config, perceptual=NO_LOSS, on_progress=ignore, should_stop=should_stop)
 
 
 def method(name: str, predict, **candidates) -> MethodInfo:

@@ -19,7 +19,7 @@ from seq2seq.commands import weights as weight_commands
 from seq2seq.commands.main import app
 from seq2seq.errors import WeightsUnavailableError
 from seq2seq.nn.weights import KNOWN, VGG16, Weights, fetch, folder, install_file, installed
-from seq2seq.progress import Progress, ignore_progress
+from seq2seq.progress import Progress, ignore
 
 CONTENT = bytes(range(256)) * 8000  # two megabytes
 
@@ -91,7 +91,7 @@ def copy(source: Path, kept: Path) -> None:
 
 
 def got(weights: Weights, **options: Any) -> Path:
-    return fetch(weights, copy, on_progress=ignore_progress, **options)
+    return fetch(weights, copy, on_progress=ignore, **options)
 
 
 def files(cache: Path) -> list[str]:
@@ -152,7 +152,7 @@ def test_wrong_bytes_are_thrown_away_and_never_opened(server: Server, cache: Pat
     weights = published(server)
     server.content = bytes(len(CONTENT))
     with pytest.raises(WeightsUnavailableError, match=r"is not vgg16-.*SHA-256"):
-        fetch(weights, lambda *_: pytest.fail("opened what was not checked"), on_progress=ignore_progress)
+        fetch(weights, lambda *_: pytest.fail("opened what was not checked"), on_progress=ignore)
     assert files(cache) == []
 
 
@@ -220,7 +220,7 @@ def test_a_conversion_that_fails_leaves_nothing_half_written(server: Server, cac
         raise OSError(28, "No space left on device")
 
     with pytest.raises(WeightsUnavailableError, match="No space left"):
-        fetch(published(server), full, on_progress=ignore_progress)
+        fetch(published(server), full, on_progress=ignore)
     assert not [name for name in files(cache) if name.endswith(".npz")]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from seq2seq.config import ReconstructionConfig
 from seq2seq.errors import ConfigError, OutputError
-from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore_progress, never_stop
+from seq2seq.progress import OnProgress, Progress, ShouldStop, ignore, never_stop
 from worker.imports.limits import DEFAULT_LIMITS, ImportLimits
 from worker.imports.sandbox import SandboxOutcome, run_confined
 
@@ -72,7 +72,7 @@ def import_upload(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     limits: ImportLimits = DEFAULT_LIMITS,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
     should_stop: ShouldStop = never_stop,
 ) -> ImportReport | ImportProblem:
     """Makes the working copy of `upload` (a ZIP; on one's own machine also a folder) at `into`, which must not exist.
