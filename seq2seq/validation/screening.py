@@ -4,17 +4,23 @@ Masks are never perfect, and what they miss lies at their edges. A date of which
 from cloud: on a simulated site with 3 % missed cloud pixels the result of one such date was 20 dB worse than
 interpolation. What is suspected is not learnt from, nor interpolated from; it is delivered as it is, as all observed
 pixels are.
+
+Snow, harvest and bare soil change as suddenly, but they know nothing of masks: as many pixels look like it far from
+every mask as beside one. So a pixel is suspected where more of the date's pixels look like cloud at its distance from
+a mask than are explained by how many do far from all of them. Where the land explains half of them, none is.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import distance_transform_edt
 
 from seq2seq.interpolation import temporal_neighbours
 from seq2seq.sequence import Bool, Float32
 from seq2seq.validation.holdout import fully_clouded_dates
 from seq2seq.validation.settings import DEFAULTS, ValidationSettings
 
+# So many pixels of a date are worth as much as what all dates together say of pixels far from masks.
+FAR_PIXELS = 200
 BLUE = ("B02", "B03", "B04", "B01")  # the shortest wavelength that sees the ground well comes first
 
 
@@ -29,12 +35,14 @@ def suspected_clouds(
 
     Cloud: blue > max(before, after) + rise (1 + days / doubling). Shadow: mean < level min(before, after).
 
-    Only beside what is masked, or on fully clouded dates: elsewhere snow and bare soil are more likely than a missed
-    cloud.
+    Only beside what is masked, or on fully clouded dates, and only where there are `rim_excess` times as many of them
+    as far from all masks.
     """
-    near = _near_masked(observed, settings)
-    bright = near & _brighter(pixels, observed, days, bands, settings)
-    return bright | (near & _darker(pixels, observed & ~bright, days, settings))  # dark beside a cloud is no shadow
+    distance = _distance_to_masked(observed, settings)
+    brighter = _brighter(pixels, observed, days, bands, settings)
+    bright = brighter & _more_than_far(brighter, observed, distance, settings)
+    darker = _darker(pixels, observed & ~bright, days, settings)  # dark beside a cloud is no shadow
+    return bright | (darker & _more_than_far(darker, observed, distance, settings))
 
 
 def _brighter(
@@ -64,8 +72,33 @@ def _darker(pixels: Float32, observed: Bool, days: NDArray[np.int64], settings: 
     return found
 
 
-def _near_masked(observed: Bool, settings: ValidationSettings) -> Bool:
-    """(T, H, W) within `near_cloud_px` of a pixel that is not observed, or anywhere on a fully clouded date."""
-    near = np.stack([binary_dilation(~date, iterations=settings.near_cloud_px) for date in observed])
-    near |= fully_clouded_dates(observed, settings)[:, None, None]
-    return np.asarray(near)
+def _distance_to_masked(observed: Bool, settings: ValidationSettings) -> NDArray[np.int64]:
+    """(T, H, W) pixels to the next that is not observed, rounded up; one more than `near_cloud_px` where it is farther.
+
+    Fully clouded dates have no pixel that is far from a cloud.
+    """
+    far = settings.near_cloud_px + 1
+    distance = np.full(observed.shape, far)
+    for t in np.flatnonzero(~observed.all(axis=(1, 2))):
+        distance[t] = np.minimum(np.ceil(distance_transform_edt(observed[t])), far)
+    distance[fully_clouded_dates(observed, settings)] = min(1, settings.near_cloud_px)
+    return distance
+
+
+def _more_than_far(looks_so: Bool, observed: Bool, distance: NDArray[np.int64], settings: ValidationSettings) -> Bool:
+    """(T, H, W) at which distances from a mask a date has more pixels that look so than the land explains.
+
+    The land's share is that of pixels that are farther than `near_cloud_px`, of the date and of all dates together.
+    """
+    dates, far = len(observed), settings.near_cloud_px + 1
+    place = np.arange(dates)[:, None, None] * (far + 1) + distance
+
+    def counted(where: Bool) -> NDArray[np.float64]:
+        return np.bincount(place[where], minlength=dates * (far + 1)).reshape(dates, far + 1).astype(float)
+
+    found, all_pixels = counted(looks_so & observed), counted(observed)
+    of_all_dates = found[:, far].sum() / max(all_pixels[:, far].sum(), 1)
+    of_land = (found[:, far] + FAR_PIXELS * of_all_dates) / (all_pixels[:, far] + FAR_PIXELS)
+    more = found > settings.rim_excess * of_land[:, None] * all_pixels
+    more[:, far] = False
+    return np.asarray(more[np.arange(dates)[:, None, None], distance])

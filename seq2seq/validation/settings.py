@@ -86,6 +86,9 @@ class ValidationSettings(ContradictionSettings):
         0.5, "Below this share of the darker neighbour, all bands together, a pixel is shadow.", 0.0, 1.0
     )
     near_cloud_px: int = hyperparameter(5, "Pixels from a mask beyond which a change is believed.", 0, 1000)
+    rim_excess: float = hyperparameter(
+        2.0, "Times as many pixels beside masks as far from them must look like cloud to be suspected.", 1.0, 1e3
+    )
 
 
 DEFAULTS = ValidationSettings()
