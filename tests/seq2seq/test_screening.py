@@ -1,5 +1,7 @@
 """Missed clouds and shadows are found where masks miss them, and the land's own changes are left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,15 +10,16 @@ from hypothesis import strategies as st
 from seq2seq.bands import BAND_SETS
 from seq2seq.simulation.simulate import simulate
 from seq2seq.validation.screening import suspected_clouds
+from seq2seq.validation.settings import DEFAULTS
 
 BANDS = ("B02", "B04", "B08")
 DAYS = np.array([0, 10, 20, 30, 40])
 
 
-def field():
+def field(width=20):
     """Five dates of even land; the third is masked on its left half."""
-    pixels = np.full((5, 3, 20, 20), 0.1, np.float32)
-    observed = np.ones((5, 20, 20), bool)
+    pixels = np.full((5, 3, 20, width), 0.1, np.float32)
+    observed = np.ones((5, 20, width), bool)
     observed[2, :, :10] = False
     return pixels, observed
 
@@ -47,6 +50,28 @@ def test_dark_land_beside_a_bright_date_is_not_taken_for_shadow():
 def test_far_from_a_mask_a_bright_change_is_believed():
     pixels, observed = field()
     pixels[2, :, :, 16:] = 0.4
+    assert not suspected_clouds(pixels, observed, DAYS, BANDS).any()
+
+
+def test_a_change_that_is_as_frequent_far_from_masks_is_the_lands():
+    pixels, observed = field(width=100)
+    pixels[2, :, ::2] = 0.4  # every second row: snow, or bare soil
+    assert not suspected_clouds(pixels, observed, DAYS, BANDS).any()
+    pixels[2, :, :, 10:12] = 0.4  # and all that is beside the mask
+    strict = replace(DEFAULTS, rim_excess=1.5)
+    assert not suspected_clouds(pixels, observed, DAYS, BANDS, replace(DEFAULTS, rim_excess=2.5)).any()
+    found = suspected_clouds(pixels, observed, DAYS, BANDS, strict)
+    assert found[2, :, 10:12].all()
+    assert found.sum() == 40
+
+
+def test_all_dates_tell_how_the_land_changes_where_one_shows_nothing_far_from_its_masks():
+    pixels, observed = field()
+    observed[2, :, 15:] = False
+    pixels[2, :, ::2] = 0.4
+    assert suspected_clouds(pixels, observed, DAYS, BANDS)[2].any(), "nothing says that land changes so"
+    pixels[1, :, ::2] = 0.9  # a date without masks: as many of its pixels
+    pixels[0], pixels[3:] = 0.1, 0.1
     assert not suspected_clouds(pixels, observed, DAYS, BANDS).any()
 
 
