@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from seq2seq.bands import TEN_METRE
 from seq2seq.datasets.base import DatasetInfo, Sample
 from seq2seq.errors import MissingDataError, UnreadableFileError
 from seq2seq.simulation.simulate import simulate
+
+# NumPy parses headers as Python, which CPython 3.11 now and then fails to do in two threads at once (gh-106905).
+_PARSING = Lock()
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class ToySamples:
 
     def __getitem__(self, index: int) -> Sample:
         try:
-            with np.load(self.files[index], allow_pickle=False) as arrays:
+            with _PARSING, np.load(self.files[index], allow_pickle=False) as arrays:
                 given = {"s1": None, **{name: arrays[name] for name in arrays.files}}
                 return Sample(name=self.name(index), bands=TEN_METRE, **given)
         except ValueError as error:
