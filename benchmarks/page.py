@@ -1,6 +1,5 @@
 """RESULTS.md from results.json: a pure function of what was measured. Medians, spread, and the floors beside them."""
 
-import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -14,12 +13,12 @@ Results = dict[str, Any]  # part -> {"rows": [...], "note": why not measured, or
 # What to reach on the shared cases with default settings: gain over linear on average and on the worst seed, dB;
 # spectral angle at most, degrees; SSIM at least. run-0 has a floor for its gain alone.
 FLOORS: dict[str, dict[str, float]] = {
-    "fields-cloud-0": {"mean": 4.9, "sam": 7.2, "ssim": 0.82, "wall": 45.0},
-    "fields-cloud-1": {"mean": 5.7, "sam": 8.4, "ssim": 0.78, "wall": 45.0},
-    "fields-run-0": {"mean": 5.1, "wall": 45.0},
+    "fields-cloud-0": {"mean": 4.9, "min": 3.8, "sam": 7.2, "ssim": 0.82, "wall": 45.0},
+    "fields-cloud-1": {"mean": 5.7, "min": 3.8, "sam": 8.4, "ssim": 0.78, "wall": 45.0},
+    "fields-run-0": {"mean": 5.1, "min": 0.0, "wall": 45.0},
 }
 COVERAGE, ALL_COVERAGE = (0.83, 0.97), (0.88, 0.92)  # of a case, and of all cases together
-MINUTE_S, READ_S, HELP_S, GPU_S = 60.0, 20.0, 0.7, 120.0
+CASE_S, MINUTE_S, READ_S, HELP_S, GPU_S = 360.0, 60.0, 20.0, 0.7, 120.0
 SCALE_S, SCALE_GB, SCALE_RATIO, SCALE_MORE_GB = 1500.0, 8.0, 4.5, 2.0
 PAPER_RATIO = 50.0
 BUSY_RATIO, BUSY_LIMIT = 2.5, 1.15
@@ -191,7 +190,7 @@ def _floor_cells(case: str, rows: list[Row]) -> list[str]:
         and sam_mean <= floors.get("sam", 90.0)
         and ssim_mean >= floors.get("ssim", 0.0)
         and COVERAGE[0] <= statistics.fmean(covered) <= COVERAGE[1]
-        and statistics.median(walls) <= floors.get("wall", math.inf)
+        and statistics.median(walls) <= floors.get("wall", CASE_S)
     )
     seeds = "1 seed" if len(rows) == 1 else f"{len(rows)} seeds"
     return [
@@ -201,7 +200,7 @@ def _floor_cells(case: str, rows: list[Row]) -> list[str]:
         _against(number(sam_mean, 2), floors.get("sam"), "≤"),
         _against(number(ssim_mean, 3), floors.get("ssim"), "≥"),
         f"{100 * statistics.fmean(covered):.1f} % ({100 * COVERAGE[0]:.0f} to {100 * COVERAGE[1]:.0f})",
-        _against(_several(walls, duration), floors.get("wall"), "≤", " s"),
+        _against(_several(walls, duration), floors.get("wall", CASE_S), "≤", " s"),
         reached(held),
     ]
 
