@@ -108,7 +108,7 @@ def _quality(rows: list[Row]) -> str:
     cases = {case: [row for row in rows if row["case"] == case] for case in dict.fromkeys(r["case"] for r in rows)}
     head = ["case, seed", "PSNR dB", "gain dB", "SAM °", "SSIM", "90 % covers"]
     head += ["held-out dB", "held-out gain", "wall", "peak GiB"]
-    covered = [statistics.fmean(row["coverage_90"] for row in of_case) for of_case in cases.values()]
+    pooled, alike = _covered(rows), statistics.fmean(_covered(of_case) for of_case in cases.values())
     reused = "\n\n\\* time and memory from the run's own report." if any(row["reused"] for row in rows) else ""
     return "\n\n".join(
         [
@@ -120,10 +120,15 @@ def _quality(rows: list[Row]) -> str:
                 ["case", "mean gain dB", "worst gain dB", "SAM °", "SSIM", "90 % covers", "wall", "all reached"],
                 (_floor_cells(case, of_case) for case, of_case in cases.items()),
             ),
-            f"All cases together: {100 * statistics.fmean(covered):.1f} % of values lie in their 90 % interval "
-            f"({100 * ALL_COVERAGE[0]:.0f} to {100 * ALL_COVERAGE[1]:.0f}).",
+            f"All cases together: {100 * pooled:.1f} % of values lie in their 90 % interval "
+            f"({100 * ALL_COVERAGE[0]:.0f} to {100 * ALL_COVERAGE[1]:.0f}); each case alike: {100 * alike:.1f} %.",
         ]
     )
+
+
+def _covered(rows: list[Row]) -> float:
+    """Share of the values of all rows that lie in their interval."""
+    return statistics.fmean([row["coverage_90"] for row in rows], [row["values"] for row in rows])
 
 
 def _beside(rows: list[Row]) -> str:

@@ -148,8 +148,8 @@ def judge(case: Path, out: Path) -> dict[str, Any]:
     return scores
 
 
-def coverage(case: Path, out: Path) -> float:
-    """Share of scored values (hidden pixels x bands) within 1.6449 sigma of the truth; should be 0.9."""
+def coverage(case: Path, out: Path) -> Row:
+    """Share of scored values (hidden pixels x bands) within 1.6449 sigma of the truth, should be 0.9; and how many."""
     with np.load(case / "truth.npz") as truth:
         dates, bands = [str(date) for date in truth["dates"]], [str(band) for band in truth["bands"]]
         scored, true = truth["evaluate"], _reflectance(truth["s2"])
@@ -159,7 +159,7 @@ def coverage(case: Path, out: Path) -> float:
         sigma = _bands(out / "uncertainty", date, bands)
         covered = (np.abs(predicted - true[t]) <= NORMAL_90 * sigma)[:, scored[t]]
         inside, values = inside + int(covered.sum()), values + covered.size
-    return inside / values
+    return {"coverage_90": inside / values, "values": values}
 
 
 def judged(case: Path, out: Path, scores: dict[str, Any] | None = None) -> Row:
@@ -169,7 +169,7 @@ def judged(case: Path, out: Path, scores: dict[str, Any] | None = None) -> Row:
         **{metric: scores["prediction"][metric] for metric in ("psnr", "sam", "ssim")},
         "linear_psnr": scores["linear"]["psnr"],
         "gain_db": scores["gain_db"],
-        "coverage_90": coverage(case, out),
+        **coverage(case, out),
     }
 
 

@@ -213,8 +213,8 @@ class MethodInfo:
     time of a run, what one `start` takes. refits: whether a second fit is worth its time, which learns from the
     held-out pixels too and starts from the first; refit_share: its steps as a share of those of the first.
     error_scales: squared error of the result per variance of the candidates, on partly and on fully clouded dates of
-    sequences whose truth is known (benchmarks/claims.py); None: not known. training: how it learns from a data set,
-    where it can.
+    sequences whose truth is known (benchmarks/claims.py); None: not known. interval_factors: the factor from the raw
+    std to one sigma there, see `calibrate`. training: how it learns from a data set, where it can.
     """
 
     name: str
@@ -229,6 +229,7 @@ class MethodInfo:
     refits: bool = False
     refit_share: float = 1.0
     error_scales: tuple[float, float] | None = None
+    interval_factors: tuple[float, float] | None = None
     needs_s1: bool = False
     training: Training | None = None
 

@@ -178,7 +178,9 @@ class _Run:
         candidates = blend.kept(candidates)
         result = blend.apply(candidates, gaps, clouded)
         self.show(result)
-        calibration = calibrate(candidates, result, truth, held_out, self.visible, self.validation)
+        calibration = calibrate(
+            *(candidates, result, truth, held_out, self.visible, self.validation), self.info.interval_factors
+        )
         floor = {LINEAR: candidates[LINEAR], NEAREST: nearest_date(truth, self.visible, self.s2.days)}
         rivals = {RESULT: result, **shown, **floor}
         sigma = calibration.sigma(candidates, self.visible)

@@ -11,6 +11,12 @@ from seq2seq.validation.holdout import LINEAR, Candidates, fully_clouded_dates
 from seq2seq.validation.settings import DEFAULTS, BlendSettings
 
 NORMAL_90 = 1.6449  # half width of the normal distribution's 90 % interval, in sigma
+# Dates' worth of belief that intervals of a sequence are off as those of others (benchmarks/METHOD.md).
+BELIEF = 2.0
+_LEAST_FACTOR = 0.01  # of an exact result, whose logarithm would be none
+
+# `Calibration.factor` on other sequences, by kind of date.
+IntervalFactors = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +46,15 @@ def few_dates(date: NDArray[np.intp], settings: BlendSettings = DEFAULTS) -> flo
     Student's instead of normal, with n + 2 degrees of freedom, as the other kind of date informs the scale too:
     1.3 times as wide for 2 dates, 1.1 times for 10.
     """
-    pixels = np.bincount(date)
-    dates = max(1, int((pixels >= settings.min_class_pixels).sum()))
+    return _widening(max(1, _telling_dates(date, settings)))
+
+
+def _telling_dates(date: NDArray[np.intp], settings: BlendSettings) -> int:
+    """How many dates have enough pixels to say something; date: (N,) of each pixel."""
+    return int((np.bincount(date) >= settings.min_class_pixels).sum())
+
+
+def _widening(dates: float) -> float:
     return float(stdtrit(dates + 2, 0.95)) / NORMAL_90
 
 
@@ -52,13 +65,16 @@ def calibrate(
     held_out: Bool,
     visible: Bool,
     settings: BlendSettings = DEFAULTS,
+    elsewhere: IntervalFactors | None = None,
 ) -> Calibration:
     """Calibrates on the held-out pixels, by kind of date and band, widened for how few dates they lie on (`few_dates`).
 
     Without any held-out pixels the candidates' disagreement stands as it is. Each date counts as much as any other,
     however many of its pixels are held out: the next date is one of them.
 
-    Where one kind of date could not be held out, it takes the larger of the other kind's factor and 1.
+    elsewhere: the factors of the method on other sequences. What n dates say is drawn to them as if `BELIEF` more dates
+    had said so, log factor = (n log of theirs + BELIEF log elsewhere) / (n + BELIEF): a few dates that are like no
+    other make intervals useless. Without, a kind that could not be held out takes the larger of the other's and 1.
     """
     bands = result.shape[1]
     error = np.abs(np.moveaxis(result - truth, 1, -1)[held_out])  # (N, C)
@@ -68,13 +84,26 @@ def calibrate(
     ratio = error / np.moveaxis(_raw_sigma(candidates, floor), 1, -1)[held_out]
     on_clouded = fully_clouded_dates(visible, settings)[np.nonzero(held_out)[0]]
     date = np.nonzero(held_out)[0]
-    factor = np.tile(np.maximum(_quantile_90(ratio, date, settings) / NORMAL_90, 1.0), (2, 1))
+    if elsewhere is None:
+        factor = np.tile(np.maximum(_quantile_90(ratio, date, settings) / NORMAL_90, 1.0), (2, 1))
+    else:
+        factor = np.tile(np.array(elsewhere)[:, None] * _widening(BELIEF), (1, bands))
     for kind in (0, 1):
         inside = on_clouded == kind
         if inside.sum() >= settings.min_class_pixels:
-            wide = _quantile_90(ratio[inside], date[inside], settings) / NORMAL_90
-            factor[kind] = wide * few_dates(date[inside], settings)
+            measured = _quantile_90(ratio[inside], date[inside], settings) / NORMAL_90
+            dates = max(1, _telling_dates(date[inside], settings))
+            factor[kind] = _believed(measured, dates, None if elsewhere is None else elsewhere[kind])
     return Calibration(floor, factor.astype(np.float32), settings)
+
+
+def _believed(measured: NDArray[np.floating], dates: int, elsewhere: float | None) -> NDArray[np.floating]:
+    """(C,) factors, of those `measured` on so many dates and that of other sequences; widened for how few they are."""
+    if elsewhere is None:
+        return measured * _widening(dates)
+    logs = (dates * np.log(np.maximum(measured, _LEAST_FACTOR)) + BELIEF * np.log(elsewhere)) / (dates + BELIEF)
+    believed: NDArray[np.floating] = np.exp(logs) * _widening(dates + BELIEF)
+    return believed
 
 
 def _quantile_90(values: NDArray[np.floating], date: NDArray[np.intp], settings: BlendSettings) -> NDArray[np.floating]:

@@ -47,6 +47,7 @@ def quality_row(seed: int = 0, **changes: Any) -> dict[str, Any]:
         "linear_psnr": 22.0,
         "gain_db": 5.2,
         "coverage_90": 0.9,
+        "values": 1000,
         "claimed_psnr": 26.0,
         "claimed_gain_db": 3.6,
         "claimed_coverage_90": 0.9,
@@ -115,6 +116,12 @@ def test_mean_and_worst_seed_are_those_of_the_rows() -> None:
     page = render({"quality": part(quality_row(0, gain_db=4.5), quality_row(1, gain_db=5.5))})
     assert "| fields-run-0, 2 seeds | +5.00 (≥ 5.1) | +4.50 (≥ 0) |" in page
     assert "All cases together: 90.0 % of values" in page
+
+
+def test_a_value_counts_alike_in_whatever_case_it_is() -> None:
+    rows = quality_row(0, coverage_90=0.8, values=100), quality_row(0, case="other", coverage_90=0.92, values=300)
+    assert "All cases together: 89.0 % of values" in render({"quality": part(*rows)})
+    assert "each case alike: 86.0 %" in render({"quality": part(*rows)})
 
 
 def busy_row(**changes: float) -> dict[str, Any]:
@@ -238,7 +245,7 @@ def test_coverage_counts_scored_values_within_the_interval(tmp_path: Path) -> No
     np.savez(tmp_path / "truth.npz", s2=truth, evaluate=scored, dates=["2021-01-01"], bands=["B03", "B04"])
     write_band_file(tmp_path / "declouded", np.array([[[1160, 0]], [[2170, 0]]], dtype=np.uint16))
     write_band_file(tmp_path / "uncertainty", np.full((2, 1, 2), 0.01, dtype=np.float32))
-    assert coverage(tmp_path, tmp_path) == 0.5
+    assert coverage(tmp_path, tmp_path) == {"coverage_90": 0.5, "values": 2}
 
 
 def write_band_file(folder: Path, values: np.ndarray) -> None:

@@ -5,7 +5,7 @@ import pytest
 from blend_example import DEFAULT, candidates, one_lost_date
 
 from seq2seq.validation.blending import fit_blend
-from seq2seq.validation.calibration import NORMAL_90, calibrate, few_dates
+from seq2seq.validation.calibration import NORMAL_90, Calibration, calibrate, few_dates
 from seq2seq.validation.holdout import fully_clouded_dates
 
 
@@ -62,3 +62,38 @@ def test_a_date_with_many_pixels_counts_no_more_than_another():
     result[9] = 0.1
     found = calibrate({"linear": result, "other": result}, result, truth, held_out, visible & ~held_out)
     assert NORMAL_90 * found.floor[0] * found.factor[0, 0] < 0.02
+
+
+def test_few_dates_are_drawn_to_what_is_known_of_other_sequences():
+    """Of each kind one date errs a hundred times as much as candidates disagree: two dates more say 2 and 3 times."""
+    alone, believed, elsewhere = of_two_dates(None), of_two_dates((2.0, 3.0)), np.array([2.0, 3.0])
+    own = alone.factor[:, 0] / few_dates(np.zeros(400, int))
+    assert (own > 50).all()
+    expected = own ** (1 / 3) * elsewhere ** (2 / 3) * few_dates(np.repeat(np.arange(3), 400))
+    assert believed.factor[:, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_kind_of_date_that_was_not_held_out_is_as_on_other_sequences():
+    of_partly_clouded_alone = of_two_dates((2.0, 3.0), held_out_dates=1)
+    assert of_partly_clouded_alone.factor[1, 0] == pytest.approx(3 * few_dates(np.repeat([0, 1], 400)), rel=1e-4)
+
+
+def test_an_exact_result_keeps_a_finite_sigma_above_zero():
+    found = of_two_dates((2.0, 3.0), errors=(0.0, 0.0))
+    assert (found.factor > 0).all()
+    assert np.isfinite(found.factor).all()
+
+
+def of_two_dates(elsewhere, held_out_dates=2, errors=(1.0, 1.0)) -> Calibration:
+    """A partly and a fully clouded date. Half of their pixels are exact: so the floor is that of settings."""
+    visible = np.zeros((2, 30, 60), bool)
+    visible[0, :15] = True
+    held_out = np.zeros_like(visible)
+    held_out[:held_out_dates, 15:] = True
+    result = np.full((2, 1, 30, 60), 0.01, np.float32)
+    other = result + np.float32(0.02)
+    truth = result.copy()
+    for t, error in enumerate(errors):
+        truth[t, 0, 15:, 35:] += np.float32(error)
+    candidates_ = {"linear": result, "one": result, "other": other}
+    return calibrate(candidates_, result, truth, held_out, visible, elsewhere=elsewhere)

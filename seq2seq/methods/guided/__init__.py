@@ -49,4 +49,5 @@ INFO = MethodInfo(
     refits=True,
     refit_share=0.5,
     error_scales=(12.0, 19.0),
+    interval_factors=(1.2, 1.9),
 )
