@@ -44,9 +44,9 @@ class Radar:
         level = smooth if nearest is None else nearest
         return cls(raw, smooth, (level - level.mean(axis=0)).mean(axis=(2, 3), keepdims=True))
 
-    def crop(self, rows: slice, columns: slice) -> "Radar":
-        """Returns the same on a window (views)."""
-        return Radar(self.raw[:, :, rows, columns], self.smooth[:, :, rows, columns], self.of_date)
+    def taken(self, take: Callable[[Float32], Float32]) -> "Radar":
+        """Returns the same of some pixels, which `take` takes of (T, C1, H, W) images; dates keep their level."""
+        return Radar(take(self.raw), take(self.smooth), self.of_date)
 
     def change(self, observed: Bool) -> list[Float32]:
         """Returns five parts, each (T, C1, H, W) dB; observed: (T, H, W) clear in S2.

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from seq2seq.validation.hiding import CloudShapes, hide
 STAGE = "samples"
 MOST_THREADS = 2  # each holds the features of a window; with two, predicting still takes the most memory
 _ARRAYS = ("features", "residuals")
+_CHOICE = 4  # hidden values described for each that is taken
 
 
 def cached_samples(
@@ -83,13 +85,30 @@ def _of_a_mask(
     shapes: CloudShapes,
     rng: np.random.Generator,
 ) -> Samples:
-    window = tuple(_some_span(size, settings.mask_sample_px, rng) for size in s2.observed.shape[1:])
-    pixels, observed = s2.pixels[:, :, *window], s2.observed[:, *window]
+    rows, columns = (_some_span(size, settings.mask_sample_px, rng) for size in s2.observed.shape[1:])
+    observed = s2.observed[:, rows, columns]
     hidden = hide(observed, shapes, rng)
-    cropped = None if radar is None else radar.crop(*window)
-    described = describe(pixels, observed & ~hidden, s2.days, cropped, fallback, settings, of_visible=False)
-    at = _some(hidden, settings.max_samples // settings.mask_samples, rng)
+    count = settings.max_samples // settings.mask_samples
+    places = _some_places(hidden, _CHOICE * count, rng)
+
+    def taken(images: NDArray[Any]) -> NDArray[Any]:
+        """(..., 1, N) of (..., H, W): the places side by side, as features look at single pixels."""
+        window = images[..., rows, columns]
+        return np.ascontiguousarray(window.reshape(*window.shape[:-2], 1, -1)[..., places])
+
+    pixels, hidden = taken(s2.pixels), hidden.reshape(len(hidden), 1, -1)[..., places]
+    shown = taken(s2.observed) & ~hidden
+    of_places = None if radar is None else radar.taken(taken)
+    described = describe(pixels, shown, s2.days, of_places, fallback, settings, of_visible=False)
+    at = _some(hidden, count, rng)
     return described.features[at[0], :, at[1], at[2]], (pixels - described.linear)[at[0], :, at[1], at[2]]
+
+
+def _some_places(hidden: Bool, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Random flat places of (T, H, W) that hold about `count` of what is `hidden`; all where there is less."""
+    places = np.flatnonzero(hidden.any(axis=0))
+    wanted = -(-len(places) * count // max(1, int(hidden.sum())))
+    return places if wanted >= len(places) else np.sort(rng.choice(places, wanted, replace=False))
 
 
 def _some_span(size: int, most: int, rng: np.random.Generator) -> slice:
