@@ -214,7 +214,7 @@ def _quality_row(name: str, seed: int, out: Path, figures: Row, timing: Row) -> 
 
 
 def _scale_row(bench: Bench, source: Path, shape: str, pixels: int, *options: str) -> Row:
-    expected = _inspected(source)[1]["estimate"]
+    expected = inspected(source)[1]["estimate"]
     measured, out = bench.run(source, f"out-{source.name}", *options)
     report = read_report(out)
     return {
@@ -233,7 +233,7 @@ def _scale_row(bench: Bench, source: Path, shape: str, pixels: int, *options: st
 
 def _inspection(source: Path, what: str, *options: str) -> Row:
     try:
-        measured, found = _inspected(source, *options)
+        measured, found = inspected(source, *options)
     except CommandFailedError as error:
         return {"key": what, "what": f"`decloud inspect`, {what}", "wall_s": None, "failed": str(error)}
     estimate = found["estimate"]
@@ -247,7 +247,8 @@ def _inspection(source: Path, what: str, *options: str) -> Row:
     }
 
 
-def _inspected(source: Path, *options: str) -> tuple[Measured, dict[str, Any]]:
+def inspected(source: Path, *options: str) -> tuple[Measured, dict[str, Any]]:
+    """What `decloud inspect` says of source/input."""
     measured = measure([DECLOUD, "inspect", source / "input", "--json", *options])
     return measured, json.loads(measured.output)
 

@@ -23,7 +23,10 @@ from page import comparison, duration, render
 from parts import coverage
 from run import Book
 from tiled import borders, seam_ratio
+from whole_tile import make_scene
 
+from seq2seq.config import ReconstructionConfig
+from seq2seq.readers import open_sequence
 from seq2seq.tiling import plan_tiles
 
 ON = {
@@ -174,6 +177,41 @@ def test_parts_that_were_not_measured_say_so() -> None:
     page = render({"gpu": part(note="not measured: no CUDA device")})
     assert "not measured: no CUDA device" in section(page, "On a GPU")
     assert "Not measured yet." in section(page, "Larger scenes")
+
+
+def scale_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "key": "30 x 13 x 1098 x 1098",
+        "shape": "30 x 13 x 1098 x 1098",
+        "pixels": 1098**2,
+        "wall_s": 360.0,
+        "peak_gb": 3.0,
+        "tiles": 9,
+        "gain_db": 4.0,
+        "estimate_s": 400.0,
+        "estimate_gb": 4.0,
+    }
+    return row | changes
+
+
+def test_a_whole_tile_is_extrapolated_from_the_largest_scene_and_from_a_gpu() -> None:
+    on_gpu = scale_row(device="A GPU", phases={"fitting": 1.0})
+    page = render({"scale": part(scale_row()), "gpu": part(on_gpu)})
+    assert "at the pace of the largest, extrapolated: 10 h 00 min." in section(page, "Larger scenes")
+    assert "extrapolated: 10 h 00 min on one A GPU, 1 h 15 min on eight." in section(page, "On a GPU")
+
+
+@pytest.mark.parametrize(("peak_gb", "said"), [(3.9, "yes"), (4.1, "**no**")])
+def test_a_whole_tile_says_whether_its_memory_was_bounded(peak_gb: float, said: str) -> None:
+    page = render({"whole-tile": part(scale_row(peak_gb=peak_gb))})
+    assert f"| {said} |" in section(page, "A whole tile of Sentinel-2")
+
+
+def test_the_scene_of_a_whole_tile_is_read_as_it_is(tmp_path: Path) -> None:
+    make_scene(tmp_path / "input", 180)
+    with open_sequence(tmp_path / "input", ReconstructionConfig()) as source:
+        assert source.info.shape == (4, 4, 180, 180)
+        assert 0 < source.read().s2.observed.mean() <= 1
 
 
 def test_a_part_measured_on_another_machine_names_it() -> None:
