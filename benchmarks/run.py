@@ -25,6 +25,7 @@ from beside import beside
 from busy import busy
 from curve import draw
 from measuring import SERVICE_PACKAGES, CommandFailedError, circumstances
+from others import others
 from page import render
 from parts import CASES, Bench, NotMeasured, Row
 from parts import PARTS as MOST_PARTS
@@ -34,7 +35,14 @@ from whole_tile import whole_tile
 
 HERE = Path(__file__).resolve().parent
 SERVICE, PAGE = "service", "page"
-PARTS = MOST_PARTS | {"beside": beside, "busy": busy, "tiled": tiled, "workers": workers, "whole-tile": whole_tile}
+PARTS = MOST_PARTS | {
+    "beside": beside,
+    "others": others,
+    "busy": busy,
+    "tiled": tiled,
+    "workers": workers,
+    "whole-tile": whole_tile,
+}
 MEASURES = ("upload", "status", "first-step", "listing", "claiming", "download")
 QUICK_OPTIONS = ("--max-minutes", "0.1", "--perceptual", "off")
 

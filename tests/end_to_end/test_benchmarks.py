@@ -214,6 +214,17 @@ def test_the_scene_of_a_whole_tile_is_read_as_it_is(tmp_path: Path) -> None:
         assert 0 < source.read().s2.observed.mean() <= 1
 
 
+@pytest.mark.parametrize(
+    ("psnr", "wall_s", "said"), [(31.0, 9.0, "**no**; gp on a"), (31.0, 11.0, "yes."), (29.0, 9.0, "yes.")]
+)
+def test_a_method_that_is_both_faster_and_better_is_named(psnr: float, wall_s: float, said: str) -> None:
+    default = {"key": "a/guided", "case": "a", "method": "guided", "psnr": 30.0, "gain_db": 4.0, "wall_s": 10.0}
+    other = default | {"key": "a/gp", "method": "gp", "psnr": psnr, "gain_db": psnr - 26, "wall_s": wall_s}
+    page = section(render({"others": part(other, default)}), "Beside what else could be picked")
+    assert f"than `guided`: {said}" in page
+    assert f"worst case: {psnr - 30:+.2f} dB" in page
+
+
 def test_a_part_measured_on_another_machine_names_it() -> None:
     other = part(quality_row()) | {"on": ON | {"cpu": "Another CPU", "date": "2026-01-01 00:00 UTC"}}
     page = render({"startup": part(), "quality": other})
