@@ -231,12 +231,15 @@ def _others(rows: list[Row]) -> str:
     ahead = [row for row, ours in compared if row["psnr"] > ours["psnr"] and row["wall_s"] < ours["wall_s"]]
     most = max((row["psnr"] - ours["psnr"] for row, ours in compared if row is not ours), default=None)
     named = "".join(f"; {row['method']} on {row['case']}" for row in ahead)
+    verdict = (
+        f"No other is both faster and better than `{DEFAULT_METHOD}`: {reached(not ahead)}{named}. The best of the "
+    )
+    verdict += f"others beside it, worst case: {number(most, 2, ' dB', sign=True)} (to reach: at most +0.2)."
     return "\n\n".join(
         [
             "Seed 0, by the judge: gain over linear interpolation, dB, and wall time.",
             table(["case", *methods], cells),
-            f"No other is both faster and better than `{DEFAULT_METHOD}`: {reached(not ahead)}{named}. The best of the "
-            f"others beside it, worst case: {number(most, 2, ' dB', sign=True)} (to reach: at most +0.2).",
+            *([verdict] if compared else []),
         ]
     )
 
