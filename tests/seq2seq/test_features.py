@@ -104,7 +104,8 @@ def test_a_window_is_described_as_the_whole_is(sequence, radar):
     s2, rows, columns = sequence.s2, slice(3, 15), slice(5, 20)
     part, fallback = s2.crop(rows, columns), mean_spectrum(s2.pixels, s2.observed)
     whole = describe(s2.pixels, s2.observed, s2.days, radar, fallback, SETTINGS).features[:, :, rows, columns]
-    found = describe(part.pixels, part.observed, part.days, radar.crop(rows, columns), fallback, SETTINGS).features
+    of_part = radar.taken(lambda images: images[..., rows, columns])
+    found = describe(part.pixels, part.observed, part.days, of_part, fallback, SETTINGS).features
     others = ~mixture(s2.shape[1], found.shape[1])  # whose courses are those of the window
     assert np.allclose(whole[:, others], found[:, others], atol=1e-6)
 
@@ -171,11 +172,13 @@ def test_the_largest_component_has_variance_one_and_the_others_less():
     assert np.isfinite(principal_components(np.ones((3, 2, 4, 5), np.float32), 4)).all()
 
 
-def test_a_crop_of_the_radar_is_that_window():
+def test_what_is_taken_of_the_radar_keeps_the_level_that_a_date_has_in_the_whole_scene():
     images = np.random.default_rng(0).random((2, 2, 6, 7)).astype(np.float32)
-    part = Radar.of(images, 2 * images).crop(slice(1, 4), slice(2, 7))
+    whole = Radar.of(images, 2 * images)
+    part = whole.taken(lambda each: each[..., 1:4, 2:7])
     assert np.array_equal(part.raw, images[:, :, 1:4, 2:7])
     assert np.array_equal(part.smooth, 2 * part.raw)
+    assert np.array_equal(part.of_date, whole.of_date)
 
 
 def test_what_other_dates_show_around_is_their_mean_by_nearness():

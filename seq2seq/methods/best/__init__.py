@@ -54,4 +54,6 @@ INFO = MethodInfo(
     preparing_share=0.57,
     refits=True,
     refit_share=guided.INFO.refit_share,
+    # Those of `guided`, which it is where no member passes its trial.
+    interval_factors=guided.INFO.interval_factors,
 )
