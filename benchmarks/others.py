@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from parts import Bench, Row, judged, need_judge
+from page import DEFAULT_METHOD
+from parts import Bench, Row, judge, need_judge
 
-DEFAULT = "guided"
-METHODS = ("linear", "harmonic", "spread", "low-rank", "gp", "mogpr", "trees", DEFAULT)
+METHODS = ("linear", "harmonic", "spread", "low-rank", "gp", "mogpr", "trees", DEFAULT_METHOD)
 
 
 def others(bench: Bench) -> Iterator[Row]:
@@ -16,12 +16,12 @@ def others(bench: Bench) -> Iterator[Row]:
         case = bench.case(name)
         for method in METHODS:
             measured, out = bench.run(case, f"{name}-{method}", "--method", method, "--seed", str(seed))
-            scores = judged(case, out)
+            scores = judge(case, out)
             yield {
                 "key": f"{name}/{method}",
                 "case": name,
                 "method": method,
-                "psnr": scores["psnr"],
+                "psnr": scores["prediction"]["psnr"],
                 "gain_db": scores["gain_db"],
                 "wall_s": measured.wall_s,
             }

@@ -26,6 +26,7 @@ DEFAULT_METHOD = "guided"
 BUSY_RATIO, BUSY_LIMIT = 2.5, 1.15
 SEAM_RATIO = 1.05
 WHOLE_TILE, TILE_GB = (30, 13, 10_980, 10_980), 4.0
+WHOLE_TILE_NAME = " x ".join(map(str, WHOLE_TILE))
 # Of two processes, and of 32 workers; of one tile.
 SPEED_UP, COORDINATOR_MS = (1.8, 28.0), 20.0
 QUICK = "**A check of the benchmark's own code (`--quick`) on a tiny simulated case: these figures mean nothing.**"
@@ -268,8 +269,8 @@ def _scale(rows: list[Row]) -> str:
     if first["pixels"] == 256 * 256:
         held = first["wall_s"] <= SCALE_S and first["peak_gb"] <= SCALE_GB
         lines.append(f"{first['shape']} within {SCALE_S / 60:.0f} minutes and {SCALE_GB:g} GiB: {reached(held)}.")
-    whole = " x ".join(map(str, WHOLE_TILE))
-    lines.append(f"{whole}, a whole tile, at the pace of the largest, extrapolated: {_whole_tile_time(ordered[-1])}.")
+    found = _whole_tile_time(ordered[-1])
+    lines.append(f"{WHOLE_TILE_NAME}, a whole tile, at the pace of the largest, extrapolated: {found}.")
     return "\n\n".join(lines)
 
 
@@ -288,11 +289,15 @@ def _whole_tile(rows: list[Row]) -> str:
             number(row["peak_gb"], 2),
             reached(row["peak_gb"] <= TILE_GB),
             str(row["tiles"]),
-            f"{duration(row['estimate_s'])}, {row['estimate_gb']:.1f} GiB",
+            _estimated(row),
         ]
         for row in rows
     ]
     return table(head, cells)
+
+
+def _estimated(row: Row) -> str:
+    return f"{duration(row['estimate_s'])}, {row['estimate_gb']:.1f} GiB"
 
 
 def _scale_cells(row: Row) -> list[str]:
@@ -303,7 +308,7 @@ def _scale_cells(row: Row) -> list[str]:
         number(row["peak_gb"], 2),
         str(row["tiles"]),
         number(row["gain_db"], 2, sign=True),
-        f"{duration(row['estimate_s'])}, {row['estimate_gb']:.1f} GiB",
+        _estimated(row),
     ]
 
 
@@ -455,7 +460,7 @@ def _gpu(rows: list[Row]) -> str:
         for row in rows
     ]
     lines += [
-        f"{' x '.join(map(str, WHOLE_TILE))} at the pace of {row['shape']}, extrapolated: "
+        f"{WHOLE_TILE_NAME} at the pace of {row['shape']}, extrapolated: "
         f"{_whole_tile_time(row)} on one {row['device']}, {_whole_tile_time(row, 8)} on eight."
         for row in rows
     ]

@@ -5,7 +5,7 @@ make bench                                            everything (hours: three c
 make bench ARGS="--only quality --seeds 0"            a part; other figures in results.json stay
 make bench ARGS="--only quality --reuse DIR"          score finished runs, DIR/CASE-SEED, in place of running
 make bench ARGS="--only beside --other DIR"           this code and that of another checkout, run in turn
-make bench ARGS="--only whole-tile"                  a tile of 10980 x 10980 pixels by `linear`
+make bench ARGS="--only whole-tile"                   a tile of 10980 x 10980 pixels by `linear`
 make bench ARGS="--only service"                      the service beside nginx and pygeoapi (needs wrk and nginx)
 make bench ARGS="--only page"                         the page in a browser: page.json, PAGE.md (needs chromium)
 make bench ARGS=--quick                               does the benchmark itself work? Writes to --work only

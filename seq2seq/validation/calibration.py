@@ -46,12 +46,12 @@ def few_dates(date: NDArray[np.intp], settings: BlendSettings = DEFAULTS) -> flo
     Student's instead of normal, with n + 2 degrees of freedom, as the other kind of date informs the scale too:
     1.3 times as wide for 2 dates, 1.1 times for 10.
     """
-    return _widening(max(1, _telling_dates(date, settings)))
+    return _widening(_telling_dates(date, settings))
 
 
 def _telling_dates(date: NDArray[np.intp], settings: BlendSettings) -> int:
-    """How many dates have enough pixels to say something; date: (N,) of each pixel."""
-    return int((np.bincount(date) >= settings.min_class_pixels).sum())
+    """How many dates have enough pixels to say something, one at least; date: (N,) of each pixel."""
+    return max(1, int((np.bincount(date) >= settings.min_class_pixels).sum()))
 
 
 def _widening(dates: float) -> float:
@@ -92,7 +92,7 @@ def calibrate(
         inside = on_clouded == kind
         if inside.sum() >= settings.min_class_pixels:
             measured = _quantile_90(ratio[inside], date[inside], settings) / NORMAL_90
-            dates = max(1, _telling_dates(date[inside], settings))
+            dates = _telling_dates(date[inside], settings)
             factor[kind] = _believed(measured, dates, None if elsewhere is None else elsewhere[kind])
     return Calibration(floor, factor.astype(np.float32), settings)
 
