@@ -182,9 +182,11 @@ def test_the_pixel_moves_by_arrow_keys_and_is_told_as_a_table(viewer: Any, bundl
 def test_a_click_on_the_chart_goes_to_its_date(viewer: Any, bundle: Any) -> None:
     page = viewer.show(bundle.folder, f"#/view?px=50,50&date={bundle.dates[2]}")
     page.wait_for_selector(CHART)
-    box = page.locator(CHART).first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 40)
-    page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 40)
+    # The chart is drawn anew as more values arrive: Playwright looks it up again for each of these.
+    chart = page.locator(CHART).first
+    width = chart.evaluate("over => over.clientWidth")
+    chart.hover(position={"x": width - 3, "y": 40})
+    chart.click(position={"x": width - 2, "y": 40})
     until(page, f"document.querySelector('canvas.right').dataset.shown.endsWith('{bundle.dates[-1]}')")
     assert page.locator(".chart figcaption", has_text="Spectrum on 7 April 2021").is_visible()
 
