@@ -15,6 +15,8 @@ from seq2seq.methods.guided.regressors import (
     TreeRegressor,
     fit_regressors,
     predict_image,
+    principal_components,
+    tree_stages,
 )
 from seq2seq.methods.guided.settings import GuidedSettings
 from seq2seq.run.checkpoint import Checkpoint
@@ -75,6 +77,54 @@ def test_predictions_do_not_depend_on_what_stands_beside_them():
     for regressor in fitted():
         halves = np.concatenate([regressor.predict(features[:20]), regressor.predict(features[20:])])
         assert np.allclose(halves, regressor.predict(features), atol=1e-6), type(regressor).__name__
+
+
+def many_bands(count=3000, *, seed=0):
+    """Eight bands of two causes."""
+    features, causes = samples(count, seed=seed)
+    mix = np.random.default_rng(9).normal(size=(2, 8)).astype(np.float32)
+    return features, causes @ mix
+
+
+def trees(given, settings=SETTINGS, cached=uncached):
+    return TreeRegressor(*given, settings, seed=0, threads=1, check_stop=never_stop, cached=cached)
+
+
+def test_trees_of_the_components_say_as_much_of_the_bands_as_trees_of_each_band():
+    features, residuals = many_bands(seed=1)
+    few, each = (trees(many_bands(), replace(SETTINGS, tree_components=count)) for count in (2, 8))
+    of_few, of_each = (np.square(fit.predict(features) - residuals).mean() for fit in (few, each))
+    assert of_few < 1.02 * of_each < np.square(residuals).mean()
+
+
+def test_as_many_ensembles_are_grown_as_there_are_components_or_bands():
+    settings = replace(SETTINGS, tree_components=4)
+    for bands, expected in ((1, 1), (3, 3), (8, 4)):
+        asked = []
+        trees(
+            (many_bands()[0], many_bands()[1][:, :bands]),
+            settings,
+            lambda name, make, asked=asked: [asked.append(name), make()][1],
+        )
+        assert asked == tree_stages(bands, settings)
+        assert len(asked) == expected
+
+
+def test_the_components_are_those_that_hold_most_of_the_squares():
+    rng = np.random.default_rng(0)
+    residuals = rng.normal(size=(4000, 5)).astype(np.float32) * np.float32([1, 9, 3, 0.1, 2])
+    basis = principal_components(residuals, 2)
+    assert np.allclose(np.abs(basis), np.eye(5)[[1, 2]], atol=0.03)
+    assert np.allclose(basis @ basis.T, np.eye(2), atol=1e-6)
+
+
+def test_trees_grown_elsewhere_are_read_with_their_own_directions():
+    """Which way a principal component points is the linear algebra's choice, and another machine's may be the other."""
+    kept = {}
+    given = many_bands()
+    here = trees(given, cached=lambda name, make: kept.setdefault(name, make())).predict(given[0])
+    elsewhere = (given[0], -given[1][:, ::-1])  # other directions than these
+    assert np.array_equal(trees(elsewhere, cached=lambda name, make: kept[name]).predict(given[0]), here)
 
 
 def test_nothing_explodes_beyond_the_samples():

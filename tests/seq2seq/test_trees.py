@@ -58,7 +58,7 @@ def test_the_expected_stages_are_those_that_are_cached_and_make_up_the_time_to_p
     Trees(TreeSettings(**SETTINGS)).start(given, context(cached=cached, expect=expected.append), None)
     (shares,) = expected
     assert list(shares) == asked
-    assert shares == expected_stages(4)
+    assert shares == expected_stages(4, TreeSettings(**SETTINGS))
     assert sum(shares.values()) == pytest.approx(1)
 
 

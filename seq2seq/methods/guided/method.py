@@ -15,7 +15,7 @@ from seq2seq.methods.base import Cached, RunContext, uncached
 from seq2seq.methods.guided.features import CheckStop, Radar, speckle_filtered
 from seq2seq.methods.guided.mlp import stage_of_mlp
 from seq2seq.methods.guided.prediction import predict_dates, stage_of_date
-from seq2seq.methods.guided.regressors import Regressor, fit_regressors, stage_of_trees
+from seq2seq.methods.guided.regressors import Regressor, fit_regressors, tree_stages
 from seq2seq.methods.guided.residual import ResidualFit
 from seq2seq.methods.guided.samples import cached_samples
 from seq2seq.methods.guided.settings import GuidedSettings
@@ -32,7 +32,7 @@ STAGE_SHARES = {"samples": 0.2, TREES: 0.18, MLP: 0.36, "date": 0.26}
 def expected_stages(dates: int, bands: int, settings: GuidedSettings) -> dict[str, float]:
     """Lists the stages that `Guided.start` asks to be cached, in order, with their shares of its time."""
     mlps = map(stage_of_mlp, range(settings.mlps, 0, -1))
-    names = ["samples", *map(stage_of_trees, range(bands)), *mlps, *map(stage_of_date, range(dates))]
+    names = ["samples", *tree_stages(bands, settings), *mlps, *map(stage_of_date, range(dates))]
     kinds = {name: name.split("-")[0] for name in names}
     count = Counter(kinds.values())
     return {name: STAGE_SHARES[kind] / count[kind] for name, kind in kinds.items()}

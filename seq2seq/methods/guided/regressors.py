@@ -27,9 +27,14 @@ TREES_SHARED_FROM = 5_000  # samples; of fewer one thread makes trees as fast as
 CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
-def stage_of_trees(band: int) -> str:
-    """Names the stage of a band's gradient-boosted trees."""
-    return f"trees-{band:02d}"
+def stage_of_trees(component: int) -> str:
+    """Names the stage of the gradient-boosted trees of a principal component."""
+    return f"trees-{component:02d}"
+
+
+def tree_stages(bands: int, settings: TreeSettings) -> list[str]:
+    """Names the stages of a `TreeRegressor`, in order."""
+    return [stage_of_trees(component) for component in range(min(bands, settings.tree_components))]
 
 
 class Regressor(Protocol):
@@ -51,7 +56,11 @@ class NoResidual:
 
 
 class TreeRegressor:
-    """Gradient-boosted trees (LightGBM), one ensemble per band; the mean of those of both fits where there are two."""
+    """Gradient-boosted trees (LightGBM), one ensemble per principal component of the residuals.
+
+    Bands err together: of 13, four components hold nearly all of it, and growing and predicting go by their number
+    (benchmarks/METHOD.md). Where there are two fits, the mean of both.
+    """
 
     def __init__(
         self,
@@ -66,35 +75,45 @@ class TreeRegressor:
         cached: Cached = uncached,
         warm: "TreeRegressor | None" = None,
     ) -> None:
-        """until: `time.monotonic()` by which all bands have to be done; each gets an equal share of what remains.
-        cached: each band's ensemble is a stage. warm: of the first fit, beside which these are grown."""
+        """until: `time.monotonic()` by which all have to be done; each gets an equal share of what remains.
+        cached: each component's ensemble is a stage. warm: of the first fit, beside which these are grown."""
         self._warm = warm
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(settings.tree_samples, len(features)), replace=False)
         sharing = threads_for(len(rows), TREES_SHARED_FROM, threads)
         parameters = {**tree_parameters(settings), "seed": seed, "num_threads": sharing}
         samples = lightgbm.Dataset(features[rows], params=parameters, free_raw_data=False)
-        bands = residuals.shape[1]
+        names = tree_stages(residuals.shape[1], settings)
+        basis = principal_components(residuals, len(names))
 
-        def grow(band: int) -> Arrays:
-            samples.set_label(residuals[rows, band])
+        def grow(component: int) -> Arrays:
+            samples.set_label(residuals[rows] @ basis[component])
             now = time.monotonic()
-            by = None if until is None else now + (until - now) / (bands - band)
+            by = None if until is None else now + (until - now) / (len(names) - component)
             watch = _stop_after(by, settings.fewest_tree_rounds, check_stop)
             grown = lightgbm.train(parameters, samples, settings.tree_rounds, callbacks=[watch])
-            return {"model": np.frombuffer(grown.model_to_string().encode(), np.uint8)}
+            # With its direction: another machine's may have the other sign.
+            return {"model": np.frombuffer(grown.model_to_string().encode(), np.uint8), "direction": basis[component]}
 
-        stages = (cached(stage_of_trees(band), partial(grow, band)) for band in range(bands))
+        stages = [cached(name, partial(grow, component)) for component, name in enumerate(names)]
         self._boosters = [lightgbm.Booster(model_str=stage["model"].tobytes().decode()) for stage in stages]
+        self._basis: Float32 = np.stack([stage["direction"] for stage in stages])
         self._threads = threads
 
     def predict(self, features: Float32) -> Float32:
-        """Predicts band by band."""
+        """Predicts component by component, then the bands from these."""
         each = [booster.predict(features, num_threads=self._threads) for booster in self._boosters]
-        grown: Float32 = np.stack(each, axis=1).astype(np.float32)
+        grown: Float32 = np.stack(each, axis=1).astype(np.float32) @ self._basis
         if self._warm is not None:
             grown = (grown + self._warm.predict(features)) * np.float32(0.5)
         return grown
+
+
+def principal_components(residuals: Float32, count: int) -> Float32:
+    """Returns the `count` directions, (count, C) of length 1, that hold most of the (N, C) residuals' squares."""
+    squares = residuals.T.astype(np.float64) @ residuals
+    directions: Float32 = np.linalg.eigh(squares).eigenvectors[:, ::-1][:, :count].T.astype(np.float32)
+    return np.ascontiguousarray(directions)
 
 
 def predict_image(regressor: Regressor, features: Float32, check_stop: CheckStop) -> Float32:
@@ -143,7 +162,7 @@ def fit_regressors(
     """Fits trees and MLPs to the same samples (features, residuals); no residual where there are too few.
 
     seconds: about what they may take together. With a limit the same seed may give another result. cached: a stage per
-    band and one per MLP. warm: those of the first fit, from which the second begins: better than anew, and in half the
+    component's trees and one per MLP. warm: those of the first fit, from which the second begins: better than anew, and in half the
     time (benchmarks/METHOD.md).
     """
     features, residuals = samples

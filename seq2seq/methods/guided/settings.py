@@ -57,8 +57,9 @@ class SampleSettings(FeatureSettings):
 
 @dataclass(frozen=True)
 class TreeSettings(SampleSettings):
-    """Gradient-boosted trees, one ensemble per band."""
+    """Gradient-boosted trees, one ensemble per principal component of the residuals."""
 
+    tree_components: int = hyperparameter(4, "Principal components of the bands that trees are grown for.", 1, 64)
     tree_samples: int = hyperparameter(60_000, "Samples that trees are grown on.", 20, 10_000_000)
     tree_rounds: int = hyperparameter(60, "Boosting rounds.", 1, 10_000)
     fewest_tree_rounds: int = hyperparameter(20, "As many however short the time.", 0, 10_000)
