@@ -8,6 +8,7 @@ that a cloud hides.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,20 +77,21 @@ def describe(
     fallback: Float32,
     settings: FeatureSettings,
     *,
+    season_days: NDArray[Any] | None = None,
     of_visible: bool = True,
     check_stop: CheckStop = lambda: None,
 ) -> Described:
     """Computes features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
-    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows. of_visible: False
-    where nobody asks for what is observed, see `mixtures`.
+    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows. season_days: (T,) where in the
+    year dates are, if not where `days` says. of_visible: False where nobody asks for what is observed, see `mixtures`.
     """
     around = temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback)
     linear = around.linear()
     gaps = (_log_gap(gap, settings.longest_gap_days) for gap in (around.days_to_previous, around.days_to_next))
     kept = [around.previous, around.next, linear, *gaps]
     kept += [
-        *_season(days, observed.shape),
+        *_season(days if season_days is None else season_days, observed.shape),
         *_history(pixels, observed, linear),
         *_around(pixels, observed, days, linear),
     ]
@@ -183,7 +185,7 @@ def _log_gap(gap_days: Float32, longest_days: float) -> Float32:
     return np.log1p(np.minimum(gap_days, longest_days) / MONTH_DAYS)[:, None]
 
 
-def _season(days: NDArray[np.int64], shape: tuple[int, ...]) -> list[Float32]:
+def _season(days: NDArray[Any], shape: tuple[int, ...]) -> list[Float32]:
     """Position in the year as a point on the circle; a date's neighbours in other years are near it."""
     t, h, w = shape
     angle = 2 * np.pi * (days % YEAR_DAYS) / YEAR_DAYS

@@ -99,7 +99,11 @@ def _of_a_mask(
     pixels, hidden = taken(s2.pixels), hidden.reshape(len(hidden), 1, -1)[..., places]
     shown = taken(s2.observed) & ~hidden
     of_places = None if radar is None else radar.taken(taken)
-    described = describe(pixels, shown, s2.days, of_places, fallback, settings, of_visible=False)
+    # A date by its exact day is learnt by heart, and a day of a long gap lies at the nearest of these.
+    season_days = s2.days + rng.normal(0, settings.season_noise_days, len(s2.days))
+    described = describe(
+        *(pixels, shown, s2.days, of_places, fallback, settings), season_days=season_days, of_visible=False
+    )
     at = _some(hidden, count, rng)
     return described.features[at[0], :, at[1], at[2]], (pixels - described.linear)[at[0], :, at[1], at[2]]
 
