@@ -18,6 +18,7 @@ from seq2seq.validation.hiding import CloudShapes, hide
 STAGE = "samples"
 MOST_THREADS = 2  # each holds the features of a window; with two, predicting still takes the most memory
 _ARRAYS = ("features", "residuals")
+_LEAST_NOISE_DAYS = 4.0
 _CHOICE = 4  # hidden values described for each that is taken
 
 
@@ -99,13 +100,22 @@ def _of_a_mask(
     pixels, hidden = taken(s2.pixels), hidden.reshape(len(hidden), 1, -1)[..., places]
     shown = taken(s2.observed) & ~hidden
     of_places = None if radar is None else radar.taken(taken)
-    # A date by its exact day is learnt by heart, and a day of a long gap lies at the nearest of these.
-    season_days = s2.days + rng.normal(0, settings.season_noise_days, len(s2.days))
+    season_days = s2.days + _noise_days(len(s2.days), settings, rng)
     described = describe(
         *(pixels, shown, s2.days, of_places, fallback, settings), season_days=season_days, of_visible=False
     )
     at = _some(hidden, count, rng)
     return described.features[at[0], :, at[1], at[2]], (pixels - described.linear)[at[0], :, at[1], at[2]]
+
+
+def _noise_days(dates: int, settings: SampleSettings, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(T,) how far from its day of the year a date is told to be: most not at all, some by days, some by months.
+
+    A regressor that knows each date by its day learns what it looked like by heart, and takes a long gap for the dates
+    at its ends. One that cannot rely on the day still learns what the season does.
+    """
+    spread = np.exp(rng.uniform(np.log(_LEAST_NOISE_DAYS), np.log(settings.season_noise_days), dates))
+    return np.where(rng.random(dates) < settings.season_noise_share, rng.normal(0, spread), 0.0)
 
 
 def _some_places(hidden: Bool, count: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -50,9 +50,10 @@ class SampleSettings(FeatureSettings):
     mask_samples: int = hyperparameter(36, "How often pixels are hidden to learn from.", 1, 1000)
     fewest_mask_samples: int = hyperparameter(6, "As many where time is short.", 1, 1000)
     mask_sample_px: int = hyperparameter(128, "Side of the window of each, of a larger scene.", 8, 4096)
-    season_noise_days: float = hyperparameter(
-        15.0, "Standard deviation added to a date's place in the year, which regressors would know dates by.", 0.0, 366.0
+    season_noise_share: float = hyperparameter(
+        0.25, "Of a mask sample's dates, told as of another day of the year: regressors learn dates by heart.", 0.0, 1.0
     )
+    season_noise_days: float = hyperparameter(90.0, "Largest standard deviation of that day.", 4.0, 366.0)
     sampling_share: float = hyperparameter(0.25, "Of the time to prepare, where there is a limit.", 0.0, 1.0)
     max_samples: int = hyperparameter(180_000, "Pixels to learn from, of all mask samples together.", 20, 10_000_000)
     min_samples: int = hyperparameter(20, "Fewer teach nothing, and trees cannot be grown on them.", 1, 1000)
