@@ -162,8 +162,8 @@ def fit_regressors(
     """Fits trees and MLPs to the same samples (features, residuals); no residual where there are too few.
 
     seconds: about what they may take together. With a limit the same seed may give another result. cached: a stage per
-    component's trees and one per MLP. warm: those of the first fit, from which the second begins: better than anew, and in half the
-    time (benchmarks/METHOD.md).
+    component's trees and one per MLP. warm: those of the first fit, from which the second begins: better than anew, and
+    in half the time (benchmarks/METHOD.md).
     """
     features, residuals = samples
     if len(features) < settings.min_samples:
