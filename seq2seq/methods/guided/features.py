@@ -83,8 +83,8 @@ def describe(
 ) -> Described:
     """Computes features of every pixel and date, given what is `observed` (T, H, W); nothing hidden is read.
 
-    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows. season_days: (T,) where
-    in the year dates are told to be, if not where `days` says. of_visible: False where nobody asks for what is
+    pixels: (T, C, H, W) reflectance. fallback: (C,) spectrum of pixels that no other date shows. season_days: (T,),
+    where in the year dates are told to be, if not where `days` says. of_visible: False where nobody asks for what is
     observed, see `mixtures`.
     """
     around = temporal_neighbours(pixels, observed, days, exclude_self=True, fallback=fallback)
