@@ -48,6 +48,6 @@ INFO = MethodInfo(
     preparing_share=0.3,
     refits=True,
     refit_share=0.5,
-    error_scales=(11.0, 18.0),
+    error_scales=(11.0, 21.0),
     interval_factors=(1.2, 1.9),
 )
