@@ -27,14 +27,9 @@ TREES_SHARED_FROM = 5_000  # samples; of fewer one thread makes trees as fast as
 CHUNK = 8192  # rows predicted at a time, which bounds the memory
 
 
-def stage_of_trees(component: int) -> str:
-    """Names the stage of the gradient-boosted trees of a principal component."""
-    return f"trees-{component:02d}"
-
-
 def tree_stages(bands: int, settings: TreeSettings) -> list[str]:
     """Names the stages of a `TreeRegressor`, in order."""
-    return [stage_of_trees(component) for component in range(min(bands, settings.tree_components))]
+    return [f"trees-{component:02d}" for component in range(min(bands, settings.tree_components))]
 
 
 class Regressor(Protocol):
